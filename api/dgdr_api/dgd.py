@@ -1,0 +1,109 @@
+"""DynamoGraphDeployment, version ``nvidia.com/v1beta1``: the parts that we write.
+
+Shape: dynamo-api-facts §3.2. Pod parts carry the field names of Kubernetes' core/v1. Serialise with
+`DynamoGraphDeployment.manifest`: absent fields are left out.
+"""
+
+from typing import Literal, cast
+
+from pydantic import Field, JsonValue
+
+from dgdr_api.model import ApiModel
+from dgdr_api.names import DGD_KIND, GROUP
+from dgdr_api.v1beta1 import ObjectMeta
+
+GPU_RESOURCE = "nvidia.com/gpu"
+"""Name of the extended resource that NVIDIA's device plugin offers."""
+
+ComponentType = Literal["frontend", "worker", "prefill", "decode"]
+
+
+class EnvFromSecret(ApiModel):
+    """All keys of a Secret as environment variables."""
+
+    name: str
+    optional: bool
+
+
+class EnvFromSource(ApiModel):
+    """Where environment variables come from."""
+
+    secret_ref: EnvFromSecret
+
+
+class Resources(ApiModel):
+    """Resource limits; requests of extended resources equal their limits."""
+
+    limits: dict[str, str]
+
+
+class Container(ApiModel):
+    """The container of a component; the operator wants it to be named ``main``."""
+
+    name: Literal["main"] = "main"
+    image: str
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env_from: tuple[EnvFromSource, ...] | None = None
+    resources: Resources | None = None
+
+
+class PodSpec(ApiModel):
+    """The pod of a component."""
+
+    containers: tuple[Container]
+
+
+class PodMeta(ApiModel):
+    """Metadata of a component's pods."""
+
+    labels: dict[str, str]
+
+
+class PodTemplate(ApiModel):
+    """Template of a component's pods."""
+
+    metadata: PodMeta
+    spec: PodSpec
+
+
+class Component(ApiModel):
+    """One kind of process of the deployment."""
+
+    name: str
+    type: ComponentType
+    replicas: int = Field(ge=1)
+    runtime_version_override: str | None = None
+    pod_template: PodTemplate
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all replicas."""
+        resources = self.pod_template.spec.containers[0].resources
+        return self.replicas * int(resources.limits.get(GPU_RESOURCE, "0")) if resources else 0
+
+
+class DgdSpec(ApiModel):
+    """The components of a deployment."""
+
+    backend_framework: str
+    """Engine of the workers: sglang, trtllm or vllm."""
+    components: tuple[Component, ...] = Field(min_length=1, max_length=25)
+
+
+class DynamoGraphDeployment(ApiModel):
+    """The object that Dynamo's operator turns into pods."""
+
+    api_version: Literal["nvidia.com/v1beta1"] = cast("Literal['nvidia.com/v1beta1']", f"{GROUP}/v1beta1")
+    kind: Literal["DynamoGraphDeployment"] = cast("Literal['DynamoGraphDeployment']", DGD_KIND)
+    metadata: ObjectMeta
+    spec: DgdSpec
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all components."""
+        return sum(component.gpus for component in self.spec.components)
+
+    def manifest(self) -> dict[str, JsonValue]:
+        """Return the object as Kubernetes takes it."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,83 @@
+"""The GPUs that a request may name: one table, one line per SKU.
+
+Memory is what the device reports, in MiB (``nvidia-smi``, GFD label ``nvidia.com/gpu.memory``), rounded as the
+vendor states it; GPUs per node are those of the vendor's reference server. ``aic_system`` is AIConfigurator's
+name for the same device, absent where AIC 0.12 knows no such system; whether it carries performance data for one
+is asked of AIC itself.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from dgdr_api.errors import FieldError
+
+FormFactor = Literal["sxm", "pcie", "nvl", "superchip", "oam"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU SKU.
+
+    Attributes:
+        sku: Name in ``spec.hardware.gpuSku``, lower-case with underscores.
+        vram_mib: Memory of one GPU in MiB.
+        gpus_per_node: GPUs of the vendor's reference server, used when nobody says otherwise.
+        form_factor: How the device is attached.
+        aic_system: AIConfigurator's system name, or None where it has none.
+        aliases: Older or alternative names that mean the same SKU.
+        deprecated: Aliases that are accepted with a warning.
+    """
+
+    sku: str
+    vram_mib: int
+    gpus_per_node: int
+    form_factor: FormFactor
+    aic_system: str | None = None
+    aliases: tuple[str, ...] = ()
+    deprecated: tuple[str, ...] = ()
+
+
+GPUS: tuple[Gpu, ...] = (
+    Gpu("vr_nvl72", 294912, 4, "superchip"),
+    Gpu("gb300", 284208, 4, "superchip", "gb300"),
+    Gpu("gb200", 189471, 4, "superchip", "gb200", deprecated=("gb200_sxm",)),
+    Gpu("b300_sxm", 275040, 8, "sxm", "b300_sxm"),
+    Gpu("b200_sxm", 183359, 8, "sxm", "b200_sxm"),
+    Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm"),
+    Gpu("h200_nvl", 143771, 8, "nvl"),
+    Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm"),
+    Gpu("h100_pcie", 81559, 8, "pcie", "h100_pcie"),
+    Gpu("h100_nvl", 95830, 8, "nvl"),
+    Gpu("h20_sxm", 97871, 8, "sxm"),
+    Gpu("gh200", 97871, 1, "superchip"),
+    Gpu("a100_sxm", 81920, 8, "sxm", "a100_sxm"),
+    Gpu("a100_pcie", 81920, 8, "pcie", "a100_pcie"),
+    Gpu("a30", 24576, 4, "pcie", "a30"),
+    Gpu("a10", 23028, 4, "pcie"),
+    Gpu("l40s", 46068, 8, "pcie", "l40s"),
+    Gpu("l40", 46068, 8, "pcie"),
+    Gpu("l4", 23034, 8, "pcie", "l4"),
+    Gpu("rtx_pro_6000_server", 97887, 8, "pcie", "rtx_pro_6000_server"),
+    Gpu("v100_sxm", 32768, 8, "sxm"),
+    Gpu("v100_pcie", 32768, 8, "pcie"),
+    Gpu("t4", 15360, 4, "pcie"),
+    Gpu("gb10", 122880, 1, "superchip"),
+    Gpu("mi200", 65536, 8, "oam"),
+    Gpu("mi300", 196592, 8, "oam"),
+    Gpu("b60", 24480, 8, "pcie", "b60"),
+)
+"""Every known SKU, newest first: the order in which an error message lists them."""
+
+_BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.aliases, *gpu.deprecated)}
+
+
+def unknown_gpu(path: str, name: str) -> FieldError:
+    """Return the error for a field that names no known SKU: the list of those that are known."""
+    known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
+    return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"supported values: {known}")
+
+
+def find_gpu(name: str) -> Gpu | None:
+    """Return the GPU of this SKU name or alias, or None if no such SKU is known."""
+    return _BY_NAME.get(name)

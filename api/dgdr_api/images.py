@@ -1,0 +1,22 @@
+"""Container image references: registry and path, tag, digest."""
+
+import re
+
+_VERSION = re.compile(r"v?(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+
+
+def image_tag(image: str) -> str | None:
+    """Return the tag of a reference, or None if it has none (a digest is no tag, a registry's port neither)."""
+    last = image.split("@", 1)[0].rpartition("/")[2]
+    _, colon, tag = last.partition(":")
+    return tag if colon else None
+
+
+def image_repository(image: str) -> str:
+    """Return the registry and path in front of an image's own name, without the trailing slash; may be empty."""
+    return image.split("@", 1)[0].rpartition("/")[0]
+
+
+def is_version(tag: str | None) -> bool:
+    """Say whether a tag is a semantic version, with or without a leading ``v``."""
+    return tag is not None and _VERSION.fullmatch(tag) is not None

@@ -1,0 +1,35 @@
+"""Names, labels and annotations of the objects around a request, and their limits.
+
+Source: the upstream operator's names, which people's scripts match; ours live under ``dgdr.nvidia.com/``.
+"""
+
+import re
+
+GROUP = "nvidia.com"
+KIND = "DynamoGraphDeploymentRequest"
+DGD_KIND = "DynamoGraphDeployment"
+
+LABEL_NAME = "dgdr.nvidia.com/name"
+LABEL_NAMESPACE = "dgdr.nvidia.com/namespace"
+LABEL_MANAGED_BY = "nvidia.com/managed-by"
+LABEL_POD = "nvidia.com/dgdr-name"
+MANAGED_BY = "dynamo-operator"
+ANNOTATION_UID = "dgdr.nvidia.com/uid"
+
+MAX_REQUEST_NAME = 55
+"""Longest request name: ``<name>-dgdr`` must fit a Service name (63 characters) with room for its suffixes."""
+
+MAX_GRAPH_AND_COMPONENT = 45
+"""Longest sum of DGD name and component name that the Dynamo operator's gang scheduler (Grove) accepts."""
+
+_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def dgd_name(request: str) -> str:
+    """Return the name of the DGD that belongs to the request of this name."""
+    return f"{request}-dgd"
+
+
+def is_service_name(name: str) -> bool:
+    """Say whether Kubernetes would take this as the beginning of a Service's name (RFC 1035 label)."""
+    return _SERVICE_NAME.fullmatch(name) is not None

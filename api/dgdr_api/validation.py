@@ -1,0 +1,166 @@
+"""The rules that a request must keep, beyond the shape of its fields.
+
+Each rule is one function from a request to the errors that it finds; `RULES` is the whole list. Messages are
+upstream's where upstream has one (dynamo-api-facts §1.5–§1.7): people and scripts know them.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from dgdr_api.errors import FieldError
+from dgdr_api.gpus import find_gpu, unknown_gpu
+from dgdr_api.images import image_tag, is_version
+from dgdr_api.names import (
+    MAX_GRAPH_AND_COMPONENT,
+    MAX_REQUEST_NAME,
+    dgd_name,
+    is_service_name,
+)
+from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
+
+Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]
+
+_LONGEST_COMPONENT = "Frontend"
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
+    """Return everything that is wrong with a request, in the order of its fields; empty when it is valid."""
+    return [error for rule in RULES for error in rule(request)]
+
+
+def deprecations(request: DynamoGraphDeploymentRequest) -> list[str]:
+    """Return a sentence for each thing that is allowed but probably not what the user should write."""
+    hardware = request.spec.hardware
+    gpu = find_gpu(hardware.gpu_sku) if hardware and hardware.gpu_sku else None
+    if hardware and gpu and hardware.gpu_sku in gpu.deprecated:
+        return [f'spec.hardware.gpuSku: "{hardware.gpu_sku}" is deprecated; use "{gpu.sku}"']
+    return []
+
+
+def _name(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    name = request.metadata.name
+    if len(name) > MAX_REQUEST_NAME:
+        yield FieldError("metadata.name", "Too long", f"must have at most {MAX_REQUEST_NAME} characters")
+    elif not is_service_name(name):
+        yield FieldError(
+            "metadata.name",
+            f'Invalid value: "{name}"',
+            "must start with a lower-case letter and hold only lower-case letters, digits and '-' "
+            "(Services are named after it)",
+        )
+    elif len(dgd_name(name)) + len(_LONGEST_COMPONENT) > MAX_GRAPH_AND_COMPONENT:
+        allowed = MAX_GRAPH_AND_COMPONENT - len(_LONGEST_COMPONENT) - len(dgd_name(""))
+        yield FieldError(
+            "metadata.name",
+            "Too long",
+            f'the deployment "{dgd_name(name)}" and its component "{_LONGEST_COMPONENT}" may have '
+            f"{MAX_GRAPH_AND_COMPONENT} characters together: use at most {allowed} here",
+        )
+
+
+def _namespace(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    namespace = request.metadata.namespace
+    if namespace is not None and (len(namespace) > 63 or not _DNS_LABEL.fullmatch(namespace)):  # noqa: PLR2004
+        yield FieldError("metadata.namespace", f'Invalid value: "{namespace}"', "must be a DNS label (RFC 1123)")
+
+
+def _model(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    if not request.spec.model.strip():
+        yield FieldError("spec.model", "Required value")
+
+
+def _runtime_version(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    spec = request.spec
+    if spec.image and not spec.runtime_version_override and not is_version(image_tag(spec.image)):
+        yield FieldError(
+            "spec.runtimeVersionOverride",
+            "Required value",
+            "is required when spec.image has no parseable semantic-version tag",
+        )
+
+
+def _strategy(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    if request.spec.search_strategy is SearchStrategy.THOROUGH and request.spec.backend is Backend.AUTO:
+        yield FieldError(
+            "spec.searchStrategy",
+            'Invalid value: "thorough"',
+            'is incompatible with spec.backend "auto"; '
+            "set spec.backend to a specific backend (sglang, trtllm, or vllm)",
+        )
+
+
+def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    cache = request.spec.model_cache
+    if cache is None:
+        return
+    if cache.pvc_name is None:
+        yield FieldError("spec.modelCache.pvcName", "Required value")
+    synonyms = (
+        (
+            "pvcModelPath",
+            {"pvcPath": cache.pvc_path, "modelPathInPvc": cache.model_path_in_pvc},
+            cache.pvc_model_path,
+        ),
+        ("pvcMountPath", {"mountPath": cache.mount_path}, cache.pvc_mount_path),
+    )
+    for name, older, first in synonyms:
+        known = first
+        for alias, value in older.items():
+            if known is not None and value is not None and value != known:
+                yield FieldError(
+                    f"spec.modelCache.{alias}",
+                    f"Invalid value: {json.dumps(value)}",
+                    f'is another name of {name}, which says "{known}"; write one of them',
+                )
+            known = known or value
+
+
+def _gpu_sku(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    sku = request.spec.hardware.gpu_sku if request.spec.hardware else None
+    if sku is not None and find_gpu(sku) is None:
+        yield unknown_gpu("spec.hardware.gpuSku", sku)
+
+
+def _load(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    workload = request.spec.workload
+    if workload and workload.concurrency is not None and workload.request_rate is not None:
+        yield FieldError(
+            "spec.workload",
+            "Forbidden",
+            "Only one of 'concurrency' or 'requestRate' can be provided, not both.",
+        )
+
+
+def _targets(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    sla = request.spec.sla
+    if sla and sla.e2e_latency is not None and (sla.ttft is not None or sla.itl is not None):
+        yield FieldError("spec.sla", "Forbidden", "SLA must specify either (ttft and itl) or e2eLatency, not both.")
+
+
+def _profiling_job(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    job = (request.spec.overrides.profiling_job or {}) if request.spec.overrides else {}
+    for field in ("parallelism", "completions"):
+        value = job.get(field)
+        if isinstance(value, int) and value > 1:
+            yield FieldError(
+                f"spec.overrides.profilingJob.{field}",
+                f"Invalid value: {value}",
+                "must be 1: one pod writes the result",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    _name,
+    _namespace,
+    _model,
+    _runtime_version,
+    _strategy,
+    _model_cache,
+    _gpu_sku,
+    _load,
+    _targets,
+    _profiling_job,
+)
+"""Every rule, in the order of the fields that they are about."""

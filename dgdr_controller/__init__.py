@@ -1,0 +1,1 @@
+"""From a DynamoGraphDeploymentRequest to a running DynamoGraphDeployment."""

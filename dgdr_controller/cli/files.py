@@ -1,0 +1,95 @@
+"""Requests from files and results into files."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dgdr_api import DynamoGraphDeploymentRequest, parse_request
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.names import KIND
+from dgdr_controller.manifest import MAX_BYTES, ManifestError, load_documents
+
+
+class UnreadableError(Exception):
+    """A file that cannot be read or holds no request; the message names the file."""
+
+
+def read_manifests(source: str) -> list[object]:
+    """Return the documents of a file (``-``: standard input) that are or should be requests.
+
+    A file with a Namespace, a Secret and a request is ordinary: documents of another kind are passed over when
+    there is a request beside them.
+
+    Raises:
+        UnreadableError: The file cannot be read, is no YAML, or is empty.
+    """
+    shown = "standard input" if source == "-" else source
+    try:
+        documents = load_documents(_read(source))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UnreadableError(f"{shown}: {reason}") from None
+    except ManifestError as error:
+        raise UnreadableError(f"{shown}: not YAML: {error}") from None
+    if not documents:
+        raise UnreadableError(f"{shown}: holds no document; a {KIND} is expected")
+    requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
+    return list(requests or documents)
+
+
+def _read(source: str) -> str:
+    """Read at most a little more than a manifest may have."""
+    if source == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1).decode()
+    with Path(source).open("rb") as file:
+        return file.read(MAX_BYTES + 1).decode()
+
+
+def read_request(source: str, name: str | None) -> DynamoGraphDeploymentRequest:
+    """Return the one request of a file, or the one of this name.
+
+    Raises:
+        UnreadableError: The file cannot be read.
+        InvalidRequestError: There is no request of that name, or more than one to choose from, or it is malformed.
+    """
+    manifests = read_manifests(source)
+    if name is not None:
+        manifests = [manifest for manifest in manifests if manifest_name(manifest) == name]
+    if len(manifests) != 1:
+        detail = (
+            f'holds none of the name "{name}"' if not manifests else f"holds {_names(manifests)}: choose with --name"
+        )
+        raise InvalidRequestError([FieldError(source, f"{len(manifests)} requests", detail)])
+    return parse_request(manifests[0])
+
+
+def manifest_name(manifest: object) -> str | None:
+    """Return ``metadata.name`` of a decoded manifest, where it has one."""
+    metadata = manifest.get("metadata") if isinstance(manifest, Mapping) else None
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _names(manifests: list[object]) -> str:
+    return ", ".join(manifest_name(manifest) or "(without name)" for manifest in manifests)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is either the old one or the whole new one.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,153 @@
+"""``dgdr plan``: a DGDR in, a DGD out, without any cluster."""
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from dgdr_api import InvalidRequestError
+from dgdr_api.dgd import DynamoGraphDeployment
+from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
+from dgdr_controller.cli.progress import ProgressDisplay
+from dgdr_controller.cli.report import print_report
+from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiler.errors import ProfilerError
+from dgdr_controller.profiler.given import GivenHardware
+from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
+from dgdr_controller.profiler.request import plan_request
+from dgdr_controller.profiling.protocol import ExitCode, Results
+from dgdr_controller.settings import Settings
+
+_WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+
+@click.command()
+@click.option("-f", "--file", "source", required=True, metavar="FILE", help="File with the DGDR; - is standard input.")
+@click.option("--name", help="Which request, when the file holds several.")
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Write dgd.yaml and results.json here."
+)
+@click.option("--gpu-sku", help="GPU, for example h200_sxm; stands before spec.hardware.gpuSku.")
+@click.option("--total-gpus", type=int, help="GPUs that may be used in all.")
+@click.option("--gpus-per-node", type=int, help="GPUs of one node.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
+    help="What goes to standard output: the table, the DGD, or all results.",
+)  # fmt: skip
+@click.option(
+    "--deadline", type=click.FloatRange(min=1), default=SEARCH_DEADLINE_S, show_default=True, metavar="SECONDS",
+    help="Longest search of one engine and mode.",
+)  # fmt: skip
+def plan(  # noqa: PLR0913 - one for each option
+    *,
+    source: str,
+    name: str | None,
+    output: Path | None,
+    gpu_sku: str | None,
+    total_gpus: int | None,
+    gpus_per_node: int | None,
+    form: str,
+    deadline: float,
+) -> None:
+    """Find the best configuration for a DGDR by simulation, in seconds and without a GPU."""
+    hardware = GivenHardware(gpu_sku, total_gpus, gpus_per_node)
+    console = Console(stderr=True)
+    settings = _settings()
+    try:
+        request = plan_request(read_request(source, name), hardware)
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+        with ProgressDisplay(console) as progress:
+            results = rapid(request, progress, deadline)
+        graph = _deployment(results, settings)
+        if output is not None:
+            _write(output, results, graph)
+    except (UnreadableError, InvalidRequestError) as error:
+        _fail(ExitCode.REQUEST_WRONG, str(error))
+    except ProfilerError as error:
+        _fail(error.exit_code, str(error), output)
+    except OSError as error:
+        _fail(ExitCode.INTERRUPTED, f"{error.filename}: {error.strerror}")
+    _print(form, results, graph)
+    if graph is None:
+        _fail(ExitCode.NOT_DEPLOYABLE, _nothing(results), output)
+    if output is not None:
+        console.print(f"Written: {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
+        console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
+
+
+def _deployment(results: Results, settings: Settings) -> DynamoGraphDeployment | None:
+    """Render the choice."""
+    if results.choice is None:
+        return None
+    identity = results.request
+    request = GraphRequest(
+        name=identity.name,
+        namespace=identity.namespace,
+        uid=None,
+        model=results.model,
+        served_name=identity.spec.model,
+        image=identity.spec.image,
+        runtime_version=identity.spec.runtime_version_override,
+    )
+    return render(results.choice, request, settings)
+
+
+def _results_text(results: Results) -> str:
+    return results.model_dump_json(indent=1, exclude_none=True) + "\n"
+
+
+def _write(folder: Path, results: Results, graph: DynamoGraphDeployment | None) -> None:
+    """Write both files, each at once; without a deployment a dgd.yaml of an earlier run would mislead: it goes."""
+    write_atomically(folder / "results.json", _results_text(results))
+    if graph is None:
+        (folder / "dgd.yaml").unlink(missing_ok=True)
+    else:
+        write_atomically(folder / "dgd.yaml", dump_documents([graph.manifest()]))
+
+
+def _print(form: str, results: Results, graph: DynamoGraphDeployment | None) -> None:
+    if form == "json":
+        click.echo(_results_text(results), nl=False)
+    elif form == "yaml":
+        if graph is not None:
+            click.echo(dump_documents([graph.manifest()]), nl=False)
+        for warning in results.warnings:
+            click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
+    else:
+        print_report(results, Console(width=None if sys.stdout.isatty() else _WIDE))
+
+
+def _nothing(results: Results) -> str:
+    """Say why nothing can be deployed: the reasons of candidates, or of the searches where there were none."""
+    reasons = {f"{c.backend} {c.mode}: {c.verdict.reason}" for c in results.candidates if c.verdict}
+    if not reasons:
+        reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
+    hardware = results.hardware
+    listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
+    place = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
+    return f"no configuration of {results.model} can be deployed on {place}:\n{listed}"
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = ("__".join(str(part).upper() for part in each["loc"]) for each in error.errors())
+        reasons = (each["msg"] for each in error.errors())
+        lines = [f"setting DGDR_{name}: {reason}" for name, reason in zip(names, reasons, strict=True)]
+        _fail(ExitCode.REQUEST_WRONG, "\n".join(lines))
+
+
+def _fail(code: ExitCode, message: str, output: Path | None = None) -> NoReturn:
+    """End with a message for a person, and say where an earlier result still lies."""
+    for line in message.splitlines():
+        click.echo(f"Error: {line}" if not line.startswith(" ") else line, err=True)
+    if output is not None and (output / "dgd.yaml").exists():
+        click.echo(f"{output / 'dgd.yaml'} is from an earlier run and was left as it is", err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""DynamoGraphDeployments: rendered from a candidate."""

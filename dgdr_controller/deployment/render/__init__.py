@@ -1,0 +1,10 @@
+"""From a candidate to the DynamoGraphDeployment that runs it. Pure.
+
+``graph`` builds the object; ``vllm``, ``sglang`` and ``trtllm`` say, each as one table, what every field of a
+worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of the engines that it pins
+(vLLM 0.31.0, SGLang 0.5.21, TensorRT-LLM 1.3.0rc29).
+"""
+
+from dgdr_controller.deployment.render.graph import GraphRequest, render, unrenderable
+
+__all__ = ["GraphRequest", "render", "unrenderable"]

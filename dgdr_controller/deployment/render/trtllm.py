@@ -1,0 +1,36 @@
+"""TensorRT-LLM: what each field of a worker becomes.
+
+Sources: ``dynamo.trtllm`` 1.6.1 (``backend_args.py``; ``dynamic_flags.py``: a ``--trtllm.`` flag takes its value as
+a separate word), TensorRT-LLM ``llmapi/llm_args.py``.
+"""
+
+from dgdr_api.candidate import Role
+from dgdr_controller.deployment.render.engine import Engine, Flag
+
+ENGINE = Engine(
+    module="dynamo.trtllm",
+    image="tensorrtllm-runtime",
+    disaggregates_pipelines=False,  # not verified with Dynamo: not offered
+    flags=(
+        Flag("--model", lambda w: w.model),
+        Flag("--served-model-name", lambda w: w.served_name),
+        Flag("--tensor-parallel-size", lambda w: w.shape.tp),
+        Flag("--pipeline-parallel-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),
+        Flag("--max-seq-len", lambda w: w.context_length),
+        Flag("--max-batch-size", lambda w: w.batch),
+        Flag("--max-num-tokens", lambda w: w.max_num_tokens),
+        # Off by default; then a prompt above max_num_tokens is refused.
+        Flag("--trtllm.enable_chunked_prefill", lambda _: "true", when=lambda w: w.prefills),
+        Flag("--trtllm.kv_cache_config.dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
+        Flag("--disaggregation-mode", lambda w: w.role, when=lambda w: w.disaggregated),
+        # Dynamo's own prefill engines run without it: it is for overlapping decode steps.
+        Flag("--trtllm.disable_overlap_scheduler", lambda _: "true", when=lambda w: w.role is Role.PREFILL),
+        # Without a backend there is no transceiver, and prefill keeps its KV cache to itself.
+        Flag("--trtllm.cache_transceiver_config.backend", lambda _: "DEFAULT", when=lambda w: w.disaggregated),
+        Flag(
+            "--trtllm.cache_transceiver_config.max_tokens_in_buffer",
+            lambda w: w.context_length,
+            when=lambda w: w.disaggregated,
+        ),
+    ),
+)

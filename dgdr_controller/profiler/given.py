@@ -1,0 +1,89 @@
+"""Hardware without a cluster: the command line, then the request, then the SKU's line in the table."""
+
+from dataclasses import dataclass, field
+
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.v1beta1 import Hardware
+from dgdr_controller.profiling.protocol import HardwareUsed, Resolved, ValueSource
+
+_NO_CLUSTER = "there is no cluster to discover it from; or give {option}"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenHardware:
+    """Hardware given on the command line; it stands before what the request says."""
+
+    gpu_sku: str | None = None
+    total_gpus: int | None = None
+    gpus_per_node: int | None = None
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is wrong, and what was replaced."""
+
+    errors: list[FieldError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def replaced(self, option: str, ours: object, name: str, theirs: object) -> None:
+        if theirs not in (None, ours):
+            self.notes.append(f"{option} {ours} replaces {name} {theirs}")
+
+
+def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, HardwareUsed, list[str]]:
+    """Return the GPU, everything about the hardware with its sources, and notes on what was replaced.
+
+    Raises:
+        InvalidRequestError: Something is missing, unknown or below 1; all of it is named.
+    """
+    findings = _Findings()
+    gpu = _gpu(spec, given, findings)
+    total = _count("totalGpus", "--total-gpus", spec.total_gpus, given.total_gpus, findings)
+    per_node = _count(
+        *("numGpusPerNode", "--gpus-per-node", spec.num_gpus_per_node, given.gpus_per_node, findings),
+        fallback=gpu.gpus_per_node if gpu else 1,
+    )
+    if findings.errors or gpu is None or total is None or per_node is None:
+        raise InvalidRequestError(findings.errors)
+    vram = Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE)
+    hardware = HardwareUsed(
+        gpu_sku=gpu.sku,
+        gpu_sku_source=ValueSource.COMMAND_LINE if given.gpu_sku else ValueSource.SPEC,
+        total_gpus=total,
+        num_gpus_per_node=per_node,
+        vram_mib=Resolved(value=int(spec.vram_mb), source=ValueSource.SPEC) if spec.vram_mb else vram,
+    )
+    return gpu, hardware, findings.notes
+
+
+def _gpu(spec: Hardware, given: GivenHardware, findings: _Findings) -> Gpu | None:
+    sku = given.gpu_sku or spec.gpu_sku
+    if sku is None:
+        reason = _NO_CLUSTER.format(option="--gpu-sku")
+        findings.errors.append(FieldError("spec.hardware.gpuSku", "Required value", reason))
+        return None
+    gpu = find_gpu(sku)
+    if gpu is None:
+        findings.errors.append(unknown_gpu("--gpu-sku" if given.gpu_sku else "spec.hardware.gpuSku", sku))
+    if given.gpu_sku:
+        findings.replaced("--gpu-sku", given.gpu_sku, "spec.hardware.gpuSku", spec.gpu_sku)
+    return gpu
+
+
+def _count(
+    name: str, option: str, theirs: int | None, ours: int | None, findings: _Findings, *, fallback: int | None = None
+) -> Resolved | None:
+    """Resolve a number of GPUs; None when it is missing, which is then an error."""
+    path = f"spec.hardware.{name}"
+    if ours is not None:
+        if ours < 1:
+            findings.errors.append(FieldError(option, f"Invalid value: {ours}", "must be at least 1"))
+        findings.replaced(option, ours, path, theirs)
+        return Resolved(value=ours, source=ValueSource.COMMAND_LINE)
+    if theirs is not None:
+        return Resolved(value=theirs, source=ValueSource.SPEC)
+    if fallback is not None:
+        return Resolved(value=fallback, source=ValueSource.SKU_TABLE)
+    findings.errors.append(FieldError(path, "Required value", _NO_CLUSTER.format(option=option)))
+    return None

@@ -1,0 +1,106 @@
+"""The question that a search answers: a request with its hardware known and its defaults filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning
+from dgdr_api.defaults import Value, effective
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.gpus import Gpu
+from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
+from dgdr_api.validation import deprecations, validate
+from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
+from dgdr_controller.profiling.protocol import Goal, HardwareUsed, RequestIdentity, Target
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A request that is ready to be searched for.
+
+    Attributes:
+        identity: Name, namespace and spec, as written.
+        model: Id of the model.
+        backend: The backend, or auto.
+        gpu: The GPU.
+        hardware: Everything about the hardware, with sources.
+        goal: Workload, targets, objective.
+        warnings: What should be said about the request itself.
+    """
+
+    identity: RequestIdentity
+    model: str
+    backend: Backend
+    gpu: Gpu
+    hardware: HardwareUsed
+    goal: Goal
+    warnings: tuple[RequestWarning, ...]
+
+    @property
+    def total_gpus(self) -> int:
+        """The budget."""
+        return self.hardware.total_gpus.value
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs of one node."""
+        return self.hardware.num_gpus_per_node.value
+
+    @property
+    def vram_mib(self) -> int:
+        """Memory of one GPU in MiB."""
+        return self.hardware.vram_mib.value
+
+
+def plan_request(request: DynamoGraphDeploymentRequest, given: GivenHardware) -> PlanRequest:
+    """Validate a request and resolve everything that a search needs, without a cluster.
+
+    Raises:
+        InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
+    """
+    errors = [*validate(request), *_not_planned_yet(request)]
+    if errors:
+        raise InvalidRequestError(errors)
+    applied = effective(request.spec)
+    gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
+    notes = [*deprecations(request), *replaced]
+    if applied.search_strategy.value is SearchStrategy.THOROUGH:
+        notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
+    return PlanRequest(
+        identity=RequestIdentity(name=request.metadata.name, namespace=request.metadata.namespace, spec=request.spec),
+        model=applied.model,
+        backend=applied.backend.value,
+        gpu=gpu,
+        hardware=hardware,
+        goal=Goal(
+            isl=applied.isl.value,
+            osl=applied.osl.value,
+            ttft=_target(applied.ttft),
+            itl=_target(applied.itl),
+            e2e_latency=_target(applied.e2e_latency),
+            objective=applied.optimization_type.value,
+            concurrency=applied.concurrency,
+            request_rate=applied.request_rate,
+        ),
+        warnings=tuple(ConfigurationWarning.note(note) for note in notes),
+    )
+
+
+def _target(value: Value[float] | None) -> Target | None:
+    return None if value is None else Target(value=value.value, explicit=value.explicit)
+
+
+def _not_planned_yet(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
+    """Refuse what would change the deployment and is not rendered: a plan that ignores it would be a wrong one."""
+    applied = effective(request.spec)
+    asked: Mapping[str, bool] = {
+        "spec.modelCache": applied.model_cache is not None,
+        "spec.features.planner": applied.planner,
+        "spec.features.kvRouter": applied.kv_router,
+        "spec.features.mocker": applied.mocker,
+        "spec.overrides.dgd": bool(request.spec.overrides and request.spec.overrides.dgd),
+    }
+    return [
+        FieldError(path, "Forbidden", "is not supported by this version; remove it to plan without it")
+        for path, wanted in asked.items()
+        if wanted
+    ]

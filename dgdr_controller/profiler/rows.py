@@ -1,0 +1,177 @@
+"""From a row of AIC's table to a candidate: what each column means, in one place.
+
+Columns: aic-facts §3. A row describes one replica; an aggregated row has plain names, a disaggregated one the
+prefixes ``(p)`` and ``(d)``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_controller.profiler.search import ModelFacts, Row, Search
+
+PROMPT_MARGIN_TOKENS = 1500
+"""Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
+
+DECODE_STEP_TOKENS = 512
+"""Least tokens of one step of a decode worker, as AIC assumes (``decode_max_num_tokens``)."""
+
+_STEP_MULTIPLE = 64
+"""Steps are rounded up to this: engines allocate in blocks of 16 to 64 tokens."""
+
+USABLE_VRAM = 0.9
+"""Share of a GPU's memory that an engine may fill (engines' defaults are 0.9 to 0.92)."""
+
+_MODES = {
+    Mode.AGGREGATED: {Role.AGGREGATED: ""},
+    Mode.DISAGGREGATED: {Role.PREFILL: "(p)", Role.DECODE: "(d)"},
+}
+
+
+class _WorkerColumns(BaseModel):
+    """One role's columns, prefix removed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tp: int
+    pp: int
+    dp: int
+    moe_tp: int
+    moe_ep: int
+    cp: int = 1
+    bs: int
+    workers: int = 1
+    memory: float
+    kvcache: str
+
+
+class _RowColumns(BaseModel):
+    """The columns of a whole row."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    ttft: float = Field(ge=0)
+    tpot: float = Field(ge=0)
+    request_rate: float = Field(gt=0)
+    tokens_per_s: float = Field(alias="tokens/s", ge=0)
+    concurrency: float = Field(gt=0)
+    num_total_gpus: int
+    ctx_tokens: int = 0
+    per_ops_source: dict[str, dict[str, str]] = Field(default={}, alias="_per_ops_source")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Candidates read from rows (one replica each), and how many rows made no sense."""
+
+    candidates: list[Candidate]
+    unreadable: int
+
+
+def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Reading:
+    """Turn rows into distinct candidates of one replica each.
+
+    A row whose GPU count is not the one of its own parallelism is dropped and counted: its numbers are for
+    something else than what would be rendered.
+    """
+    distinct: dict[tuple[object, ...], Candidate] = {}
+    unreadable = 0
+    for row in rows:
+        try:
+            candidate = _candidate(row, search, facts, version, vram_mib)
+        except ValidationError:
+            unreadable += 1
+            continue
+        if candidate is None:
+            unreadable += 1
+        else:
+            distinct.setdefault(candidate.configuration, candidate)
+    return Reading(list(distinct.values()), unreadable)
+
+
+def _candidate(row: Row, search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Candidate | None:
+    whole = _RowColumns.model_validate(row)
+    workers = tuple(_worker(row, role, prefix, whole, search) for role, prefix in _MODES[search.mode].items())
+    candidate = Candidate(
+        backend=search.backend,
+        backend_version=version,
+        mode=search.mode,
+        workers=workers,
+        replicas=1,
+        context_length=context_length(workers, search, facts, vram_mib),
+        performance=_performance(whole, sum(worker.gpus for worker in workers), search.osl),
+        source=_source(whole),
+    )
+    return candidate if candidate.gpus == whole.num_total_gpus else None
+
+
+def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Search) -> Worker:
+    columns = _WorkerColumns.model_validate(
+        {name: row[c] for name in _WorkerColumns.model_fields if (c := f"{prefix}{name}") in row}
+    )
+    step_tokens = {
+        Role.AGGREGATED: whole.ctx_tokens + PROMPT_MARGIN_TOKENS + columns.bs,
+        Role.PREFILL: columns.bs * search.isl + PROMPT_MARGIN_TOKENS,
+        Role.DECODE: max(columns.bs, DECODE_STEP_TOKENS),
+    }
+    return Worker(
+        role=role,
+        parallelism=Parallelism(
+            tp=columns.tp, pp=columns.pp, dp=columns.dp, moe_tp=columns.moe_tp, moe_ep=columns.moe_ep, cp=columns.cp
+        ),
+        count=columns.workers,
+        batch=columns.bs,
+        max_num_tokens=-(-step_tokens[role] // _STEP_MULTIPLE) * _STEP_MULTIPLE,
+        kv_cache_dtype=KvCacheDtype.FP8 if columns.kvcache == "fp8" else KvCacheDtype.AUTO,
+        memory_gib=columns.memory,
+    )
+
+
+def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
+    e2e = whole.ttft + whole.tpot * (osl - 1)
+    # For one token of output AIC leaves throughput at 0: it counts decoded tokens only.
+    tokens_per_s = whole.tokens_per_s if osl > 1 else whole.request_rate
+    return Performance(
+        ttft=whole.ttft,
+        itl=whole.tpot,
+        e2e=e2e,
+        tokens_per_s=tokens_per_s,
+        tokens_per_s_per_gpu=tokens_per_s / gpus,
+        tokens_per_s_per_user=1000 / whole.tpot if whole.tpot else 1000 * osl / e2e,
+        concurrency=whole.concurrency,
+        request_rate=whole.request_rate,
+    )
+
+
+def _source(whole: _RowColumns) -> Source:
+    """Sum up where the operators' times come from; AIC does not say so for disaggregated rows: mixed."""
+    sources = {source for step in whole.per_ops_source.values() for source in step.values()}
+    return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
+
+
+def context_length(workers: tuple[Worker, ...], search: Search, facts: ModelFacts, vram_mib: int) -> int:
+    """Return the longest sequence that the engines are started for, in tokens.
+
+    Lengths of a workload are means, so twice the mean request is wanted; the model's own limit and the memory that
+    the estimate leaves free bound it. isl + osl always fits: the estimate is for that.
+    """
+    mean = search.isl + search.osl
+    wanted = min(2 * mean, facts.context_length)
+    return max(mean, min(wanted, *(mean + _spare_tokens(worker, mean, facts, vram_mib) for worker in workers)))
+
+
+def _spare_tokens(worker: Worker, mean: int, facts: ModelFacts, vram_mib: int) -> int:
+    """Return how many tokens beyond one mean request fit in the worker's KV cache.
+
+    The estimate already holds the cache of a whole batch: one long request may use the others' share. Memory that
+    the estimate leaves free is added where the size of one token's keys and values is known.
+    """
+    shared = (worker.batch - 1) * mean
+    if facts.kv_values_per_token is None or worker.memory_gib is None:
+        return shared
+    value_bytes = 1 if worker.kv_cache_dtype is KvCacheDtype.FP8 else 2
+    shards = worker.parallelism.tp * worker.parallelism.pp
+    free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
+    return shared + max(0, int(free_bytes * shards / (facts.kv_values_per_token * value_bytes)))

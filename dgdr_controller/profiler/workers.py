@@ -1,0 +1,150 @@
+"""Work in processes of its own, each with a deadline: a crash, a hang or a ``sys.exit`` costs only that piece.
+
+Processes are forked from one server process that has imported what all of them need (``preload``), so that the
+import is paid once.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Generic[Item]):
+    """Work on an item has begun."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[Item, Answer]):
+    """Work on an item has ended with an answer."""
+
+    item: Item
+    answer: Answer
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Generic[Item]):
+    """Work on an item has ended with an exception: its type's name and message."""
+
+    item: Item
+    error: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Generic[Item]):
+    """The process of an item died or was stopped at its deadline; the reason says which."""
+
+    item: Item
+    reason: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Running(Generic[Item]):
+    item: Item
+    process: ForkServerProcess
+    pipe: Connection
+    started: float
+    deadline: float
+
+
+class WorkerPool:
+    """Runs a function on items, each in a fresh process, a few at a time.
+
+    Args:
+        preload: Names of modules that the server process imports first.
+        slots: Processes at a time; by default one for each CPU that this process may use.
+    """
+
+    def __init__(self, preload: Sequence[str] = (), slots: int | None = None) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
+        self._slots = slots or len(os.sched_getaffinity(0))
+
+    def run(
+        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float
+    ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
+        """Yield what happens to each item, as it happens; every process has ended when this does.
+
+        Args:
+            function: Module-level function; items and answers must be picklable.
+            items: What to work on, in this order.
+            deadline_s: Seconds that one item may take.
+        """
+        waiting, running = deque(items), list[_Running[Item]]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._slots:
+                    running.append(self._start(function, waiting.popleft(), deadline_s))
+                    yield Started(running[-1].item)
+                nearest = min(task.deadline for task in running) - time.monotonic()
+                ready = wait([task.pipe for task in running], timeout=max(0.0, nearest))
+                for task in list(running):
+                    if task.pipe in ready or time.monotonic() >= task.deadline:
+                        running.remove(task)
+                        yield _end(task, answered=task.pipe in ready)
+        finally:
+            for task in running:
+                _stop(task.process)
+
+    def _start(self, function: Callable[[Item], Answer], item: Item, deadline_s: float) -> _Running[Item]:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(theirs, function, item), daemon=True)
+        process.start()
+        theirs.close()
+        now = time.monotonic()
+        return _Running(item, process, ours, now, now + deadline_s)
+
+
+def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> None:
+    """Run in the worker: send the answer or the exception. Interrupts are the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):  # noqa: PTH123 - devnull is no path of ours
+        try:
+            message: tuple[str, object] = ("", function(item))
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: libraries call sys.exit
+            message = (type(error).__name__, str(error))
+    pipe.send(message)
+
+
+def _end(task: _Running[Item], *, answered: bool) -> Answered[Item, Answer] | Refused[Item] | Lost[Item]:
+    seconds = time.monotonic() - task.started
+    try:
+        if not answered:
+            return Lost(task.item, f"took longer than {task.deadline - task.started:.0f} s", seconds)
+        error, content = task.pipe.recv()
+    except EOFError:
+        task.process.join()
+        return Lost(task.item, _how_it_died(task.process.exitcode), seconds)
+    finally:
+        _stop(task.process)
+        task.pipe.close()
+    return Refused(task.item, error, str(content), seconds) if error else Answered(task.item, content, seconds)
+
+
+def _how_it_died(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"
+
+
+def _stop(process: ForkServerProcess) -> None:
+    if process.is_alive():
+        process.kill()
+    process.join()

@@ -1,0 +1,1 @@
+"""The profiling Job and the protocol between it and the controller."""

@@ -1,0 +1,29 @@
+"""Settings of the installation, from the environment: ``DGDR_DYNAMO__VERSION=1.6.1``."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+VERIFIED_DYNAMO_VERSION = "1.6.1"
+"""The Dynamo release whose argument parsers the rendered flags were checked against."""
+
+
+class DynamoSettings(BaseModel):
+    """Where Dynamo's images come from when a request names none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registry: str = Field(default="nvcr.io/nvidia/ai-dynamo", pattern=r"^[^\s@]*[^\s@/]$")
+    """Registry and path in front of the images' names."""
+    version: str = Field(default=VERIFIED_DYNAMO_VERSION, pattern=r"^\d+\.\d+\.\d+$")
+    """Tag of the images: a version of Dynamo."""
+
+
+class Settings(BaseSettings):
+    """All settings; nested names are joined by two underscores."""
+
+    model_config = SettingsConfigDict(env_prefix="DGDR_", env_nested_delimiter="__", frozen=True)
+
+    dynamo: DynamoSettings = DynamoSettings()
+    """Dynamo's images."""
+    hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content
+    """Secret with the key HF_TOKEN for gated models; deployments work without it."""
