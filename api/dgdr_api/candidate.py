@@ -171,14 +171,6 @@ class Candidate(ApiModel):
     verdict: Verdict | None = None
     """None until judged."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_derived_input_is_trusted(cls, data: object) -> object:
-        """Drop what is derived: a row that was read back gets its id and counts from its own parallelism."""
-        if isinstance(data, dict):
-            return {k: v for k, v in data.items() if k not in ("id", "gpusPerReplica", "gpus_per_replica", "gpus")}
-        return data
-
     @model_validator(mode="after")
     def _derive(self) -> Self:
         expected = {
@@ -195,6 +187,7 @@ class Candidate(ApiModel):
             "gpus": per_replica * self.replicas,
             "id": self._make_id(),
         }
+        # Whatever was read for these is replaced: a row gets its id and counts from its own parallelism.
         for name, value in derived.items():
             object.__setattr__(self, name, value)  # the model is frozen from here on
         return self

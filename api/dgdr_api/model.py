@@ -1,7 +1,12 @@
 """The base of every API object: camelCase on the wire, strict, no unknown fields, immutable in memory."""
 
 from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+
+
+def to_camel(name: str) -> str:
+    """Return a field's name on the wire: ``e2e_latency`` → ``e2eLatency`` (pydantic's own says ``e2ELatency``)."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 class ApiModel(BaseModel):

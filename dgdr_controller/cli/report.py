@@ -31,8 +31,9 @@ def sentence(results: Results) -> str:
     ]
     if goal.e2e_latency:
         parts.append(f"whole request {significant(performance.e2e)} ms{_target(goal.e2e_latency)}")
+    gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
     return (
-        f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({choice.gpus} GPUs) – "
+        f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
         f"estimated {', '.join(parts)} at {significant(performance.concurrency)} concurrent requests."
     )
 

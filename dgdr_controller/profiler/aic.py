@@ -85,6 +85,7 @@ def _facts(model: str) -> ModelFacts:
         model=model,
         context_length=int(info["context"]),
         kv_values_per_token=2 * int(info["layers"]) * int(info["n_kv"]) * int(info["d"]) if plain else None,
+        experts=int(info["num_experts"] or 0),
     )
 
 

@@ -3,7 +3,7 @@
 survey → searches in worker processes → rows → candidates → scale → judge → `Results`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Verdict
@@ -31,6 +31,8 @@ _NOTES = (
     "ITL is within 20 % of those samples in 56 % of cases.",
 )
 _AUTO_NOTE = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
+
+_EXPERTS_NOTE = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +205,9 @@ def _results(request: PlanRequest, known: Survey, candidates: list[Candidate], r
         provenance=Provenance(
             engine=known.engine,
             engine_version=known.engine_version,
-            perf_database={str(backend): version for backend, version in known.databases.items()},
+            perf_database={str(r.backend): known.databases[r.backend] for r in reports},
             mode="rapid",
-            notes=(*_notes(request), *_default_notes(request, judgement)),
+            notes=(*_notes(request, _known_model(known)), *_default_notes(request, judgement)),
         ),
     )
 
@@ -232,8 +234,12 @@ def _choice_warnings(request: PlanRequest, judgement: Judgement) -> list[Request
     return warnings(judgement.choice, request.goal, request.total_gpus, request.gpu.sku)
 
 
-def _notes(request: PlanRequest) -> tuple[str, ...]:
-    return (*_NOTES, _AUTO_NOTE) if request.backend is Backend.AUTO else _NOTES
+def _notes(request: PlanRequest, facts: ModelFacts) -> Iterator[str]:
+    yield from _NOTES
+    if request.backend is Backend.AUTO:
+        yield _AUTO_NOTE
+    if facts.experts:
+        yield _EXPERTS_NOTE
 
 
 def _default_notes(request: PlanRequest, judgement: Judgement) -> list[str]:

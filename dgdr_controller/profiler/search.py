@@ -54,11 +54,13 @@ class ModelFacts:
         context_length: Longest sequence that the model was made for, in tokens.
         kv_values_per_token: Numbers that one token adds to the KV cache over all layers, or None where
             the attention does not store plain keys and values.
+        experts: Number of experts of a mixture-of-experts model, else 0.
     """
 
     model: str
     context_length: int
     kv_values_per_token: int | None
+    experts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,15 +103,16 @@ def _how_missed(candidate: Candidate, goal: Goal) -> str:
 
 
 def _compared(candidate: Candidate, choice: Candidate) -> str:
-    """Say what an alternative gives and takes in comparison with the choice."""
+    """Say what an alternative gives and takes against the choice."""
     ours, theirs = candidate.performance, choice.performance
     pairs = (
         ("tokens/s/user", ours.tokens_per_s_per_user, theirs.tokens_per_s_per_user),
         ("tokens/s/GPU", ours.tokens_per_s_per_gpu, theirs.tokens_per_s_per_gpu),
         ("TTFT", ours.ttft, theirs.ttft),
+        ("GPUs", candidate.gpus, choice.gpus),
     )
-    parts = [f"{_percent(a / b)} {'more' if a > b else 'less'} {name}" for name, a, b in pairs if a != b and b]
-    return "than the selected one: " + ", ".join(parts) if parts else "equal to the selected one"
+    parts = [f"{name} {'+' if a > b else '−'}{_percent(a / b)}" for name, a, b in pairs if a != b and b]
+    return f"{', '.join(parts)} vs selected" if parts else "as good as the selected one"
 
 
 def _percent(ratio: float) -> str:

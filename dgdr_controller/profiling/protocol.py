@@ -75,12 +75,12 @@ class Goal(ApiModel):
 
     isl: int
     osl: int
-    ttft: Target | None
-    itl: Target | None
-    e2e_latency: Target | None
+    ttft: Target | None = None
+    itl: Target | None = None
+    e2e_latency: Target | None = None
     objective: OptimizationType
-    concurrency: float | None
-    request_rate: float | None
+    concurrency: float | None = None
+    request_rate: float | None = None
 
 
 class SearchOutcome(StrEnum):
@@ -122,7 +122,7 @@ class RequestIdentity(ApiModel):
     """The request that the results answer."""
 
     name: str
-    namespace: str | None
+    namespace: str | None = None
     spec: DgdrSpec
 
 

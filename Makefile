@@ -1,0 +1,74 @@
+# Every target works in a fresh clone: the ones that need Python set up .venv first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+SAMPLE ?= config/samples/qwen3-32b.yaml
+OUT    ?= out
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-14s%s\n", $$1, $$2}' Makefile
+
+.PHONY: plan
+plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment to out/ (OUT=folder).
+	@$(BIN)/dgdr plan -f $(SAMPLE) -o $(OUT)
+
+##@ Develop
+
+.PHONY: venv
+venv: $(STAMP) ## Set up .venv with everything that development and tests need.
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] < (3, 14) and f"Python 3.11 to 3.13 is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Setting up $(VENV) (about 700 MB, a minute or two the first time) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: check
+check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python hack/generate.py --check
+
+.PHONY: test
+test: $(STAMP) ## All tests.
+	@$(BIN)/python -m pytest -n auto
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## Tests without the real simulator: less than a minute.
+	@$(BIN)/python -m pytest -n auto -m "not aic"
+
+.PHONY: coverage
+coverage: $(STAMP) ## Branch coverage of the unit tests.
+	@$(BIN)/python -m pytest -n auto -m "not aic" --cov --cov-report=term-missing:skip-covered
+
+.PHONY: generate
+generate: $(STAMP) ## Write the generated files.
+	@$(BIN)/python hack/generate.py
+
+.PHONY: format
+format: $(STAMP) ## Format the code.
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+.PHONY: requirements
+requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt.
+	@$(COMPILE) --upgrade -o requirements/controller.txt
+	@$(COMPILE) --upgrade --extra profiler -o requirements/profiler.txt
+	@$(COMPILE) --upgrade --extra profiler --extra dev -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove .venv, caches and out/.
+	@rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,41 @@
+"""Write the files that are made from the models; with --check, say which of them are stale (exit 1)."""
+
+import json
+import sys
+from pathlib import Path
+
+from dgdr_api.model import ApiModel
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.profiling.protocol import Results
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def generated() -> dict[Path, str]:
+    """Return the content of every generated file."""
+    models: dict[str, type[ApiModel]] = {
+        "results.schema.json": Results,
+        "dgdr.v1beta1.schema.json": DynamoGraphDeploymentRequest,
+    }
+    return {
+        REFERENCE / name: json.dumps(model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
+        for name, model in models.items()
+    }
+
+
+def main() -> int:
+    """Write or compare."""
+    files = generated()
+    if "--check" in sys.argv[1:]:
+        stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+        for path in stale:
+            print(f"{path.name} is stale: run 'make generate'")
+        return 1 if stale else 0
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Dgdr = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def dgdr(tmp_path: Path) -> Dgdr:
+    """Run the real command line in a folder of its own."""
+
+    def run(*args: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "dgdr_controller", *args],
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env=os.environ | environment,
+        )
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Write a request with these fields of its spec; return the file's name."""
+
+    def make(name: str = "small", *, file: str = "dgdr.yaml", **spec: Any) -> str:
+        fields = {
+            "model": "meta-llama/Meta-Llama-3.1-8B",
+            "backend": "vllm",
+            "hardware": {"gpuSku": "h100_sxm", "totalGpus": 1},
+        } | spec
+        manifest = {
+            "apiVersion": "nvidia.com/v1beta1",
+            "kind": "DynamoGraphDeploymentRequest",
+            "metadata": {"name": name},
+            "spec": {key: value for key, value in fields.items() if value is not None},
+        }
+        (tmp_path / file).write_text(yaml.safe_dump(manifest))
+        return file
+
+    return make

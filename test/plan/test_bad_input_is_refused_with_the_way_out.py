@@ -1,0 +1,202 @@
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REQUEST_WRONG, NOT_DEPLOYABLE, INTERRUPTED = 65, 69, 75
+
+
+def refused(run: subprocess.CompletedProcess[str], code: int, *sentences: str) -> None:
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr
+    for sentence in sentences:
+        assert sentence in run.stderr
+    assert run.stdout == "" or code == NOT_DEPLOYABLE
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "dgdr.yaml: holds no document; a DynamoGraphDeploymentRequest is expected"),
+        ("spec: {model: [", "dgdr.yaml: not YAML: line 1, column "),
+        ("a: 1\na: 2\n", "dgdr.yaml: not YAML: line 2, column 1: duplicate or unusable key 'a'"),
+        ("just text", "(document): Invalid value: must be a DynamoGraphDeploymentRequest object"),
+        (
+            "kind: Pod\napiVersion: v1\n",
+            'kind: Unsupported value: "Pod": supported values: "DynamoGraphDeploymentRequest"',
+        ),
+        (
+            "kind: DynamoGraphDeploymentRequest\napiVersion: nvidia.com/v1alpha1\n",
+            'apiVersion: Unsupported value: "nvidia.com/v1alpha1": supported values: "nvidia.com/v1beta1"',
+        ),
+        ("\x00\x01", "dgdr.yaml: not YAML"),
+    ],
+)
+def test_a_file_that_is_no_request(dgdr: Any, tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "dgdr.yaml").write_text(text)
+    for command in ("plan", "validate"):
+        refused(dgdr(command, "-f", "dgdr.yaml"), REQUEST_WRONG, sentence)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda _: None, "No such file or directory"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "not UTF-8 text"),
+        (lambda path: path.write_text("a: " + "x" * 2_000_000), "larger than 1500000 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[Path], object], sentence: str) -> None:
+    make(tmp_path / "dgdr.yaml")
+    refused(
+        dgdr("plan", "-f", "dgdr.yaml"),
+        REQUEST_WRONG,
+        f"Error: dgdr.yaml: {sentence}" if "larger" not in sentence else sentence,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"model": None}, "spec.model: Required value"),
+        ({"modle": "x"}, 'spec.modle: Unknown field: did you mean "model"?'),
+        (
+            {"backend": "tgi"},
+            'spec.backend: Unsupported value: "tgi": supported values: "auto", "sglang", "trtllm", "vllm"',
+        ),
+        (
+            {"hardware": {"gpuSku": "h100"}},
+            'spec.hardware.gpuSku: Unsupported value: "h100": supported values: "vr_nvl72"',
+        ),
+        (
+            {"hardware": {"gpuSku": "h100_sxm", "totalGpus": 0}},
+            "spec.hardware.totalGpus: Invalid value: 0: must be at least 1",
+        ),
+        (
+            {"hardware": None},
+            "spec.hardware.gpuSku: Required value: there is no cluster to discover it from; or give --gpu-sku",
+        ),
+        ({"hardware": None}, "spec.hardware.totalGpus: Required value"),
+        ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
+        ({"features": {"planner": True}}, "spec.features.planner: Forbidden: is not supported by this version"),
+        ({"overrides": {"dgd": {"spec": {}}}}, "spec.overrides.dgd: Forbidden: is not supported by this version"),
+        ({"modelCache": {"pvcName": "c"}}, "spec.modelCache: Forbidden: is not supported by this version"),
+    ],
+)
+def test_a_wrong_field(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
+    refused(dgdr("plan", "-f", write(**spec)), REQUEST_WRONG, f"Error: {sentence}")
+
+
+def test_options_are_checked_like_fields(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(), "--gpu-sku", "h99", "--total-gpus", "0")
+    refused(
+        run, REQUEST_WRONG, '--gpu-sku: Unsupported value: "h99"', "--total-gpus: Invalid value: 0: must be at least 1"
+    )
+
+
+def test_a_wrong_setting_is_named(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(), DGDR_DYNAMO__VERSION="latest")
+    refused(run, REQUEST_WRONG, "setting DGDR_DYNAMO__VERSION: ")
+
+
+def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    first = (tmp_path / write("one")).read_text()
+    second = (tmp_path / write("two", hardware=None)).read_text()
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n"
+    (tmp_path / "dgdr.yaml").write_text("---\n".join([namespace, first, second]))
+    refused(dgdr("plan", "-f", "dgdr.yaml"), REQUEST_WRONG, "dgdr.yaml: 2 requests: holds one, two: choose with --name")
+    refused(dgdr("plan", "-f", "dgdr.yaml", "--name", "three"), REQUEST_WRONG, 'holds none of the name "three"')
+    refused(dgdr("plan", "-f", "dgdr.yaml", "--name", "two"), REQUEST_WRONG, "spec.hardware.gpuSku: Required value")
+    run = dgdr("validate", "-f", "dgdr.yaml")
+    assert (run.returncode, run.stdout) == (0, "dgdr.yaml: one: valid\ndgdr.yaml: two: valid\n")
+
+
+@pytest.mark.aic
+def test_an_unknown_model_gets_a_suggestion(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32"))
+    refused(
+        run,
+        REQUEST_WRONG,
+        "'Qwen/Qwen3-32' is not a model that AIConfigurator 0.12.0 knows; did you mean Qwen/Qwen3-32B",
+    )
+
+
+@pytest.mark.aic
+def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32B", workload={"isl": 40000, "osl": 1000}))
+    refused(
+        run, REQUEST_WRONG, "spec.workload: isl + osl is 41000 tokens, but the context of Qwen/Qwen3-32B ends at 40960"
+    )
+
+
+@pytest.mark.aic
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        (
+            {"hardware": {"gpuSku": "t4", "totalGpus": 4}},
+            "AIConfigurator 0.12.0 has no performance data for backend vllm on t4; ",
+        ),
+        (
+            {"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
+            "no performance data for any backend on l4; ",
+        ),
+        (
+            {"model": "meta-llama/Meta-Llama-3.1-405B"},
+            "no configuration of meta-llama/Meta-Llama-3.1-405B can be deployed on 1 × h100_sxm:",
+        ),
+        (
+            {"model": "nvidia/Llama-3.1-70B-Instruct-FP8", "hardware": {"gpuSku": "a100_sxm", "totalGpus": 8}},
+            "no configuration of nvidia/Llama-3.1-70B-Instruct-FP8 can be deployed on 8 × a100_sxm:",
+        ),
+    ],
+)
+def test_what_cannot_be_deployed(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
+    refused(dgdr("plan", "-f", write(**spec)), NOT_DEPLOYABLE, sentence)
+
+
+@pytest.mark.aic
+def test_a_deployment_of_an_earlier_run_is_not_left_as_if_it_were_the_answer(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    earlier = tmp_path / "out" / "dgd.yaml"
+    earlier.write_text("earlier")
+    run = dgdr("plan", "-f", write(model="none/such"), "-o", "out")
+    refused(run, REQUEST_WRONG, "out/dgd.yaml is from an earlier run and was left as it is")
+    assert earlier.read_text() == "earlier"
+    refused(dgdr("plan", "-f", write(model="meta-llama/Meta-Llama-3.1-405B"), "-o", "out"), NOT_DEPLOYABLE)
+    assert not earlier.exists()
+    assert (tmp_path / "out" / "results.json").exists()
+
+
+@pytest.mark.aic
+def test_a_search_beyond_its_deadline_is_told(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(), "--deadline", "1")
+    refused(run, NOT_DEPLOYABLE, "vllm aggregated: took longer than 1 s")
+
+
+@pytest.mark.aic
+def test_ctrl_c_ends_with_one_line_and_no_process(write: Callable[..., str], tmp_path: Path) -> None:
+    write(backend="auto", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dgdr_controller", "plan", "-f", "dgdr.yaml", "-o", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == INTERRUPTED
+    assert "Traceback" not in stderr
+    assert stderr.endswith("dgdr: interrupted; nothing was written\n")
+    assert list((tmp_path / "out").iterdir()) == []

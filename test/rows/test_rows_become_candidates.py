@@ -1,0 +1,121 @@
+"""Rows as AIConfigurator 0.12 writes them (columns copied from its tables)."""
+
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Source
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.rows import read_rows
+from dgdr_controller.profiler.search import ModelFacts, Search
+
+QWEN = ModelFacts("Qwen/Qwen3-32B", 40_960, kv_values_per_token=2 * 64 * 8 * 128, experts=0)
+H200_MIB = 143_771
+
+AGGREGATED: dict[str, Any] = {
+    "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.226, "tpot": 26.599, "tokens/s": 3563.045,
+    "tokens/s/gpu": 890.761, "tokens/s/user": 37.596, "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1,
+    "moe_ep": 1, "cp": 1, "kvcache": "bfloat16", "memory": 48.748, "ctx_tokens": 4000,
+    "_per_ops_source": {"mix_step": {"gemm": "silicon", "norm": "empirical"}},
+}  # fmt: skip
+DISAGGREGATED: dict[str, Any] = {
+    "concurrency": 224, "request_rate": 7.216, "ttft": 778.117, "tpot": 28.591, "tokens/s": 7215.56,
+    "num_total_gpus": 8,
+    "(p)bs": 1, "(p)workers": 4, "(p)tp": 1, "(p)pp": 1, "(p)dp": 1, "(p)moe_tp": 1, "(p)moe_ep": 1, "(p)cp": 1,
+    "(p)kvcache": "bfloat16", "(p)memory": 66.171,
+    "(d)bs": 224, "(d)workers": 1, "(d)tp": 4, "(d)pp": 1, "(d)dp": 1, "(d)moe_tp": 1, "(d)moe_ep": 1,
+    "(d)kvcache": "bfloat16", "(d)memory": 87.566,
+}  # fmt: skip
+
+
+def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
+    fields: dict[str, Any] = {
+        "model": "Qwen/Qwen3-32B", "system": "h200_sxm", "backend": Backend.VLLM, "mode": mode, "total_gpus": 8,
+        "isl": 4000, "osl": 1000, "ttft": 2000.0, "itl": 30.0, "e2e_latency": None,
+    }  # fmt: skip
+    return Search(**(fields | other))
+
+
+def read(row: dict[str, Any], wanted: Search, facts: ModelFacts = QWEN, vram_mib: int = H200_MIB) -> Candidate:
+    reading = read_rows([row], wanted, facts, "0.24.0", vram_mib)
+    assert reading.unreadable == 0
+    (candidate,) = reading.candidates
+    return candidate
+
+
+def test_an_aggregated_row() -> None:
+    candidate = read(AGGREGATED, search())
+    (worker,) = candidate.workers
+    assert (candidate.gpus, worker.parallelism.tp, worker.batch) == (4, 4, 96)
+    assert worker.max_num_tokens == 5632  # 4000 of prompt, 1500 of margin, 96 decodes, in steps of 64
+    performance = candidate.performance
+    assert performance.e2e == pytest.approx(344.226 + 26.599 * 999)
+    assert performance.tokens_per_s_per_gpu == pytest.approx(890.761, abs=0.001)
+    assert performance.tokens_per_s_per_user == pytest.approx(37.596, abs=0.001)
+    assert candidate.source is Source.MIXED
+
+
+def test_a_disaggregated_row() -> None:
+    candidate = read(DISAGGREGATED, search(Mode.DISAGGREGATED))
+    prefill, decode = candidate.workers
+    assert (prefill.count, prefill.parallelism.tp, prefill.max_num_tokens) == (4, 1, 5504)
+    assert (decode.count, decode.parallelism.tp, decode.batch, decode.max_num_tokens) == (1, 4, 224, 512)
+    assert candidate.gpus_per_replica == candidate.gpus == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_total_gpus": 8},  # AIC counts what its own parallelism does not say
+        {"tpot": float("nan")},
+        {"tp": 0},
+        {"kvcache": None},
+        {"concurrency": 0},
+    ],
+)
+def test_a_row_that_makes_no_sense_is_counted_and_dropped(change: dict[str, Any]) -> None:
+    reading = read_rows([AGGREGATED | change, AGGREGATED], search(), QWEN, "0.24.0", H200_MIB)
+    assert (len(reading.candidates), reading.unreadable) == (1, 1)
+
+
+def test_equal_configurations_are_one_candidate() -> None:
+    again = AGGREGATED | {"ttft": 345.0}
+    other = AGGREGATED | {"bs": 80}
+    assert len(read_rows([AGGREGATED, again, other], search(), QWEN, "0.24.0", H200_MIB).candidates) == 2
+
+
+def test_one_token_of_output_is_counted_as_throughput() -> None:
+    row = AGGREGATED | {"tpot": 0.0, "tokens/s": 0.0}
+    performance = read(row, search(osl=1)).performance
+    assert (performance.itl, performance.e2e, performance.tokens_per_s) == (0, 344.226, 3.567)
+    assert performance.tokens_per_s_per_user == pytest.approx(1000 / 344.226)
+
+
+def test_the_kv_cache_format_is_the_estimates() -> None:
+    assert read(AGGREGATED | {"kvcache": "fp8"}, search()).workers[0].kv_cache_dtype is KvCacheDtype.FP8
+    assert read(AGGREGATED, search()).workers[0].kv_cache_dtype is KvCacheDtype.AUTO
+
+
+ONE = AGGREGATED | {"bs": 1, "concurrency": 1, "tp": 1, "num_total_gpus": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "context", "expected"),
+    [
+        (AGGREGATED, 40_960, 10_000),  # twice the mean request
+        (AGGREGATED, 8_192, 8_192),  # the model ends earlier
+        # One request at a time: what is free decides. 126.4 GiB usable, 262,144 bytes for each token.
+        (ONE | {"memory": 100.0}, 40_960, 10_000),
+        (ONE | {"memory": 126.0}, 40_960, 6479),
+        (ONE | {"memory": 130.0}, 40_960, 5000),
+    ],
+)
+def test_the_context_covers_the_request_and_fits(row: dict[str, Any], context: int, expected: int) -> None:
+    facts = ModelFacts("m", context, QWEN.kv_values_per_token, experts=0)
+    assert read(row, search(), facts).context_length == expected
+
+
+def test_without_the_size_of_a_token_one_request_gets_what_it_needs() -> None:
+    facts = ModelFacts("m", 40_960, kv_values_per_token=None, experts=0)
+    assert read(ONE, search(), facts).context_length == 5000
+    assert read(AGGREGATED, search(), facts).context_length == 10_000
