@@ -3,6 +3,7 @@
 The sentences of SLAWarning and ConfigurationWarning are those of the design proposal ("Warning Conditions").
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,8 +34,8 @@ class SLAWarning:
     @classmethod
     def closest(cls, missed: Sequence[Missed], configuration: str) -> RequestWarning:
         """Name every missed target with the value that the deployed configuration reaches instead."""
-        wanted = " and ".join(f"{m.name}={milliseconds(m.target)}" for m in missed)
-        reached = ", ".join(f"{m.name}={milliseconds(m.closest)}" for m in missed)
+        wanted = " and ".join(f"{m.name}={exact(m.target)}ms" for m in missed)
+        reached = ", ".join(f"{m.name}={_distinct(m.closest, m.target)}ms" for m in missed)
         return RequestWarning(
             type=cls.TYPE,
             message=f"Cannot meet {wanted} with this model/hardware. "
@@ -46,8 +47,8 @@ class SLAWarning:
         """Say which share of the load the whole budget serves."""
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot serve {load} with {gpus} GPUs. "
-            f"Closest achievable: {share:.0%} of it. Deploying with best available configuration",
+            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}. "
+            f"Closest achievable: {_share(share)} of it. Deploying with best available configuration",
         )
 
 
@@ -63,7 +64,7 @@ class ConfigurationWarning:
 
 
 def milliseconds(value: float) -> str:
-    """Write a latency with its unit and no more than two or three digits that carry meaning."""
+    """Write an estimated latency with its unit and no more digits than carry meaning."""
     return f"{significant(value)}ms"
 
 
@@ -71,5 +72,22 @@ def significant(value: float, digits: int = 3) -> str:
     """Write a number with this many significant digits and without an exponent (1740.6 → ``1740``)."""
     if value == 0:
         return "0"
-    rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    text = f"{rounded:.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact(value: float) -> str:
+    """Write a number that a person wrote, as they wrote it: all its digits, no exponent."""
+    return significant(value, digits=12)
+
+
+def _distinct(value: float, other: float) -> str:
+    """Write a value with as many digits as it takes to tell it from another."""
+    return next((text for n in range(3, 13) if (text := significant(value, n)) != exact(other)), exact(value))
+
+
+def _share(share: float) -> str:
+    """Write a share below 1 as a percentage that is neither all nor nothing."""
+    return f"{math.floor(share * 100)}%" if share >= 0.01 else "less than 1%"  # noqa: PLR2004

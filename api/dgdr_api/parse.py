@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.json_values import json_value
 from dgdr_api.model import ApiModel
 from dgdr_api.names import KIND
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest
@@ -26,6 +27,13 @@ _MUST_BE = {
 }
 
 
+_BOUNDS = {
+    "greater_than": ("greater than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
 def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
     """Turn a decoded manifest into a request.
 
@@ -38,8 +46,9 @@ def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
     if not isinstance(manifest, Mapping):
         raise InvalidRequestError([FieldError("(document)", "Invalid value", f"must be a {KIND} object")])
     _check_type(manifest)
+    text = json.dumps(json_value(manifest))
     try:
-        return DynamoGraphDeploymentRequest.model_validate_json(json.dumps(manifest))
+        return DynamoGraphDeploymentRequest.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidRequestError([_field_error(detail) for detail in error.errors()]) from None
 
@@ -47,7 +56,7 @@ def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
 def _check_type(manifest: Mapping[object, object]) -> None:
     """Refuse another kind or version before its fields are looked at: their errors would only confuse."""
     for key, known in (("kind", KIND), ("apiVersion", API_VERSION)):
-        value = manifest.get(key)
+        value = json_value(manifest.get(key), key)
         if value is None:
             raise InvalidRequestError([FieldError(key, "Required value", f'must be "{known}"')])
         if value != known:
@@ -67,8 +76,9 @@ def _field_error(detail: ErrorDetails) -> FieldError:
     if kind in ("enum", "literal_error"):
         values = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
         return FieldError(path, f"Unsupported value: {shown}", f"supported values: {values}")
-    if kind in ("greater_than", "greater_than_equal"):
-        bound = f"greater than {context['gt']:g}" if "gt" in context else f"at least {context['ge']:g}"
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        bound = f"{word} {context[bound]:.12g}"
         return FieldError(path, f"Invalid value: {shown}", f"must be {bound}")
     if kind == "string_pattern_mismatch":
         return FieldError(path, f"Invalid value: {shown}", "must be a version such as 1.6.1")

@@ -42,7 +42,7 @@ class OptimizationType(StrEnum):
 
 
 Milliseconds = Annotated[float, Field(gt=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]  # upstream's int32
 
 
 class ObjectMeta(ApiModel):

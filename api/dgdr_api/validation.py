@@ -97,24 +97,20 @@ def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
         return
     if cache.pvc_name is None:
         yield FieldError("spec.modelCache.pvcName", "Required value")
-    synonyms = (
-        (
-            "pvcModelPath",
-            {"pvcPath": cache.pvc_path, "modelPathInPvc": cache.model_path_in_pvc},
-            cache.pvc_model_path,
-        ),
-        ("pvcMountPath", {"mountPath": cache.mount_path}, cache.pvc_mount_path),
-    )
-    for name, older, first in synonyms:
-        known = first
-        for alias, value in older.items():
-            if known is not None and value is not None and value != known:
+    model_path = ("pvcModelPath", cache.pvc_model_path), ("pvcPath", cache.pvc_path)
+    for names in (
+        (*model_path, ("modelPathInPvc", cache.model_path_in_pvc)),
+        (("pvcMountPath", cache.pvc_mount_path), ("mountPath", cache.mount_path)),
+    ):
+        written = [(name, value) for name, value in names if value is not None]
+        for name, value in written[1:]:
+            first, known = written[0]
+            if value != known:
                 yield FieldError(
-                    f"spec.modelCache.{alias}",
+                    f"spec.modelCache.{name}",
                     f"Invalid value: {json.dumps(value)}",
-                    f'is another name of {name}, which says "{known}"; write one of them',
+                    f'is another name of {first}, which says "{known}"; write one of them',
                 )
-            known = known or value
 
 
 def _gpu_sku(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dgdr_api.candidate import Candidate, Outcome
-from dgdr_api.conditions import significant
+from dgdr_api.conditions import exact, significant
 from dgdr_controller.profiling.protocol import Results, Target
 
 ROWS = 12
@@ -39,7 +39,7 @@ def sentence(results: Results) -> str:
 
 
 def _target(target: Target | None) -> str:
-    return f" (target {target.value:g}{'' if target.explicit else ', default'})" if target else ""
+    return f" (target {exact(target.value)}{'' if target.explicit else ', default'})" if target else ""
 
 
 def print_report(results: Results, console: Console) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Verdict
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning, milliseconds
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds
 from dgdr_api.gpus import GPUS
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import unrenderable
@@ -247,6 +247,6 @@ def _default_notes(request: PlanRequest, judgement: Judgement) -> list[str]:
     if judgement.choice is None:
         return []
     return [
-        f"The default target {missed.name}={milliseconds(missed.target)} is not met: {milliseconds(missed.closest)}."
+        f"The default target {missed.name}={exact(missed.target)}ms is not met: {milliseconds(missed.closest)}."
         for missed in missed_targets(judgement.choice, request.goal, explicit=False)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
-from dgdr_api.conditions import RequestWarning, SLAWarning, milliseconds, significant
+from dgdr_api.conditions import RequestWarning, SLAWarning, exact, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection import (
     Criteria,
@@ -96,7 +96,7 @@ def _why_selected(choice: Candidate, goal: Goal) -> str:
 
 def _how_missed(candidate: Candidate, goal: Goal) -> str:
     return ", ".join(
-        f"misses {name}={milliseconds(target.value)} by {_percent(value / target.value)}"
+        f"misses {name}={exact(target.value)}ms by {_percent(value / target.value)}"
         for name, value, target in targets(candidate, goal)
         if value > target.value
     )

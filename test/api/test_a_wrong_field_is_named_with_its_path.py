@@ -114,9 +114,7 @@ def test_a_value_outside_an_enum_lists_the_supported_ones(
     assert messages(manifest(spec)) == [message]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [("4000", '"4000"'), (True, "true"), (1.5, "1.5"), ([], "[]"), (math.nan, "NaN")]
-)
+@pytest.mark.parametrize(("value", "shown"), [("4000", '"4000"'), (True, "true"), (1.5, "1.5"), ([], "[]")])
 @pytest.mark.parametrize(("parent", "field"), INTEGERS)
 def test_an_integer_is_nothing_else(manifest: Build, parent: str, field: str, value: object, shown: str) -> None:
     expected = f"spec.{parent}.{field}: Invalid value: {shown}: must be an integer"

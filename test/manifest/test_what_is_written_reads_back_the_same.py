@@ -17,7 +17,7 @@ CHARACTERS = ["\x00", "\x1b", "é", "😀", "\ufeff", "\x7f", "\xa0", "x" * 300]
 LOOKALIKES = [*WORDS.split(), *NUMBERS.split(), *DATES.split(), *SPACES, *LINES, *CHARACTERS]
 TEXT = st.text() | st.sampled_from(LOOKALIKES)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=15,
 )
