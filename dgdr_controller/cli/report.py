@@ -1,20 +1,10 @@
 """Results for the eye: one sentence with the choice, the table of candidates, warnings."""
 
-from collections import Counter
-from collections.abc import Iterator
-
 from rich.console import Console
-from rich.table import Table
 
-from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.conditions import exact, significant
+from dgdr_controller.cli.table import candidate_table, rest
 from dgdr_controller.profiling.protocol import Results, Target
-
-ROWS = 12
-"""Candidates shown; all of them are in ``results.json``."""
-
-_MARKS = {Outcome.SELECTED: "→", Outcome.ALTERNATIVE: "·"}
-_STYLES = {Outcome.SELECTED: "bold green", Outcome.DOMINATED: "dim", Outcome.MISSES_TARGET: "yellow"}
 
 
 def sentence(results: Results) -> str:
@@ -44,75 +34,22 @@ def _target(target: Target | None) -> str:
 
 def print_report(results: Results, console: Console) -> None:
     """Print sentence, table, warnings and notes."""
-    console.print(sentence(results), highlight=False, soft_wrap=True)
+    _say(console, sentence(results))
     if results.candidates:
-        console.print(_table(results))
-        if rest := _rest(results):
-            console.print(rest, highlight=False, soft_wrap=True)
+        console.print(candidate_table(results, console.width))
+        _say(console, rest(results))
     for warning in results.warnings:
-        console.print(f"Warning ({warning.type}): {warning.message}", style="yellow", highlight=False, soft_wrap=True)
+        _say(console, f"Warning ({warning.type}): {warning.message}", "yellow")
     for search in results.searches:
         if search.message:
-            console.print(
-                f"{search.backend} {search.mode}: {search.message}", style="dim", highlight=False, soft_wrap=True
-            )
-    data = ", ".join(f"{backend} {version}" for backend, version in results.provenance.perf_database.items())
+            _say(console, f"{search.backend} {search.mode}: {search.message}", "dim")
     provenance = results.provenance
-    console.print(
-        f"Estimates by {provenance.engine} {provenance.engine_version} ({data}). {' '.join(provenance.notes)}",
-        style="dim",
-        highlight=False,
-        soft_wrap=True,
-    )
+    data = ", ".join(f"{backend} {version}" for backend, version in provenance.perf_database.items())
+    notes = " ".join(provenance.notes)
+    _say(console, f"Estimates by {provenance.engine} {provenance.engine_version} ({data}). {notes}", "dim")
 
 
-def shown(results: Results) -> list[Candidate]:
-    """Choose the candidates to show: the choice, the best of each engine and mode, then along the front."""
-    ranked = sorted(results.candidates, key=lambda c: list(Outcome).index(_outcome(c)))
-    best = list({(c.backend, c.mode): c for c in reversed(ranked)}.values())
-    alternatives = [c for c in ranked if _outcome(c) is Outcome.ALTERNATIVE]
-    spread = alternatives[:: max(1, len(alternatives) // ROWS)]
-    chosen = {c.id: c for c in [*ranked[:1], *best, *spread, *alternatives, *ranked][:]}
-    first = list(chosen.values())[:ROWS]
-    return sorted(first, key=lambda c: (list(Outcome).index(_outcome(c)), -c.performance.tokens_per_s_per_gpu))
-
-
-def _outcome(candidate: Candidate) -> Outcome:
-    return candidate.verdict.outcome if candidate.verdict else Outcome.DOMINATED
-
-
-def _table(results: Results) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "engine", "mode", "configuration", "batch"):
-        table.add_column(name, no_wrap=True)
-    for name in ("GPUs", "tokens/s/GPU", "tokens/s/user", "TTFT ms", "ITL ms"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
-    for candidate in shown(results):
-        outcome = _outcome(candidate)
-        table.add_row(*_cells(candidate), style=_STYLES.get(outcome, ""))
-    return table
-
-
-def _cells(candidate: Candidate) -> Iterator[str]:
-    performance = candidate.performance
-    yield _MARKS.get(_outcome(candidate), "")
-    yield str(candidate.backend)
-    yield str(candidate.mode)
-    yield candidate.shape
-    yield "/".join(str(worker.batch) for worker in candidate.workers)
-    yield str(candidate.gpus)
-    yield significant(performance.tokens_per_s_per_gpu)
-    yield significant(performance.tokens_per_s_per_user)
-    yield significant(performance.ttft)
-    yield significant(performance.itl)
-    verdict = candidate.verdict
-    yield f"{verdict.outcome}: {verdict.reason}" if verdict else ""
-
-
-def _rest(results: Results) -> str:
-    """Count the candidates that the table leaves out."""
-    ids = {candidate.id for candidate in shown(results)}
-    counts = Counter(_outcome(candidate) for candidate in results.candidates if candidate.id not in ids)
-    listed = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    return f"… and {counts.total()} more ({listed}); results.json has all of them." if counts else ""
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence: wrapped between words on a terminal, one line elsewhere."""
+    if text:
+        console.print(text, style=style, highlight=False, markup=False, soft_wrap=not console.is_terminal)
