@@ -5,13 +5,14 @@ ARG BASE=python:3.13-slim-trixie
 FROM ${BASE} AS build
 WORKDIR /src
 COPY requirements/ requirements/
-RUN python3 -m venv --copies /opt/build && /opt/build/bin/python -m pip install --no-cache-dir "hatchling>=1.27"
+RUN python3 -m venv /opt/build \
+ && /opt/build/bin/python -m pip install --no-cache-dir --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY api/ api/
 COPY dgdr_controller/ dgdr_controller/
 RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-# Each image gets an environment with exactly the hashed requirements; pip itself stays behind.
+# Each image gets an environment with exactly the hashed requirements, and without pip.
 FROM build AS controller-env
 RUN python3 -m venv --without-pip /opt/dgdr \
  && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-cache-dir --require-hashes -r requirements/controller.txt \

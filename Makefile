@@ -61,14 +61,16 @@ format: $(STAMP) ## Format the code.
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+COMPILE_OPTIONS = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+COMPILE = $(BIN)/uv pip compile pyproject.toml $(COMPILE_OPTIONS)
 
 .PHONY: requirements
 requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt.
+	@echo "hatchling>=1.27" | $(BIN)/uv pip compile - $(COMPILE_OPTIONS) --upgrade -o requirements/build.txt
 	@$(COMPILE) --upgrade -o requirements/controller.txt
 	@$(COMPILE) --upgrade --extra profiler -o requirements/profiler.txt
 	@$(COMPILE) --upgrade --extra profiler --extra dev -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove .venv, caches and out/.
-	@rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	@rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -27,13 +27,13 @@ def main() -> int:
     """Write or compare."""
     files = generated()
     if "--check" in sys.argv[1:]:
-        stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+        stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
         for path in stale:
             print(f"{path.name} is stale: run 'make generate'")
         return 1 if stale else 0
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

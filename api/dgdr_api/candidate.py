@@ -55,6 +55,7 @@ class Outcome(StrEnum):
     DOMINATED = "dominated"
     """Feasible, but another candidate is at least as good in everything."""
     MISSES_TARGET = "misses-target"
+    DOES_NOT_FIT = "does-not-fit"
     OVER_BUDGET = "over-budget"
     NOT_RENDERABLE = "not-renderable"
 

@@ -19,11 +19,19 @@ class RequestWarning(ApiModel):
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A latency target that no configuration meets: its name, the target and the closest value, in ms."""
+    """A latency target that the deployed configuration misses; all values in ms.
+
+    Attributes:
+        name: Name of the latency.
+        target: What was wanted.
+        reached: What the deployed configuration reaches.
+        lowest: What the best configuration for this target alone reaches.
+    """
 
     name: str
     target: float
-    closest: float
+    reached: float
+    lowest: float
 
 
 class SLAWarning:
@@ -33,21 +41,29 @@ class SLAWarning:
 
     @classmethod
     def closest(cls, missed: Sequence[Missed], configuration: str) -> RequestWarning:
-        """Name every missed target with the value that the deployed configuration reaches instead."""
+        """Name every missed target with the closest value there is, and with what is deployed where that differs.
+
+        A target that some configuration meets is missed only in company: then the sentence says so.
+        """
         wanted = " and ".join(f"{m.name}={exact(m.target)}ms" for m in missed)
-        reached = ", ".join(f"{m.name}={_distinct(m.closest, m.target)}ms" for m in missed)
+        in_company = any(m.lowest <= m.target for m in missed)
+        values = [m.reached if in_company else m.lowest for m in missed]
+        closest = ", ".join(f"{m.name}={_distinct(v, m.target)}ms" for m, v in zip(missed, values, strict=True))
+        reached = ", ".join(f"{m.name}={_distinct(m.reached, m.target)}ms" for m in missed)
+        aside = "" if closest == reached else f"; deployed: {reached}"
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot meet {wanted} with this model/hardware. "
-            f"Closest achievable: {reached} ({configuration}). Deploying with best available configuration",
+            message=f"Cannot meet {wanted}{' with the other targets' if in_company else ''} with this model/hardware. "
+            f"Closest achievable: {closest} ({configuration}{aside}). Deploying with best available configuration",
         )
 
     @classmethod
-    def share_served(cls, load: str, share: float, gpus: int) -> RequestWarning:
+    def share_served(cls, load: str, share: float, gpus: int, *, within_targets: bool) -> RequestWarning:
         """Say which share of the load the whole budget serves."""
+        targets = " within the latency targets" if within_targets else ""
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}. "
+            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}{targets}. "
             f"Closest achievable: {_share(share)} of it. Deploying with best available configuration",
         )
 
@@ -72,6 +88,8 @@ def significant(value: float, digits: int = 3) -> str:
     """Write a number with this many significant digits and without an exponent (1740.6 → ``1740``)."""
     if value == 0:
         return "0"
+    if not math.isfinite(value):
+        return "∞"
     places = digits - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
     text = f"{rounded:.{max(0, places)}f}"

@@ -6,12 +6,14 @@ name for the same device, absent where AIC 0.12 knows no such system; whether it
 is asked of AIC itself.
 """
 
+import difflib
 import json
 from dataclasses import dataclass
 from typing import Literal
 
 from dgdr_api.errors import FieldError
 
+Vendor = Literal["nvidia", "amd", "intel"]
 FormFactor = Literal["sxm", "pcie", "nvl", "superchip", "oam"]
 
 
@@ -25,8 +27,8 @@ class Gpu:
         gpus_per_node: GPUs of the vendor's reference server, used when nobody says otherwise.
         form_factor: How the device is attached.
         aic_system: AIConfigurator's system name, or None where it has none.
-        aliases: Older or alternative names that mean the same SKU.
-        deprecated: Aliases that are accepted with a warning.
+        deprecated: Other names of it that are accepted with a warning.
+        vendor: Who makes it; decides the resource name and the images.
     """
 
     sku: str
@@ -34,8 +36,8 @@ class Gpu:
     gpus_per_node: int
     form_factor: FormFactor
     aic_system: str | None = None
-    aliases: tuple[str, ...] = ()
     deprecated: tuple[str, ...] = ()
+    vendor: Vendor = "nvidia"
 
 
 GPUS: tuple[Gpu, ...] = (
@@ -63,21 +65,23 @@ GPUS: tuple[Gpu, ...] = (
     Gpu("v100_pcie", 32768, 8, "pcie"),
     Gpu("t4", 15360, 4, "pcie"),
     Gpu("gb10", 122880, 1, "superchip"),
-    Gpu("mi200", 65536, 8, "oam"),
-    Gpu("mi300", 196592, 8, "oam"),
-    Gpu("b60", 24480, 8, "pcie", "b60"),
+    Gpu("mi200", 65536, 8, "oam", vendor="amd"),
+    Gpu("mi300", 196592, 8, "oam", vendor="amd"),
+    Gpu("b60", 24480, 8, "pcie", "b60", vendor="intel"),
 )
 """Every known SKU, newest first: the order in which an error message lists them."""
 
-_BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.aliases, *gpu.deprecated)}
+_BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)}
 
 
 def unknown_gpu(path: str, name: str) -> FieldError:
     """Return the error for a field that names no known SKU: the list of those that are known."""
     known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
-    return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"supported values: {known}")
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), [gpu.sku for gpu in GPUS], n=1)
+    hint = f'did you mean "{close[0]}"? ' if close else ""
+    return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"{hint}supported values: {known}")
 
 
 def find_gpu(name: str) -> Gpu | None:
-    """Return the GPU of this SKU name or alias, or None if no such SKU is known."""
+    """Return the GPU of this SKU name, or None if no such SKU is known."""
     return _BY_NAME.get(name)

@@ -11,6 +11,9 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 MAX_DEPTH = 100
 """Levels of nesting that are read; the API server stops at a few hundred."""
 
+_EXACT = 2**53
+"""Up to here floats hold integers exactly."""
+
 _FREE_FORM = ("spec.overrides.", "spec.features.", "metadata.")
 """Objects below these keep explicit nulls: what they mean is decided where they are used."""
 
@@ -35,7 +38,7 @@ def _convert(value: object, path: str, depth: int) -> JsonValue:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _error(path, "must be a finite number", json.dumps(value))
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise _error(path, "holds half a surrogate pair: no Unicode text")

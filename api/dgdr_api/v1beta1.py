@@ -41,7 +41,8 @@ class OptimizationType(StrEnum):
     THROUGHPUT = "throughput"
 
 
-Milliseconds = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=1e9)]  # the bound keeps arithmetic finite and typing errors out
+Milliseconds = Positive
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]  # upstream's int32
 
 
@@ -84,7 +85,7 @@ class Hardware(ApiModel):
 
     gpu_sku: str | None = None
     """SKU in lower-case underscore form, for example h100_sxm, h200_sxm, l40s."""
-    vram_mb: float | None = Field(default=None, gt=0)
+    vram_mb: Positive | None = None
     """Memory of one GPU in MiB."""
     total_gpus: PositiveInt | None = None
     """GPUs that the deployment may use in all, at least 1. A discovered number is capped at 32; this one is not."""
@@ -103,9 +104,9 @@ class Workload(ApiModel):
     """Mean input sequence length in tokens. Default: 4000."""
     osl: PositiveInt | None = None
     """Mean output sequence length in tokens. Default: 1000."""
-    concurrency: float | None = Field(default=None, gt=0)
+    concurrency: Positive | None = None
     """Requests in flight that must be served; the fewest GPUs that serve them are used."""
-    request_rate: float | None = Field(default=None, gt=0)
+    request_rate: Positive | None = None
     """Requests per second that must be served; the fewest GPUs that serve them are used."""
 
 

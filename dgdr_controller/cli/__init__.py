@@ -1,38 +1,53 @@
 """The command line, ``dgdr``.
 
 Exit codes: 0 done, 65 the request is wrong, 69 no configuration can be deployed, 70 an error of ours,
-75 interrupted; 2 is a wrong use of the command line itself.
+75 interrupted or a fault that may pass; 2 is a wrong use of the command line itself.
 """
 
+import os
+import signal
 import sys
-
-import click
-
-from dgdr_controller.cli.plan import plan
-from dgdr_controller.cli.validate import validate
-from dgdr_controller.profiling.protocol import ExitCode
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dgdr-controller")
-def dgdr() -> None:
-    """Plan deployments of language models with NVIDIA Dynamo.
-
-    A DynamoGraphDeploymentRequest (DGDR) says what is wanted; a DynamoGraphDeployment (DGD) serves it.
-    """
-
-
-dgdr.add_command(plan)
-dgdr.add_command(validate)
+from types import FrameType
+from typing import NoReturn
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it with one line and the code for an interrupted run."""
+    """Run the command line. Whatever ends it, it ends with one line for a person and a code for a program."""
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        _run()
+    except KeyboardInterrupt:
+        _end(75, "interrupted")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again while it closes
+        sys.exit(1)
+    except OSError as error:
+        _end(75, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if os.environ.get("DGDR_DEBUG"):
+            raise
+        _end(70, f"an error of ours: {type(error).__name__}: {error} (DGDR_DEBUG=1 shows where)")
+
+
+def _run() -> None:
+    """Import inside, so that an interrupt while modules load is one line, too."""
+    import click  # noqa: PLC0415
+
+    from dgdr_controller.cli.commands import dgdr  # noqa: PLC0415
+
     try:
         sys.exit(dgdr.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("dgdr: interrupted; nothing was written", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(code: int, line: str) -> NoReturn:
+    sys.stderr.write(f"dgdr: {line}\n")
+    sys.exit(code)

@@ -1,8 +1,8 @@
 """Requests from files and results into files."""
 
+import errno
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,20 +76,25 @@ def _names(manifests: list[object]) -> str:
     return ", ".join(manifest_name(manifest) or "(without name)" for manifest in manifests)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is either the old one or the whole new one.
+def write_atomically(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files of a folder: each is the old one or the whole new one, and none is new unless all can be written.
 
     Raises:
-        OSError: The folder cannot be written to.
+        OSError: The folder cannot be written to, or is full.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    staged = {folder / name: folder / f".{name}.{os.getpid()}" for name in texts}
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        for (path, temporary), text in zip(staged.items(), texts.values(), strict=True):
+            if path.is_dir():
+                raise IsADirectoryError(
+                    errno.EISDIR, "is a folder, and a file of this name is to be written", str(path)
+                )
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, temporary in staged.items():
+            temporary.replace(path)
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)

@@ -1,19 +1,22 @@
 """``dgdr plan``: a DGDR in, a DGD out, without any cluster."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
 from dgdr_api import InvalidRequestError
+from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.dgd import DynamoGraphDeployment
 from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
-from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.deployment.render import GraphRequest, render, version_note
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.given import GivenHardware
@@ -61,18 +64,16 @@ def plan(  # noqa: PLR0913 - one for each option
     try:
         request = plan_request(read_request(source, name), hardware)
         if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
+            _make_folder(output)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)
-        graph = _deployment(results, settings)
+        results, graph = _deployment(results, settings)
         if output is not None:
             _write(output, results, graph)
     except (UnreadableError, InvalidRequestError) as error:
         _fail(ExitCode.REQUEST_WRONG, str(error))
     except ProfilerError as error:
         _fail(error.exit_code, str(error), output)
-    except OSError as error:
-        _fail(ExitCode.INTERRUPTED, f"{error.filename}: {error.strerror}")
     _print(form, results, graph)
     if graph is None:
         _fail(ExitCode.NOT_DEPLOYABLE, _nothing(results), output)
@@ -81,10 +82,21 @@ def plan(  # noqa: PLR0913 - one for each option
         console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
 
 
-def _deployment(results: Results, settings: Settings) -> DynamoGraphDeployment | None:
-    """Render the choice."""
-    if results.choice is None:
-        return None
+def _make_folder(output: Path) -> None:
+    """Make the folder for the results now: who cannot write there should not wait for a search first."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise click.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from None
+
+
+def _deployment(results: Results, settings: Settings) -> tuple[Results, DynamoGraphDeployment | None]:
+    """Render the choice; add to the results what should be said about its images."""
+    choice = results.choice
+    if choice is None:
+        return results, None
     identity = results.request
     request = GraphRequest(
         name=identity.name,
@@ -95,7 +107,9 @@ def _deployment(results: Results, settings: Settings) -> DynamoGraphDeployment |
         image=identity.spec.image,
         runtime_version=identity.spec.runtime_version_override,
     )
-    return render(results.choice, request, settings)
+    if note := version_note(request, settings):
+        results = results.model_copy(update={"warnings": (*results.warnings, ConfigurationWarning.note(note))})
+    return results, render(choice, request, settings)
 
 
 def _results_text(results: Results) -> str:
@@ -103,12 +117,9 @@ def _results_text(results: Results) -> str:
 
 
 def _write(folder: Path, results: Results, graph: DynamoGraphDeployment | None) -> None:
-    """Write both files, each at once; without a deployment a dgd.yaml of an earlier run would mislead: it goes."""
-    write_atomically(folder / "results.json", _results_text(results))
-    if graph is None:
-        (folder / "dgd.yaml").unlink(missing_ok=True)
-    else:
-        write_atomically(folder / "dgd.yaml", dump_documents([graph.manifest()]))
+    """Write the files: all of them or none."""
+    texts = {"dgd.yaml": dump_documents([graph.manifest()])} if graph else {}
+    write_atomically(folder, texts | {"results.json": _results_text(results)})
 
 
 def _print(form: str, results: Results, graph: DynamoGraphDeployment | None) -> None:
@@ -142,6 +153,8 @@ def _settings() -> Settings:
         reasons = (each["msg"] for each in error.errors())
         lines = [f"setting DGDR_{name}: {reason}" for name, reason in zip(names, reasons, strict=True)]
         _fail(ExitCode.REQUEST_WRONG, "\n".join(lines))
+    except SettingsError as error:
+        _fail(ExitCode.REQUEST_WRONG, f"settings in the environment: {error}")
 
 
 def _fail(code: ExitCode, message: str, output: Path | None = None) -> NoReturn:

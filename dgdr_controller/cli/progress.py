@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dgdr_controller.profiler.rapid import Progress
+from dgdr_controller.profiler.collect import Progress
 from dgdr_controller.profiler.search import Search
 
 

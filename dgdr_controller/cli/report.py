@@ -21,10 +21,11 @@ def sentence(results: Results) -> str:
     ]
     if goal.e2e_latency:
         parts.append(f"whole request {significant(performance.e2e)} ms{_target(goal.e2e_latency)}")
+    users = significant(performance.concurrency)
     gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
     return (
         f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
-        f"estimated {', '.join(parts)} at {significant(performance.concurrency)} concurrent requests."
+        f"estimated {', '.join(parts)} at its full load of {users} concurrent request{'' if users == '1' else 's'}."
     )
 
 

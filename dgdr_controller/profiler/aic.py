@@ -33,8 +33,16 @@ _ITL_GRID = (
 )
 """ITL targets in ms at which AIC is asked for its best rows, beside the request's own: the shape of the front."""
 
-_HYBRID_ATTENTION = frozenset({"kv_lora_rank", "sliding_window", "mamba_d_state", "linear_num_key_heads"})
+_NOT_PLAIN = frozenset(
+    {"kv_lora_rank", "sliding_window", "linear_num_key_heads", "mamba_d_state", "mamba_head_dim", "ssm_state_size"}
+)
 """Keys of a model's config that say: the cache is not one key and one value for each token and layer."""
+
+_MOST_STEPS = 12
+"""Most questions asked on the way down to the lowest latency."""
+
+PRELOAD = ("aisimulate.sdk.task_v2", "aiconfigurator.sdk.task_v2")
+"""What every search imports, under both names; the one that is not installed is passed over."""
 
 
 def _module(path: str) -> ModuleType:
@@ -49,25 +57,25 @@ def _module(path: str) -> ModuleType:
     return importlib.import_module(f"aiconfigurator.{path}")
 
 
-def preload() -> None:
-    """Import what every search needs; done once in the process that the workers are forked from."""
-    _module("sdk.task_v2")
-
-
 def survey(model: str, system: str | None) -> Survey:
     """Tell what AIC knows of a model and of a system (None: AIC has no such system)."""
     common, databases = _module("sdk.common"), _module("sdk.perf_database")
-    known = sorted(common.get_default_models())
+    known = models()
     spelled = next((name for name in known if name.lower() == model.lower()), None)
     package = common.__name__.partition(".")[0].removesuffix("_core")
     return Survey(
         engine={"aiconfigurator": "AIConfigurator", "aisimulate": "AISimulate"}[package],
         engine_version=metadata.version(package),
-        model=_facts(spelled) if spelled else None,
+        model=facts(spelled) if spelled else None,
         similar=tuple(difflib.get_close_matches(model, known, n=3, cutoff=0.5)),
         databases=dict(_databases(databases, system)) if system else {},
         systems=tuple(sorted(name for name in common.SupportedSystems if dict(_databases(databases, name)))),
     )
+
+
+def models() -> list[str]:
+    """Return the ids of all models that AIC knows without asking a hub."""
+    return sorted(_module("sdk.common").get_default_models())
 
 
 def _databases(perf_database: ModuleType, system: str) -> Iterator[tuple[Backend, str]]:
@@ -78,62 +86,111 @@ def _databases(perf_database: ModuleType, system: str) -> Iterator[tuple[Backend
             continue
 
 
-def _facts(model: str) -> ModelFacts:
+def facts(model: str) -> ModelFacts:
+    """Return what AIC knows of a model, by its exact id."""
     info = _module("sdk.utils").get_model_config_from_model_path(model)
-    plain = not any(info["raw_config"].get(key) for key in _HYBRID_ATTENTION)
+    raw = info["raw_config"]
+    text = raw.get("text_config") or {}
+    plain = not any(config.get(key) for config in (raw, text) for key in _NOT_PLAIN)
+    values = 2 * int(info["layers"]) * int(info["n_kv"]) * int(info["d"])
     return ModelFacts(
         model=model,
         context_length=int(info["context"]),
-        kv_values_per_token=2 * int(info["layers"]) * int(info["n_kv"]) * int(info["d"]) if plain else None,
+        kv_values_per_token=values if plain and values > 0 else None,
         experts=int(info["num_experts"] or 0),
+        own_code="auto_map" in raw,
     )
 
 
 def search(wanted: Search) -> Found:
     """Ask AIC for the rows of one engine and mode.
 
-    The request's own targets come first. Where AIC finds nothing that meets the TTFT target, it is asked again for
-    what comes closest, because an answer is wanted all the same.
+    The request's own targets come first. Where no row meets them, AIC is asked what comes closest, because an answer
+    is wanted all the same.
 
     Raises:
-        Exception: Whatever AIC raises when it cannot model the request at all; the message says what.
+        Exception: A fault of AIC; that it cannot model a request is no fault but an answer.
     """
-    no_results = _module("sdk.errors").NoResultsError
     try:
-        rows = _rows(wanted, wanted.ttft, wanted.e2e_latency)
-    except no_results as error:
-        rows, reason = [], str(error)
+        rows = _ask(wanted, wanted.ttft, wanted.itl, wanted.e2e_latency)
+        if not any(_meets(row, wanted) for row in rows):
+            rows += _closest(wanted)
+    except Exception as error:
+        if _module("sdk.errors").is_expected_cli_error(error):
+            return Found([], " ".join(str(error).split()))
+        raise
+    return Found(rows, "" if rows else "no configuration fits")
+
+
+def _meets(row: Row, wanted: Search) -> bool:
+    ttft, itl = _number(row, "ttft"), _number(row, "tpot")
+    limits = (
+        (ttft, wanted.ttft),
+        (itl, wanted.itl),
+        (ttft + itl * (wanted.osl - 1), wanted.e2e_latency),
+    )
+    return all(limit is None or value <= limit for value, limit in limits)
+
+
+def _number(row: Row, column: str) -> float:
+    return float(str(row[column]))
+
+
+def _closest(wanted: Search) -> list[Row]:
+    """Return rows without any target, and those of the lowest TTFT and of the lowest ITL."""
+    rows = _ask(wanted, None, None, None)
+    prompt = _lowest_ttft(wanted) if wanted.mode is Mode.DISAGGREGATED else None
+    if prompt is None:
+        rows += _descend(wanted, "ttft", rows, None)
     else:
-        reason = ""
-    if not rows:
-        try:
-            rows = list(_closest(wanted))
-        except no_results as error:
-            reason = str(error)
-    return Found(rows, "" if rows else reason or "AIC finds no configuration")
+        rows += _ask(wanted, prompt, None, None)
+    return rows + _descend(wanted, "tpot", rows, prompt)
 
 
-def _closest(wanted: Search) -> Iterator[Row]:
-    """Yield rows around the best TTFT there is, and rows without any TTFT target."""
-    if wanted.mode is Mode.DISAGGREGATED:
-        # Autoscale picks prefill workers by TTFT alone, the nearest when none meets the target; a plain sweep
-        # keeps the prefill worker with the best throughput and never shows how low TTFT can be.
-        nearest = _task(wanted, ttft=1e-3, itl=_UNBOUNDED_MS).run(autoscale=True).to_dict("records")
-        lowest = min((float(row["ttft"]) for row in nearest), default=0.0)
-        if lowest:
-            yield from _rows(wanted, lowest * 1.001, None)
-    yield from _rows(wanted, _UNBOUNDED_MS, None)
+def _lowest_ttft(wanted: Search) -> float | None:
+    """Return a TTFT target that only the quickest prefill worker meets.
+
+    A plain sweep keeps the prefill worker with the best throughput and never shows how low TTFT can be; autoscale
+    picks prefill workers by TTFT alone, the nearest when none meets the target.
+    """
+    nearest = _task(wanted, ttft=1e-3, itl=_UNBOUNDED_MS).run(autoscale=True).to_dict("records")
+    return min((_number(row, "ttft") * 1.001 for row in nearest), default=None)
 
 
-def _rows(wanted: Search, ttft: float | None, e2e_latency: float | None) -> list[Row]:
-    targets = [] if wanted.itl is None else [wanted.itl]
+def _descend(wanted: Search, column: str, rows: list[Row], ttft: float | None) -> list[Row]:
+    """Ask for less than the lowest value found until nothing is: each answer holds AIC's best by throughput only."""
+    found: list[Row] = []
+    for _ in range(_MOST_STEPS):
+        values = [_number(row, column) for row in (*rows, *found)]
+        if not values or min(values) <= 0:
+            break
+        lower = min(values) * 0.999
+        step = _ask(wanted, lower, None, None) if column == "ttft" else _ask(wanted, ttft, lower, None, exactly=True)
+        if not step:
+            break
+        found += step
+    return found
+
+
+def _ask(
+    wanted: Search, ttft: float | None, itl: float | None, e2e_latency: float | None, *, exactly: bool = False
+) -> list[Row]:
+    """Ask AIC for rows under these targets, and at every point of the ITL grid unless exactly one is wanted.
+
+    "Nothing meets the targets" is an empty answer here; that the model does not fit is not.
+    """
+    errors = _module("sdk.errors")
+    grid = () if exactly else (*_ITL_GRID, _UNBOUNDED_MS)
     task = _task(
         wanted,
-        ttft=e2e_latency * 0.95 if ttft is None and e2e_latency else ttft or _UNBOUNDED_MS,
-        itl=[*targets, *_ITL_GRID, _UNBOUNDED_MS],
+        ttft=e2e_latency * 0.95 if e2e_latency and ttft is None else ttft or _UNBOUNDED_MS,
+        itl=[*([itl] if itl else []), *grid],
         request_latency=e2e_latency if wanted.osl > 1 else None,
     )
-    rows: list[Row] = task.run().to_dict("records")
+    try:
+        rows: list[Row] = task.run().to_dict("records")
+    except errors.NoFeasibleConfigError:
+        return []
     return rows
 
 
@@ -156,4 +213,5 @@ def _task(wanted: Search, *, ttft: float, itl: float | list[float], request_late
         tpot=itl,
         request_latency=request_latency,
         pareto_sweep=False,
+        **{f"{role or 'agg_'}cp_candidates": [1] for role in workers},  # no engine's table has a flag for more
     )

@@ -10,6 +10,10 @@ from dgdr_controller.profiling.protocol import HardwareUsed, Resolved, ValueSour
 _NO_CLUSTER = "there is no cluster to discover it from; or give {option}"
 
 
+_OTHER_DEVICE = 0.05
+"""Relative difference in memory from which on it is another device, not another way of counting."""
+
+
 @dataclass(frozen=True, slots=True)
 class GivenHardware:
     """Hardware given on the command line; it stands before what the request says."""
@@ -47,6 +51,11 @@ def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, Hardwar
     if findings.errors or gpu is None or total is None or per_node is None:
         raise InvalidRequestError(findings.errors)
     vram = Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE)
+    if spec.vram_mb and abs(spec.vram_mb / gpu.vram_mib - 1) > _OTHER_DEVICE:
+        findings.notes.append(
+            f"spec.hardware.vramMb is {int(spec.vram_mb)}, but {gpu.sku} has {gpu.vram_mib}: the estimates are for the "
+            "latter; only candidates that fit in the former are offered"
+        )
     hardware = HardwareUsed(
         gpu_sku=gpu.sku,
         gpu_sku_source=ValueSource.COMMAND_LINE if given.gpu_sku else ValueSource.SPEC,

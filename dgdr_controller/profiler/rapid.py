@@ -3,22 +3,27 @@
 survey → searches in worker processes → rows → candidates → scale → judge → `Results`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Verdict
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds
 from dgdr_api.gpus import GPUS
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import unrenderable
 from dgdr_controller.profiler import aic
-from dgdr_controller.profiler.errors import NotDeployableError, ProfilerError, RequestRefusedError
+from dgdr_controller.profiler.collect import Collected, Pool, Progress, Reader, Spectator, collect
+from dgdr_controller.profiler.errors import (
+    InterruptedRunError,
+    NotDeployableError,
+    ProfilerError,
+    RequestRefusedError,
+)
+from dgdr_controller.profiler.notes import notes, search_warnings
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.rows import read_rows
-from dgdr_controller.profiler.search import Found, ModelFacts, Search, Survey
-from dgdr_controller.profiler.selection import missed_targets, scale
-from dgdr_controller.profiler.verdicts import Judgement, judge, warnings
-from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started, WorkerPool
+from dgdr_controller.profiler.rows import USABLE_VRAM
+from dgdr_controller.profiler.search import ModelFacts, Search, Survey
+from dgdr_controller.profiler.selection import scale
+from dgdr_controller.profiler.verdicts import judge, warnings
+from dgdr_controller.profiler.workers import Answered, Lost, Refused, WorkerPool
 from dgdr_controller.profiling.protocol import Provenance, Results, SearchOutcome, SearchReport
 
 SEARCH_DEADLINE_S = 180.0
@@ -26,59 +31,58 @@ SEARCH_DEADLINE_S = 180.0
 
 _SURVEY_DEADLINE_S = 60.0
 
-_NOTES = (
-    "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %.",
-    "ITL is within 20 % of those samples in 56 % of cases.",
-)
-_AUTO_NOTE = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
 
-_EXPERTS_NOTE = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a spectator of the search sees: one line for each search."""
-
-    search: Search | None
-    """None: the survey before the searches."""
-    state: str
-    finished: bool
-    seconds: float = 0.0
-
-
-Spectator = Callable[[Progress], None]
-
-
-def rapid(request: PlanRequest, spectator: Spectator, deadline_s: float = SEARCH_DEADLINE_S) -> Results:
+def rapid(
+    request: PlanRequest, spectator: Spectator, deadline_s: float = SEARCH_DEADLINE_S, pool: Pool | None = None
+) -> Results:
     """Search and judge.
+
+    Args:
+        request: What is wanted.
+        spectator: Is told each step.
+        deadline_s: Seconds that the search of one engine and mode may take.
+        pool: Runs the searches; by default each in a worker process.
 
     Returns:
         Results with a choice, or without one where nothing can be deployed (every candidate says why).
 
     Raises:
         RequestRefusedError: The request names something that cannot be.
-        NotDeployableError: AIC cannot model the request on this GPU.
+        NotDeployableError: AIC cannot model the request on this GPU, or we cannot render it.
+        InterruptedRunError: Searches failed and the others found nothing: another run may.
         ProfilerError: The simulator itself does not work.
     """
-    pool = WorkerPool(preload=[aic.__name__])
+    if request.gpu.vendor != "nvidia":
+        raise NotDeployableError(f"deployments on {request.gpu.vendor} GPUs ({request.gpu.sku}) are not rendered yet")
+    pool = pool or WorkerPool(preload=aic.PRELOAD)
     spectator(Progress(None, "loading the simulator", finished=False))
     known, seconds = _survey(pool, request)
-    facts, backends = _check(request, known)
+    facts = _model(request, known)
+    backends, missing = _backends(request, known)
     spectator(Progress(None, f"{known.engine} {known.engine_version}", finished=True, seconds=seconds))
     searches = [_search(request, facts, backend, mode) for backend in backends for mode in _modes(request)]
-    candidates, reports = _collect(pool, searches, request, known, spectator, deadline_s)
-    return _results(request, known, candidates, reports)
+    reader = Reader(facts, dict(known.databases), request.vram_mib)
+    found = collect(pool, searches, reader, spectator, deadline_s)
+    failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
+    if failed and not found.candidates:
+        reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)
+        raise InterruptedRunError(f"no search came to an answer: {reasons}")
+    return _results(request, known, facts, Collected(found.candidates, [*found.reports, *missing]))
 
 
-def _survey(pool: WorkerPool, request: PlanRequest) -> tuple[Survey, float]:
+def _survey(pool: Pool, request: PlanRequest) -> tuple[Survey, float]:
     for event in pool.run(survey, [request], _SURVEY_DEADLINE_S):
         match event:
             case Answered(answer=answer, seconds=seconds):
                 return answer, seconds
+            case Refused(error="ModuleNotFoundError", message=message):
+                raise ProfilerError(
+                    f"the simulator is not installed ({message}): pip install 'dgdr-controller[profiler]'"
+                )
             case Refused(error=error, message=message):
                 raise ProfilerError(f"the simulator cannot be used: {error}: {message}")
             case Lost(reason=reason):
-                raise ProfilerError(f"the simulator cannot be used: {reason}")
+                raise InterruptedRunError(f"the simulator did not start: {reason}")
     raise ProfilerError("the simulator gave no answer")
 
 
@@ -87,8 +91,8 @@ def survey(request: PlanRequest) -> Survey:
     return aic.survey(request.model, request.gpu.aic_system)
 
 
-def _check(request: PlanRequest, known: Survey) -> tuple[ModelFacts, Sequence[Backend]]:
-    """Refuse what no search can answer; return the model's facts and the backends to search."""
+def _model(request: PlanRequest, known: Survey) -> ModelFacts:
+    """Return the model's facts; refuse one that is unknown, or too short for the workload."""
     facts = known.model
     if facts is None:
         hint = f"did you mean {' or '.join(known.similar)}? " if known.similar else ""
@@ -102,6 +106,11 @@ def _check(request: PlanRequest, known: Survey) -> tuple[ModelFacts, Sequence[Ba
             f"spec.workload: isl + osl is {length} tokens, but the context of {facts.model} ends at "
             f"{facts.context_length}; lower spec.workload.isl or spec.workload.osl"
         )
+    return facts
+
+
+def _backends(request: PlanRequest, known: Survey) -> tuple[Sequence[Backend], list[SearchReport]]:
+    """Return the backends to search, and a report for each that has no data for this GPU."""
     wanted = aic.ENGINES if request.backend is Backend.AUTO else (request.backend,)
     backends = [backend for backend in wanted if backend in known.databases]
     if not backends:
@@ -111,7 +120,14 @@ def _check(request: PlanRequest, known: Survey) -> tuple[ModelFacts, Sequence[Ba
             f"{known.engine} {known.engine_version} has no performance data for {named} on {request.gpu.sku}; "
             f"GPUs with data: {supported}. Planning by memory fit alone is not available yet"
         )
-    return facts, backends
+    message = f"no performance data for {request.gpu.sku}"
+    missing = [
+        SearchReport(backend=backend, mode=mode, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+        for backend in wanted
+        if backend not in backends
+        for mode in _modes(request)
+    ]
+    return backends, missing
 
 
 def _modes(request: PlanRequest) -> tuple[Mode, ...]:
@@ -135,118 +151,41 @@ def _search(request: PlanRequest, facts: ModelFacts, backend: Backend, mode: Mod
     )
 
 
-def _collect(
-    pool: WorkerPool,
-    searches: Sequence[Search],
-    request: PlanRequest,
-    known: Survey,
-    spectator: Spectator,
-    deadline_s: float,
-) -> tuple[list[Candidate], list[SearchReport]]:
-    """Run the searches; return scaled candidates and one report for each search, in the order of the searches."""
-    candidates: dict[Search, list[Candidate]] = {}
-    reports: dict[Search, SearchReport] = {}
-    for event in pool.run(aic.search, searches, deadline_s):
-        search = event.item
-        match event:
-            case Started():
-                spectator(Progress(search, "searching", finished=False))
-                continue
-            case Answered(answer=Found(rows=rows, reason=reason)):
-                reading = read_rows(
-                    rows, search, _known_model(known), known.databases[search.backend], request.vram_mib
-                )
-                candidates[search] = [scale(c, request.goal, request.total_gpus) for c in reading.candidates]
-                if reading.unreadable:
-                    reason = f"{reading.unreadable} rows whose GPU count is not that of their parallelism were dropped"
-                reports[search] = _report(search, len(candidates[search]), reason)
-            case Refused(error="SystemExit", message=message):
-                reports[search] = _failed(search, f"the simulator gave up (exit {message})")
-            case Refused(message=message):
-                reports[search] = _report(search, 0, " ".join(message.split()))
-            case Lost(reason=reason):
-                reports[search] = _failed(search, reason)
-        spectator(Progress(search, _state(reports[search]), finished=True, seconds=event.seconds))
-    return [c for s in searches for c in candidates.get(s, [])], [reports[s] for s in searches]
-
-
-def _known_model(known: Survey) -> ModelFacts:
-    assert known.model is not None, "checked before the searches"  # noqa: S101 - tells the type checker what _check made sure of
-    return known.model
-
-
-def _report(search: Search, count: int, message: str) -> SearchReport:
-    outcome = SearchOutcome.FOUND if count else SearchOutcome.NO_CANDIDATE
-    return SearchReport(backend=search.backend, mode=search.mode, outcome=outcome, message=message, candidates=count)
-
-
-def _failed(search: Search, message: str) -> SearchReport:
-    return SearchReport(backend=search.backend, mode=search.mode, outcome=SearchOutcome.FAILED, message=message)
-
-
-def _state(report: SearchReport) -> str:
-    if report.outcome is SearchOutcome.FOUND:
-        return f"{report.candidates} configurations"
-    return f"{'failed' if report.outcome is SearchOutcome.FAILED else 'nothing'}: {report.message}"
-
-
-def _results(request: PlanRequest, known: Survey, candidates: list[Candidate], reports: list[SearchReport]) -> Results:
-    judgement = judge(candidates, request.goal, request.total_gpus, lambda c: _hindrance(c, request))
+def _results(request: PlanRequest, known: Survey, facts: ModelFacts, found: Collected) -> Results:
+    goal, budget = request.goal, request.total_gpus
+    scaled = [scale(candidate, goal, budget) for candidate in found.candidates]
+    judgement = judge(scaled, goal, budget, lambda candidate: _hindrance(candidate, request))
     return Results(
         request=request.identity,
-        model=_known_model(known).model,
-        goal=request.goal,
+        model=facts.model,
+        goal=goal,
         hardware=request.hardware,
         candidates=tuple(judgement.candidates),
         pareto=tuple(c.id for c in judgement.pareto),
         selected=judgement.choice.id if judgement.choice else None,
-        warnings=(*request.warnings, *_failures(reports), *_choice_warnings(request, judgement)),
-        searches=tuple(reports),
+        warnings=(
+            *request.warnings,
+            *search_warnings(found.reports, facts),
+            *warnings(judgement, goal, budget, request.gpu.sku),
+        ),
+        searches=tuple(found.reports),
         provenance=Provenance(
             engine=known.engine,
             engine_version=known.engine_version,
-            perf_database={str(r.backend): known.databases[r.backend] for r in reports},
+            perf_database={str(r.backend): v for r in found.reports if (v := known.databases.get(r.backend))},
             mode="rapid",
-            notes=(*_notes(request, _known_model(known)), *_default_notes(request, judgement)),
+            notes=tuple(notes(request, facts, judgement)),
         ),
     )
 
 
 def _hindrance(candidate: Candidate, request: PlanRequest) -> Verdict | None:
-    reason = unrenderable(candidate, request.gpus_per_node)
-    return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason) if reason else None
-
-
-def _failures(reports: Iterable[SearchReport]) -> Iterable[RequestWarning]:
-    return (
-        ConfigurationWarning.note(
-            f"The search of {report.backend} {report.mode} failed ({report.message}): "
-            "better configurations may have been missed. Run it again to include them"
-        )
-        for report in reports
-        if report.outcome is SearchOutcome.FAILED
-    )
-
-
-def _choice_warnings(request: PlanRequest, judgement: Judgement) -> list[RequestWarning]:
-    if judgement.choice is None:
-        return []
-    return warnings(judgement.choice, request.goal, request.total_gpus, request.gpu.sku)
-
-
-def _notes(request: PlanRequest, facts: ModelFacts) -> Iterator[str]:
-    yield from _NOTES
-    if request.backend is Backend.AUTO:
-        yield _AUTO_NOTE
-    if facts.experts:
-        yield _EXPERTS_NOTE
-
-
-def _default_notes(request: PlanRequest, judgement: Judgement) -> list[str]:
-    """Say where a default target, which nobody wrote, is not met."""
-    if judgement.choice is None:
-        return []
-    return [
-        f"The default target {missed.name}={exact(missed.target)}ms is not met: {milliseconds(missed.closest)}."
-        for missed in missed_targets(judgement.choice, request.goal, explicit=False)
-    ]
+    """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
+    if reason := unrenderable(candidate, request.gpus_per_node):
+        return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
+    needed = max(worker.memory_gib or 0 for worker in candidate.workers)
+    usable = request.vram_mib / 1024 * USABLE_VRAM
+    if needed > usable:
+        reason = f"needs {needed:.1f} GiB of each GPU, of which engines may use {usable:.1f}"
+        return Verdict(outcome=Outcome.DOES_NOT_FIT, reason=reason)
+    return None

@@ -4,6 +4,7 @@ Columns: aic-facts §3. A row describes one replica; an aggregated row has plain
 prefixes ``(p)`` and ``(d)``.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,8 +22,8 @@ DECODE_STEP_TOKENS = 512
 _STEP_MULTIPLE = 64
 """Steps are rounded up to this: engines allocate in blocks of 16 to 64 tokens."""
 
-USABLE_VRAM = 0.9
-"""Share of a GPU's memory that an engine may fill (engines' defaults are 0.9 to 0.92)."""
+USABLE_VRAM = 0.92
+"""Share of a GPU's memory that an engine may fill: vLLM's default, the largest of the three."""
 
 _MODES = {
     Mode.AGGREGATED: {Role.AGGREGATED: ""},
@@ -52,9 +53,9 @@ class _RowColumns(BaseModel):
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
-    ttft: float = Field(ge=0)
+    ttft: float = Field(gt=0)
     tpot: float = Field(ge=0)
-    request_rate: float = Field(gt=0)
+    request_rate: float = Field(ge=0)
     tokens_per_s: float = Field(alias="tokens/s", ge=0)
     concurrency: float = Field(gt=0)
     num_total_gpus: int
@@ -64,10 +65,10 @@ class _RowColumns(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Candidates read from rows (one replica each), and how many rows made no sense."""
+    """Candidates read from rows (one replica each), and how many rows were dropped for which reason."""
 
     candidates: list[Candidate]
-    unreadable: int
+    dropped: Counter[str]
 
 
 def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Reading:
@@ -77,18 +78,18 @@ def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: s
     something else than what would be rendered.
     """
     distinct: dict[tuple[object, ...], Candidate] = {}
-    unreadable = 0
+    dropped: Counter[str] = Counter()
     for row in rows:
         try:
             candidate = _candidate(row, search, facts, version, vram_mib)
         except ValidationError:
-            unreadable += 1
+            dropped["with values that make no sense"] += 1
             continue
         if candidate is None:
-            unreadable += 1
+            dropped["with a GPU count that is not that of their parallelism"] += 1
         else:
             distinct.setdefault(candidate.configuration, candidate)
-    return Reading(list(distinct.values()), unreadable)
+    return Reading(list(distinct.values()), dropped)
 
 
 def _candidate(row: Row, search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Candidate | None:
@@ -131,8 +132,9 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
 
 def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
     e2e = whole.ttft + whole.tpot * (osl - 1)
-    # For one token of output AIC leaves throughput at 0: it counts decoded tokens only.
-    tokens_per_s = whole.tokens_per_s if osl > 1 else whole.request_rate
+    # For one token of output AIC leaves both at 0: it counts decoded tokens only. Little's law gives the rate.
+    rate = whole.request_rate or 1000 * whole.concurrency / e2e
+    tokens_per_s = whole.tokens_per_s or rate * osl
     return Performance(
         ttft=whole.ttft,
         itl=whole.tpot,
@@ -141,7 +143,7 @@ def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
         tokens_per_s_per_gpu=tokens_per_s / gpus,
         tokens_per_s_per_user=1000 / whole.tpot if whole.tpot else 1000 * osl / e2e,
         concurrency=whole.concurrency,
-        request_rate=whole.request_rate,
+        request_rate=rate,
     )
 
 

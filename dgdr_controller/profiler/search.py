@@ -55,12 +55,14 @@ class ModelFacts:
         kv_values_per_token: Numbers that one token adds to the KV cache over all layers, or None where
             the attention does not store plain keys and values.
         experts: Number of experts of a mixture-of-experts model, else 0.
+        own_code: Whether its config names code of its own (``auto_map``), which engines run only when told to.
     """
 
     model: str
     context_length: int
     kv_values_per_token: int | None
     experts: int
+    own_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ request. Targets that the user wrote come before default ones.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Mode
@@ -17,7 +17,7 @@ from dgdr_controller.profiling.protocol import Goal, Target
 
 
 def scale(candidate: Candidate, goal: Goal, budget: int) -> Candidate:
-    """Return the candidate with as many replicas as are wanted.
+    """Return a candidate of one replica with as many replicas as are wanted.
 
     Without a load: as many as the budget holds. With one: the fewest that serve it, or all that the budget holds.
     One replica at least, also where that is over budget (`judge` says so).
@@ -25,10 +25,15 @@ def scale(candidate: Candidate, goal: Goal, budget: int) -> Candidate:
     affordable = max(1, budget // candidate.gpus_per_replica)
     needed = affordable
     if goal.concurrency is not None:
-        needed = math.ceil(goal.concurrency / candidate.performance.concurrency * candidate.replicas)
+        needed = _replicas(goal.concurrency / candidate.performance.concurrency, affordable)
     if goal.request_rate is not None:
-        needed = math.ceil(goal.request_rate / candidate.performance.request_rate * candidate.replicas)
-    return candidate.scaled(max(1, min(needed, affordable)))
+        needed = _replicas(goal.request_rate / candidate.performance.request_rate, affordable)
+    return candidate.scaled(max(1, needed))
+
+
+def _replicas(wanted: float, affordable: int) -> int:
+    """Round up to whole replicas, where so many are affordable."""
+    return affordable if wanted >= affordable else math.ceil(wanted)
 
 
 def has_load(goal: Goal) -> bool:
@@ -104,8 +109,8 @@ def front(candidates: Iterable[Candidate], goal: Goal, budget: int) -> list[Cand
 def choose(candidates: Iterable[Candidate], goal: Goal, budget: int) -> Candidate | None:
     """Return the best candidate, or None if there is none.
 
-    In this order: least violation of targets that the user wrote, of default ones, largest share of the load
-    served, fewest GPUs where a load is given, the objective. Ties: fewer GPUs, then aggregated.
+    In this order: least violation of targets that the user wrote, largest share of the load served, least violation
+    of default targets, fewest GPUs where a load is given, the objective. Ties: fewer GPUs, then aggregated.
     """
     return min(candidates, key=lambda candidate: _rank(candidate, goal, budget), default=None)
 
@@ -114,8 +119,8 @@ def _rank(candidate: Candidate, goal: Goal, budget: int) -> tuple[object, ...]:
     criteria = Criteria.of(candidate, goal, budget)
     return (
         violation(candidate, goal, explicit=True),
-        violation(candidate, goal, explicit=False),
         -criteria.served,
+        violation(candidate, goal, explicit=False),
         -criteria.thrift,
         *(-value for value in _objective(candidate, criteria, goal.objective)),
         candidate.gpus,
@@ -169,10 +174,12 @@ def meets_targets(candidate: Candidate, goal: Goal) -> bool:
     return all(value <= target.value for _, value, target in targets(candidate, goal))
 
 
-def missed_targets(candidate: Candidate, goal: Goal, *, explicit: bool) -> list[Missed]:
-    """Return the targets that a candidate misses, with what it reaches."""
+def missed_targets(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, *, explicit: bool) -> list[Missed]:
+    """Return the targets that the choice misses, with what it reaches and the lowest that any candidate reaches."""
+    values = [[value for _, value, _ in targets(candidate, goal)] for candidate in deployable]
+    lowest = [min(column) for column in zip(*values, strict=True)]
     return [
-        Missed(name, target.value, value)
-        for name, value, target in targets(candidate, goal)
+        Missed(name, target.value, value, best)
+        for (name, value, target), best in zip(targets(choice, goal), lowest, strict=True)
         if value > target.value and target.explicit is explicit
     ]

@@ -22,13 +22,17 @@ Hindrance = Callable[[Candidate], Verdict | None]
 """Says why a candidate cannot be deployed at all, or None if it can."""
 
 
-def warnings(choice: Candidate, goal: Goal, budget: int, gpu: str) -> list[RequestWarning]:
+def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[RequestWarning]:
     """Return the warnings that the user of this choice must see: targets missed, load not served."""
+    choice = judgement.choice
+    if choice is None:
+        return []
     found = []
-    if missed := missed_targets(choice, goal, explicit=True):
+    if missed := missed_targets(choice, judgement.deployable, goal, explicit=True):
         found.append(SLAWarning.closest(missed, f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"))
     if (share := served(choice, goal)) < 1:
-        found.append(SLAWarning.share_served(_load(goal), share, budget))
+        written = any(target.explicit for _, _, target in targets(choice, goal))
+        found.append(SLAWarning.share_served(_load(goal), share, budget, within_targets=written))
     return found
 
 
@@ -43,6 +47,7 @@ class Judgement:
     candidates: list[Candidate]
     pareto: list[Candidate]
     choice: Candidate | None
+    deployable: list[Candidate]
 
 
 def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: Hindrance) -> Judgement:
@@ -67,7 +72,12 @@ def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: H
     judged = {c.id: c.model_copy(update={"verdict": verdict_on(c)}) for c in candidates}
     order = sorted(judged.values(), key=lambda c: (c.id not in on_front, *_standing(c)))
     order.sort(key=lambda c: choice is None or c.id != choice.id)
-    return Judgement(order, [judged[c.id] for c in best], judged[choice.id] if choice else None)
+    return Judgement(
+        order,
+        [judged[c.id] for c in best],
+        judged[choice.id] if choice else None,
+        [c for c in order if c.id not in hindered],
+    )
 
 
 def _standing(candidate: Candidate) -> tuple[object, ...]:

@@ -7,10 +7,12 @@ import is paid once.
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Generic, TypeVar
@@ -74,6 +76,7 @@ class WorkerPool:
     def __init__(self, preload: Sequence[str] = (), slots: int | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        _start_server()
         self._slots = slots or len(os.sched_getaffinity(0))
 
     def run(
@@ -111,9 +114,20 @@ class WorkerPool:
         return _Running(item, process, ours, now, now + deadline_s)
 
 
+def _start_server() -> None:
+    """Start the server process deaf to Ctrl-C, which is the parent's business, and in UTF-8 whatever the locale."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("PYTHONUTF8", "1")
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+
 def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> None:
     """Run in the worker: send the answer or the exception. Interrupts are the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # the file descriptors, because native code does not write through sys.stdout
         os.dup2(nowhere, stream)
@@ -122,6 +136,14 @@ def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> N
     except BaseException as error:  # noqa: BLE001 - SystemExit too: libraries call sys.exit
         message = (type(error).__name__, str(error))
     pipe.send(message)
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that asked for it ends, however it does: nobody waits for the answer."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _end(task: _Running[Item], *, answered: bool) -> Answered[Item, Answer] | Refused[Item] | Lost[Item]:

@@ -8,7 +8,7 @@ DESIGN = (
     "gb200 gb300 b300_sxm b200_sxm h200_sxm h200_nvl h100_sxm h100_pcie h100_nvl h20_sxm gh200 a100_sxm a100_pcie a30 "
     "a10 l40s l40 l4 rtx_pro_6000_server v100_sxm v100_pcie t4 gb10 vr_nvl72 mi200 mi300 b60"
 )
-NAMES = [name for gpu in GPUS for name in (gpu.sku, *gpu.aliases, *gpu.deprecated)]
+NAMES = [name for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)]
 
 
 def test_the_table_knows_exactly_the_skus_of_the_design() -> None:
@@ -27,9 +27,7 @@ def test_a_name_is_in_lower_case_with_underscores(name: str) -> None:
 
 @pytest.mark.parametrize("gpu", GPUS, ids=lambda gpu: gpu.sku)
 def test_a_gpu_is_found_by_each_of_its_names_and_is_plausible(gpu: Gpu) -> None:
-    assert [find_gpu(name) for name in (gpu.sku, *gpu.aliases, *gpu.deprecated)] == [
-        gpu for _ in (gpu.sku, *gpu.aliases, *gpu.deprecated)
-    ]
+    assert [find_gpu(name) for name in (gpu.sku, *gpu.deprecated)] == [gpu for _ in (gpu.sku, *gpu.deprecated)]
     assert 15_000 <= gpu.vram_mib <= 300_000
     assert gpu.gpus_per_node in {1, 4, 8}
 

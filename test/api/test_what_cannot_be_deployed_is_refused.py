@@ -157,9 +157,11 @@ def test_synonyms_that_disagree_name_both_fields_that_were_written(
 
 def test_an_unknown_gpu_lists_those_that_are_known(manifest: Build) -> None:
     known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
-    assert problems(manifest({"hardware": {"gpuSku": "H100"}})) == [
-        f'spec.hardware.gpuSku: Unsupported value: "H100": supported values: {known}'
+    assert problems(manifest({"hardware": {"gpuSku": "voodoo2"}})) == [
+        f'spec.hardware.gpuSku: Unsupported value: "voodoo2": supported values: {known}'
     ]
+    (message,) = problems(manifest({"hardware": {"gpuSku": "H200-SXM"}}))
+    assert f'"H200-SXM": did you mean "h200_sxm"? supported values: {known}' in message
 
 
 @pytest.mark.parametrize("sku", [gpu.sku for gpu in GPUS])

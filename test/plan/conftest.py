@@ -16,7 +16,7 @@ def dgdr(tmp_path: Path) -> Dgdr:
     """Run the real command line in a folder of its own."""
 
     def run(*args: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own program
+        return subprocess.run(
             [sys.executable, "-m", "dgdr_controller", *args],
             cwd=tmp_path,
             input=stdin,

@@ -96,6 +96,15 @@ def test_the_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Call
     assert lowest["disaggregated"] < 150
 
 
+def test_one_token_of_output_is_planned(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    run = dgdr("plan", "-f", write(workload={"isl": 4000, "osl": 1}), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert results.choice.performance.itl == 0
+    assert results.choice.performance.request_rate > 0
+
+
 def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     write(workload={"requestRate": 1}, hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
     assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0

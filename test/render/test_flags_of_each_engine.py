@@ -9,7 +9,7 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import GraphRequest, render, unrenderable
+from dgdr_controller.deployment.render import GraphRequest, render, unrenderable, version_note
 from dgdr_controller.settings import DynamoSettings, Settings
 
 ZERO = Performance(
@@ -89,7 +89,7 @@ TRANSCEIVER = (
                 "worker": f"{SGLANG} --context-length 10000 --max-running-requests 96 --page-size 16 "
                 "--chunked-prefill-size 5632 --max-prefill-tokens 5632 --enable-mixed-chunk "
                 "--cuda-graph-max-bs-decode 96",
-                "prefill": f"{SGLANG} --context-length 10000 --max-running-requests 1 --page-size 16 "
+                "prefill": f"{SGLANG} --context-length 10000 --page-size 16 "
                 f"--chunked-prefill-size 5504 --max-prefill-tokens 5504 --disaggregation-mode prefill {BOOTSTRAP}",
                 "decode": f"{SGLANG} --context-length 10000 --max-running-requests 224 --page-size 16 "
                 f"--cuda-graph-max-bs-decode 224 --disaggregation-mode decode {BOOTSTRAP}",
@@ -144,7 +144,7 @@ def test_vllm_gets_a_token_budget_of_at_least_its_sequences() -> None:
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ({"tp": 16}, "a aggregated worker needs 16 GPUs and a node has 8"),
+        ({"tp": 16}, "one aggregated worker needs 16 GPUs and a node has 8"),
         ({"dp": 2}, "attention data parallelism is not rendered yet"),
         ({"moe_ep": 4}, "expert parallelism is not rendered yet"),
         ({"cp": 2}, "sglang has no flag for context parallelism"),
@@ -189,6 +189,33 @@ def test_images_come_from_the_settings_where_the_request_names_none(monkeypatch:
     graph = render(candidate(Backend.TRTLLM, worker(Role.AGGREGATED)), request(), Settings())
     image = graph.spec.components[0].pod_template.spec.containers[0].image
     assert image == "mirror.example/dynamo/tensorrtllm-runtime:1.6.0"
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "note"),
+    [
+        (None, None, None),
+        ("r.io/vllm-runtime:1.6.1", None, None),
+        ("r.io/vllm-runtime:nightly", "1.6.1", None),
+        ("r.io/vllm-runtime:1.1.0", None, "The images are Dynamo 1.1.0; the flags were checked against 1.6.1"),
+        (
+            None,
+            "1.3.0",
+            "spec.runtimeVersionOverride is 1.3.0, but without spec.image the images are 1.6.1: name an image",
+        ),
+    ],
+)
+def test_images_of_another_version_are_noted(image: str | None, version: str | None, note: str | None) -> None:
+    said = version_note(request(image, version), Settings())
+    assert (said or "").startswith(note or "")
+    assert (said is None) == (note is None)
+
+
+def test_a_rendering_whose_gpus_do_not_add_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "gpus", 3)
+    wrong = candidate(Backend.VLLM, worker(Role.AGGREGATED))
+    with pytest.raises(ValueError, match=f"rendered 8 GPUs for candidate {wrong.id} of 6"):
+        render(wrong, request(), Settings())
 
 
 def test_pods_start_without_the_token_secret() -> None:

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.candidate import Candidate, Mode, Role
+from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import GraphRequest, render, unrenderable
 from dgdr_controller.manifest import dump_documents, load_documents
 from dgdr_controller.settings import Settings
@@ -47,7 +48,8 @@ def test_gpus_flags_and_replicas_add_up_to_the_candidate(
         length = value_after(args, "--max-model-len", "--context-length", "--max-seq-len")
         assert length == str(candidate.context_length)
         batch = value_after(args, "--max-num-seqs", "--max-running-requests", "--max-batch-size")
-        assert batch == str(worker.batch)
+        unbounded = candidate.backend is Backend.SGLANG and worker.role is Role.PREFILL
+        assert batch == (None if unbounded else str(worker.batch))
         role = value_after(args, "--disaggregation-mode")
         assert role == (worker.role.value if candidate.mode is Mode.DISAGGREGATED else None)
     assert total == candidate.gpus

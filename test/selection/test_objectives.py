@@ -2,11 +2,15 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Outcome, Verdict
+from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection import choose, scale
 from dgdr_controller.profiler.verdicts import judge, warnings
 from dgdr_controller.profiling.protocol import Goal, Target
+
+
+def free(_: Any) -> Verdict | None:
+    return None
 
 
 def pool(make: Any, goal: Goal) -> dict[str, Any]:
@@ -60,15 +64,23 @@ def test_with_a_load_fewer_gpus_beat_more_throughput(make_candidate: Any, plain_
 
 def test_ties_go_to_fewer_gpus_then_aggregated(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"concurrency": 8.0})
-    twins = [make_candidate(batch=8), make_candidate(batch=9)]
-    assert choose(twins, goal, 8) == choose(reversed(twins), goal, 8)
+    free_of_load = plain_goal.model_copy(update={"objective": OptimizationType.THROUGHPUT})
+    small, large = make_candidate(tp=2, per_gpu=200), make_candidate(tp=4, per_gpu=100)
+    assert choose([large, small], free_of_load, 8) == small
+    together = make_candidate(tp=2)
+    prefill = together.workers[0].model_copy(update={"role": Role.PREFILL, "parallelism": Parallelism(tp=1)})
+    decode = prefill.model_copy(update={"role": Role.DECODE})
+    apart = make_candidate(tp=2, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    assert apart.gpus == together.gpus
+    for pool_of_two in ([together, apart], [apart, together]):
+        assert choose(pool_of_two, goal, 8) == together
 
 
 def test_an_unreachable_target_warns_with_what_the_choice_reaches(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(
         update={"ttft": Target(value=50, explicit=True), "itl": Target(value=1, explicit=True)}
     )
-    (warning,) = warnings(make_candidate(tp=8, ttft=119.6, itl=5.43), goal, 8, "h100_sxm")
+    (warning,) = warnings(judge([make_candidate(tp=8, ttft=119.6, itl=5.43)], goal, 8, free), goal, 8, "h100_sxm")
     assert warning.type == "SLAWarning"
     assert warning.message == (
         "Cannot meet TTFT=50ms and ITL=1ms with this model/hardware. Closest achievable: TTFT=120ms, ITL=5.43ms "
@@ -77,14 +89,26 @@ def test_an_unreachable_target_warns_with_what_the_choice_reaches(make_candidate
 
 
 def test_a_missed_default_target_is_no_warning(make_candidate: Any, plain_goal: Goal) -> None:
-    assert warnings(make_candidate(itl=500), plain_goal, 8, "l4") == []
+    assert warnings(judge([make_candidate(itl=500)], plain_goal, 8, free), plain_goal, 8, "l4") == []
 
 
 def test_a_load_beyond_the_budget_warns_with_the_share_served(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"request_rate": 40.0})
     most = scale(make_candidate(tp=2, per_gpu=1000), goal, 8)
-    (warning,) = warnings(most, goal, 8, "h100_sxm")
+    (warning,) = warnings(judge([most], goal, 8, free), goal, 8, "h100_sxm")
     assert warning.message.startswith("Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it.")
+    written = goal.model_copy(update={"itl": Target(value=20, explicit=True)})
+    (warning,) = warnings(judge([most], written, 8, free), written, 8, "h100_sxm")
+    assert warning.message.startswith("Cannot serve requestRate=40/s with 8 GPUs within the latency targets. ")
+
+
+def test_a_default_target_does_not_starve_the_load(make_candidate: Any, plain_goal: Goal) -> None:
+    goal = plain_goal.model_copy(update={"request_rate": 4.0})
+    slow = scale(make_candidate(tp=2, itl=31, per_gpu=500), goal, 8)
+    steady = scale(make_candidate(tp=4, itl=29, per_gpu=450), goal, 8)
+    assert choose([slow, steady], goal, 8) == slow
+    written = goal.model_copy(update={"itl": Target(value=30, explicit=True)})
+    assert choose([slow, steady], written, 8) == steady
 
 
 def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
-from dgdr_controller.profiler.selection import Criteria, choose, front, meets_targets, scale, violation
+from dgdr_controller.profiler.selection import Criteria, choose, front, meets_targets, scale, served, violation
 from dgdr_controller.profiler.verdicts import judge
 from dgdr_controller.profiling.protocol import Goal
 
@@ -26,9 +26,15 @@ def test_an_infeasible_candidate_never_wins_while_a_feasible_one_is_within_budge
 ) -> None:
     goal = data.draw(goals)
     judgement = judge(drawn(data, candidates, goal), goal, BUDGET, never)
-    feasible = [c for c in judgement.candidates if meets_targets(c, goal) and c.gpus <= BUDGET]
-    if feasible:
-        assert judgement.choice is not None
+    affordable = [c for c in judgement.candidates if c.gpus <= BUDGET]
+    if judgement.choice is None:
+        assert not affordable
+        return
+    if any(not violation(c, goal, explicit=True) for c in affordable):
+        assert not violation(judgement.choice, goal, explicit=True)
+    # Default targets give way to a load that was asked for, and to nothing else.
+    as_good = [c for c in affordable if served(c, goal) >= served(judgement.choice, goal)]
+    if any(meets_targets(c, goal) for c in as_good):
         assert meets_targets(judgement.choice, goal)
 
 

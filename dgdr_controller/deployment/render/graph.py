@@ -34,7 +34,7 @@ from dgdr_api.names import (
 from dgdr_api.v1beta1 import Backend, ObjectMeta
 from dgdr_controller.deployment.render import sglang, trtllm, vllm
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker
-from dgdr_controller.settings import Settings
+from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION, Settings
 
 ENGINES: dict[Backend, Engine] = {
     Backend.VLLM: vllm.ENGINE,
@@ -87,7 +87,7 @@ def _obstacles(candidate: Candidate, gpus_per_node: int) -> Iterator[str]:
     for worker in candidate.workers:
         shape = worker.parallelism
         if shape.gpus > gpus_per_node:
-            yield f"a {worker.role} worker needs {shape.gpus} GPUs and a node has {gpus_per_node}"
+            yield f"one {worker.role} worker needs {shape.gpus} GPUs and a node has {gpus_per_node}"
         if shape.dp > 1:
             yield "attention data parallelism is not rendered yet"
         if shape.moe_ep > 1:
@@ -128,6 +128,20 @@ def render(candidate: Candidate, request: GraphRequest, settings: Settings) -> D
     if graph.gpus != candidate.gpus:
         raise ValueError(f"rendered {graph.gpus} GPUs for candidate {candidate.id} of {candidate.gpus}")
     return graph
+
+
+def version_note(request: GraphRequest, settings: Settings) -> str | None:
+    """Say where the images are not of the Dynamo release that the flags are for; None where they are."""
+    tag = (image_tag(request.image) if request.image else settings.dynamo.version) or ""
+    version = request.runtime_version or tag.removeprefix("v")
+    if request.image is None and request.runtime_version not in (None, tag):
+        return (
+            f"spec.runtimeVersionOverride is {request.runtime_version}, but without spec.image the images are "
+            f"{tag}: name an image of that version"
+        )
+    if version == VERIFIED_DYNAMO_VERSION:
+        return None
+    return f"The images are Dynamo {version}; the flags were checked against {VERIFIED_DYNAMO_VERSION}"
 
 
 def _image(name: str, request: GraphRequest, settings: Settings) -> str:

@@ -21,7 +21,8 @@ ENGINE = Engine(
         Flag("--tp-size", lambda w: w.shape.tp),
         Flag("--pp-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),
         Flag("--context-length", lambda w: w.context_length),
-        Flag("--max-running-requests", lambda w: w.batch),
+        # Not on prefill: there it would hold the next prompt back until the last one's KV cache has been fetched.
+        Flag("--max-running-requests", lambda w: w.batch, when=lambda w: w.decodes),
         Flag("--page-size", lambda _: _PAGE_TOKENS),
         Flag("--chunked-prefill-size", _chunk, when=lambda w: w.prefills),
         # The bound of one prefill batch; its default of 16384 would cut larger chunks.

@@ -1,0 +1,50 @@
+"""What a reader of the results should know: notes on the numbers, warnings about the search."""
+
+from collections.abc import Iterable, Iterator
+
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.request import PlanRequest
+from dgdr_controller.profiler.search import ModelFacts
+from dgdr_controller.profiler.selection import missed_targets
+from dgdr_controller.profiler.verdicts import Judgement
+from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
+
+_TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
+_ITL = "ITL is within 20 % of those samples in 56 % of cases."
+_ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
+_EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
+
+
+def notes(request: PlanRequest, facts: ModelFacts, judgement: Judgement) -> Iterator[str]:
+    """Yield the notes on the numbers; sources: aic-facts §8, §4."""
+    yield _TTFT
+    yield _ITL
+    if request.backend is Backend.AUTO:
+        yield _ENGINES
+    if facts.experts:
+        yield _EXPERTS
+    choice = judgement.choice
+    if choice is None:
+        return
+    for missed in missed_targets(choice, judgement.deployable, request.goal, explicit=False):
+        default, reached = exact(missed.target), milliseconds(missed.reached)
+        yield f"The default target {missed.name}={default}ms is not met: {reached}."
+    idle = request.total_gpus - choice.gpus
+    if idle and request.goal.concurrency is None and request.goal.request_rate is None:
+        yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
+
+
+def search_warnings(reports: Iterable[SearchReport], facts: ModelFacts) -> Iterator[RequestWarning]:
+    """Yield a warning for each search that failed, and for a model that engines may refuse."""
+    for report in reports:
+        if report.outcome is SearchOutcome.FAILED:
+            yield ConfigurationWarning.note(
+                f"The search of {report.backend} {report.mode} failed ({report.message}): "
+                "better configurations may have been missed. Run it again to include them"
+            )
+    if facts.own_code:
+        yield ConfigurationWarning.note(
+            f"The config of {facts.model} names code of its own (auto_map). An engine that does not know the model "
+            "loads it only with --trust-remote-code, which is not rendered"
+        )

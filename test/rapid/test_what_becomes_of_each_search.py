@@ -1,0 +1,185 @@
+"""Every way in which a search can end, told by a pool that replays events."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Mode
+from dgdr_api.gpus import find_gpu
+from dgdr_api.parse import parse_request
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.collect import Progress
+from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
+from dgdr_controller.profiler.given import GivenHardware
+from dgdr_controller.profiler.rapid import rapid
+from dgdr_controller.profiler.request import PlanRequest, plan_request
+from dgdr_controller.profiler.search import Found, ModelFacts, Search, Survey
+from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
+from dgdr_controller.profiling.protocol import Results, SearchOutcome
+
+ROW: dict[str, Any] = {
+    "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,
+    "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
+    "memory": 48.7, "ctx_tokens": 4000,
+}  # fmt: skip
+FACTS = ModelFacts("Qwen/Qwen3-32B", 40_960, 131_072, experts=0)
+SURVEY = Survey(
+    "AIConfigurator", "0.12.0", FACTS, (), {Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"}, ("h200_sxm",)
+)
+
+Ending = Callable[[Any], Any]
+
+
+def answered(*rows: dict[str, Any], reason: str = "") -> Ending:
+    return lambda search: Answered(search, Found(list(rows), reason), 1.0)
+
+
+def refused(error: str, message: str) -> Ending:
+    return lambda search: Refused(search, error, message, 1.0)
+
+
+def lost(reason: str) -> Ending:
+    return lambda search: Lost(search, reason, 1.0)
+
+
+class Replay:
+    """A pool whose searches end as they are told to, aggregated ones and disaggregated ones."""
+
+    def __init__(self, agg: Ending, disagg: Ending, survey: Ending = lambda r: Answered(r, SURVEY, 0.5)) -> None:
+        self.endings = {Mode.AGGREGATED: agg, Mode.DISAGGREGATED: disagg}
+        self.survey = survey
+
+    def run(self, _: object, items: Sequence[Any], deadline_s: float) -> Iterator[Any]:
+        assert deadline_s > 0
+        for item in reversed(items):  # whoever ends first must not change the result
+            yield Started(item)
+            yield self.endings[item.mode](item) if isinstance(item, Search) else self.survey(item)
+
+
+def wanted(**spec: Any) -> PlanRequest:
+    hardware = {"gpuSku": "h200_sxm", "totalGpus": 8} | spec.pop("hardware", {})
+    manifest = {
+        "apiVersion": "nvidia.com/v1beta1",
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": "r"},
+        "spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "hardware": hardware} | spec,
+    }
+    return plan_request(parse_request(manifest), GivenHardware())
+
+
+def silent(_: Progress) -> None:
+    return None
+
+
+def run(pool: Replay, **spec: Any) -> Results:
+    return rapid(wanted(**spec), silent, pool=pool)
+
+
+def test_one_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:
+    results = run(Replay(answered(ROW), answered(reason="nothing fits")))
+    assert results.choice is not None
+    agg, disagg = results.searches
+    assert (agg.outcome, agg.candidates) == (SearchOutcome.FOUND, 1)
+    assert (disagg.outcome, disagg.message) == (SearchOutcome.NO_CANDIDATE, "nothing fits")
+    assert results.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        (refused("SystemExit", "1"), "the simulator failed with SystemExit: 1"),
+        (refused("MemoryError", ""), "the simulator failed with MemoryError"),
+        (refused("KeyError", "'a'\n 'b'"), "the simulator failed with KeyError: 'a' 'b'"),
+        (lost("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
+    ],
+)
+def test_one_that_fails_is_a_warning(ending: Ending, message: str) -> None:
+    results = run(Replay(answered(ROW), ending))
+    assert results.choice is not None
+    assert (results.searches[1].outcome, results.searches[1].message) == (SearchOutcome.FAILED, message)
+    (warning,) = results.warnings
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message.startswith(f"The search of vllm disaggregated failed ({message}): ")
+
+
+def test_failures_without_any_candidate_are_worth_another_run() -> None:
+    with pytest.raises(InterruptedRunError, match="vllm aggregated: took longer than 1 s"):
+        run(Replay(lost("took longer than 1 s"), answered(reason="nothing fits")))
+
+
+def test_nothing_found_without_a_failure_is_an_answer() -> None:
+    results = run(Replay(answered(reason="does not fit"), answered(reason="does not fit")))
+    assert (results.choice, results.candidates) == (None, ())
+    assert [search.message for search in results.searches] == ["does not fit", "does not fit"]
+
+
+def test_rows_that_were_dropped_are_counted() -> None:
+    results = run(Replay(answered(ROW, ROW | {"num_total_gpus": 8}, ROW | {"tp": 0}), answered()))
+    assert results.searches[0].message == (
+        "1 rows with a GPU count that is not that of their parallelism were dropped; "
+        "1 rows with values that make no sense were dropped"
+    )
+
+
+def test_engines_without_data_are_listed() -> None:
+    results = run(Replay(answered(ROW), answered()), backend="auto")
+    assert [(s.backend, s.mode.value[:3], s.outcome.value) for s in results.searches] == [
+        ("vllm", "agg", "found"),
+        ("vllm", "dis", "no-candidate"),
+        ("sglang", "agg", "found"),
+        ("sglang", "dis", "no-candidate"),
+        ("trtllm", "agg", "no-candidate"),
+        ("trtllm", "dis", "no-candidate"),
+    ]
+    assert results.searches[4].message == "no performance data for h200_sxm"
+    assert set(results.provenance.perf_database) == {"vllm", "sglang"}
+
+
+def test_what_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
+    results = run(Replay(answered(ROW, ROW | {"bs": 8, "memory": 20.0}), answered()), hardware={"vramMb": 30_000})
+    assert results.choice is not None
+    assert results.choice.workers[0].memory_gib == 20.0
+    (loser,) = [c.verdict for c in results.candidates if c.id != results.selected]
+    assert loser is not None
+    assert (
+        f"{loser.outcome}: {loser.reason}" == "does-not-fit: needs 48.7 GiB of each GPU, of which engines may use 27.0"
+    )
+    assert "spec.hardware.vramMb is 30000, but h200_sxm has 143771" in results.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("survey", "error", "sentence"),
+    [
+        (
+            refused("ModuleNotFoundError", "No module named 'x'"),
+            ProfilerError,
+            r"pip install 'dgdr-controller\[profiler\]'",
+        ),
+        (refused("OSError", "disk"), ProfilerError, "the simulator cannot be used: OSError: disk"),
+        (lost("took longer than 60 s"), InterruptedRunError, "did not start: took longer than 60 s"),
+    ],
+)
+def test_a_simulator_that_does_not_work_is_told(survey: Ending, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        run(Replay(answered(), answered(), survey))
+
+
+def test_gpus_of_other_vendors_are_refused_before_any_search() -> None:
+    amd = find_gpu("mi300")
+    assert amd is not None
+    with pytest.raises(NotDeployableError, match=r"deployments on amd GPUs \(mi300\) are not rendered yet"):
+        run(Replay(answered(ROW), answered()), hardware={"gpuSku": "mi300"})
+
+
+def test_a_model_that_brings_code_of_its_own_is_a_warning() -> None:
+    facts = ModelFacts("Qwen/Qwen3-32B", 40_960, None, experts=0, own_code=True)
+    survey = Survey("AIConfigurator", "0.12.0", facts, (), {Backend.VLLM: "0.24.0"}, ())
+    results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1)))
+    assert "--trust-remote-code, which is not rendered" in results.warnings[0].message
+
+
+def test_a_workload_must_end_within_the_models_context() -> None:
+    with pytest.raises(RequestRefusedError, match="isl \\+ osl is 40961 tokens"):
+        run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 961})
+    assert run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 960}).choice is not None
