@@ -19,6 +19,26 @@ help: ## Show this list.
 plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment to out/ (OUT=folder).
 	@$(BIN)/dgdr plan -f $(SAMPLE) -o $(OUT)
 
+##@ A local Kubernetes
+
+LEVEL ?= node
+
+.PHONY: cluster-up
+cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane needs no root).
+	@$(BIN)/python -m hack.cluster up --level $(LEVEL)
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## Take it down; nothing of it is left.
+	@$(BIN)/python -m hack.cluster down
+
+.PHONY: cluster-status
+cluster-status: $(STAMP) ## Say how it is, and which component has ended why.
+	@$(BIN)/python -m hack.cluster status
+
+.PHONY: kubeconfig
+kubeconfig: $(STAMP) ## Print the path of its kubeconfig.
+	@$(BIN)/python -m hack.cluster kubeconfig
+
 ##@ Develop
 
 .PHONY: venv
@@ -42,7 +62,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests.
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Tests without the real simulator: less than a minute.

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
-from dgdr_api.v1beta1 import OptimizationType
+from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection import choose, scale
 from dgdr_controller.profiler.verdicts import judge, warnings
 from dgdr_controller.profiling.protocol import Goal, Target
@@ -70,7 +70,8 @@ def test_ties_go_to_fewer_gpus_then_aggregated(make_candidate: Any, plain_goal: 
     together = make_candidate(tp=2)
     prefill = together.workers[0].model_copy(update={"role": Role.PREFILL, "parallelism": Parallelism(tp=1)})
     decode = prefill.model_copy(update={"role": Role.DECODE})
-    apart = make_candidate(tp=2, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    apart = make_candidate(tp=2, mode=Mode.DISAGGREGATED, workers=(prefill, decode), backend=Backend.SGLANG)
+    assert apart.id < together.id  # so that it is not the name that decides
     assert apart.gpus == together.gpus
     for pool_of_two in ([together, apart], [apart, together]):
         assert choose(pool_of_two, goal, 8) == together

@@ -1,0 +1,149 @@
+"""etcd, the API server, the controller manager and the scheduler: their certificates and command lines."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster import certificates
+from hack.cluster.binaries import Binaries
+from hack.cluster.certificates import Identity
+from hack.cluster.layout import Layout
+from hack.cluster.supervisor import Component
+
+SERVICE_NETWORK = "10.96.0.0/16"
+API_SERVICE_ADDRESS = "10.96.0.1"
+
+CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
+SCHEDULER = Identity("scheduler", "system:kube-scheduler")
+ADMIN = Identity("admin", "admin", "system:masters")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the control plane listens.
+
+    Attributes:
+        host: Address of the API server.
+        api_port: Port of the API server.
+        etcd_port: Port of etcd for its client, the API server.
+        peer_port: Port of etcd for peers, of which there are none.
+    """
+
+    host: str
+    api_port: int
+    etcd_port: int
+    peer_port: int
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return f"https://{self.host}:{self.api_port}"
+
+
+def identities(addresses: Addresses) -> tuple[Identity, ...]:
+    """Return whose certificates the control plane needs."""
+    names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    return (
+        Identity("apiserver", "kube-apiserver", hosts=(*names, "127.0.0.1", API_SERVICE_ADDRESS, addresses.host)),
+        Identity("apiserver-kubelet", "kube-apiserver-kubelet-client", "system:masters"),
+        Identity("etcd", "etcd", hosts=("127.0.0.1", "localhost")),
+        CONTROLLER_MANAGER,
+        SCHEDULER,
+        ADMIN,
+    )
+
+
+def write_kubeconfig(layout: Layout, identity: Identity, addresses: Addresses, file: str) -> str:
+    """Write a kubeconfig that holds its certificates, so that it can be copied; return its path."""
+    path = layout.root / file
+    text = certificates.kubeconfig(layout.certificates, identity, addresses.server, layout.name)
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return str(path)
+
+
+def api_is_ready(layout: Layout) -> Path:
+    """Return the file that says: the API server has been seen ready."""
+    return layout.root / "api-is-ready"
+
+
+def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list[Component]:
+    """Return the components in the order of their start."""
+    pki = layout.certificates
+    etcd = f"https://127.0.0.1:{addresses.etcd_port}"
+    peer = f"http://127.0.0.1:{addresses.peer_port}"
+    manager = write_kubeconfig(layout, CONTROLLER_MANAGER, addresses, "controller-manager.kubeconfig")
+    scheduler = write_kubeconfig(layout, SCHEDULER, addresses, "scheduler.kubeconfig")
+    return [
+        Component(
+            "etcd",
+            programs.command(
+                "etcd",
+                f"--data-dir={layout.root / 'etcd'}",
+                f"--listen-client-urls={etcd}",
+                f"--advertise-client-urls={etcd}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+                f"--cert-file={pki / 'etcd.crt'}",
+                f"--key-file={pki / 'etcd.key'}",
+                f"--trusted-ca-file={pki / 'ca.crt'}",
+                "--client-cert-auth",
+                "--unsafe-no-fsync",  # a local cluster's data are made again, not saved
+            ),
+        ),
+        Component(
+            "kube-apiserver",
+            programs.command(
+                "kube-apiserver",
+                f"--bind-address={addresses.host}",
+                f"--advertise-address={addresses.host}",
+                f"--secure-port={addresses.api_port}",
+                f"--tls-cert-file={pki / 'apiserver.crt'}",
+                f"--tls-private-key-file={pki / 'apiserver.key'}",
+                f"--client-ca-file={pki / 'ca.crt'}",
+                f"--etcd-servers={etcd}",
+                f"--etcd-cafile={pki / 'ca.crt'}",
+                f"--etcd-certfile={pki / 'etcd.crt'}",
+                f"--etcd-keyfile={pki / 'etcd.key'}",
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+                f"--service-account-key-file={pki / 'service-accounts.pub'}",
+                f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
+                f"--service-cluster-ip-range={SERVICE_NETWORK}",
+                "--authorization-mode=Node,RBAC",
+                "--enable-admission-plugins=NodeRestriction",
+                "--allow-privileged=true",
+                "--endpoint-reconciler-type=lease",
+                "--kubelet-preferred-address-types=InternalIP",
+                f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+                f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",
+                f"--kubelet-client-key={pki / 'apiserver-kubelet.key'}",
+            ),
+        ),
+        Component(
+            "kube-controller-manager",
+            programs.command(
+                "kube-controller-manager",
+                f"--kubeconfig={manager}",
+                f"--authentication-kubeconfig={manager}",
+                f"--authorization-kubeconfig={manager}",
+                "--secure-port=0",
+                "--use-service-account-credentials",
+                f"--service-account-private-key-file={pki / 'service-accounts.key'}",
+                f"--root-ca-file={pki / 'ca.crt'}",
+                "--leader-elect=false",
+                "--controllers=*,-node-ipam-controller",
+            ),
+            needs=str(api_is_ready(layout)),  # it asks once at its start and again only after ten seconds
+        ),
+        Component(
+            "kube-scheduler",
+            programs.command(
+                "kube-scheduler",
+                f"--kubeconfig={scheduler}",
+                f"--authentication-kubeconfig={scheduler}",
+                f"--authorization-kubeconfig={scheduler}",
+                "--secure-port=0",
+                "--leader-elect=false",
+            ),
+        ),
+    ]

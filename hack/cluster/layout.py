@@ -1,0 +1,78 @@
+"""Where a cluster of this checkout keeps its state, and the names that keep several checkouts apart."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES_VERSION = "1.36.3"
+"""The version that is built or downloaded."""
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def cache() -> Path:
+    """Return the folder for what can be made again, under the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgdr-controller"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of one cluster.
+
+    Attributes:
+        root: Folder of this cluster alone.
+    """
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the cluster, distinct for each checkout."""
+        return self.root.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.root / "kubeconfig"
+
+    @property
+    def certificates(self) -> Path:
+        """Folder of keys and certificates."""
+        return self.root / "pki"
+
+    @property
+    def logs(self) -> Path:
+        """Folder with one log file for each component."""
+        return self.root / "logs"
+
+    @property
+    def plan(self) -> Path:
+        """The components that the supervisor runs."""
+        return self.root / "components.json"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        """Process id of the supervisor, and when that process started."""
+        return self.root / "supervisor.pid"
+
+    @property
+    def deaths(self) -> Path:
+        """Folder with one file for each component that ended by itself."""
+        return self.root / "deaths"
+
+    @property
+    def facts(self) -> Path:
+        """What was chosen when the cluster was made: level, addresses, ports."""
+        return self.root / "cluster.json"
+
+    def read_facts(self) -> dict[str, str]:
+        """Return the facts; empty when there is no cluster."""
+        return dict(json.loads(self.facts.read_text())) if self.facts.exists() else {}
+
+
+def layout(purpose: str = "") -> Layout:
+    """Return the layout of this checkout's cluster; one with a purpose is apart from the developer's own."""
+    digest = hashlib.sha256(f"{CHECKOUT} {purpose}".encode()).hexdigest()[:8]
+    return Layout(cache() / "clusters" / "-".join(filter(None, (CHECKOUT.name, purpose, digest))))

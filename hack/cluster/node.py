@@ -1,0 +1,338 @@
+"""A node in namespaces of its own: containerd, kubelet, kube-proxy and DNS, and the network around them.
+
+Processes, mounts, interfaces and packet filter rules live in namespaces that the supervisor is process 1 of; a veth
+pair leads to the host. When the supervisor ends, the kernel removes all of it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from hack.cluster.binaries import Binaries
+from hack.cluster.certificates import Identity
+from hack.cluster.control_plane import Addresses, write_kubeconfig
+from hack.cluster.layout import Layout
+from hack.cluster.progress import ClusterError
+from hack.cluster.supervisor import Component
+
+NAME = "node1"
+POD_NETWORK = "10.244.0.0/24"
+DNS_ADDRESS = "10.96.0.10"
+DNS_PORT = 5353
+DNS_READY_PORT = 8181
+PAUSE_IMAGE = "localhost/pause:local"
+INTERFACE = "eth0"
+
+_CNI_PLUGINS = Path("/usr/lib/cni")
+_PACKAGES = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "mount": "mount",
+}
+"""Programs that a node needs, and Debian's packages with them."""
+
+KUBELET = Identity("kubelet", f"system:node:{NAME}", "system:nodes")
+PROXY = Identity("proxy", "system:kube-proxy")
+DNS = Identity("dns", "system:coredns")
+
+
+def check() -> None:
+    """Check that a node can run here.
+
+    Raises:
+        ClusterError: Something is missing; the sentence says how to get it.
+    """
+    if os.geteuid() != 0:
+        raise ClusterError("a node needs root (namespaces, mounts, cgroups); without: --level control-plane, or Docker")
+    missing = {package for program, package in _PACKAGES.items() if shutil.which(program) is None}
+    if not (_CNI_PLUGINS / "ptp").exists():
+        missing.add("containernetworking-plugins")
+    if missing:
+        raise ClusterError(f"missing programs: apt-get update && apt-get install -y {' '.join(sorted(missing))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The veth pair between host and node: one /30 network for each cluster.
+
+    Attributes:
+        number: Which of the networks, 0 to 16383.
+    """
+
+    number: int
+
+    @property
+    def host(self) -> str:
+        """Name of the host's end."""
+        return f"dgdr{self.number}"
+
+    def _address(self, last: int) -> str:
+        offset = self.number * 4 + last
+        return f"10.213.{offset // 256}.{offset % 256}"
+
+    @property
+    def host_address(self) -> str:
+        """Address of the host's end."""
+        return self._address(1)
+
+    @property
+    def node_address(self) -> str:
+        """Address of the node."""
+        return self._address(2)
+
+    def connect(self, process: int) -> None:
+        """Create the pair, one end in the network namespace of a process."""
+        for command in (
+            f"ip link add {self.host} type veth peer name {INTERFACE} netns {process}",
+            f"ip address add {self.host_address}/30 dev {self.host}",
+            f"ip link set {self.host} up",
+        ):
+            subprocess.run(command.split(), check=True)  # noqa: S603 - our own words
+
+
+def free_link() -> Link:
+    """Return a pair that is not taken."""
+    taken = {line.split()[1].partition("@")[0].rstrip(":") for line in _links()}
+    return next(link for number in range(64) if (link := Link(number)).host not in taken)
+
+
+def _links() -> list[str]:
+    return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607 - checked above
+
+
+def preparation(link: Link) -> tuple[tuple[str, ...], ...]:
+    """Return what is done in the namespaces before the components start."""
+    private = ("/run", "/var/log", "/var/lib/cni")  # written to by containerd, CNI and kubelet whatever they are told
+    commands = (
+        "mount --make-rshared /",
+        f"mkdir -p {' '.join(private)}",
+        *(f"mount -t tmpfs tmpfs {folder}" for folder in private),
+        "ip link set lo up",
+        f"ip address add {link.node_address}/30 dev {INTERFACE}",
+        f"ip link set {INTERFACE} up",
+        f"ip route add default via {link.host_address}",
+        "sysctl -q -w net.ipv4.ip_forward=1",
+    )
+    return tuple(tuple(command.split()) for command in commands)
+
+
+def identities(link: Link) -> tuple[Identity, ...]:
+    """Return whose certificates the node needs."""
+    serving = Identity("kubelet-serving", f"system:node:{NAME}", "system:nodes", hosts=(NAME, link.node_address))
+    return (KUBELET, serving, PROXY, DNS)
+
+
+def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list[Component]:
+    """Write the configuration of the node's components; return them in the order of their start."""
+    root = layout.root
+    kubelet = write_kubeconfig(layout, KUBELET, addresses, "kubelet.kubeconfig")
+    proxy = write_kubeconfig(layout, PROXY, addresses, "proxy.kubeconfig")
+    dns = write_kubeconfig(layout, DNS, addresses, "dns.kubeconfig")
+    (root / "containerd.toml").write_text(_containerd(root))
+    (root / "cni").mkdir(exist_ok=True)
+    (root / "cni" / "10-local.conflist").write_text(json.dumps(_cni(root)))
+    (root / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
+    (root / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
+    (root / "Corefile").write_text(_corefile(dns))
+    return [
+        Component("containerd", ("containerd", "--config", str(root / "containerd.toml"))),
+        Component(
+            "kube-proxy",
+            programs.command(
+                "kube-proxy",
+                f"--kubeconfig={proxy}",
+                "--proxy-mode=iptables",
+                f"--cluster-cidr={POD_NETWORK}",
+                f"--hostname-override={NAME}",
+                # Limits of the host's connection tracking are not ours to set.
+                "--conntrack-max-per-core=0",
+                "--conntrack-tcp-timeout-established=0",
+                "--conntrack-tcp-timeout-close-wait=0",
+            ),
+        ),
+        Component(
+            "kubelet",
+            programs.command(
+                "kubelet",
+                f"--config={root / 'kubelet.json'}",
+                f"--kubeconfig={kubelet}",
+                f"--root-dir={root / 'kubelet'}",
+                f"--cert-dir={layout.certificates}",
+                f"--hostname-override={NAME}",
+                f"--node-ip={addresses.host}",
+            ),
+            needs=str(socket_of(root)),
+        ),
+        # Last, and once it may read: a watch that was forbidden is tried again only after half a minute.
+        Component("coredns", programs.command("coredns", "-conf", str(root / "Corefile")), str(bootstrapped(root))),
+    ]
+
+
+def _containerd(root: Path) -> str:
+    return f"""version = 2
+root = "{root}/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "{socket_of(root)}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{PAUSE_IMAGE}"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{_CNI_PLUGINS}"
+    conf_dir = "{root}/cni"
+"""
+
+
+def socket_of(root: Path) -> Path:
+    """Return containerd's socket: on the disk, not under /run, so that the host sees it."""
+    return root / "containerd.sock"
+
+
+def bootstrapped(root: Path) -> Path:
+    """Return the file that says: the objects of a new cluster have been created."""
+    return root / "bootstrapped"
+
+
+def dns_is_ready(link: Link) -> bool:
+    """Say whether DNS knows the cluster's Services."""
+    try:
+        with urllib.request.urlopen(f"http://{link.node_address}:{DNS_READY_PORT}/ready", timeout=2) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def _cni(root: Path) -> dict[str, object]:
+    """Return the pods' network: each pod a link of its own to the node, so that all traffic is routed by it."""
+    ipam = {
+        "type": "host-local",
+        "dataDir": str(root / "ipam"),
+        "ranges": [[{"subnet": POD_NETWORK}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return {"cniVersion": "0.4.0", "name": "local", "plugins": [{"type": "ptp", "ipam": ipam}, ports]}
+
+
+def _kubelet(layout: Layout) -> dict[str, object]:
+    pki = layout.certificates
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": f"unix://{socket_of(layout.root)}",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(pki / "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(pki / "kubelet-serving.crt"),
+        "tlsPrivateKeyFile": str(pki / "kubelet-serving.key"),
+        "podLogsDir": str(layout.root / "pod-logs"),
+        "resolvConf": str(layout.root / "resolv.conf"),
+        "clusterDNS": [DNS_ADDRESS],
+        "clusterDomain": "cluster.local",
+        # What a container sandbox or an ordinary machine does not offer.
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": cgroup(layout),
+        "failSwapOn": False,
+        "oomScoreAdj": 0,
+        "enforceNodeAllocatable": [],
+        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "localStorageCapacityIsolation": False,
+    }
+
+
+def cgroup(layout: Layout) -> str:
+    """Return the cgroup of the cluster's pods."""
+    return f"/dgdr-{layout.name}"
+
+
+def _cgroups(layout: Layout) -> list[Path]:
+    """Return the cluster's folder in each hierarchy: one of version 2, one for each controller of version 1."""
+    mount = Path("/sys/fs/cgroup")
+    unified = (mount / "cgroup.controllers").exists()
+    hierarchies = [mount] if unified else [path for path in mount.iterdir() if path.is_dir()]
+    return [path / cgroup(layout).lstrip("/") for path in hierarchies]
+
+
+def make_cgroups(layout: Layout) -> None:
+    """Create the cluster's cgroups."""
+    for path in _cgroups(layout):
+        path.mkdir(exist_ok=True)
+        cpus = path / "cpuset.cpus"
+        if cpus.exists() and not cpus.read_text().strip():  # version 1 starts empty and then refuses processes
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                (path / name).write_text((path.parent / name).read_text())
+
+
+def remove_cgroups(layout: Layout) -> None:
+    """Remove the cluster's cgroups from the leaves up; their processes have ended."""
+    for path in _cgroups(layout):
+        for folder, _, _ in os.walk(path, topdown=False):
+            Path(folder).rmdir()
+
+
+def _corefile(kubeconfig: str) -> str:
+    return f""".:{DNS_PORT} {{
+    errors
+    ready :{DNS_READY_PORT}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        kubeconfig {kubeconfig}
+    }}
+    cache 5
+}}
+"""
+
+
+def bootstrap(link: Link) -> list[dict[str, object]]:
+    """Return the objects that DNS needs: its rights and its Service, which leads to the node itself."""
+    reads = [
+        {"apiGroups": [""], "resources": ["services", "namespaces", "pods"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    protocols = (("dns", "UDP"), ("dns-tcp", "TCP"))
+    in_system = {"name": "kube-dns", "namespace": "kube-system"}
+    return [
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": DNS.common_name}, "rules": reads},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": DNS.common_name},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": DNS.common_name},
+            "subjects": [{"apiGroup": rbac, "kind": "User", "name": DNS.common_name}],
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": in_system,
+            "spec": {
+                "clusterIP": DNS_ADDRESS,
+                "ports": [
+                    {"name": name, "protocol": protocol, "port": 53, "targetPort": DNS_PORT}
+                    for name, protocol in protocols
+                ],
+            },
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": in_system | {"labels": {"kubernetes.io/service-name": "kube-dns"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [link.node_address]}],
+            "ports": [{"name": name, "protocol": protocol, "port": DNS_PORT} for name, protocol in protocols],
+        },
+    ]

@@ -1,0 +1,3 @@
+module dgdr-controller/hack/cluster/pause
+
+go 1.26
