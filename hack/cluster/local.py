@@ -184,8 +184,8 @@ def _supervisor(layout: Layout) -> int | None:
         pid, started = layout.supervisor_pid.read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(int(pid), os.WNOHANG)  # ours, when it was started by this very process
+    for process in _started_here:
+        process.poll()  # or one that has ended stays a zombie of ours
     return int(pid) if _started(int(pid)) == started else None
 
 
