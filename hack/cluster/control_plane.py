@@ -68,82 +68,84 @@ def api_is_ready(layout: Layout) -> Path:
 
 def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list[Component]:
     """Return the components in the order of their start."""
-    pki = layout.certificates
-    etcd = f"https://127.0.0.1:{addresses.etcd_port}"
-    peer = f"http://127.0.0.1:{addresses.peer_port}"
     manager = write_kubeconfig(layout, CONTROLLER_MANAGER, addresses, "controller-manager.kubeconfig")
     scheduler = write_kubeconfig(layout, SCHEDULER, addresses, "scheduler.kubeconfig")
-    return [
-        Component(
-            "etcd",
-            programs.command(
-                "etcd",
-                f"--data-dir={layout.root / 'etcd'}",
-                f"--listen-client-urls={etcd}",
-                f"--advertise-client-urls={etcd}",
-                f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=default={peer}",
-                f"--cert-file={pki / 'etcd.crt'}",
-                f"--key-file={pki / 'etcd.key'}",
-                f"--trusted-ca-file={pki / 'ca.crt'}",
-                "--client-cert-auth",
-                "--unsafe-no-fsync",  # a local cluster's data are made again, not saved
-            ),
-        ),
-        Component(
-            "kube-apiserver",
-            programs.command(
-                "kube-apiserver",
-                f"--bind-address={addresses.host}",
-                f"--advertise-address={addresses.host}",
-                f"--secure-port={addresses.api_port}",
-                f"--tls-cert-file={pki / 'apiserver.crt'}",
-                f"--tls-private-key-file={pki / 'apiserver.key'}",
-                f"--client-ca-file={pki / 'ca.crt'}",
-                f"--etcd-servers={etcd}",
-                f"--etcd-cafile={pki / 'ca.crt'}",
-                f"--etcd-certfile={pki / 'etcd.crt'}",
-                f"--etcd-keyfile={pki / 'etcd.key'}",
-                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-                f"--service-account-key-file={pki / 'service-accounts.pub'}",
-                f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
-                f"--service-cluster-ip-range={SERVICE_NETWORK}",
-                "--authorization-mode=Node,RBAC",
-                "--enable-admission-plugins=NodeRestriction",
-                "--allow-privileged=true",
-                "--endpoint-reconciler-type=lease",
-                "--kubelet-preferred-address-types=InternalIP",
-                f"--kubelet-certificate-authority={pki / 'ca.crt'}",
-                f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",
-                f"--kubelet-client-key={pki / 'apiserver-kubelet.key'}",
-            ),
-        ),
-        Component(
-            "kube-controller-manager",
-            programs.command(
-                "kube-controller-manager",
-                f"--kubeconfig={manager}",
-                f"--authentication-kubeconfig={manager}",
-                f"--authorization-kubeconfig={manager}",
-                "--secure-port=0",
-                "--use-service-account-credentials",
-                f"--service-account-private-key-file={pki / 'service-accounts.key'}",
-                f"--root-ca-file={pki / 'ca.crt'}",
-                "--leader-elect=false",
-                "--controllers=*,-node-ipam-controller",
-            ),
-            needs=str(api_is_ready(layout)),  # it asks once at its start and again only after ten seconds
-        ),
-        Component(
-            "kube-scheduler",
-            programs.command(
-                "kube-scheduler",
-                f"--kubeconfig={scheduler}",
-                f"--authentication-kubeconfig={scheduler}",
-                f"--authorization-kubeconfig={scheduler}",
-                "--secure-port=0",
-                "--leader-elect=false",
-            ),
-        ),
-    ]
+    flags = {
+        "etcd": _etcd(layout, addresses),
+        "kube-apiserver": _api_server(layout, addresses),
+        "kube-controller-manager": (*_client(manager), *_controllers(layout)),
+        "kube-scheduler": _client(scheduler),
+    }
+    # The controller manager asks for the API server once at its start and again only after ten seconds.
+    needs = {"kube-controller-manager": str(api_is_ready(layout))}
+    return [Component(name, programs.command(name, *flags[name]), needs.get(name, "")) for name in flags]
+
+
+def _etcd_url(addresses: Addresses) -> str:
+    return f"https://127.0.0.1:{addresses.etcd_port}"
+
+
+def _etcd(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
+    pki, url, peer = layout.certificates, _etcd_url(addresses), f"http://127.0.0.1:{addresses.peer_port}"
+    return (
+        f"--data-dir={layout.root / 'etcd'}",
+        f"--listen-client-urls={url}",
+        f"--advertise-client-urls={url}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        f"--cert-file={pki / 'etcd.crt'}",
+        f"--key-file={pki / 'etcd.key'}",
+        f"--trusted-ca-file={pki / 'ca.crt'}",
+        "--client-cert-auth",
+        "--unsafe-no-fsync",  # a local cluster's data are made again, not saved
+    )
+
+
+def _api_server(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
+    pki = layout.certificates
+    return (
+        f"--bind-address={addresses.host}",
+        f"--advertise-address={addresses.host}",
+        f"--secure-port={addresses.api_port}",
+        f"--tls-cert-file={pki / 'apiserver.crt'}",
+        f"--tls-private-key-file={pki / 'apiserver.key'}",
+        f"--client-ca-file={pki / 'ca.crt'}",
+        f"--etcd-servers={_etcd_url(addresses)}",
+        f"--etcd-cafile={pki / 'ca.crt'}",
+        f"--etcd-certfile={pki / 'etcd.crt'}",
+        f"--etcd-keyfile={pki / 'etcd.key'}",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={pki / 'service-accounts.pub'}",
+        f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        "--allow-privileged=true",
+        "--endpoint-reconciler-type=lease",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+        f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",
+        f"--kubelet-client-key={pki / 'apiserver-kubelet.key'}",
+    )
+
+
+def _client(kubeconfig: str) -> tuple[str, ...]:
+    """Return the flags of a component that only talks to the API server and serves nothing itself."""
+    return (
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--secure-port=0",
+        "--leader-elect=false",
+    )
+
+
+def _controllers(layout: Layout) -> tuple[str, ...]:
+    pki = layout.certificates
+    return (
+        "--use-service-account-credentials",
+        f"--service-account-private-key-file={pki / 'service-accounts.key'}",
+        f"--root-ca-file={pki / 'ca.crt'}",
+        "--controllers=*,-node-ipam-controller",
+    )

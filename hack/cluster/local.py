@@ -81,10 +81,12 @@ def up(layout: Layout, level: Level, gpus: FakeGpus | None = None) -> None:
     programs = binaries((*CONTROL_PLANE, *(NODE if level is Level.NODE else ())))
     layout.root.mkdir(parents=True, exist_ok=True)
     with step(f"Starting the control plane ({programs.source})"):
-        link = node.free_link() if level is Level.NODE else None
+        link = node.free_link(layout) if level is Level.NODE else None
         addresses = Addresses(link.node_address if link else "127.0.0.1", *_free_ports(3))
         _prepare(layout, addresses, programs, link)
-        layout.facts.write_text(json.dumps({"level": level, "server": addresses.server}))
+        layout.facts.write_text(
+            json.dumps({"level": level, "server": addresses.server, "link": link.host if link else ""})
+        )
         _start_supervisor(layout, isolated=link is not None)
         if link:
             link.connect(_first_child(layout))

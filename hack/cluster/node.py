@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -61,12 +62,16 @@ def check() -> None:
         raise ClusterError(f"missing programs: apt-get update && apt-get install -y {' '.join(sorted(missing))}")
 
 
+_LINKS = 16_384
+"""Networks of four addresses in 10.213.0.0/16."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """The veth pair between host and node: one /30 network for each cluster.
 
     Attributes:
-        number: Which of the networks, 0 to 16383.
+        number: Which of the networks, from 0.
     """
 
     number: int
@@ -100,10 +105,12 @@ class Link:
             subprocess.run(command.split(), check=True)  # noqa: S603 - our own words
 
 
-def free_link() -> Link:
-    """Return a pair that is not taken."""
+def free_link(layout: Layout) -> Link:
+    """Return a pair that is not taken; clusters that start at the same time begin to look in different places."""
     taken = {line.split()[1].partition("@")[0].rstrip(":") for line in _links()}
-    return next(link for number in range(64) if (link := Link(number)).host not in taken)
+    first = zlib.crc32(layout.name.encode())
+    candidates = (Link((first + step) % _LINKS) for step in range(_LINKS))
+    return next(link for link in candidates if link.host not in taken)
 
 
 def _links() -> list[str]:

@@ -72,9 +72,13 @@ def traces(place: Layout) -> dict[str, str]:
         name: subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
         for name, command in commands.items()
     }
-    # Other programs come and go: of processes only those that name the cluster's folder are told.
-    own = [line for line in printed["processes"].splitlines() if str(place.root) in line]
-    return printed | {"processes": "\n".join(own)}
+    lines = {name: text.splitlines() for name, text in printed.items()}
+    # Other programs, and clusters of other checkouts, come and go meanwhile.
+    lines["processes"] = [line for line in lines["processes"] if str(place.root) in line]
+    lines["cgroups"] = [line for line in lines["cgroups"] if place.name in line]
+    link = place.read_facts().get("link", "none")
+    lines["links"] = [line for line in lines["links"] if "dgdr" not in line or f" {link}@" in line]
+    return {name: "\n".join(told) for name, told in lines.items()}
 
 
 def test_after_down_the_machine_is_as_before(cluster: Layout) -> None:
