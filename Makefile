@@ -65,12 +65,12 @@ test: $(STAMP) ## All tests.
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: test-unit
-test-unit: $(STAMP) ## Tests without the real simulator: less than a minute.
-	@$(BIN)/python -m pytest -n auto -m "not aic"
+test-unit: $(STAMP) ## Tests without simulator and cluster: less than a minute.
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster"
 
 .PHONY: coverage
 coverage: $(STAMP) ## Branch coverage of the unit tests.
-	@$(BIN)/python -m pytest -n auto -m "not aic" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster" --cov --cov-report=term-missing:skip-covered
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files.
