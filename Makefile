@@ -61,8 +61,12 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/python hack/generate.py --check
 
 .PHONY: test
-test: $(STAMP) ## All tests.
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+test: $(STAMP) ## All tests but those of the local Kubernetes.
+	@$(BIN)/python -m pytest -n auto -m "not cluster"
+
+.PHONY: test-cluster
+test-cluster: $(STAMP) ## Tests of the local Kubernetes, one after the other.
+	@$(BIN)/python -m pytest -m cluster
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Tests without simulator and cluster: less than a minute.
