@@ -1,5 +1,6 @@
-// Command kubernetes is a whole Kubernetes in one binary: etcd, the control plane, the node's components and DNS,
-// each of them upstream's own, chosen by the first argument. One go.mod keeps one set of dependencies for all: as
+// Command kubernetes is a whole Kubernetes in one binary: etcd, the control plane, the node's components, DNS and
+// kubectl, each of them upstream's own, chosen by the name that it is called by (a link) or by the first argument.
+// One go.mod keeps one set of dependencies for all: as
 // separate modules they would be compiled several times over.
 package main
 
@@ -7,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
@@ -18,6 +20,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/ready"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -38,9 +41,13 @@ var components = map[string]func() int{
 		coremain.Run()
 		return 0
 	},
+	"kubectl": func() int { return cli.Run(kubectl.NewDefaultKubectlCommand()) },
 }
 
 func main() {
+	if run, known := components[filepath.Base(os.Args[0])]; known {
+		os.Exit(run())
+	}
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: kubernetes COMPONENT [FLAG ...]")
 		os.Exit(2)
