@@ -1,79 +1,109 @@
-"""The few requests that bringing a cluster up needs, with verified TLS and the administrator's certificate."""
+"""The few requests that bringing a cluster up and testing it need, with verified TLS."""
 
+import base64
+import functools
 import json
 import ssl
+import tempfile
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from hack.cluster.control_plane import ADMIN
-from hack.cluster.layout import Layout
+import yaml
 
-_PLURALS = {
-    "ClusterRole": "clusterroles",
-    "ClusterRoleBinding": "clusterrolebindings",
-    "EndpointSlice": "endpointslices",
-    "Node": "nodes",
-    "Service": "services",
-}
-_MERGE_PATCH = "application/merge-patch+json"
+from hack.cluster.progress import ClusterError
+
+_TIMEOUT_S = 10.0
+MERGE_PATCH = "application/merge-patch+json"
 
 
-def request(layout: Layout, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
-    """Send a request; return the decoded answer.
+@dataclass(frozen=True)
+class Client:
+    """Sends requests to the API server of a kubeconfig's current context.
 
-    Raises:
-        OSError: The API server does not answer, or answers with an error (`urllib.error.HTTPError`).
+    Attributes:
+        kubeconfig: A kubeconfig with client certificate or token.
     """
-    pki = layout.certificates
-    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-    context.load_cert_chain(pki / f"{ADMIN.file}.crt", pki / f"{ADMIN.file}.key")
-    asked = urllib.request.Request(  # noqa: S310 - our own API server
-        f"{layout.read_facts()['server']}{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": content},
-    )
-    with urllib.request.urlopen(asked, context=context, timeout=5) as answer:  # noqa: S310 - the same
-        text = answer.read()
-    return json.loads(text) if text.startswith(b"{") else text
+
+    kubeconfig: Path
+
+    @functools.cached_property
+    def _access(self) -> tuple[str, ssl.SSLContext, dict[str, str]]:
+        """Return the server's URL, how it is verified, and the headers that say who asks."""
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        context = _named(config["contexts"], config["current-context"])["context"]
+        cluster = _named(config["clusters"], context["cluster"])["cluster"]
+        user = _named(config["users"], context["user"])["user"]
+        authority = cluster.get("certificate-authority-data")  # none: one that the machine trusts anyway
+        verified = ssl.create_default_context(cadata=base64.b64decode(authority).decode() if authority else None)
+        if token := user.get("token"):
+            return cluster["server"], verified, {"Authorization": f"Bearer {token}"}
+        if "client-certificate-data" not in user:
+            raise ClusterError(f"{self.kubeconfig}: user {context['user']} has neither client certificate nor token")
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # the ssl module reads certificates from files alone
+            file.write(base64.b64decode(user["client-certificate-data"]))
+            file.write(base64.b64decode(user["client-key-data"]))
+            file.flush()
+            verified.load_cert_chain(file.name)
+        return cluster["server"], verified, {}
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return self._access[0]
+
+    def request(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
+        """Send a request; return the decoded answer, or its bytes when it is no JSON object.
+
+        Raises:
+            OSError: The API server does not answer, or answers with an error (`urllib.error.HTTPError`).
+        """
+        server, context, headers = self._access
+        asked = urllib.request.Request(  # noqa: S310 - the API server
+            f"{server}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers=headers | {"Content-Type": content},
+        )
+        with urllib.request.urlopen(asked, context=context, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the same
+            text = answer.read()
+        return json.loads(text) if text.startswith(b"{") else text
+
+    def create(self, manifest: dict[str, Any]) -> Any:
+        """Create an object; return it as stored."""
+        version, metadata = manifest["apiVersion"], manifest["metadata"]
+        place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+        plural = f"{manifest['kind'].lower()}s"  # of all kinds that are created here
+        return self.request("POST", f"/{'apis' if '/' in version else 'api'}/{version}{place}/{plural}", manifest)
+
+    def patch_node(self, name: str, change: object, subresource: str = "") -> None:
+        """Merge a change into a node (``subresource`` "/status": into its status)."""
+        self.request("PATCH", f"/api/v1/nodes/{name}{subresource}", change, MERGE_PATCH)
+
+    def is_ready(self) -> bool:
+        """Say whether the API server is ready."""
+        try:
+            return bool(self.request("GET", "/readyz") == b"ok")
+        except OSError:
+            return False
+
+    def admits_pods(self, namespace: str = "default") -> bool:
+        """Say whether a namespace has its service account, without which pods are refused."""
+        return self._get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default") is not None
+
+    def node_is_ready(self, name: str) -> bool:
+        """Say whether a node has registered and is ready."""
+        found = self._get(f"/api/v1/nodes/{name}") or {"status": {}}
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
+
+    def _get(self, path: str) -> Any:
+        try:
+            return self.request("GET", path)
+        except urllib.error.HTTPError:
+            return None
 
 
-def is_ready(layout: Layout) -> bool:
-    """Say whether the API server is ready."""
-    try:
-        return bool(request(layout, "GET", "/readyz") == b"ok")
-    except (OSError, KeyError):
-        return False
-
-
-def admits_pods(layout: Layout) -> bool:
-    """Say whether the default namespace has its service account, without which pods are refused."""
-    try:
-        request(layout, "GET", "/api/v1/namespaces/default/serviceaccounts/default")
-    except urllib.error.HTTPError:
-        return False
-    return True
-
-
-def node_is_ready(layout: Layout, name: str) -> bool:
-    """Say whether a node has registered and is ready."""
-    try:
-        found = request(layout, "GET", f"/api/v1/nodes/{name}")
-    except urllib.error.HTTPError:
-        return False
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
-
-
-def create(layout: Layout, manifest: dict[str, Any]) -> None:
-    """Create an object of one of the kinds that a new cluster gets."""
-    version = manifest["apiVersion"]
-    namespace = manifest["metadata"].get("namespace")
-    group = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    place = f"/namespaces/{namespace}" if namespace else ""
-    request(layout, "POST", f"{group}{place}/{_PLURALS[manifest['kind']]}", manifest)
-
-
-def patch_node(layout: Layout, name: str, change: object, subresource: str = "") -> None:
-    """Merge a change into a node (``subresource`` "/status": into its status)."""
-    request(layout, "PATCH", f"/api/v1/nodes/{name}{subresource}", change, _MERGE_PATCH)
+def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(item for item in items if item["name"] == name)

@@ -78,7 +78,10 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
     }
     # The controller manager asks for the API server once at its start and again only after ten seconds.
     needs = {"kube-controller-manager": str(api_is_ready(layout))}
-    return [Component(name, programs.command(name, *flags[name]), needs.get(name, "")) for name in flags]
+    if not programs.has("kube-controller-manager"):  # nobody makes the service accounts that pods are refused without
+        flags["kube-apiserver"] += ("--disable-admission-plugins=ServiceAccount",)
+    there = filter(programs.has, flags)
+    return [Component(name, programs.command(name, *flags[name]), needs.get(name, "")) for name in there]
 
 
 def _etcd_url(addresses: Addresses) -> str:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from hack.cluster import api
-from hack.cluster.layout import Layout
+from hack.cluster.api import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,14 @@ class FakeGpus:
     memory_mib: int
 
 
-def offer_gpus(layout: Layout, node: str, gpus: FakeGpus) -> None:
+def offer_gpus(api: Client, node: str, gpus: FakeGpus) -> None:
     """Give a node GPUs: capacity, which the kubelet keeps and the scheduler enforces, and labels."""
     capacity = {"nvidia.com/gpu": str(gpus.count)}
-    api.patch_node(layout, node, {"status": {"capacity": capacity, "allocatable": capacity}}, "/status")
+    api.patch_node(node, {"status": {"capacity": capacity, "allocatable": capacity}}, "/status")
     labels = {
         "nvidia.com/gpu.present": "true",
         "nvidia.com/gpu.count": str(gpus.count),
         "nvidia.com/gpu.product": gpus.product,
         "nvidia.com/gpu.memory": str(gpus.memory_mib),
     }
-    api.patch_node(layout, node, {"metadata": {"labels": labels}})
+    api.patch_node(node, {"metadata": {"labels": labels}})

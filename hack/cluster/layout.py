@@ -53,9 +53,14 @@ class Layout:
         return self.root / "components.json"
 
     @property
-    def supervisor_pid(self) -> Path:
-        """Process id of the supervisor, and when that process started."""
-        return self.root / "supervisor.pid"
+    def supervisor_log(self) -> Path:
+        """What the supervisor says: nothing, as long as all is well."""
+        return self.root / "supervisor.log"
+
+    @property
+    def running(self) -> Path:
+        """Folder with one file for each component that runs."""
+        return self.root / "running"
 
     @property
     def deaths(self) -> Path:
@@ -63,8 +68,23 @@ class Layout:
         return self.root / "deaths"
 
     @property
+    def held(self) -> Path:
+        """Folder with one file for each component that is not to run for now."""
+        return self.root / "held"
+
+    @property
+    def complete(self) -> Path:
+        """File that says: the cluster came up wholly."""
+        return self.root / "complete"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by who changes the cluster; beside its folder, which comes and goes."""
+        return self.root.parent / f"{self.name}.lock"
+
+    @property
     def facts(self) -> Path:
-        """What was chosen when the cluster was made: level, addresses, ports."""
+        """What was chosen when the cluster was made: level, programs, address, interface."""
         return self.root / "cluster.json"
 
     def read_facts(self) -> dict[str, str]:

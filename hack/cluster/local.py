@@ -1,227 +1,231 @@
-"""A cluster made here: brought up, looked at, taken down. Every step can be interrupted and repeated."""
+"""A cluster made here of ordinary processes. Every step can be interrupted and repeated."""
 
-import contextlib
+import itertools
 import json
-import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from hack.cluster import api, certificates, control_plane, images, node
+from hack.cluster import certificates, control_plane, images, node, processes
+from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE, Binaries, binaries
 from hack.cluster.control_plane import ADMIN, Addresses
-from hack.cluster.fakes import FakeGpus, offer_gpus
-from hack.cluster.layout import CHECKOUT, Layout
-from hack.cluster.progress import ClusterError, step
-from hack.cluster.supervisor import GRACE_S, Plan, listens, write_plan
+from hack.cluster.layout import Layout
+from hack.cluster.model import Level, Status
+from hack.cluster.progress import ClusterError, locked, step
+from hack.cluster.supervisor import Plan, listens, write_plan
 
-READY_S = 60.0
-"""Seconds that the API server has to get ready; 2 to 4 are usual."""
-
-
-_NAMESPACES = (
-    *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--mount-proc", "--propagation", "private"),
-    *("--fork", "--kill-child=SIGKILL"),
-)
-"""Gives a command namespaces of its own and makes it their first process."""
-
-
-_started_here: list["subprocess.Popen[bytes]"] = []
-"""Kept, because the garbage collector takes a running process that nobody holds for a mistake."""
-
-
-class Level(StrEnum):
-    """How much of a cluster is wanted."""
-
-    CONTROL_PLANE = "control-plane"
-    """API server, etcd, controller manager, scheduler: objects without pods."""
-    NODE = "node"
-    """With a kubelet: pods run."""
+_READY_S = 90.0
+"""Seconds that each part has to get ready; 2 to 4 are usual, more on a busy machine."""
+_PORTS = range(20_000, 32_000)
+"""Below the ports that outgoing connections take, so that what is free now stays free."""
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """How a cluster is.
+class Local:
+    """A cluster of this machine.
 
     Attributes:
-        running: Whether its supervisor runs.
-        level: What it was made as; empty when there is none.
-        deaths: Components that ended by themselves, each with a sentence and its last log lines.
-    """
-
-    running: bool
-    level: str
-    deaths: tuple[str, ...]
-
-
-def up(layout: Layout, level: Level, gpus: FakeGpus | None = None) -> None:
-    """Bring the cluster up, or leave it as it is when it runs at this level.
-
-    Args:
         layout: Where it lives.
-        level: How much of a cluster is wanted.
-        gpus: GPUs that the node pretends to have.
-
-    Raises:
-        ClusterError: It cannot be made, or a component ends while it is.
     """
-    found = status(layout)
-    if found.running and found.level == level and not found.deaths and api.is_ready(layout):
-        return
-    down(layout)
-    if level is Level.NODE:
-        node.check()
-    programs = binaries((*CONTROL_PLANE, *(NODE if level is Level.NODE else ())))
-    layout.root.mkdir(parents=True, exist_ok=True)
-    with step(f"Starting the control plane ({programs.source})"):
-        link = node.free_link(layout) if level is Level.NODE else None
-        addresses = Addresses(link.node_address if link else "127.0.0.1", *_free_ports(3))
-        _prepare(layout, addresses, programs, link)
-        layout.facts.write_text(
-            json.dumps({"level": level, "server": addresses.server, "link": link.host if link else ""})
-        )
-        _start_supervisor(layout, isolated=link is not None)
+
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.layout.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.layout.kubeconfig
+
+    @property
+    def ours(self) -> bool:
+        """It is made here."""
+        return True
+
+    def up(self, level: Level) -> None:
+        """Bring it up, or leave it as it is when it is up at this level.
+
+        Raises:
+            ClusterError: It cannot be made, or a component ends while it is.
+        """
+        with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
+            if self.status().usable and self._level() == level:
+                return
+            self._remove()
+            self._make(level)
+
+    def down(self) -> None:
+        """End it and remove its state; nothing of it is left, whatever state it was in.
+
+        Raises:
+            ClusterError: Something cannot be ended or removed.
+        """
+        with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
+            self._remove()
+
+    def status(self) -> Status:
+        """Look at it."""
+        layout = self.layout
+        files = sorted(layout.deaths.iterdir()) if layout.deaths.exists() else []
+        deaths = tuple(_death(layout, file) for file in files)
+        if processes.supervisor(layout) is None:
+            return Status(usable=False, summary="not running", problems=deaths)
+        if not layout.complete.exists():
+            return Status(usable=False, summary="not wholly up yet, or interrupted: up begins anew", problems=deaths)
+        facts = layout.read_facts()
+        running = f"running ({facts['level']}; {facts['programs']})"
+        if not deaths and not self._api().is_ready():
+            return Status(usable=False, summary=running, problems=("the API server is not ready",))
+        return Status(usable=not deaths, summary=running, problems=deaths)
+
+    def load(self, archive: Path) -> None:
+        """Put the images of an archive into the node's containerd.
+
+        Raises:
+            ClusterError: There is no node, or containerd refuses the archive.
+        """
+        if not self.status().usable or self._level() != Level.NODE:
+            raise ClusterError(f"{self.name} has no running node: make cluster-up LEVEL=node")
+        images.load(node.socket_of(self.layout.root), archive)
+
+    def hold(self, component: str) -> None:
+        """Kill a component and keep it down until it is released.
+
+        Raises:
+            ClusterError: There is no such component, or the supervisor does not answer.
+        """
+        known = sorted(each.name for each in self.layout.running.glob("*"))
+        if component not in known:
+            raise ClusterError(f"no {component} runs in {self.name}; there are {', '.join(known) or 'none'}")
+        (self.layout.held / component).touch()
+        self._wait_until(lambda: not (self.layout.running / component).exists(), f"{component} has ended")
+
+    def release(self, component: str) -> None:
+        """Let a component run again that was held."""
+        (self.layout.held / component).unlink(missing_ok=True)
+        self._wait_until((self.layout.running / component).exists, f"{component} has started")
+
+    def restart(self, component: str) -> None:
+        """Kill a component and start it again, as when it crashes under a real init."""
+        self.hold(component)
+        self.release(component)
+        self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
+
+    def _api(self) -> Client:
+        return Client(self.kubeconfig)
+
+    def _level(self) -> str:
+        return self.layout.read_facts().get("level", "")
+
+    def _make(self, level: Level) -> None:
+        layout = self.layout
+        if level is Level.NODE:
+            node.check()
+        programs = binaries((*CONTROL_PLANE, *NODE) if level is Level.NODE else CONTROL_PLANE)
+        layout.root.mkdir(parents=True)
+        with step(f"Starting the control plane ({programs.source})"):
+            link = node.free_link(layout) if level is Level.NODE else None
+            addresses = Addresses(link.node_address if link else "127.0.0.1", *_free_ports(layout, 3))
+            self._prepare(addresses, programs, link)
+            facts = {"level": level, "programs": programs.source, "server": addresses.server}
+            layout.facts.write_text(json.dumps(facts | ({"link": link.host} if link else {})))
+            supervisor = processes.start_supervisor(layout, isolated=link is not None)
+            if link:
+                link.connect(supervisor)
+            self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
+            control_plane.api_is_ready(layout).touch()
+            if programs.has("kube-controller-manager"):
+                self._wait_until(lambda: self._api().admits_pods(), "the controllers work")
         if link:
-            link.connect(_first_child(layout))
-        _wait_until(layout, lambda: api.is_ready(layout), READY_S, "the API server is ready")
-        control_plane.api_is_ready(layout).touch()
-        _wait_until(layout, lambda: api.admits_pods(layout), READY_S, "the controllers work")
-    if link:
-        with step("Starting the node"):
-            _wait_until(layout, lambda: listens(node.socket_of(layout.root)), READY_S, "containerd is ready")
-            images.load(node.socket_of(layout.root), images.pause_archive())
-            for manifest in node.bootstrap(link):
-                api.create(layout, manifest)
-            node.bootstrapped(layout.root).touch()
-            _wait_until(layout, lambda: api.node_is_ready(layout, node.NAME), READY_S, f"node {node.NAME} is ready")
-            _wait_until(layout, lambda: node.dns_is_ready(link), READY_S, "DNS is ready")
-            if gpus:
-                offer_gpus(layout, node.NAME, gpus)
+            with step("Starting the node"):
+                self._start_node(link)
+        layout.complete.touch()
 
+    def _start_node(self, link: node.Link) -> None:
+        layout = self.layout
+        self._wait_until(lambda: listens(node.socket_of(layout.root)), "containerd is ready")
+        images.load(node.socket_of(layout.root), images.pause_archive())
+        for manifest in node.bootstrap(link):
+            self._api().create(manifest)
+        node.bootstrapped(layout.root).touch()
+        self._wait_until(lambda: self._api().node_is_ready(node.NAME), f"node {node.NAME} is ready")
+        self._wait_until(lambda: node.dns_is_ready(link), "DNS is ready")
 
-def _prepare(layout: Layout, addresses: Addresses, programs: Binaries, link: node.Link | None) -> None:
-    """Write certificates, kubeconfigs and the supervisor's plan."""
-    certificates.make(
-        layout.certificates, (*control_plane.identities(addresses), *(node.identities(link) if link else ()))
-    )
-    control_plane.write_kubeconfig(layout, ADMIN, addresses, layout.kubeconfig.name)
-    components = control_plane.components(layout, addresses, programs)
-    if link is None:
-        write_plan(layout, Plan(tuple(components)))
-        return
-    node.make_cgroups(layout)
-    components += node.components(layout, addresses, programs)
-    write_plan(layout, Plan(tuple(components), node.INTERFACE, node.preparation(link)))
+    def _prepare(self, addresses: Addresses, programs: Binaries, link: node.Link | None) -> None:
+        """Write certificates, kubeconfigs and the supervisor's plan."""
+        layout = self.layout
+        certificates.make(
+            layout.certificates, (*control_plane.identities(addresses), *(node.identities(link) if link else ()))
+        )
+        control_plane.write_kubeconfig(layout, ADMIN, addresses, layout.kubeconfig.name)
+        components = control_plane.components(layout, addresses, programs)
+        if link is None:
+            write_plan(layout, Plan(tuple(components)))
+            return
+        node.make_cgroups(layout)
+        components += node.components(layout, addresses, programs)
+        write_plan(layout, Plan(tuple(components), node.INTERFACE, node.preparation(link)))
 
+    def _remove(self) -> None:
+        processes.end(self.layout)
+        node.remove_cgroups(self.layout)
+        if self.layout.root.exists():
+            shutil.rmtree(self.layout.root)
 
-def down(layout: Layout) -> None:
-    """End the cluster and remove its state; nothing of it is left, whatever state it was in."""
-    pid = _supervisor(layout)
-    if pid is not None:
-        isolated = layout.read_facts().get("level") == Level.NODE
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL if isolated else signal.SIGTERM)  # namespaces end with their first process
-        limit = time.monotonic() + GRACE_S + 5
-        while _supervisor(layout) is not None and time.monotonic() < limit:
-            time.sleep(0.05)
-    node.remove_cgroups(layout)
-    shutil.rmtree(layout.root, ignore_errors=True)
+    def _wait_until(self, ready: Callable[[], bool], what: str) -> None:
+        """Wait until something holds; a component that ends meanwhile ends the wait.
 
-
-def status(layout: Layout) -> Status:
-    """Look at the cluster."""
-    deaths = sorted(layout.deaths.iterdir()) if layout.deaths.exists() else []
-    return Status(
-        running=_supervisor(layout) is not None,
-        level=layout.read_facts().get("level", ""),
-        deaths=tuple(_death(layout, file) for file in deaths),
-    )
+        Raises:
+            ClusterError: A component ended, or the time is over.
+        """
+        limit = time.monotonic() + _READY_S
+        while not ready():
+            if self.layout.deaths.exists() and any(self.layout.deaths.iterdir()):
+                raise ClusterError("\n".join(self.status().problems))
+            if processes.supervisor(self.layout) is None:
+                raise ClusterError(f"the supervisor ended: {_end_of(self.layout.supervisor_log)}")
+            if time.monotonic() > limit:
+                raise ClusterError(f"after {_READY_S:.0f} s it does not hold that {what}; logs: {self.layout.logs}")
+            time.sleep(0.1)
 
 
 def _death(layout: Layout, file: Path) -> str:
     log = layout.logs / f"{file.name}.log"
+    return f"{file.name} ended with exit code {file.read_text().strip()}; the end of {log}:{_end_of(log)}"
+
+
+def _end_of(log: Path) -> str:
     last = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-    lines = "".join(f"\n    {line[:300]}" for line in last)
-    return f"{file.name} ended with exit code {file.read_text().strip()}; the end of {log}:{lines}"
+    return "".join(f"\n    {line[:300]}" for line in last)
 
 
-def _start_supervisor(layout: Layout, *, isolated: bool) -> None:
-    namespaces = _NAMESPACES if isolated else ()
-    with (layout.root / "supervisor.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [*namespaces, sys.executable, "-m", "hack.cluster.supervisor", str(layout.root)],
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _started_here.append(process)
-    layout.supervisor_pid.write_text(f"{process.pid} {_started(process.pid)}")
-
-
-def _first_child(layout: Layout) -> int:
-    """Return the first process of the namespaces, as the host numbers it."""
-    pid = _supervisor(layout)
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    limit = time.monotonic() + READY_S
-    while time.monotonic() < limit:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if found := children.read_text().split():
-                return int(found[0])
-        time.sleep(0.02)
-    raise ClusterError(f"the node's namespaces were not made; see {layout.root / 'supervisor.log'}")
-
-
-def _supervisor(layout: Layout) -> int | None:
-    """Return the supervisor's process id while it runs; a later process of the same id is another one."""
-    try:
-        pid, started = layout.supervisor_pid.read_text().split()
-    except (FileNotFoundError, ValueError):
-        return None
-    for process in _started_here:
-        process.poll()  # or one that has ended stays a zombie of ours
-    return int(pid) if _started(int(pid)) == started else None
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since boot; None when there is none or it is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else fields[19]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now; all are held until all are found."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _wait_until(layout: Layout, ready: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Wait until something holds; a component that ends meanwhile ends the wait.
+def _free_ports(layout: Layout, count: int) -> list[int]:
+    """Return ports that are free, the same ones each time if they are; checkouts begin to look in different places.
 
     Raises:
-        ClusterError: A component ended, or the time is over.
+        ClusterError: There are not as many.
     """
-    limit = time.monotonic() + limit_s
-    while not ready():
-        deaths = status(layout).deaths
-        if deaths:
-            raise ClusterError("\n".join(deaths))
-        if _supervisor(layout) is None:
-            raise ClusterError(f"the supervisor ended; see {layout.root / 'supervisor.log'}")
-        if time.monotonic() > limit:
-            raise ClusterError(f"after {limit_s:.0f} s it does not hold that {what}; logs: {layout.logs}")
-        time.sleep(0.1)
+    first = zlib.crc32(layout.name.encode())
+    candidates = (_PORTS[(first + step) % len(_PORTS)] for step in range(len(_PORTS)))
+    free = list(itertools.islice(filter(_is_free, candidates), count))
+    if len(free) < count:
+        raise ClusterError(f"no {count} ports between {_PORTS.start} and {_PORTS.stop} of 127.0.0.1 are free")
+    return free
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do; else recent connections hinder
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

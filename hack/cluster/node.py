@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import urllib.request
 import zlib
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from hack.cluster.binaries import Binaries
 from hack.cluster.certificates import Identity
 from hack.cluster.control_plane import Addresses, write_kubeconfig
 from hack.cluster.layout import Layout
-from hack.cluster.progress import ClusterError
+from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.supervisor import Component
 
 NAME = "node1"
@@ -29,6 +30,7 @@ DNS_READY_PORT = 8181
 PAUSE_IMAGE = "localhost/pause:local"
 INTERFACE = "eth0"
 
+_BURIAL_S = 10.0
 _CNI_PLUGINS = Path("/usr/lib/cni")
 _PACKAGES = {
     "containerd": "containerd",
@@ -51,15 +53,48 @@ def check() -> None:
     """Check that a node can run here.
 
     Raises:
-        ClusterError: Something is missing; the sentence says how to get it.
+        UnavailableError: Something is missing; the sentence says how to get it.
     """
     if os.geteuid() != 0:
-        raise ClusterError("a node needs root (namespaces, mounts, cgroups); without: --level control-plane, or Docker")
+        raise UnavailableError(
+            "a node needs root (namespaces, mounts, cgroups); without: --level control-plane, or Docker"
+        )
     missing = {package for program, package in _PACKAGES.items() if shutil.which(program) is None}
     if not (_CNI_PLUGINS / "ptp").exists():
         missing.add("containernetworking-plugins")
     if missing:
-        raise ClusterError(f"missing programs: apt-get update && apt-get install -y {' '.join(sorted(missing))}")
+        raise UnavailableError(f"missing programs: apt-get update && apt-get install -y {' '.join(sorted(missing))}")
+    if "overlay" not in Path("/proc/filesystems").read_text().split():
+        raise UnavailableError("the kernel has no overlay file system, which containers need: modprobe overlay")
+    lacking = _CGROUP_CONTROLLERS - _cgroup_controllers()
+    if lacking:
+        raise UnavailableError(
+            f"no cgroup controllers {', '.join(sorted(lacking))} under {_CGROUPS}: mount them, or run in a container "
+            "with --privileged --cgroupns=host"
+        )
+    probe = subprocess.run(_PROBE, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if probe.returncode:
+        raise UnavailableError(
+            "the kernel refuses namespaces, veth pairs or packet filters, which a node needs (in a container: "
+            f"--privileged): {probe.stderr.strip()}"
+        )
+
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUP_CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
+_PROBE = (
+    *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "sh", "-ec"),
+    "ip link add dgdr0 type veth peer name dgdr1; iptables -t nat -n -L >/dev/null; mount -t tmpfs tmpfs /run",
+)
+"""Does once, in namespaces that end with it, what a node does that a kernel or a sandbox may refuse."""
+
+
+def _cgroup_controllers() -> set[str]:
+    """Return the cgroup controllers: of version 2 from its list, of version 1 one folder each."""
+    unified = _CGROUPS / "cgroup.controllers"
+    if unified.exists():
+        return set(unified.read_text().split())
+    return {path.name for path in _CGROUPS.iterdir()} if _CGROUPS.exists() else set()
 
 
 _LINKS = 16_384
@@ -96,13 +131,19 @@ class Link:
         return self._address(2)
 
     def connect(self, process: int) -> None:
-        """Create the pair, one end in the network namespace of a process."""
+        """Create the pair, one end in the network namespace of a process.
+
+        Raises:
+            ClusterError: The kernel refuses it, or somebody has taken the name meanwhile.
+        """
         for command in (
             f"ip link add {self.host} type veth peer name {INTERFACE} netns {process}",
             f"ip address add {self.host_address}/30 dev {self.host}",
             f"ip link set {self.host} up",
         ):
-            subprocess.run(command.split(), check=True)  # noqa: S603 - our own words
+            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+            if done.returncode:
+                raise ClusterError(f"`{command}` failed: {done.stderr.strip()}; try again")
 
 
 def free_link(layout: Layout) -> Link:
@@ -269,9 +310,8 @@ def cgroup(layout: Layout) -> str:
 
 def _cgroups(layout: Layout) -> list[Path]:
     """Return the cluster's folder in each hierarchy: one of version 2, one for each controller of version 1."""
-    mount = Path("/sys/fs/cgroup")
-    unified = (mount / "cgroup.controllers").exists()
-    hierarchies = [mount] if unified else [path for path in mount.iterdir() if path.is_dir()]
+    unified = (_CGROUPS / "cgroup.controllers").exists()
+    hierarchies = [_CGROUPS] if unified else [path for path in _CGROUPS.iterdir() if path.is_dir()]
     return [path / cgroup(layout).lstrip("/") for path in hierarchies]
 
 
@@ -286,10 +326,24 @@ def make_cgroups(layout: Layout) -> None:
 
 
 def remove_cgroups(layout: Layout) -> None:
-    """Remove the cluster's cgroups from the leaves up; their processes have ended."""
+    """Remove the cluster's cgroups from the leaves up; their processes have ended, or are about to be buried.
+
+    Raises:
+        ClusterError: A process of a pod does not end.
+    """
+    limit = time.monotonic() + _BURIAL_S
     for path in _cgroups(layout):
         for folder, _, _ in os.walk(path, topdown=False):
-            Path(folder).rmdir()
+            while True:
+                try:
+                    Path(folder).rmdir()
+                    break
+                except FileNotFoundError:
+                    break
+                except OSError as error:
+                    if time.monotonic() > limit:
+                        raise ClusterError(f"cgroup {folder} cannot be removed: {error}") from error
+                    time.sleep(0.02)
 
 
 def _corefile(kubeconfig: str) -> str:

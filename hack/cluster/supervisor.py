@@ -1,4 +1,4 @@
-"""The parent of a cluster's components: starts them, writes down who dies and why, ends them all on SIGTERM.
+"""The parent of a cluster's components: keeps them running as planned and writes down who dies and why.
 
 Run as ``python -m hack.cluster.supervisor ROOT`` and, for a cluster with a node, as process 1 of namespaces of its
 own: when it ends, the kernel ends every process, mount, interface and packet filter rule of the cluster with it.
@@ -13,12 +13,10 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 
 from hack.cluster.layout import Layout
 
-GRACE_S = 2.0
-"""Seconds that components have to end by themselves; what they hold is thrown away anyway."""
+_PERIOD_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,12 @@ class Plan:
 
     Attributes:
         components: The processes, in the order of their start.
-        interface: Network interface that must be there before anything else happens; None: none is awaited.
+        interface: Network interface that must be there before anything else happens; empty: none is awaited.
         prepare: Commands that run to their end before the first component starts.
     """
 
     components: tuple[Component, ...]
-    interface: str | None = None
+    interface: str = ""
     prepare: tuple[tuple[str, ...], ...] = ()
 
 
@@ -57,33 +55,71 @@ def write_plan(layout: Layout, plan: Plan) -> None:
     layout.plan.write_text(json.dumps(asdict(plan), indent=1))
 
 
-def supervise(layout: Layout) -> None:
-    """Run the planned components until told to stop."""
-    signal.signal(signal.SIGTERM, _stop)
-    layout.logs.mkdir(exist_ok=True)
-    layout.deaths.mkdir(exist_ok=True)
+def _read_plan(layout: Layout) -> Plan:
     plan = json.loads(layout.plan.read_text())
-    while plan["interface"] and plan["interface"] not in (name for _, name in socket.if_nameindex()):
-        time.sleep(0.02)
-    for command in plan["prepare"]:
-        subprocess.run(command, check=True)  # noqa: S603 - the plan is ours
-    running: dict[int, str] = {}
-    for item in plan["components"]:
-        while item["needs"] and not _is_there(Path(item["needs"])):
-            _reap(layout, running)
-            time.sleep(0.02)
-        with (layout.logs / f"{item['name']}.log").open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - the plan is ours
-                item["command"], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        running[process.pid] = item["name"]
-    try:
+    return Plan(tuple(Component(**item) for item in plan["components"]), plan["interface"], plan["prepare"])
+
+
+class Supervisor:
+    """The running components, and what is to be done about them."""
+
+    def __init__(self, layout: Layout, plan: Plan) -> None:
+        """Start nothing yet."""
+        self._layout = layout
+        self._plan = plan
+        self._running: dict[int, str] = {}
+
+    def prepare(self) -> None:
+        """Make ready what the components find when they start."""
+        for folder in (self._layout.logs, self._layout.deaths, self._layout.held, self._layout.running):
+            folder.mkdir(exist_ok=True)
+        while self._plan.interface and self._plan.interface not in (name for _, name in socket.if_nameindex()):
+            time.sleep(_PERIOD_S)
+        for command in self._plan.prepare:
+            subprocess.run(command, check=True)  # noqa: S603 - the plan is ours
+
+    def tend(self) -> None:
+        """Start who is to run and does not, kill who is held and runs; never start again who died by itself."""
+        self._reap()
+        running = {name: pid for pid, name in self._running.items()}
+        for component in self._plan.components:
+            held = (self._layout.held / component.name).exists()
+            if held and component.name in running:
+                os.kill(running[component.name], signal.SIGKILL)
+            elif not held and component.name not in running and not (self._layout.deaths / component.name).exists():
+                if component.needs and not _is_there(Path(component.needs)):
+                    return
+                self._start(component)
+
+    def _start(self, component: Component) -> None:
+        log = str(self._layout.logs / f"{component.name}.log")
+        # Not subprocess: it collects children on its own account, and their exit codes would be lost.
+        pid = os.posix_spawnp(
+            component.command[0],
+            component.command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
+        self._running[pid] = component.name
+        (self._layout.running / component.name).touch()
+
+    def _reap(self) -> None:
+        """Collect every ended child; as process 1 of a namespace that includes orphans of containers."""
         while True:
-            _reap(layout, running)
-            time.sleep(0.2)
-    except SystemExit:
-        _end(running)
-        raise
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if name := self._running.pop(pid, None):
+                (self._layout.running / name).unlink(missing_ok=True)
+                if not (self._layout.held / name).exists():
+                    (self._layout.deaths / name).write_text(f"{os.waitstatus_to_exitcode(status)}\n")
 
 
 def _is_there(path: Path) -> bool:
@@ -96,38 +132,10 @@ def listens(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
-def _stop(_: int, __: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
-def _reap(layout: Layout, running: dict[int, str]) -> None:
-    """Collect every ended child; as process 1 of a namespace that includes orphans of containers."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        if name := running.pop(pid, None):
-            (layout.deaths / name).write_text(f"{os.waitstatus_to_exitcode(status)}\n")
-
-
-def _end(running: dict[int, str]) -> None:
-    """End the components in reverse order of their start."""
-    for pid in reversed(running):
-        os.kill(pid, signal.SIGTERM)
-    limit = time.monotonic() + GRACE_S
-    while running and time.monotonic() < limit:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        running.pop(pid, None)
-        time.sleep(0.05)
-    for pid in running:
-        os.kill(pid, signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    supervise(Layout(Path(sys.argv[1])))
+    place = Layout(Path(sys.argv[1]))
+    supervisor = Supervisor(place, _read_plan(place))
+    supervisor.prepare()
+    while True:
+        supervisor.tend()
+        time.sleep(_PERIOD_S)

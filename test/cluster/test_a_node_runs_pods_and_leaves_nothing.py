@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from hack.cluster import api, local, node
-from hack.cluster.layout import Layout, layout
-from hack.cluster.local import Level
+from hack.cluster import node
+from hack.cluster.api import Client
+from hack.cluster.layout import layout
+from hack.cluster.local import Local
+from hack.cluster.model import Cluster, Level
+from test.conftest import brought_up
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
-
-PODS = "/api/v1/namespaces/default/pods"
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node")]  # they share its GPUs
 
 
 def pod(name: str, gpus: int = 0) -> dict[str, Any]:
@@ -25,10 +26,10 @@ def pod(name: str, gpus: int = 0) -> dict[str, Any]:
     }
 
 
-def wait_for(cluster: Layout, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def wait_for(api: Client, path: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     limit = time.monotonic() + 60
     while True:
-        found: dict[str, Any] = api.request(cluster, "GET", f"{PODS}/{name}")
+        found: dict[str, Any] = api.request("GET", path)
         if holds(found) or time.monotonic() > limit:
             return found
         time.sleep(0.2)
@@ -38,28 +39,30 @@ def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
     return next((c for c in found["status"].get("conditions", []) if c["type"] == kind), {})
 
 
-def test_a_pod_with_gpus_runs_and_gpus_are_counted(cluster: Layout) -> None:
-    api.request(cluster, "POST", PODS, pod("six", gpus=6))
-    api.request(cluster, "POST", PODS, pod("four", gpus=4))
-    running = wait_for(cluster, "six", lambda found: condition(found, "Ready").get("status") == "True")
+def test_a_pod_with_gpus_runs_and_gpus_are_counted(cluster: Cluster, namespace: str) -> None:
+    api, pods = Client(cluster.kubeconfig), f"/api/v1/namespaces/{namespace}/pods"
+    api.request("POST", pods, pod("six", gpus=6))
+    api.request("POST", pods, pod("four", gpus=4))
+    running = wait_for(api, f"{pods}/six", lambda found: condition(found, "Ready").get("status") == "True")
     assert running["status"]["phase"] == "Running"
     assert running["status"]["podIP"].startswith("10.244.0.")
-    waiting = wait_for(cluster, "four", lambda found: bool(condition(found, "PodScheduled")))
+    waiting = wait_for(api, f"{pods}/four", lambda found: bool(condition(found, "PodScheduled")))
     assert "Insufficient nvidia.com/gpu" in condition(waiting, "PodScheduled")["message"]
-    api.request(cluster, "DELETE", f"{PODS}/six")
+    api.request("DELETE", f"{pods}/six")
     assert (
-        wait_for(cluster, "four", lambda found: found["status"]["phase"] == "Running")["status"]["phase"] == "Running"
+        wait_for(api, f"{pods}/four", lambda found: found["status"]["phase"] == "Running")["status"]["phase"]
+        == "Running"
     )
-    api.request(cluster, "DELETE", f"{PODS}/four")
+    api.request("DELETE", f"{pods}/four")
 
 
-def test_the_node_says_which_gpus_it_has(cluster: Layout) -> None:
-    found = api.request(cluster, "GET", f"/api/v1/nodes/{node.NAME}")
+def test_the_node_says_which_gpus_it_has(cluster: Cluster) -> None:
+    found = Client(cluster.kubeconfig).request("GET", f"/api/v1/nodes/{node.NAME}")
     assert found["status"]["capacity"]["nvidia.com/gpu"] == "8"
     assert found["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-H200"
 
 
-def traces(place: Layout) -> dict[str, str]:
+def traces(cluster: Local) -> dict[str, str]:
     """Everything outside its folder by which a cluster could be noticed."""
     commands = {
         "mounts": "mount",
@@ -74,26 +77,23 @@ def traces(place: Layout) -> dict[str, str]:
     }
     lines = {name: text.splitlines() for name, text in printed.items()}
     # Other programs, and clusters of other checkouts, come and go meanwhile.
-    lines["processes"] = [line for line in lines["processes"] if str(place.root) in line]
-    lines["cgroups"] = [line for line in lines["cgroups"] if place.name in line]
-    link = place.read_facts().get("link", "none")
+    lines["processes"] = [line for line in lines["processes"] if str(cluster.layout.root) in line]
+    lines["cgroups"] = [line for line in lines["cgroups"] if cluster.name in line]
+    link = cluster.layout.read_facts().get("link", "none")
     lines["links"] = [line for line in lines["links"] if "dgdr" not in line or f" {link}@" in line]
     return {name: "\n".join(told) for name, told in lines.items()}
 
 
-def test_after_down_the_machine_is_as_before(cluster: Layout) -> None:
-    place = layout("test-traces")
-    before = traces(place)
+def test_after_down_the_machine_is_as_before(cluster: Cluster) -> None:
+    own = Local(layout("test-traces"))
+    before = traces(own)
     assert before["processes"] == ""
-    local.up(place, Level.NODE)
-    try:
-        assert place.read_facts()["server"] != cluster.read_facts()["server"]
-        during = traces(place)
+    with brought_up(own, Level.NODE):
+        assert Client(own.kubeconfig).server != Client(cluster.kubeconfig).server
+        during = traces(own)
         assert {name for name in before if before[name] != during[name]} == {"links", "cgroups", "processes"}
-    finally:
-        local.down(place)
     limit = time.monotonic() + 10
-    while traces(place) != before and time.monotonic() < limit:
+    while traces(own) != before and time.monotonic() < limit:
         time.sleep(0.2)
-    assert traces(place) == before
-    assert not place.root.exists()
+    assert traces(own) == before
+    assert not own.layout.root.exists()
