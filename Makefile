@@ -21,11 +21,12 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 
 ##@ A local Kubernetes
 
-LEVEL ?= node
+LEVEL   ?= node
+OPTIONS ?=
 
 .PHONY: cluster-up
-cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane needs no root).
-	@$(BIN)/python -m hack.cluster up --level $(LEVEL)
+cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane needs no root, OPTIONS="--dcgm ...").
+	@$(BIN)/python -m hack.cluster up --level $(LEVEL) $(OPTIONS)
 
 .PHONY: cluster-down
 cluster-down: $(STAMP) ## Take it down; nothing of it is left.
@@ -38,6 +39,10 @@ cluster-status: $(STAMP) ## Say how it is, and which component has ended why.
 .PHONY: kubeconfig
 kubeconfig: $(STAMP) ## Print the path of its kubeconfig.
 	@$(BIN)/python -m hack.cluster kubeconfig
+
+.PHONY: cluster-build
+cluster-build: $(STAMP) ## Get the programs of a cluster ahead of time.
+	@$(BIN)/python -m hack.cluster build
 
 ##@ Develop
 
@@ -61,12 +66,12 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/python hack/generate.py --check
 
 .PHONY: test
-test: $(STAMP) ## All tests but those of the local Kubernetes.
-	@$(BIN)/python -m pytest -n auto -m "not cluster"
+test: $(STAMP) ## All tests: the real simulator, a real Kubernetes.
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: test-cluster
-test-cluster: $(STAMP) ## Tests of the local Kubernetes, one after the other.
-	@$(BIN)/python -m pytest -m cluster
+test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m cluster
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Tests without simulator and cluster: less than a minute.

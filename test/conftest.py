@@ -15,7 +15,7 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Perfo
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiling.protocol import Goal, Target
 from hack.cluster.api import Client
-from hack.cluster.fakes import FakeGpus, offer_gpus
+from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.model import Cluster, Level
 from hack.cluster.node import NAME
 from hack.cluster.progress import UnavailableError
@@ -185,14 +185,19 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace for one test, in ``cluster`` if the test asks for that, else in ``control_plane``."""
+def api(request: pytest.FixtureRequest) -> Client:
+    """The administrator's client: of ``cluster`` if the test asks for that, else of ``control_plane``."""
     where = "cluster" if "cluster" in request.fixturenames else "control_plane"
-    api = Client(request.getfixturevalue(where).kubeconfig)
+    return Client(request.getfixturevalue(where).kubeconfig)
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, api: Client) -> Iterator[str]:
+    """A namespace for one test, where ``api`` leads."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     limit = time.monotonic() + 20
-    while where == "cluster" and not api.admits_pods(name) and time.monotonic() < limit:
+    while "cluster" in request.fixturenames and not api.admits_pods(name) and time.monotonic() < limit:
         time.sleep(0.05)
     yield name
     api.request("DELETE", f"/api/v1/namespaces/{name}")

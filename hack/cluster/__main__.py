@@ -8,11 +8,13 @@ import click
 from hack.cluster import images
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE, binaries
-from hack.cluster.fakes import FakeGpus, offer_gpus
+from hack.cluster.fakes import dcgm_exporter, nodes
+from hack.cluster.fakes.dcgm_exporter import Exporter
+from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.node import NAME
-from hack.cluster.progress import ClusterError, say
+from hack.cluster.progress import ClusterError, say, step
 from hack.cluster.resolve import resolve
 
 
@@ -31,20 +33,48 @@ def cluster(ctx: click.Context, context: str | None) -> None:
 @click.option("--gpus", default=8, show_default=True, help="GPUs that the node pretends to have; 0: none.")
 @click.option("--gpu-product", default="NVIDIA-H200", show_default=True, help="Their product name.")
 @click.option("--gpu-memory", default=143771, show_default=True, metavar="MIB", help="Memory of each.")
+@click.option(
+    "--node", "more", multiple=True, metavar=nodes.SYNTAX, help="A node that is an object only; repeat for more."
+)
+@click.option("--dcgm", is_flag=True, help="A DCGM exporter for each node with NVIDIA's GPUs.")
 @click.pass_obj
-def up(it: Cluster, level: str, gpus: int, gpu_product: str, gpu_memory: int) -> None:
-    """Bring the cluster up; nothing happens when it is."""
+def up(  # noqa: PLR0913 - one for each option
+    it: Cluster, level: str, gpus: int, gpu_product: str, gpu_memory: int, more: tuple[str, ...], *, dcgm: bool
+) -> None:
+    """Bring the cluster up; nothing happens when it is, but nodes that are named are made anew."""
+    wanted = nodes.read_all(more)
+    if dcgm and level != Level.NODE:
+        raise ClusterError("--dcgm: an exporter is a pod, which needs --level node")
+    if (dcgm or wanted) and not isinstance(it, Local):
+        raise ClusterError(f"--node and --dcgm are for a cluster of processes; {it.name} is not one")
     it.up(Level(level))
-    if it.ours and level == Level.NODE and gpus:
-        offer_gpus(Client(it.kubeconfig), NAME, FakeGpus(gpus, gpu_product, gpu_memory))
+    if it.ours:
+        own = FakeGpus(gpus, gpu_product, gpu_memory) if gpus and level == Level.NODE else None
+        _pretend(Client(it.kubeconfig), own, wanted, dcgm=dcgm)
     say(f"export KUBECONFIG={it.kubeconfig}")
+
+
+def _pretend(api: Client, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, dcgm: bool) -> None:
+    """Give the node GPUs, and the cluster more nodes and exporters."""
+    if own:
+        offer_gpus(api, NAME, own)
+    if wanted:
+        with step(f"Adding {len(wanted)} node objects"):
+            for each in wanted:
+                nodes.add(api, each)
+    if dcgm:
+        offers = {NAME: own} | {each.name: each.gpus for each in wanted if each.ready}
+        exporters = [Exporter(name, gpus) for name, gpus in offers.items() if gpus and not gpus.is_amd]
+        with step(f"Starting {len(exporters)} DCGM exporters"):
+            for exporter in exporters:
+                dcgm_exporter.start(api, exporter)
 
 
 @cluster.command()
 def build() -> None:
     """Get what up needs, without bringing anything up."""
     binaries((*CONTROL_PLANE, *NODE))
-    images.pause_archive()
+    images.archive()
 
 
 @cluster.command()

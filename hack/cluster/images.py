@@ -7,51 +7,85 @@ import os
 import platform
 import subprocess
 import tarfile
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster.fakes.dcgm_exporter import DCGM_IMAGE
 from hack.cluster.layout import cache
 from hack.cluster.node import PAUSE_IMAGE
 from hack.cluster.progress import ClusterError
 
-_PAUSE_SOURCE = Path(__file__).parent / "pause"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def pause_archive() -> Path:
-    """Return an archive of the image that holds a pod's namespaces: one static program, built once."""
-    source = (_PAUSE_SOURCE / "main.go").read_bytes()
-    archive = cache() / "images" / f"pause-{hashlib.sha256(source).hexdigest()[:12]}.tar"
-    if archive.exists():
-        return archive
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    program = archive.with_suffix(".bin")
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A static Go program that is an image.
+
+    Attributes:
+        image: Name of the image.
+        folder: Folder of its source, next to this file.
+    """
+
+    image: str
+    folder: str
+
+    @property
+    def source(self) -> Path:
+        """Its module."""
+        return Path(__file__).parent / self.folder
+
+
+PROGRAMS = (Program(PAUSE_IMAGE, "pause"), Program(DCGM_IMAGE, "dcgm"))
+
+
+def archive() -> Path:
+    """Return an archive of the images that every node has, built once: one archive, because each costs a call.
+
+    Raises:
+        ClusterError: A program cannot be built.
+    """
+    files = [path for program in PROGRAMS for path in sorted(program.source.iterdir())]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (Path(__file__), *files))).hexdigest()
+    made = cache() / "images" / f"node-{digest[:12]}.tar"
+    if made.exists():
+        return made
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+        built = {program: Path(folder) / program.folder for program in PROGRAMS}
+        for program, path in built.items():
+            _build(program, path)
+        temporary = Path(folder) / made.name
+        temporary.write_bytes(oci_archive({program.image: path for program, path in built.items()}))
+        temporary.replace(made)
+    return made
+
+
+def _build(program: Program, path: Path) -> None:
     built = subprocess.run(  # noqa: S603 - go, with our arguments
-        ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(program), "."],  # noqa: S607 - any Go will do
-        cwd=_PAUSE_SOURCE,
+        ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(path), "."],  # noqa: S607 - any Go will do
+        cwd=program.source,
         env=os.environ | {"CGO_ENABLED": "0"},
         capture_output=True,
         text=True,
         check=False,
     )
     if built.returncode:
-        raise ClusterError(f"the pause program could not be built: {built.stderr.strip()}")
-    content = oci_archive(PAUSE_IMAGE, program, "/pause")
-    program.unlink()
-    temporary = archive.with_suffix(".part")
-    temporary.write_bytes(content)
-    temporary.replace(archive)
-    return archive
+        raise ClusterError(f"the program {program.folder} could not be built: {built.stderr.strip()}")
 
 
-def oci_archive(image: str, program: Path, path: str) -> bytes:
-    """Return an OCI archive (image-spec, "OCI Image Layout") of one static program that is the image's entrypoint."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        info = tarfile.TarInfo(path.lstrip("/"))
-        info.mode, info.size = 0o755, program.stat().st_size
-        with program.open("rb") as file:
-            tar.addfile(info, file)
+def oci_archive(programs: dict[str, Path]) -> bytes:
+    """Return an OCI archive (image-spec, "OCI Image Layout") of images, each one static program and its entrypoint."""
     blobs: dict[str, bytes] = {}
+    manifests = [_image(image, program, blobs) for image, program in programs.items()]
+    index = {"schemaVersion": 2, "manifests": manifests}
+    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
+    return _tar(files | {f"blobs/sha256/{digest}": content for digest, content in blobs.items()})
+
+
+def _image(image: str, program: Path, blobs: dict[str, bytes]) -> dict[str, object]:
+    """Add the blobs of an image; return its entry in the index."""
 
     def blob(media_type: str, content: bytes) -> dict[str, object]:
         digest = hashlib.sha256(content).hexdigest()
@@ -62,46 +96,44 @@ def oci_archive(image: str, program: Path, path: str) -> bytes:
             "size": len(content),
         }
 
-    layer_entry = blob("layer.v1.tar", layer.getvalue())
+    layer = blob("layer.v1.tar", _tar({program.name: program.read_bytes()}, mode=0o755))
     config = {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "config": {"Entrypoint": [path]},
-        "rootfs": {"type": "layers", "diff_ids": [layer_entry["digest"]]},
+        "config": {"Entrypoint": [f"/{program.name}"]},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": blob("config.v1+json", json.dumps(config).encode()),
-        "layers": [layer_entry],
+        "layers": [layer],
     }
     names = {"io.containerd.image.name": image, "org.opencontainers.image.ref.name": image}
-    index = {
-        "schemaVersion": 2,
-        "manifests": [blob("manifest.v1+json", json.dumps(manifest).encode()) | {"annotations": names}],
-    }
-    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
-    files |= {f"blobs/sha256/{digest}": content for digest, content in blobs.items()}
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
+    return blob("manifest.v1+json", json.dumps(manifest).encode()) | {"annotations": names}
+
+
+def _tar(files: dict[str, bytes], mode: int = 0o644) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(content)
+            info.mode, info.size = mode, len(content)
             tar.addfile(info, io.BytesIO(content))
-    return archive.getvalue()
+    return packed.getvalue()
 
 
-def load(socket: Path, archive: Path) -> None:
+def load(socket: Path, made: Path) -> None:
     """Load an image archive into containerd's images for Kubernetes.
 
     Raises:
         ClusterError: containerd refuses it.
     """
     done = subprocess.run(  # noqa: S603 - ctr, with our arguments
-        ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import", str(archive)],  # noqa: S607 - comes with containerd
+        ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import", str(made)],  # noqa: S607 - comes with containerd
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise ClusterError(f"{archive} could not be loaded: {done.stderr.strip()}")
+        raise ClusterError(f"{made} could not be loaded: {done.stderr.strip()}")

@@ -14,6 +14,7 @@ from hack.cluster import certificates, control_plane, images, node, processes
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE, Binaries, binaries
 from hack.cluster.control_plane import ADMIN, Addresses
+from hack.cluster.fakes import heartbeats
 from hack.cluster.layout import Layout
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, locked, step
@@ -152,7 +153,7 @@ class Local:
     def _start_node(self, link: node.Link) -> None:
         layout = self.layout
         self._wait_until(lambda: listens(node.socket_of(layout.root)), "containerd is ready")
-        images.load(node.socket_of(layout.root), images.pause_archive())
+        images.load(node.socket_of(layout.root), images.archive())
         for manifest in node.bootstrap(link):
             self._api().create(manifest)
         node.bootstrapped(layout.root).touch()
@@ -166,7 +167,7 @@ class Local:
             layout.certificates, (*control_plane.identities(addresses), *(node.identities(link) if link else ()))
         )
         control_plane.write_kubeconfig(layout, ADMIN, addresses, layout.kubeconfig.name)
-        components = control_plane.components(layout, addresses, programs)
+        components = [*control_plane.components(layout, addresses, programs), heartbeats.component(layout)]
         if link is None:
             write_plan(layout, Plan(tuple(components)))
             return

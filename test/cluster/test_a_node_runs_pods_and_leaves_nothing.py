@@ -76,7 +76,8 @@ def traces(cluster: Local) -> dict[str, str]:
         for name, command in commands.items()
     }
     lines = {name: text.splitlines() for name, text in printed.items()}
-    # Other programs, and clusters of other checkouts, come and go meanwhile.
+    # Other programs, containers of others, and clusters of other checkouts come and go meanwhile.
+    lines["mounts"] = [line for line in lines["mounts"] if not line.startswith("overlay ") or cluster.name in line]
     lines["processes"] = [line for line in lines["processes"] if str(cluster.layout.root) in line]
     lines["cgroups"] = [line for line in lines["cgroups"] if cluster.name in line]
     link = cluster.layout.read_facts().get("link", "none")
@@ -92,6 +93,12 @@ def test_after_down_the_machine_is_as_before(cluster: Cluster) -> None:
         assert Client(own.kubeconfig).server != Client(cluster.kubeconfig).server
         during = traces(own)
         assert {name for name in before if before[name] != during[name]} == {"links", "cgroups", "processes"}
+        api, pods = Client(own.kubeconfig), "/api/v1/namespaces/default/pods"
+        names = [f"pod-{number}" for number in range(12)]  # enough of them to be ending still when down goes on
+        for name in names:
+            api.request("POST", pods, pod(name))
+        for name in names:
+            wait_for(api, f"{pods}/{name}", lambda found: found["status"]["phase"] == "Running")
     limit = time.monotonic() + 10
     while traces(own) != before and time.monotonic() < limit:
         time.sleep(0.2)

@@ -1,0 +1,3 @@
+module dgdr-controller/hack/cluster/dcgm
+
+go 1.26
