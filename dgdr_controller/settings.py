@@ -1,5 +1,7 @@
 """Settings of the installation, from the environment: ``DGDR_DYNAMO__VERSION=1.6.1``."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,6 +20,25 @@ class DynamoSettings(BaseModel):
     """Tag of the images: a version of Dynamo."""
 
 
+class ProfilingSettings(BaseModel):
+    """How profiling Jobs are made and how long they may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str = "localhost/dgdr-profiler:dev"
+    """Image of the profiler."""
+    publisher_image: str = "localhost/dgdr-controller:dev"
+    """Image of the container that publishes results: the controller's own."""
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When these images are pulled."""
+    pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets for pulling them, in the request's namespace."""
+    rapid_deadline_s: int = Field(default=1800, ge=300)
+    """Longest rapid search in seconds, where the request does not set activeDeadlineSeconds."""
+    stuck_pod_grace_s: int = Field(default=900, ge=0)
+    """How long a pod that cannot start is waited for, in seconds."""
+
+
 class Settings(BaseSettings):
     """All settings; nested names are joined by two underscores."""
 
@@ -25,5 +46,7 @@ class Settings(BaseSettings):
 
     dynamo: DynamoSettings = DynamoSettings()
     """Dynamo's images."""
+    profiling: ProfilingSettings = ProfilingSettings()
+    """Profiling Jobs."""
     hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content
     """Secret with the key HF_TOKEN for gated models; deployments work without it."""

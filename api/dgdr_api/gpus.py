@@ -8,6 +8,7 @@ is asked of AIC itself.
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,8 @@ class Gpu:
         aic_system: AIConfigurator's system name, or None where it has none.
         deprecated: Other names of it that are accepted with a warning.
         vendor: Who makes it; decides the resource name and the images.
+        products: What its product name contains, as drivers and node labels write it, each a set of words; none:
+            the SKU's own words.
     """
 
     sku: str
@@ -38,35 +41,36 @@ class Gpu:
     aic_system: str | None = None
     deprecated: tuple[str, ...] = ()
     vendor: Vendor = "nvidia"
+    products: tuple[str, ...] = ()
 
 
 GPUS: tuple[Gpu, ...] = (
-    Gpu("vr_nvl72", 294912, 4, "superchip"),
+    Gpu("vr_nvl72", 294912, 4, "superchip", products=("VR200",)),
     Gpu("gb300", 284208, 4, "superchip", "gb300"),
     Gpu("gb200", 189471, 4, "superchip", "gb200", deprecated=("gb200_sxm",)),
-    Gpu("b300_sxm", 275040, 8, "sxm", "b300_sxm"),
-    Gpu("b200_sxm", 183359, 8, "sxm", "b200_sxm"),
-    Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm"),
+    Gpu("b300_sxm", 275040, 8, "sxm", "b300_sxm", products=("B300",)),
+    Gpu("b200_sxm", 183359, 8, "sxm", "b200_sxm", products=("B200",)),
+    Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm", products=("H200",)),
     Gpu("h200_nvl", 143771, 8, "nvl"),
-    Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm"),
+    Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm", products=("H100",)),
     Gpu("h100_pcie", 81559, 8, "pcie", "h100_pcie"),
     Gpu("h100_nvl", 95830, 8, "nvl"),
-    Gpu("h20_sxm", 97871, 8, "sxm"),
+    Gpu("h20_sxm", 97871, 8, "sxm", products=("H20",)),
     Gpu("gh200", 97871, 1, "superchip"),
-    Gpu("a100_sxm", 81920, 8, "sxm", "a100_sxm"),
+    Gpu("a100_sxm", 81920, 8, "sxm", "a100_sxm", products=("A100",)),
     Gpu("a100_pcie", 81920, 8, "pcie", "a100_pcie"),
     Gpu("a30", 24576, 4, "pcie", "a30"),
-    Gpu("a10", 23028, 4, "pcie"),
+    Gpu("a10", 23028, 4, "pcie", products=("A10", "A10G")),
     Gpu("l40s", 46068, 8, "pcie", "l40s"),
     Gpu("l40", 46068, 8, "pcie"),
     Gpu("l4", 23034, 8, "pcie", "l4"),
-    Gpu("rtx_pro_6000_server", 97887, 8, "pcie", "rtx_pro_6000_server"),
-    Gpu("v100_sxm", 32768, 8, "sxm"),
+    Gpu("rtx_pro_6000_server", 97887, 8, "pcie", "rtx_pro_6000_server", products=("RTX PRO 6000 SERVER",)),
+    Gpu("v100_sxm", 32768, 8, "sxm", products=("V100",)),
     Gpu("v100_pcie", 32768, 8, "pcie"),
     Gpu("t4", 15360, 4, "pcie"),
     Gpu("gb10", 122880, 1, "superchip"),
-    Gpu("mi200", 65536, 8, "oam", vendor="amd"),
-    Gpu("mi300", 196592, 8, "oam", vendor="amd"),
+    Gpu("mi200", 65536, 8, "oam", vendor="amd", products=("MI210", "MI250", "MI250X")),
+    Gpu("mi300", 196592, 8, "oam", vendor="amd", products=("MI300X", "MI300A")),
     Gpu("b60", 24480, 8, "pcie", "b60", vendor="intel"),
 )
 """Every known SKU, newest first: the order in which an error message lists them."""
@@ -80,6 +84,21 @@ def unknown_gpu(path: str, name: str) -> FieldError:
     close = difflib.get_close_matches(name.lower().replace("-", "_"), [gpu.sku for gpu in GPUS], n=1)
     hint = f'did you mean "{close[0]}"? ' if close else ""
     return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"{hint}supported values: {known}")
+
+
+def find_product(product: str) -> Gpu | None:
+    """Return the GPU of a product name, for example of node label ``nvidia.com/gpu.product``; None if it is unknown.
+
+    Vendors order and join the words of one device differently: what counts is which words are there. Of the devices
+    whose words all are, the one with most of them is meant (``NVIDIA-H200-NVL`` is no plain ``H200``).
+    """
+    there = set(re.split(r"[-_ ]", product.upper()))
+    there |= {word.rstrip("0123456789") for word in there if word.startswith("SXM")}  # SXM2, SXM4, SXM5
+    named = (
+        (gpu, set(words.split())) for gpu in GPUS for words in gpu.products or (gpu.sku.upper().replace("_", " "),)
+    )
+    fitting = [(len(words), gpu) for gpu, words in named if words <= there]
+    return max(fitting, key=lambda found: found[0], default=(0, None))[1]
 
 
 def find_gpu(name: str) -> Gpu | None:

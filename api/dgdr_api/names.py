@@ -16,6 +16,18 @@ LABEL_POD = "nvidia.com/dgdr-name"
 MANAGED_BY = "dynamo-operator"
 ANNOTATION_UID = "dgdr.nvidia.com/uid"
 
+ANNOTATION_INPUTS = "dgdr.nvidia.com/inputs"
+"""Hash of what a profiling Job works from: results of other inputs are not used."""
+ANNOTATION_JOB_UID = "dgdr.nvidia.com/job-uid"
+ANNOTATION_DEPLOY = "dgdr.nvidia.com/deploy"
+"""On a request: deploy this candidate, by its id, or ``recommended``; stands for switching autoApply on."""
+ANNOTATION_RETRY = "dgdr.nvidia.com/retry"
+"""On a failed request: a new value starts it again."""
+ANNOTATION_RETRIED = "dgdr.nvidia.com/retried"
+ANNOTATION_GENERATED = "nvidia.com/generated-dgd-spec"
+
+PROFILING_SERVICE_ACCOUNT = "dgdr-profiling-job"
+
 MAX_REQUEST_NAME = 55
 """Longest request name: ``<name>-dgdr`` must fit a Service name (63 characters) with room for its suffixes."""
 
@@ -28,6 +40,16 @@ _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 def dgd_name(request: str) -> str:
     """Return the name of the DGD that belongs to the request of this name."""
     return f"{request}-dgd"
+
+
+def job_name(request: str) -> str:
+    """Return the name of the profiling Job of the request of this name."""
+    return f"profile-{request}"
+
+
+def output_name(request: str) -> str:
+    """Return the name of the ConfigMap that carries the profiling's output."""
+    return f"dgdr-output-{request}"
 
 
 def is_service_name(name: str) -> bool:

@@ -3,6 +3,7 @@
 import click
 
 from dgdr_controller.cli.plan import plan
+from dgdr_controller.cli.profile import profile
 from dgdr_controller.cli.validate import validate
 
 
@@ -16,4 +17,5 @@ def dgdr() -> None:
 
 
 dgdr.add_command(plan)
+dgdr.add_command(profile)
 dgdr.add_command(validate)

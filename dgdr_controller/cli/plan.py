@@ -20,6 +20,7 @@ from dgdr_controller.deployment.render import GraphRequest, render, version_note
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.given import GivenHardware
+from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiling.protocol import ExitCode, Results
@@ -76,7 +77,7 @@ def plan(  # noqa: PLR0913 - one for each option
         _fail(error.exit_code, str(error), output)
     _print(form, results, graph)
     if graph is None:
-        _fail(ExitCode.NOT_DEPLOYABLE, _nothing(results), output)
+        _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
         console.print(f"Written: {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
         console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
@@ -132,17 +133,6 @@ def _print(form: str, results: Results, graph: DynamoGraphDeployment | None) -> 
             click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
     else:
         print_report(results, Console(width=None if sys.stdout.isatty() else _WIDE))
-
-
-def _nothing(results: Results) -> str:
-    """Say why nothing can be deployed: the reasons of candidates, or of the searches where there were none."""
-    reasons = {f"{c.backend} {c.mode}: {c.verdict.reason}" for c in results.candidates if c.verdict}
-    if not reasons:
-        reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
-    hardware = results.hardware
-    listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
-    place = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
-    return f"no configuration of {results.model} can be deployed on {place}:\n{listed}"
 
 
 def _settings() -> Settings:

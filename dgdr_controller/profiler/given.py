@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.v1beta1 import Hardware
-from dgdr_controller.profiling.protocol import HardwareUsed, Resolved, ValueSource
 
 _NO_CLUSTER = "there is no cluster to discover it from; or give {option}"
 

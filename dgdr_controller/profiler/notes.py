@@ -8,7 +8,7 @@ from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.search import ModelFacts
 from dgdr_controller.profiler.selection import missed_targets
 from dgdr_controller.profiler.verdicts import Judgement
-from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
+from dgdr_controller.profiling.protocol import Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
 _ITL = "ITL is within 20 % of those samples in 56 % of cases."
@@ -48,3 +48,14 @@ def search_warnings(reports: Iterable[SearchReport], facts: ModelFacts) -> Itera
             f"The config of {facts.model} names code of its own (auto_map). An engine that does not know the model "
             "loads it only with --trust-remote-code, which is not rendered"
         )
+
+
+def nothing_deployable(results: Results) -> str:
+    """Say why nothing can be deployed: the reasons of candidates, or of the searches where there were none."""
+    reasons = {f"{c.backend} {c.mode}: {c.verdict.reason}" for c in results.candidates if c.verdict}
+    if not reasons:
+        reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
+    hardware = results.hardware
+    listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
+    place = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
+    return f"no configuration of {results.model} can be deployed on {place}:\n{listed}"

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.gpus import Gpu
+from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.hardware import HardwareUsed
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import deprecations, validate
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
-from dgdr_controller.profiling.protocol import Goal, HardwareUsed, RequestIdentity, Target
+from dgdr_controller.profiling.protocol import Goal, RequestIdentity, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,35 @@ def plan_request(request: DynamoGraphDeploymentRequest, given: GivenHardware) ->
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
     """
-    errors = [*validate(request), *_not_planned_yet(request)]
-    if errors:
+    if errors := refusals(request):
         raise InvalidRequestError(errors)
-    applied = effective(request.spec)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
+    return _plan_request(request, gpu, hardware, replaced)
+
+
+def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: HardwareUsed) -> PlanRequest:
+    """Return the question for a request whose hardware the controller has resolved.
+
+    Raises:
+        InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or its GPU is unknown.
+    """
+    if errors := refusals(request):
+        raise InvalidRequestError(errors)
+    gpu = find_gpu(hardware.gpu_sku)
+    if gpu is None:
+        raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
+    return _plan_request(request, gpu, hardware, [])
+
+
+def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
+    """Return why a request cannot be planned, whatever the hardware: rules that it breaks, what is not built yet."""
+    return [*validate(request), *_not_planned_yet(request)]
+
+
+def _plan_request(
+    request: DynamoGraphDeploymentRequest, gpu: Gpu, hardware: HardwareUsed, replaced: list[str]
+) -> PlanRequest:
+    applied = effective(request.spec)
     notes = [*deprecations(request), *replaced]
     if applied.search_strategy.value is SearchStrategy.THOROUGH:
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")

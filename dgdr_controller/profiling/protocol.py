@@ -11,10 +11,15 @@ from pydantic import Field, model_validator
 
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.conditions import RequestWarning
+from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
-from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
+from dgdr_api.v1beta1 import Backend, DgdrSpec, DynamoGraphDeploymentRequest, OptimizationType
 
 SCHEMA: Literal["results.dgdr.nvidia.com/v1"] = "results.dgdr.nvidia.com/v1"
+
+
+RESULTS_FILE = "results.json"
+STATUS_FILE = "profiler_status.yaml"
 
 
 class ExitCode(IntEnum):
@@ -30,35 +35,6 @@ class ExitCode(IntEnum):
     """An error of ours."""
     INTERRUPTED = 75
     """Interrupted, or a fault that may pass; can be run again."""
-
-
-class ValueSource(StrEnum):
-    """Who said what the hardware is."""
-
-    SPEC = "spec"
-    COMMAND_LINE = "command-line"
-    SKU_TABLE = "sku-table"
-
-
-class Resolved(ApiModel):
-    """A property of the hardware and who said so."""
-
-    value: int
-    source: ValueSource
-
-
-class HardwareUsed(ApiModel):
-    """The hardware that the search was run for."""
-
-    gpu_sku: str
-    """SKU, canonical name."""
-    gpu_sku_source: ValueSource
-    total_gpus: Resolved
-    """GPUs that may be used: the budget."""
-    num_gpus_per_node: Resolved
-    """GPUs of one node."""
-    vram_mib: Resolved
-    """Memory of one GPU in MiB."""
 
 
 class Target(ApiModel):
@@ -81,6 +57,50 @@ class Goal(ApiModel):
     objective: OptimizationType
     concurrency: float | None = None
     request_rate: float | None = None
+
+
+class ProfilingPhase(StrEnum):
+    """Sub-phases of profiling, as people's scripts know them (``status.profilingPhase``)."""
+
+    INITIALIZING = "Initializing"
+    SWEEPING_PREFILL = "SweepingPrefill"
+    SWEEPING_DECODE = "SweepingDecode"
+    SELECTING_CONFIG = "SelectingConfig"
+    BUILDING_CURVES = "BuildingCurves"
+    GENERATING_DGD = "GeneratingDGD"
+    DONE = "Done"
+
+
+class RunState(StrEnum):
+    """How a profiler's run goes."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class RunStatus(ApiModel):
+    """Where a profiler's run is: the content of ``profiler_status.yaml``."""
+
+    status: RunState
+    phase: str
+    """Sub-phase; one that is not known is shown as it is."""
+    message: str
+    error: str = ""
+    """Why it failed, for the person who wrote the request."""
+    exit_code: int | None = None
+    """How it ended."""
+    completed: int = 0
+    """Steps that are done."""
+    total: int = 0
+    """Steps in all, as far as they are known."""
+
+
+class JobInput(ApiModel):
+    """What a profiling Job works from: the content of ``input.json``, mounted from an immutable ConfigMap."""
+
+    request: DynamoGraphDeploymentRequest
+    hardware: HardwareUsed
 
 
 class SearchOutcome(StrEnum):

@@ -1,0 +1,116 @@
+"""``dgdr profile``: the program of the profiling Job. Its files are what the publisher and the controller see."""
+
+import sys
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from dgdr_api import InvalidRequestError
+from dgdr_controller.cli.files import write_atomically
+from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiler.collect import Progress
+from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
+from dgdr_controller.profiler.notes import nothing_deployable
+from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
+from dgdr_controller.profiler.request import request_in_cluster
+from dgdr_controller.profiler.search import Search
+from dgdr_controller.profiling.protocol import (
+    RESULTS_FILE,
+    STATUS_FILE,
+    ExitCode,
+    JobInput,
+    ProfilingPhase,
+    Results,
+    RunState,
+    RunStatus,
+)
+
+
+@click.command()
+@click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="File with the request and its hardware."
+)
+@click.option(
+    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Where results are written."
+)
+@click.option(
+    "--deadline", type=click.FloatRange(min=1), default=SEARCH_DEADLINE_S, show_default=True, metavar="SECONDS",
+    help="Longest search of one engine and mode.",
+)  # fmt: skip
+def profile(*, config: Path, folder: Path, deadline: float) -> None:
+    """Profile a request inside its Job."""
+    run = _Run(folder)
+    run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
+    try:
+        given = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
+        results = rapid(request_in_cluster(given.request, given.hardware), run, min(deadline, SEARCH_DEADLINE_S))
+        if results.choice is None:
+            raise NotDeployableError(nothing_deployable(results))
+    except ValidationError as error:
+        run.fail(ExitCode.INTERNAL, f"{config} is not what this profiler reads: {error.errors()[0]}")
+    except InvalidRequestError as error:
+        run.fail(ExitCode.REQUEST_WRONG, str(error))
+    except ProfilerError as error:
+        run.fail(error.exit_code, str(error))
+    except KeyboardInterrupt:
+        run.fail(InterruptedRunError.exit_code, "interrupted; the next pod begins anew")
+    except Exception as error:
+        run.fail(ExitCode.INTERNAL, f"an error of ours: {type(error).__name__}: {error}")
+        raise
+    run.finish(results)
+
+
+class _Run:
+    """Writes down where the run is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._searches: dict[Search, bool] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a step of the search."""
+        if progress.search is None:
+            self.tell(ProfilingPhase.INITIALIZING, progress.state)
+            return
+        self._searches[progress.search] = progress.finished
+        done, search = sum(self._searches.values()), progress.search
+        self.tell(
+            ProfilingPhase.SWEEPING_DECODE,
+            f"{search.backend} {search.mode}: {progress.state}",
+            done,
+            len(self._searches),
+        )
+
+    def tell(self, phase: ProfilingPhase, message: str, completed: int = 0, total: int = 0) -> None:
+        """Write the status of a run that goes on."""
+        self._write(RunStatus(status=RunState.RUNNING, phase=phase, message=message, completed=completed, total=total))
+        click.echo(f"{phase}: {message}", err=True)
+
+    def fail(self, code: ExitCode, message: str) -> None:
+        """Write why it ends, say it for the termination message, and end."""
+        phase = ProfilingPhase.SWEEPING_DECODE if self._searches else ProfilingPhase.INITIALIZING
+        self._write(RunStatus(status=RunState.FAILED, phase=phase, message=message, error=message, exit_code=code))
+        click.echo(f"Error: {message}", err=True)
+        sys.exit(code)
+
+    def finish(self, results: Results) -> None:
+        """Write the results, and only then that they are there."""
+        write_atomically(self._folder, {RESULTS_FILE: results.model_dump_json(exclude_none=True)})
+        done = len(self._searches)
+        message = f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
+        self._write(
+            RunStatus(
+                status=RunState.SUCCESS,
+                phase=ProfilingPhase.DONE,
+                message=message,
+                exit_code=ExitCode.RESULT,
+                completed=done,
+                total=done,
+            )
+        )
+        click.echo(f"{ProfilingPhase.DONE}: {message}", err=True)
+
+    def _write(self, status: RunStatus) -> None:
+        content = status.model_dump(mode="json", exclude_none=True)
+        write_atomically(self._folder, {STATUS_FILE: dump_documents([content])})

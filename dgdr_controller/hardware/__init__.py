@@ -1,0 +1,1 @@
+"""Which GPUs the cluster has, and which of them a request may use."""

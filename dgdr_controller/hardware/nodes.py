@@ -1,0 +1,78 @@
+"""What one node offers, as the labels of NVIDIA's GPU Feature Discovery and its allocatable resources say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dgdr_api.dgd import GPU_RESOURCE
+from dgdr_api.gpus import Gpu, find_product
+from dgdr_controller.kinds import Node
+
+_PRODUCT = "nvidia.com/gpu.product"
+_MEMORY = "nvidia.com/gpu.memory"
+_KEEPS_AWAY = {"NoSchedule", "NoExecute"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGpus:
+    """GPUs of a node.
+
+    Attributes:
+        node: Name of the node.
+        product: Product name, as labelled.
+        gpu: The SKU, or None when the product is unknown.
+        count: Whole GPUs that pods can get.
+        vram_mib: Memory of one in MiB, or None when no label says it.
+        out: Why none of them can be used now, or empty.
+    """
+
+    node: str
+    product: str
+    gpu: Gpu | None
+    count: int
+    vram_mib: int | None
+    out: str = ""
+
+
+def read_node(node: Node) -> NodeGpus | None:
+    """Return the GPUs of a node, or None for a node without."""
+    labels = node.metadata.labels
+    product = labels.get(_PRODUCT, "")
+    count = _whole(node.status.allocatable.get(GPU_RESOURCE, "0"))
+    if not product and not count:
+        return None
+    return NodeGpus(
+        node=node.metadata.name,
+        product=product,
+        gpu=find_product(product),
+        count=count,
+        vram_mib=_whole(labels.get(_MEMORY, "0")) or None,
+        out=_out(node, product),
+    )
+
+
+def _out(node: Node, product: str) -> str:
+    """Say why a node's GPUs do not count: slices of a GPU are no GPUs, and pods must get there."""
+    if "-MIG-" in product:
+        return "its GPUs are cut into MIG instances"
+    if product.endswith("-SHARED"):
+        return "its GPUs are time-sliced"
+    if not any(each.type == "Ready" and each.status == "True" for each in node.status.conditions):
+        return "it is not ready"
+    if node.spec.unschedulable:
+        return "it is cordoned"
+    # The taint that GPU nodes carry by custom; pods with GPUs get its toleration from an admission plugin.
+    taints = [each for each in node.spec.taints if each.effect in _KEEPS_AWAY and each.key != GPU_RESOURCE]
+    return f"it has taint {taints[0].key}" if taints else ""
+
+
+def _whole(text: str) -> int:
+    """Read a number from a label or a quantity; what is no whole number counts as none."""
+    return int(text) if text.isdecimal() else 0
+
+
+def by_product(found: Sequence[NodeGpus]) -> Mapping[str, list[NodeGpus]]:
+    """Group nodes by SKU, or by product where the SKU is unknown."""
+    groups: dict[str, list[NodeGpus]] = {}
+    for each in found:
+        groups.setdefault(each.gpu.sku if each.gpu else each.product, []).append(each)
+    return groups

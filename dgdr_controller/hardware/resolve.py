@@ -1,0 +1,96 @@
+"""The hardware of a request: what its author wrote, then what the nodes offer, then the SKU's line in the table."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
+from dgdr_api.v1beta1 import Hardware
+from dgdr_controller.hardware.nodes import NodeGpus, by_product
+
+DISCOVERED_CAP = 32
+"""GPUs that a request uses at most when it does not say how many (design proposal, "Hardware"): a written number is
+not capped."""
+
+
+class NotFoundError(Exception):
+    """The hardware cannot be resolved now; nodes may still come. The message says what was looked for and found."""
+
+
+def resolve(spec: Hardware, nodes: Sequence[NodeGpus]) -> HardwareUsed:
+    """Return everything about the hardware, with sources.
+
+    Args:
+        spec: What the request says; never replaced.
+        nodes: The cluster's nodes with GPUs.
+
+    Raises:
+        InvalidRequestError: The request names an unknown GPU.
+        NotFoundError: Something is not written and the nodes do not tell it.
+    """
+    usable = [each for each in nodes if not each.out and each.count]
+    gpu, source = (_named(spec.gpu_sku), ValueSource.SPEC) if spec.gpu_sku else _most(usable, nodes)
+    offered = [each for each in usable if each.gpu == gpu]
+    return HardwareUsed(
+        gpu_sku=gpu.sku,
+        gpu_sku_source=source,
+        total_gpus=_first(spec.total_gpus, min(sum(each.count for each in offered), DISCOVERED_CAP))
+        or _missing(gpu, nodes),
+        num_gpus_per_node=_first(spec.num_gpus_per_node, _usual([each.count for each in offered]))
+        or Resolved(value=gpu.gpus_per_node, source=ValueSource.SKU_TABLE),
+        vram_mib=_first(
+            int(spec.vram_mb) if spec.vram_mb else None,
+            min((each.vram_mib for each in offered if each.vram_mib), default=None),
+        )
+        or Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE),
+    )
+
+
+def _first(written: int | None, discovered: int | None) -> Resolved | None:
+    if written:
+        return Resolved(value=written, source=ValueSource.SPEC)
+    return Resolved(value=discovered, source=ValueSource.NODE_LABELS) if discovered else None
+
+
+def _usual(counts: Sequence[int]) -> int | None:
+    """Return the most common number, the larger one of a tie."""
+    return max(Counter(sorted(counts, reverse=True)).items(), key=lambda item: item[1])[0] if counts else None
+
+
+def _named(sku: str) -> Gpu:
+    gpu = find_gpu(sku)
+    if gpu is None:
+        raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", sku)])
+    return gpu
+
+
+def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, ValueSource]:
+    """Return the SKU with the most whole GPUs; of a tie the one with more memory."""
+    known = [each for each in usable if each.gpu]
+    if not known:
+        raise NotFoundError(_sentence("spec.hardware.gpuSku", nodes))
+    group = max(
+        by_product(known).values(), key=lambda group: (sum(each.count for each in group), group[0].vram_mib or 0)
+    )
+    gpu = group[0].gpu
+    assert gpu  # noqa: S101 - only known ones were grouped
+    return gpu, ValueSource.NODE_LABELS
+
+
+def _missing(gpu: Gpu, nodes: Sequence[NodeGpus]) -> Resolved:
+    raise NotFoundError(_sentence(f"spec.hardware.totalGpus (of {gpu.sku})", nodes))
+
+
+def _sentence(what: str, nodes: Sequence[NodeGpus]) -> str:
+    """Name what is missing, what the nodes offer instead, and the way out. The first sentence is upstream's."""
+    seen = [
+        f"{each.node}: {each.count} × {each.product or 'GPUs without product label'}"
+        + (f" ({each.out})" if each.out else "")
+        for each in nodes
+    ]
+    return (
+        f"GPU hardware info required but auto-discovery failed. {what} is not set, and of the cluster's nodes "
+        f"{'none has GPUs' if not seen else 'none fits: ' + '; '.join(seen[:5])}. Set "
+        "spec.hardware.{gpuSku,totalGpus,numGpusPerNode} explicitly, or label the nodes (GPU Feature Discovery)"
+    )

@@ -1,0 +1,168 @@
+"""The kinds that this controller reads, each as far as it reads them: decoded from the API server's bytes on demand.
+
+Fields that are not named here are skipped. Sources: Kubernetes' core/v1 and batch/v1.
+"""
+
+import datetime as dt
+
+from msgspec import Struct, field
+
+
+class OwnerReference(Struct, frozen=True, rename="camel"):
+    """Whose an object is."""
+
+    uid: str
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class Meta(Struct, frozen=True, rename="camel"):
+    """Metadata of an object."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
+    creation_timestamp: dt.datetime | None = None
+    deletion_timestamp: dt.datetime | None = None
+
+
+class Condition(Struct, frozen=True, rename="camel"):
+    """A condition of a node, pod or Job."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: dt.datetime | None = None
+
+
+class Taint(Struct, frozen=True):
+    """What keeps pods off a node."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+
+class NodeSpec(Struct, frozen=True):
+    """Spec of a node."""
+
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeStatus(Struct, frozen=True):
+    """Status of a node."""
+
+    allocatable: dict[str, str] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+
+
+class Node(Struct, frozen=True):
+    """A machine."""
+
+    metadata: Meta
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = field(default_factory=NodeStatus)
+
+
+class Waiting(Struct, frozen=True):
+    """Why a container does not run yet."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class Terminated(Struct, frozen=True, rename="camel"):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(Struct, frozen=True):
+    """One of them is set."""
+
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Struct, frozen=True, rename="camel"):
+    """State of a container."""
+
+    name: str
+    image: str = ""
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+
+
+class PodStatus(Struct, frozen=True, rename="camel"):
+    """Status of a pod."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(Struct, frozen=True):
+    """A pod."""
+
+    metadata: Meta
+    status: PodStatus = PodStatus()
+
+
+class JobStatus(Struct, frozen=True):
+    """Status of a Job."""
+
+    active: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class Job(Struct, frozen=True):
+    """A Job."""
+
+    metadata: Meta
+    status: JobStatus = JobStatus()
+
+
+class ConfigMap(Struct, frozen=True, rename="camel"):
+    """A ConfigMap; binary data are base64 text."""
+
+    metadata: Meta
+    data: dict[str, str] = field(default_factory=dict)
+    binary_data: dict[str, str] = field(default_factory=dict)
+
+
+class GraphComponentStatus(Struct, frozen=True, rename="camel"):
+    """Replicas of one component of a deployment."""
+
+    replicas: int = 0
+    available_replicas: int = 0
+
+
+class GraphStatus(Struct, frozen=True, rename="camel"):
+    """Status of a DynamoGraphDeployment (dynamo-api-facts §3.7)."""
+
+    state: str = ""
+    observed_generation: int = 0
+    components: dict[str, GraphComponentStatus] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+
+
+class Graph(Struct, frozen=True):
+    """A DynamoGraphDeployment, as far as a request follows it."""
+
+    metadata: Meta
+    status: GraphStatus = field(default_factory=GraphStatus)
