@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -48,6 +49,28 @@ def locked(file: Path, why: str) -> Iterator[None]:
         yield
 
 
+def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Wait for a program with a line of progress every half minute; return what it printed on both streams.
+
+    Whatever ends the wait early ends the program and, where it leads a session of its own, all that it has started.
+    """
+    begun = time.monotonic()
+    try:
+        while True:
+            try:
+                output, errors = process.communicate(timeout=_REPORT_S)
+            except subprocess.TimeoutExpired:
+                say(f"  still running, {(time.monotonic() - begun) / 60:.1f} min")
+            else:
+                return output or "", errors or ""
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            leads = os.getsid(process.pid) == process.pid
+            os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
+        process.communicate()
+        raise
+
+
 def run_long(what: str, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> str:
     """Run a command that takes minutes, with a line of progress every half minute; return its standard output.
 
@@ -61,21 +84,10 @@ def run_long(what: str, command: Sequence[str], cwd: Path, env: Mapping[str, str
         ClusterError: It fails; the end of what it said is in the message.
     """
     with step(what):
-        begun = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - callers name their own programs
             command, cwd=cwd, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        try:
-            while True:
-                try:
-                    output, errors = process.communicate(timeout=_REPORT_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    say(f"  {(time.monotonic() - begun) / 60:.1f} min ...")
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
+        output, errors = finish(process)
         if process.returncode:
             raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}")
         return output
