@@ -1,36 +1,60 @@
-# Two images from one file: `docker build --target controller .` and `--target profiler`.
+# Two images from one file: `docker build --target controller .` and `--target profiler`; needs BuildKit or buildah.
 # BASE: a Debian with Python 3.11 to 3.13 as python3, with venv; any mirror or self-made root file system will do.
+# The secrets are optional: pip's configuration and certificate authorities of the machine that builds. Nothing of
+# them, and nothing of a stage but what is copied out of it, gets into an image.
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
-COPY requirements/ requirements/
-RUN python3 -m venv /opt/build \
- && /opt/build/bin/python -m pip install --no-cache-dir --require-hashes -r requirements/build.txt
+ENV PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY requirements/build.txt requirements/
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
+    python3 -m venv /opt/build \
+ && /opt/build/bin/python -m pip install --require-hashes -r requirements/build.txt \
+ && python3 -m venv --without-pip /opt/dgdr
+
+# Each image gets an environment with exactly the hashed requirements, without pip. Bytecode, which is never checked
+# against its source as neither changes, more than halves the start of `dgdr` (1.0 → 0.4 s).
+FROM build AS runtime-root
+COPY hack/images/runtime.py /src/
+RUN python3 runtime.py /runtime
+
+FROM build AS controller-env
+COPY requirements/controller.txt requirements/
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
+    /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --require-hashes -r requirements/controller.txt \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib
+
+# 130 MB less: the packages' own tests, and bytecode of what the simulator requires and never imports.
+FROM build AS profiler-env
+COPY requirements/profiler.txt requirements/
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
+    /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --require-hashes -r requirements/profiler.txt \
+ && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(bokeh|plotly)/' /opt/dgdr/lib
+
+FROM build AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY api/ api/
 COPY dgdr_controller/ dgdr_controller/
-RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-deps --root /code /wheels/*.whl \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
-# Each image gets an environment with exactly the hashed requirements, and without pip.
-FROM build AS controller-env
-RUN python3 -m venv --without-pip /opt/dgdr \
- && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-cache-dir --require-hashes -r requirements/controller.txt \
- && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-cache-dir --no-deps /wheels/*.whl
-
-FROM build AS profiler-env
-RUN python3 -m venv --without-pip /opt/dgdr \
- && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-cache-dir --require-hashes -r requirements/profiler.txt \
- && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-cache-dir --no-deps /wheels/*.whl
-
-FROM ${BASE} AS runtime
-ENV PATH=/opt/dgdr/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+FROM scratch AS runtime
+COPY --from=runtime-root /runtime/ /
+ENV PATH=/opt/dgdr/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 WORKDIR /tmp
 USER 1000:1000
 ENTRYPOINT ["/opt/dgdr/bin/dgdr"]
+LABEL org.opencontainers.image.version=0.1.0 org.opencontainers.image.licenses=Apache-2.0
 
 FROM runtime AS profiler
-COPY --from=profiler-env /opt/dgdr /opt/dgdr
+LABEL org.opencontainers.image.title=dgdr-profiler
+COPY --from=profiler-env /opt/dgdr/ /opt/dgdr/
+COPY --from=code /code/ /
 
 FROM runtime AS controller
-COPY --from=controller-env /opt/dgdr /opt/dgdr
+LABEL org.opencontainers.image.title=dgdr-controller
+COPY --from=controller-env /opt/dgdr/ /opt/dgdr/
+COPY --from=code /code/ /

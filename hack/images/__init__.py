@@ -1,0 +1,1 @@
+"""The project's container images, with Docker or without; see ``python -m hack.images --help``."""

@@ -1,0 +1,49 @@
+"""``python -m hack.images``: the container images of this checkout."""
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from hack.cluster.progress import ClusterError, say
+from hack.images.build import build as build_image
+from hack.images.names import Target
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def images() -> None:
+    """Build container images."""
+
+
+@images.command()
+@click.argument("targets", nargs=-1, type=click.Choice([each.value for each in Target]))
+def build(targets: tuple[str, ...]) -> None:
+    """Build the images (default: all) that are not there yet; print the path of each one's archive."""
+    for target in targets or tuple(Target):
+        click.echo(build_image(Target(target)))
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run, and end with one sentence where something is wrong."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        images.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted: the next build goes on from the last finished step")
+        sys.exit(75)
+    except ClusterError as error:
+        say(f"Error: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

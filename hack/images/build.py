@@ -1,0 +1,73 @@
+"""An image of this checkout as an archive: found, or built. Every build can be interrupted and repeated."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hack.cluster.progress import ClusterError, say, step
+from hack.images import docker, names
+from hack.images.buildah import Buildah
+from hack.images.docker import Docker
+from hack.images.inputs import content_hash
+from hack.images.machine import this_machine
+from hack.images.names import Target
+
+KEPT = 2
+"""Archives of a target that are kept."""
+
+_NEEDED_GIB = {Target.CONTROLLER: 2, Target.PROFILER: 6}
+"""With the base and every layer new."""
+
+
+def build(target: Target) -> Path:
+    """Return the archive of an image, built when one of its inputs is new.
+
+    Raises:
+        ClusterError: It cannot be built here.
+    """
+    digest = content_hash(target)
+    archive = names.archive(target, digest)
+    if not archive.exists():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(archive.parent) as lock:
+            if not archive.exists():  # who comes second finds the first one's result
+                _build(target, digest, archive, lock)
+    os.utime(archive)  # the newest ones are those that are asked for
+    for old in names.archives(target)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return archive
+
+
+def _build(target: Target, digest: str, archive: Path, lock: int) -> None:
+    """Build into a temporary name, so that an interrupted build leaves nothing that looks finished."""
+    for left in archive.parent.glob("dgdr-*.part"):
+        left.unlink()
+    builder = Docker(lock) if docker.answers() else Buildah(lock)
+    free = shutil.disk_usage(archive.parent).free / 2**30
+    if free < _NEEDED_GIB[target]:
+        raise ClusterError(
+            f"{archive.parent}: {free:.1f} GiB free, {_NEEDED_GIB[target]} are needed to build the {target} image: "
+            "make room, or set XDG_CACHE_HOME to a folder on another disk"
+        )
+    unfinished = archive.with_suffix(".part")
+    with step(f"Building {names.image(target, digest)} with {builder.name}"):
+        try:
+            builder.build(target, digest, this_machine(), unfinished)
+            unfinished.replace(archive)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[int]:
+    """Hold the lock of all builds: they share one storage."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another build of images runs: waiting for its end ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()

@@ -1,0 +1,48 @@
+"""Images built by a Docker daemon, from the Dockerfile's own base image."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from hack.cluster.layout import CHECKOUT
+from hack.images.machine import Machine
+from hack.images.names import Target, images
+from hack.images.programs import Runner
+
+_ANSWERS_S = 20
+
+
+def answers() -> bool:
+    """Say whether there is a daemon behind the docker command."""
+    if shutil.which("docker") is None:
+        return False
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=_ANSWERS_S, check=False).returncode == 0  # noqa: S607 - looked for above
+    except subprocess.TimeoutExpired:
+        return False
+
+
+class Docker:
+    """Builds with Docker."""
+
+    name = "Docker"
+
+    def __init__(self, lock: int) -> None:
+        self._runner = Runner(lock, {"DOCKER_BUILDKIT": "1"})
+
+    def build(self, target: Target, digest: str, machine: Machine, archive: Path) -> None:
+        """Build an image into an archive.
+
+        Raises:
+            ClusterError: It cannot be built.
+        """
+        names = images(target, digest)
+        with machine.secrets() as secrets:
+            self._runner.run(
+                *("docker", "build", "--target", target),
+                *(f"--tag={name}" for name in names),
+                *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
+                *(f"--build-arg={name}" for name in machine.proxies),  # of these, Docker keeps nothing in the image
+                str(CHECKOUT),
+            )
+        self._runner.run("docker", "save", "--output", str(archive), *names)

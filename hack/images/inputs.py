@@ -1,0 +1,62 @@
+"""What an image is made of: as long as none of it changes, an image that is there is the right one."""
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hack.cluster.layout import CHECKOUT
+from hack.cluster.progress import ClusterError
+from hack.images import base
+from hack.images.names import DIGITS, Target
+
+
+def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
+    """Return the hash of everything that an image is made of.
+
+    Raises:
+        ClusterError: .dockerignore is written in a way that is not understood here.
+    """
+    others = {checkout / "requirements" / f"{other}.txt" for other in Target if other is not target}
+    files = [path for path in (checkout / "Dockerfile", *context(checkout)) if path not in others]
+    return _hash([target, base.RECIPE], files, checkout)
+
+
+def layers_hash(suite: str, checkout: Path = CHECKOUT) -> str:
+    """Return the hash of what the slow layers are made of: Debian and the requirements."""
+    requirements = [path for path in context(checkout) if path.parent.name == "requirements"]
+    return _hash([suite, base.RECIPE], requirements, checkout)
+
+
+def _hash(facts: list[str], files: Iterable[Path], checkout: Path) -> str:
+    content = [(str(path.relative_to(checkout)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+    return hashlib.sha256(json.dumps([facts, sorted(content)]).encode()).hexdigest()[:DIGITS]
+
+
+def context(checkout: Path) -> Iterator[Path]:
+    """Return the files that .dockerignore lets through: ``*``, then ``!ROOT``, and ``**/NAME`` or ``PATH`` for less.
+
+    Raises:
+        ClusterError: It has other lines.
+    """
+    first, *lines = (checkout / ".dockerignore").read_text().split()
+    roots = [line[1:] for line in lines if line.startswith("!")]
+    less = [line for line in lines if not line.startswith("!")]
+    if first != "*" or any("*" in line.removeprefix("**/") for line in lines):
+        raise ClusterError(".dockerignore: write *, then !PATH for what is let through, then PATH or **/NAME for less")
+    for root in roots:
+        if not (checkout / root).exists():
+            raise ClusterError(f".dockerignore: {root} is let through, and there is none: correct it")
+        within = (checkout / root).rglob("*") if (checkout / root).is_dir() else [checkout / root]
+        for path in within:
+            if path.is_file() and not _is_excluded(path.relative_to(checkout), less):
+                yield path
+
+
+def _is_excluded(path: Path, less: list[str]) -> bool:
+    parents = [str(path), *map(str, path.parents)]
+    return any(
+        line.removeprefix("**/") in path.parts if line.startswith("**/") else fnmatch.filter(parents, line)
+        for line in less
+    )

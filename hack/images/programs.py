@@ -1,0 +1,52 @@
+"""Programs that build: run with progress, ended with what they have started, their failure told in a sentence."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hack.cluster.progress import ClusterError, finish
+from hack.images.names import folder
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs programs while a lock is held.
+
+    Attributes:
+        lock: File descriptor of the lock. Programs inherit it: should this process be killed, the next build waits for
+            what it has left running.
+        environment: What programs see besides this process's environment.
+    """
+
+    lock: int
+    environment: Mapping[str, str]
+
+    def run(self, *command: str) -> str:
+        """Run a program to its end; return what it has printed.
+
+        Raises:
+            ClusterError: It fails.
+        """
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            command,
+            env=os.environ | self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=[self.lock],
+            start_new_session=True,
+        )
+        printed = finish(process)[0] or ""
+        if process.returncode:
+            raise ClusterError(_failure(command, process.returncode, printed))
+        return printed
+
+
+def _failure(command: tuple[str, ...], code: int, printed: str) -> str:
+    if "no space left on device" in printed.lower():
+        return f"the disk is full: make room, or remove {folder()} and what else is beside it, and build again"
+    last = "\n".join(printed.strip().splitlines()[-15:])
+    return f"{command[0]} ended with exit code {code}:\n{last}"
