@@ -44,6 +44,15 @@ kubeconfig: $(STAMP) ## Print the path of its kubeconfig.
 cluster-build: $(STAMP) ## Get the programs of a cluster ahead of time.
 	@$(BIN)/python -m hack.cluster build
 
+##@ Images
+
+TARGETS ?= controller profiler
+
+.PHONY: images
+images: $(STAMP) ## Build the images (TARGETS="controller profiler"), load them into the cluster if it runs.
+	@$(BIN)/python -m hack.images build $(TARGETS)
+	@$(BIN)/python -m hack.images load $(TARGETS)
+
 ##@ Develop
 
 .PHONY: venv
@@ -66,20 +75,24 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/python hack/generate.py --check
 
 .PHONY: test
-test: $(STAMP) ## All tests: the real simulator, a real Kubernetes.
+test: $(STAMP) ## All tests: the real simulator, a real Kubernetes, our images on it.
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m cluster
 
+.PHONY: test-images
+test-images: $(STAMP) ## Tests of the controller's image, which they build.
+	@$(BIN)/python -m pytest -m images
+
 .PHONY: test-unit
-test-unit: $(STAMP) ## Tests without simulator and cluster: less than a minute.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster"
+test-unit: $(STAMP) ## Tests without simulator, cluster and images: less than a minute.
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images"
 
 .PHONY: coverage
 coverage: $(STAMP) ## Branch coverage of the unit tests.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images" --cov --cov-report=term-missing:skip-covered
 
 .PHONY: generate
 generate: $(STAMP) ## Write the generated files.

@@ -51,8 +51,9 @@ class Machine:
 
 def this_machine() -> Machine:
     """Look at pip's configuration (files and environment), certificate authorities and proxies."""
+    # -v, because a setting that quiets pip would quiet this.
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", "-v", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
     told = pip_settings(listed)
     certificates = (
