@@ -83,7 +83,7 @@ test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m cluster
 
 .PHONY: test-images
-test-images: $(STAMP) ## Tests of the controller's image, which they build.
+test-images: $(STAMP) ## Tests of the images, which they build.
 	@$(BIN)/python -m pytest -m images
 
 .PHONY: test-unit

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ set -e
 mount --bind "$1" "$1"
 mount -t tmpfs tmpfs "$1/tmp"
 mount -t proc proc "$1/proc"
+mount -t tmpfs tmpfs "$1/dev"
+mkdir -m 1777 "$1/dev/shm"
+for device in null zero random urandom; do touch "$1/dev/$device"; mount --bind "/dev/$device" "$1/dev/$device"; done
 mount -o remount,bind,ro "$1"
 root=$1; shift
 exec chroot --userspec=1000:1000 "$root" "$@"
@@ -81,9 +84,21 @@ def can_build() -> None:
 @pytest.fixture(scope="session")
 def controller(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Image:  # noqa: ARG001 - skips
     """The controller's image of this checkout."""
+    return built(Target.CONTROLLER, tmp_path_factory.mktemp("controller"))
+
+
+@pytest.fixture(scope="session")
+def profiler(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:  # noqa: ARG001 - skips
+    """The profiler's image of this checkout."""
+    image = built(Target.PROFILER, tmp_path_factory.mktemp("profiler"))
+    yield image
+    shutil.rmtree(image.root)  # nearly 1 GB
+
+
+def built(target: Target, folder: Path) -> Image:
     if os.geteuid() != 0:
         pytest.skip("a root file system is unpacked and run: that needs root")
-    return unpacked(build.build(Target.CONTROLLER), tmp_path_factory.mktemp("controller"))
+    return unpacked(build.build(target), folder)
 
 
 @pytest.fixture

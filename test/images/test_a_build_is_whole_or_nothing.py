@@ -170,8 +170,9 @@ def archive_of(path: Path, names: list[str], *, manifest_last: bool = True) -> N
 
 def test_an_archive_is_renamed_in_place(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
-    archive_of(path, ["a:1"])
+    archive_of(path, [f"a:{number}" for number in range(5000)])
     buildah.rename(path, ("b:1", "b:dev"))
+    assert b"a:1" not in path.read_bytes()
     with tarfile.open(path) as tar:
         assert tar.getnames() == ["layer.tar", "manifest.json"]
         manifest = tar.extractfile("manifest.json")
