@@ -43,10 +43,7 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
     run = _Run(folder)
     run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
     try:
-        given = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
-        results = rapid(request_in_cluster(given.request, given.hardware), run, min(deadline, SEARCH_DEADLINE_S))
-        if results.choice is None:
-            raise NotDeployableError(nothing_deployable(results))
+        results = _results(config, run, deadline)
     except ValidationError as error:
         run.fail(ExitCode.INTERNAL, f"{config} is not what this profiler reads: {error.errors()[0]}")
     except InvalidRequestError as error:
@@ -59,6 +56,14 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
         run.fail(ExitCode.INTERNAL, f"an error of ours: {type(error).__name__}: {error}")
         raise
     run.finish(results)
+
+
+def _results(config: Path, run: "_Run", deadline: float) -> Results:
+    given = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
+    results = rapid(request_in_cluster(given.request, given.hardware), run, min(deadline, SEARCH_DEADLINE_S))
+    if results.choice is None:
+        raise NotDeployableError(nothing_deployable(results))
+    return results
 
 
 class _Run:

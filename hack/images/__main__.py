@@ -8,13 +8,15 @@ from typing import NoReturn
 import click
 
 from hack.cluster.progress import ClusterError, say
+from hack.cluster.resolve import resolve
 from hack.images.build import build as build_image
+from hack.images.load import load as load_image
 from hack.images.names import Target
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def images() -> None:
-    """Build container images."""
+    """Build container images, and load them into a cluster."""
 
 
 @images.command()
@@ -23,6 +25,18 @@ def build(targets: tuple[str, ...]) -> None:
     """Build the images (default: all) that are not there yet; print the path of each one's archive."""
     for target in targets or tuple(Target):
         click.echo(build_image(Target(target)))
+
+
+@images.command()
+@click.argument("targets", nargs=-1, type=click.Choice([each.value for each in Target]))
+def load(targets: tuple[str, ...]) -> None:
+    """Build the images (default: all) and load those into this checkout's cluster that it lacks, if it runs."""
+    cluster = resolve()
+    if not cluster.status().usable:
+        say(f"{cluster.name} does not run: nothing was loaded (make cluster-up images)")
+        return
+    for target in targets or tuple(Target):
+        load_image(cluster, Target(target))
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

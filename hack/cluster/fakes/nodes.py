@@ -174,7 +174,7 @@ def _remove(api: Client, name: str) -> None:
         if error.code == HTTPStatus.NOT_FOUND:
             return
         raise
-    if found["status"]["nodeInfo"]["machineID"] != _MACHINE:
+    if found["status"]["nodeInfo"]["machineID"] != MACHINE:
         raise ClusterError(f"node {name} exists and is not fake; choose another name")
     for path in (f"{_PODS}/in-use-{name}", f"/api/v1/nodes/{name}"):
         try:
@@ -185,7 +185,7 @@ def _remove(api: Client, name: str) -> None:
                 raise
 
 
-_MACHINE = "fake"
+MACHINE = "fake"
 """Machine id of these nodes: how they are told from others where nobody else looks."""
 
 
@@ -260,9 +260,9 @@ def _address(name: str) -> str:
 
 def _node_info() -> dict[str, str]:
     return {
-        "machineID": _MACHINE,
-        "systemUUID": _MACHINE,
-        "bootID": _MACHINE,
+        "machineID": MACHINE,
+        "systemUUID": MACHINE,
+        "bootID": MACHINE,
         "kernelVersion": "6.8.0-60-generic",
         "osImage": "Ubuntu 24.04.2 LTS",
         "containerRuntimeVersion": "containerd://2.1.4",
