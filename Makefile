@@ -50,8 +50,11 @@ TARGETS ?= controller profiler
 
 .PHONY: images
 images: $(STAMP) ## Build the images (TARGETS="controller profiler"), load them into the cluster if it runs.
-	@$(BIN)/python -m hack.images build $(TARGETS)
 	@$(BIN)/python -m hack.images load $(TARGETS)
+
+.PHONY: build-images
+build-images: $(STAMP) ## Build the images and print where their archives are.
+	@$(BIN)/python -m hack.images build $(TARGETS)
 
 ##@ Develop
 

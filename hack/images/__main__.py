@@ -32,11 +32,11 @@ def build(targets: tuple[str, ...]) -> None:
 def load(targets: tuple[str, ...]) -> None:
     """Build the images (default: all) and load those into this checkout's cluster that it lacks, if it runs."""
     cluster = resolve()
-    if not cluster.status().usable:
-        say(f"{cluster.name} does not run: nothing was loaded (make cluster-up images)")
-        return
+    runs = cluster.status().usable
     for target in targets or tuple(Target):
-        load_image(cluster, Target(target))
+        say(load_image(cluster, Target(target)) if runs else str(build_image(Target(target))))
+    if not runs:
+        say(f"{cluster.name} does not run: nothing was loaded (make cluster-up images)")
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:
