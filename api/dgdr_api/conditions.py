@@ -6,8 +6,18 @@ The sentences of SLAWarning and ConfigurationWarning are those of the design pro
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from dgdr_api.model import ApiModel
+from dgdr_api.status import Condition, Phase
+
+
+def _true(type_: str, reason: str, message: str) -> Condition:
+    return Condition(type=type_, status="True", reason=reason, message=message)
+
+
+def _false(type_: str, reason: str, message: str) -> Condition:
+    return Condition(type=type_, status="False", reason=reason, message=message)
 
 
 class RequestWarning(ApiModel):
@@ -77,6 +87,188 @@ class ConfigurationWarning:
     def note(cls, message: str) -> RequestWarning:
         """Carry a sentence that another module words."""
         return RequestWarning(type=cls.TYPE, message=message)
+
+
+class Validation:
+    """Whether the request can be worked on."""
+
+    TYPE = "Validation"
+
+    @classmethod
+    def passed(cls) -> Condition:
+        """Say that it can."""
+        return _true(cls.TYPE, "ValidationPassed", "DGDR spec validation passed")
+
+    @classmethod
+    def failed(cls, message: str) -> Condition:
+        """Name every field that is wrong."""
+        return _false(cls.TYPE, "ValidationFailed", message)
+
+
+class Profiling:
+    """How the search for a configuration goes."""
+
+    TYPE = "Profiling"
+
+    @classmethod
+    def discovering(cls) -> Condition:
+        """Say that the hardware is looked for."""
+        return _false(cls.TYPE, "DiscoveringHardware", "Discovering GPU hardware and preparing profiling job")
+
+    @classmethod
+    def waiting(cls, reason: str, message: str) -> Condition:
+        """Say what is awaited before the Job can be made, or what keeps its pod from running."""
+        return _false(cls.TYPE, reason, message)
+
+    @classmethod
+    def running(cls, phase: str, message: str) -> Condition:
+        """Say what the profiler does."""
+        return _false(cls.TYPE, phase or "ProfilingRunning", message or "Profiling is in progress")
+
+    @classmethod
+    def retrying(cls) -> Condition:
+        """Say that a Job is made anew."""
+        return _false(
+            cls.TYPE, "RetryingJob", "The profiling Job was deleted before its result was there; making another"
+        )
+
+    @classmethod
+    def completed(cls) -> Condition:
+        """Say that the result is there."""
+        return _true(cls.TYPE, "ProfilingCompleted", "Profiling job completed successfully")
+
+    @classmethod
+    def not_created(cls, message: str) -> Condition:
+        """Say why there can be no Job."""
+        return _false(cls.TYPE, "JobCreationFailed", message)
+
+    @classmethod
+    def failed(cls, phase: str | None, message: str) -> Condition:
+        """Say in which sub-phase it failed, and why."""
+        return _false(cls.TYPE, f"{phase or 'Profiling'}Failed", message)
+
+
+class ProfilingComplete:
+    """Whether the result of profiling is there (design proposal, "Status")."""
+
+    TYPE = "ProfilingComplete"
+
+    @classmethod
+    def done(cls, choice: str) -> Condition:
+        """Say what was chosen."""
+        return _true(cls.TYPE, "ProfilingCompleted", choice)
+
+
+class SpecGenerated:
+    """Whether the deployment is written."""
+
+    TYPE = "SpecGenerated"
+
+    @classmethod
+    def applied(cls) -> Condition:
+        """Say that it is, and is deployed now."""
+        return _true(cls.TYPE, "SpecGenerated", "DynamoGraphDeployment spec generated successfully")
+
+    @classmethod
+    def available(cls) -> Condition:
+        """Say that it is, and where."""
+        return _true(
+            cls.TYPE, "SpecGenerated", "Generated spec is available in annotation nvidia.com/generated-dgd-spec"
+        )
+
+    @classmethod
+    def failed(cls, message: str) -> Condition:
+        """Say why it is not."""
+        return _false(cls.TYPE, "GenerationFailed", message)
+
+
+class DeploymentReady:
+    """Whether the deployment serves."""
+
+    TYPE = "DeploymentReady"
+
+    @classmethod
+    def in_progress(cls, name: str, state: str) -> Condition:
+        """Say in which state it is."""
+        return _false(cls.TYPE, "DeploymentInProgress", f"DGD {name} is in {state or 'initializing'} state")
+
+    @classmethod
+    def ready(cls, name: str) -> Condition:
+        """Say that it does."""
+        return _true(cls.TYPE, "DeploymentReady", f"DynamoGraphDeployment {name} is ready")
+
+    @classmethod
+    def degraded(cls, state: str) -> Condition:
+        """Say that it did."""
+        return _false(cls.TYPE, "DeploymentDegraded", f"Deployment degraded to {state}")
+
+    @classmethod
+    def deleted(cls) -> Condition:
+        """Say that it is gone."""
+        return _false(cls.TYPE, "DeploymentDeleted", "Deployment was deleted by user. Create a new DGDR to redeploy.")
+
+    @classmethod
+    def rejected(cls, message: str) -> Condition:
+        """Say why the API server refuses it."""
+        return _false(cls.TYPE, "DeploymentRejected", message)
+
+    @classmethod
+    def name_conflict(cls, name: str) -> Condition:
+        """Say that another object has its name, and both ways out."""
+        return _false(
+            cls.TYPE,
+            "NameConflict",
+            f"DynamoGraphDeployment {name} exists and was not made for this request; it is left as it is. Delete it, "
+            "or delete this request and create one of another name",
+        )
+
+    @classmethod
+    def waiting(cls, reason: str, message: str) -> Condition:
+        """Say what is awaited."""
+        return _false(cls.TYPE, reason, message)
+
+    @classmethod
+    def not_installed(cls) -> Condition:
+        """Say that the cluster has no Dynamo."""
+        return cls.waiting(
+            "WaitingForDynamo",
+            "This cluster does not know DynamoGraphDeployments; waiting for Dynamo's operator and its CRDs",
+        )
+
+
+class Succeeded:
+    """The request as a whole."""
+
+    TYPE = "Succeeded"
+    _CAUSES: ClassVar = {
+        Validation.TYPE: "Validation failed",
+        Profiling.TYPE: "Profiling failed",
+        SpecGenerated.TYPE: "Spec generation failed",
+        DeploymentReady.TYPE: "Deployment failed",
+    }
+    _OTHERS: ClassVar = {
+        Phase.PENDING: _false(TYPE, "Pending", "DGDR is pending"),
+        Phase.PROFILING: _false(TYPE, "Profiling", "Profiling is in progress"),
+        Phase.READY: _true(TYPE, "SpecGenerated", "Profiling complete, spec available"),
+        Phase.DEPLOYING: _false(TYPE, "Deploying", "Deployment is in progress"),
+        Phase.DEPLOYED: _true(TYPE, "Deployed", "Deployment is healthy"),
+    }
+
+    @classmethod
+    def of(cls, phase: Phase, conditions: Sequence[Condition]) -> Condition:
+        """Return the aggregate; of a failed request it names the first cause."""
+        if phase is not Phase.FAILED:
+            return cls._OTHERS[phase]
+        causes = (c for kind in cls._CAUSES for c in conditions if c.type == kind and c.status == "False")
+        cause = next(causes, None)
+        if cause is None:
+            return _false(cls.TYPE, "Failed", "DGDR has failed")
+        return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
+
+
+def of_warning(warning: RequestWarning) -> Condition:
+    """Return a warning as the condition that shows it."""
+    return _true(warning.type, warning.type, warning.message)
 
 
 def milliseconds(value: float) -> str:

@@ -46,7 +46,9 @@ def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
     if not isinstance(manifest, Mapping):
         raise InvalidRequestError([FieldError("(document)", "Invalid value", f"must be a {KIND} object")])
     _check_type(manifest)
-    text = json.dumps(json_value(manifest))
+    # The status is the controller's word on an earlier state: what a file says there is not asked for.
+    given = {key: value for key, value in manifest.items() if key != "status" or not isinstance(value, Mapping)}
+    text = json.dumps(json_value(given))
     try:
         return DynamoGraphDeploymentRequest.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dgdr_api.model import ApiModel
 from dgdr_api.names import GROUP
+from dgdr_api.status import Status
 
 API_VERSION = f"{GROUP}/v1beta1"
 
@@ -197,5 +198,5 @@ class DynamoGraphDeploymentRequest(ApiModel):
     """Name, namespace, labels and annotations."""
     spec: DgdrSpec
     """What is wanted."""
-    status: dict[str, JsonValue] | None = None
-    """What the controller found and did; not read from a file."""
+    status: Status | None = None
+    """What the controller found and did."""
