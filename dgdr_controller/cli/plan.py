@@ -99,15 +99,7 @@ def _deployment(results: Results, settings: Settings) -> tuple[Results, DynamoGr
     if choice is None:
         return results, None
     identity = results.request
-    request = GraphRequest(
-        name=identity.name,
-        namespace=identity.namespace,
-        uid=None,
-        model=results.model,
-        served_name=identity.spec.model,
-        image=identity.spec.image,
-        runtime_version=identity.spec.runtime_version_override,
-    )
+    request = GraphRequest.of(identity.spec, identity.name, identity.namespace, None, results.model)
     if note := version_note(request, settings):
         results = results.model_copy(update={"warnings": (*results.warnings, ConfigurationWarning.note(note))})
     return results, render(choice, request, settings)

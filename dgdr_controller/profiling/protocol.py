@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.candidate import Candidate, Mode, Performance
 from dgdr_api.conditions import RequestWarning
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
@@ -57,6 +57,11 @@ class Goal(ApiModel):
     objective: OptimizationType
     concurrency: float | None = None
     request_rate: float | None = None
+
+    def is_met_by(self, performance: Performance) -> bool:
+        """Say whether every target that the user wrote is met."""
+        reached = (performance.ttft, self.ttft), (performance.itl, self.itl), (performance.e2e, self.e2e_latency)
+        return all(value <= target.value for value, target in reached if target and target.explicit)
 
 
 class ProfilingPhase(StrEnum):

@@ -31,7 +31,7 @@ from dgdr_api.names import (
     MANAGED_BY,
     dgd_name,
 )
-from dgdr_api.v1beta1 import Backend, ObjectMeta
+from dgdr_api.v1beta1 import Backend, DgdrSpec, ObjectMeta
 from dgdr_controller.deployment.render import sglang, trtllm, vllm
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker
 from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION, Settings
@@ -71,6 +71,21 @@ class GraphRequest:
     served_name: str
     image: str | None
     runtime_version: str | None
+
+
+    @classmethod
+    def of(cls, spec: DgdrSpec, name: str, namespace: str | None, uid: str | None, model: str) -> "GraphRequest":
+        """Return what a request says about its graph.
+
+        Args:
+            spec: Its spec.
+            name: Its name.
+            namespace: Its namespace.
+            uid: Its UID.
+            model: What the engines load, as the search found it.
+        """
+        version = spec.runtime_version_override
+        return cls(name, namespace, uid, model, spec.model, spec.image, version)
 
 
 def unrenderable(candidate: Candidate, gpus_per_node: int) -> str | None:

@@ -1,0 +1,1 @@
+"""The lifecycle of a request: one module for each phase, observe → decide → act."""

@@ -1,0 +1,106 @@
+"""What a phase decides: plain data, written to the cluster by `act` alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from dgdr_api.conditions import Succeeded
+from dgdr_api.status import Condition, Phase, Status
+from dgdr_controller.reconciler.world import World
+
+Manifest = dict[str, Any]
+
+
+class How(Enum):
+    """How an object is brought into being."""
+
+    CREATE = "create"
+    """Once; it has parts that cannot be changed, or is not ours to change afterwards."""
+    APPLY = "apply"
+    """By server-side apply, as often as it is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ensure:
+    """An object that is to exist.
+
+    Attributes:
+        manifest: The object.
+        how: How it is written.
+        refused: Condition to set, with the API server's words, when it refuses the object for good.
+    """
+
+    manifest: Manifest
+    how: How
+    refused: type[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """An object that is to go.
+
+    Attributes:
+        kind: Its kind.
+        name: Its name, in the request's namespace.
+        uid: Its UID: another object of that name is left alone.
+    """
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event on the request.
+
+    Attributes:
+        reason: In one word.
+        message: In a sentence.
+        warning: Whether somebody should look.
+    """
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, in this order.
+
+    Attributes:
+        status: The whole next status; an equal one is not written.
+        remove: Objects that are to go.
+        ensure: Objects that are to exist before the status says so.
+        annotations: Annotations of the request that are to be set; None removes one.
+        events: What people are told, once the status is written.
+        after_s: When to look again though nothing changes, in seconds; None: not at all.
+    """
+
+    status: Status
+    remove: Sequence[Remove] = ()
+    ensure: Sequence[Ensure] = ()
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
+    events: Sequence[Event] = ()
+    after_s: float | None = None
+
+
+def enter(
+    world: World, phase: Phase, *conditions: Condition, anew: bool = False, **changes: object
+) -> Status:
+    """Return the status in a phase: with these conditions and changed fields, and the aggregate that follows.
+
+    Args:
+        world: What exists.
+        phase: The phase.
+        conditions: Conditions that replace those of their type.
+        anew: Forget everything that was found for an earlier generation or try.
+        changes: Fields of the status.
+    """
+    status = (None if anew else world.request.status) or Status()
+    status = status.model_copy(update={"phase": phase, "observed_generation": world.generation} | changes)
+    status = status.with_conditions(conditions, world.generation, world.time)
+    aggregate = Succeeded.of(phase, status.conditions)
+    return status.with_conditions([aggregate], world.generation, world.time)

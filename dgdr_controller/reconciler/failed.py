@@ -1,0 +1,27 @@
+"""Failed: only a changed spec or a retry goes on, and begins anew."""
+
+from dgdr_api.conditions import Profiling
+from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
+from dgdr_api.status import Phase
+from dgdr_controller.reconciler.decision import Decision, Remove, enter
+from dgdr_controller.reconciler.world import World
+
+
+def failed(world: World) -> Decision:
+    """Stay, unless the user has changed something."""
+    status = world.request.status
+    changed = status is not None and status.observed_generation != world.generation
+    retry = world.annotation(ANNOTATION_RETRY)
+    if changed or (retry and retry != world.annotation(ANNOTATION_RETRIED)):
+        return Decision(enter(world, Phase.PENDING, Profiling.discovering(), anew=True), remove=_derived(world))
+    return Decision(enter(world, Phase.FAILED))
+
+
+def _derived(world: World) -> list[Remove]:
+    """Return what the failed try has left; nothing of it is used again."""
+    found = (("Job", world.job), ("ConfigMap", world.output_map))
+    return [
+        Remove(kind, each.metadata.name, each.metadata.uid)
+        for kind, each in found
+        if each is not None and any(owner.uid == world.uid for owner in each.metadata.owner_references)
+    ]

@@ -1,0 +1,167 @@
+"""From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
+
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.conditions import (
+    ConfigurationWarning,
+    Profiling,
+    ProfilingComplete,
+    RequestWarning,
+    SLAWarning,
+    SpecGenerated,
+    of_warning,
+    significant,
+)
+from dgdr_api.dgd import DynamoGraphDeployment
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
+from dgdr_api.status import ParetoPoint, Phase, ProfilingResults, ProvenanceStatus, Status
+from dgdr_controller.deployment.render import GraphRequest, render, version_note
+from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiling.output import Output
+from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.reconciler.decision import Decision, Event, enter
+from dgdr_controller.reconciler.world import World
+
+_POINTS = 12
+_STATUS_BYTES = 64 * 1024
+RECOMMENDED = "recommended"
+
+
+def generate(world: World, output: Output) -> Decision:
+    """Write the deployment of the chosen candidate into the status, and go on as autoApply says."""
+    try:
+        results = output.results()
+    except ValueError as error:
+        return _fail(world, str(error))
+    choice = _wanted(world, results)
+    if choice is None:
+        return _fail(world, "the published results have no deployable candidate")
+    graph = graph_of(world, choice, results)
+    applies = applied(world)
+    told = [of_warning(each) for each in _merged(world, results)]
+    generated = SpecGenerated.applied() if applies else SpecGenerated.available()
+    done = ProfilingComplete.done(_sentence(choice))
+    status = enter(
+        world,
+        Phase.DEPLOYING if applies else Phase.READY,
+        *(Profiling.completed(), done, generated, *told),
+        profiling_phase=None,
+        profiling_progress=None,
+        dgd_name=graph.metadata.name,
+        profiling_results=_results(world, choice, results, graph),
+    )
+    return Decision(
+        shortened(status),
+        annotations={ANNOTATION_GENERATED: dump_documents([graph.manifest()])},
+        events=[
+            Event("SpecGenerated", generated.message),
+            *(Event(each.type, each.message, warning=True) for each in told),
+        ],
+        after_s=0.0,
+    )
+
+
+def applied(world: World) -> bool:
+    """Say whether the deployment is to be made: by the spec, or by the annotation that stands for it."""
+    return world.request.spec.auto_apply or bool(world.annotation(ANNOTATION_DEPLOY))
+
+
+def _wanted(world: World, results: Results) -> Candidate | None:
+    """Return the candidate of the annotation, else the recommended one."""
+    asked = world.annotation(ANNOTATION_DEPLOY)
+    if asked and asked != RECOMMENDED:
+        return next((candidate for candidate in results.candidates if candidate.id == asked), results.choice)
+    return results.choice
+
+
+def graph_of(world: World, candidate: Candidate, results: Results) -> DynamoGraphDeployment:
+    """Render the deployment of a candidate for this request."""
+    return render(candidate, _graph_request(world, results), world.settings)
+
+
+def _graph_request(world: World, results: Results) -> GraphRequest:
+    metadata, spec = world.request.metadata, world.request.spec
+    return GraphRequest.of(spec, metadata.name, metadata.namespace, metadata.uid, results.model)
+
+
+def _merged(world: World, results: Results) -> list[RequestWarning]:
+    """Return one warning of each type: conditions have one place for each."""
+    note = version_note(_graph_request(world, results), world.settings)
+    warnings = [*results.warnings, *([ConfigurationWarning.note(note)] if note else [])]
+    by_type = {type_: [w.message for w in warnings if w.type == type_] for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)}
+    return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
+
+
+def _results(world: World, choice: Candidate, results: Results, graph: DynamoGraphDeployment) -> ProfilingResults:
+    before = world.request.status.profiling_results if world.request.status else None
+    front = [c for c in results.candidates if c.id in results.pareto and c.id != choice.id]
+    shown = [choice, *front][:_POINTS]
+    provenance = results.provenance
+    return ProfilingResults(
+        selected_config=graph.manifest(),
+        pareto=tuple(_point(world, candidate, results) for candidate in shown),
+        start_time=before.start_time if before else None,
+        completion_time=(before.completion_time if before else None) or world.time,
+        provenance=ProvenanceStatus(
+            engine=provenance.engine,
+            engine_version=provenance.engine_version,
+            perf_database=provenance.perf_database,
+            mode=provenance.mode,
+            notes=provenance.notes,
+        ),
+    )
+
+
+def _point(world: World, candidate: Candidate, results: Results) -> ParetoPoint:
+    performance = candidate.performance
+    return ParetoPoint(
+        id=candidate.id,
+        config=graph_of(world, candidate, results).manifest(),
+        backend=candidate.backend,
+        mode=candidate.mode,
+        parallelization=candidate.shape,
+        gpus=candidate.gpus,
+        throughput=_rounded(performance.tokens_per_s),
+        throughput_per_gpu=_rounded(performance.tokens_per_s_per_gpu),
+        ttft=_rounded(performance.ttft),
+        itl=_rounded(performance.itl),
+        concurrency=_rounded(performance.concurrency),
+        source=candidate.source,
+        meets_sla=results.goal.is_met_by(performance),
+    )
+
+
+def _rounded(value: float) -> float:
+    """Round to no more digits than estimates carry."""
+    return float(significant(value))
+
+
+def _sentence(choice: Candidate) -> str:
+    performance = choice.performance
+    return (
+        f"{choice.backend} {choice.mode}, {choice.shape}: {significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU "
+        f"at TTFT {significant(performance.ttft)} ms, ITL {significant(performance.itl)} ms ({choice.source})"
+    )
+
+
+def shortened(status: Status) -> Status:
+    """Leave configurations out, the least interesting first, until the status is short enough."""
+    results = status.profiling_results
+    while results and len(status.model_dump_json(exclude_none=True)) > _STATUS_BYTES:
+        points = list(results.pareto)
+        last = next((index for index in range(len(points) - 1, -1, -1) if points[index].config), None)
+        if last is None:
+            return status
+        points[last] = points[last].model_copy(update={"config": None})
+        results = results.model_copy(update={"pareto": tuple(points)})
+        status = status.model_copy(update={"profiling_results": results})
+    return status
+
+
+def _fail(world: World, message: str) -> Decision:
+    return Decision(
+        enter(world, Phase.FAILED, Profiling.completed(), SpecGenerated.failed(message)),
+        events=[Event("GenerationFailed", message, warning=True)],
+    )
+
+

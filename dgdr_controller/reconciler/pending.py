@@ -1,0 +1,92 @@
+"""Pending: is the request sound, which GPUs are there, then the Job."""
+
+from dgdr_api.conditions import Profiling, Validation
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
+from dgdr_api.status import Phase, ProfilingResults
+from dgdr_api.v1beta1 import Hardware
+from dgdr_api.validation import validate
+from dgdr_controller.hardware.resolve import NotFoundError, resolve
+from dgdr_controller.profiling import builder
+from dgdr_controller.profiling.builder import Run
+from dgdr_controller.profiling.protocol import ProfilingPhase
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Remove, enter
+from dgdr_controller.reconciler.world import World
+
+_LOOK_AGAIN_S = 30.0
+_GONE_S = 2.0
+
+
+def pending(world: World) -> Decision:
+    """Validate, resolve the hardware, make the Job."""
+    request = world.request
+    if request.status is None or request.status.phase is None:
+        return Decision(
+            enter(world, Phase.PENDING, Profiling.discovering()),
+            events=[Event("Initialized", "DGDR initialized successfully")],
+        )
+    try:
+        if errors := validate(request):
+            raise InvalidRequestError(errors)
+        hardware = resolve(request.spec.hardware or Hardware(), world.nodes)
+    except InvalidRequestError as error:
+        message = "; ".join(map(str, error.errors))
+        return Decision(
+            enter(world, Phase.FAILED, Validation.failed(message)), events=[Event("ValidationFailed", message, warning=True)]
+        )
+    except NotFoundError as error:
+        waiting = Profiling.waiting("WaitingForHardware", str(error))
+        return Decision(enter(world, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+    run = Run(request, hardware, world.settings)
+    if in_the_way := _left_over(world, run):
+        return in_the_way
+    retry = world.annotation(ANNOTATION_RETRY)
+    return Decision(
+        enter(
+            world,
+            Phase.PROFILING,
+            Validation.passed(),
+            Profiling.running(ProfilingPhase.INITIALIZING, "Discovering GPU hardware and preparing profiling job"),
+            hardware=hardware,
+            profiling_job_name=job_name(world.name),
+            profiling_phase=ProfilingPhase.INITIALIZING,
+            profiling_results=ProfilingResults(start_time=world.time),
+        ),
+        ensure=job_objects(run),
+        annotations={ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {},
+        events=[Event("ProfilingJobCreated", "Profiling job created")],
+    )
+
+
+def job_objects(run: Run) -> list[Ensure]:
+    """Return the objects of a run, the Job last: when it is there, everything is."""
+    return [
+        Ensure(builder.input_config_map(run), How.CREATE),
+        Ensure(builder.output_config_map(run), How.APPLY),
+        Ensure(builder.service_account(run), How.APPLY),
+        Ensure(builder.role(run), How.APPLY),
+        Ensure(builder.role_binding(run), How.APPLY),
+        Ensure(builder.job(run), How.CREATE, refused=Profiling),
+    ]
+
+
+def _left_over(world: World, run: Run) -> Decision | None:
+    """Wait for the end of an earlier run's objects: those of this request are removed, others' are not."""
+    remove, foreign = [], []
+    for kind, found in (("Job", world.job), ("ConfigMap", world.output_map)):
+        if found is None:
+            continue
+        if any(owner.uid == world.uid for owner in found.metadata.owner_references):
+            if found.metadata.annotations.get(ANNOTATION_INPUTS) != run.inputs or found.metadata.deletion_timestamp:
+                remove.append(Remove(kind, found.metadata.name, found.metadata.uid))
+        else:
+            foreign.append(f"{kind} {found.metadata.name}")
+    if not remove and not foreign:
+        return None
+    waiting = Profiling.waiting(
+        "NameConflict" if foreign else "WaitingForCleanup",
+        f"{' and '.join(foreign)} of another owner {'is' if len(foreign) == 1 else 'are'} in the way; waiting until gone"
+        if foreign
+        else "Removing the objects of the run before",
+    )
+    return Decision(enter(world, Phase.PENDING, Validation.passed(), waiting), remove=remove, after_s=_GONE_S)

@@ -1,0 +1,60 @@
+"""What a phase is told: everything that exists around a request, as plain values."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.hardware.nodes import NodeGpus
+from dgdr_controller.kinds import ConfigMap, Graph, Job, Pod
+from dgdr_controller.profiling.output import Output
+from dgdr_controller.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What exists, and when that was seen.
+
+    Attributes:
+        request: The request.
+        generation: Generation of its spec.
+        settings: The installation's settings.
+        now: Time of the observation, UTC.
+        job: Its profiling Job, whoever owns it.
+        pods: Pods of that Job.
+        output_map: The ConfigMap of the profiling's output, whoever owns it.
+        output: What was published in it.
+        graph: The DynamoGraphDeployment of its name, whoever made it.
+        graphs_known: Whether the cluster knows DynamoGraphDeployments.
+        nodes: Nodes with GPUs.
+    """
+
+    request: DynamoGraphDeploymentRequest
+    generation: int
+    settings: Settings
+    now: dt.datetime
+    job: Job | None = None
+    pods: tuple[Pod, ...] = ()
+    output_map: ConfigMap | None = None
+    output: Output | None = None
+    graph: Graph | None = None
+    graphs_known: bool = True
+    nodes: tuple[NodeGpus, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the request."""
+        return self.request.metadata.name
+
+    @property
+    def uid(self) -> str:
+        """UID of the request."""
+        return self.request.metadata.uid or ""
+
+    def annotation(self, name: str) -> str:
+        """Return an annotation of the request, or nothing."""
+        return (self.request.metadata.annotations or {}).get(name, "")
+
+    @property
+    def time(self) -> str:
+        """The time as Kubernetes writes it."""
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
