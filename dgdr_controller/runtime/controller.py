@@ -1,0 +1,195 @@
+"""Which changes make a reconciler look at which object, and the workers that have it look."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from dgdr_controller.runtime.controller_metrics import ControllerMetrics
+from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, TerminalError
+from dgdr_controller.runtime.log import bound
+from dgdr_controller.runtime.predicates import Change, Predicate
+from dgdr_controller.runtime.queue import LOW_PRIORITY, PriorityQueue, QueueShutDown
+from dgdr_controller.runtime.queue_metrics import QueueMetrics
+from dgdr_controller.runtime.resource import Key, Resource, Stored
+from dgdr_controller.runtime.result import Reconciler, Result
+
+if TYPE_CHECKING:
+    from dgdr_controller.runtime.manager import Manager
+
+T = TypeVar("T")
+MapFunction = Callable[[Stored], Iterable[Key]]
+"""Which objects of the controller's own kind an object of another kind concerns."""
+log = logging.getLogger(__name__)
+
+
+class Controller:
+    """Calls a reconciler for every object that may have changed.
+
+    ```python
+    Controller(manager, reconciler, name="dgdr").for_(REQUESTS).owns(JOBS).watches(DEPLOYMENTS, requests_of)
+    ```
+
+    Args:
+        manager: Starts and stops it; owns cache and clients.
+        reconciler: Is called, for one key never twice at a time.
+        name: For logs and metrics; unique in the manager.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+
+    def __init__(self, manager: "Manager", reconciler: Reconciler, *, name: str) -> None:
+        self.name = name
+        self._cache = manager.cache
+        self._reconciler = reconciler
+        self._resource: Resource[Any] | None = None
+        self._workers = 1
+        self._timeout: float | None = None
+        self._metrics = ControllerMetrics(name)
+        self._queue: PriorityQueue[Key] = PriorityQueue(QueueMetrics(name))
+        manager.register(self)
+
+    def for_(self, resource: Resource[T], *predicates: Predicate) -> Self:
+        """Reconcile the objects of a kind: the key that the reconciler gets is theirs.
+
+        Args:
+            resource: The kind.
+            predicates: All of them must pass a change for it to count.
+
+        Raises:
+            ValueError: There is a kind already.
+        """
+        if self._resource is not None:
+            raise ValueError(f"controller {self.name} is for {self._resource} already")
+        self._resource = resource
+        return self.watches(resource, lambda stored: (stored.key,), *predicates)
+
+    def owns(self, resource: Resource[T], *predicates: Predicate) -> Self:
+        """Reconcile the object that controls a changed one: the owner reference with ``controller: true``.
+
+        Raises:
+            ValueError: ``for_`` has not been called yet.
+        """
+        owner = self._resource
+        if owner is None:
+            raise ValueError(f"controller {self.name}: call for_ before owns")
+
+        def owner_of(stored: Stored) -> Iterable[Key]:
+            found = stored.meta.controller()
+            if found is None or found.kind != owner.kind or found.group != owner.group:
+                return ()
+            return (Key(stored.meta.namespace if owner.namespaced else "", found.name),)
+
+        return self.watches(resource, owner_of, *predicates)
+
+    def watches(self, resource: Resource[T], to_keys: MapFunction, *predicates: Predicate) -> Self:
+        """Reconcile what a function names for a changed object, asked about its old and its new state.
+
+        Args:
+            resource: The kind.
+            to_keys: Which objects of the controller's kind are concerned.
+            predicates: All of them must pass a change for it to count.
+        """
+
+        def changed(change: Change) -> None:
+            if not all(predicate(change) for predicate in predicates):
+                return
+            priority = LOW_PRIORITY if change.initial else 0
+            keys = set(to_keys(change.new))
+            if change.old is not None and change.old is not change.new:
+                keys.update(to_keys(change.old))
+            for key in keys:
+                self._queue.add(key, priority=priority)
+
+        self._cache.informer(resource).subscribe(changed)
+        return self
+
+    def with_options(self, *, workers: int = 1, timeout: float | None = None) -> Self:
+        """Choose how it works.
+
+        Args:
+            workers: Objects that are reconciled at a time.
+            timeout: Seconds after which a reconcile is cancelled and tried again; None: it may take for ever.
+        """
+        self._workers, self._timeout = workers, timeout
+        return self
+
+    def enqueue(self, key: Key, *, after: float = 0.0) -> None:
+        """Have an object looked at for a reason that no watch tells of; from the manager's event loop."""
+        self._queue.add(key, after=after)
+
+    async def run(self) -> None:
+        """Work until cancelled; reconciles that run then are cancelled too."""
+        self._metrics.begin(self._workers)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(self._workers):
+                    tasks.create_task(self._work(), name=f"{self.name} worker {number}")
+        finally:
+            self._queue.shut_down()
+
+    def stop(self) -> None:
+        """Begin no further reconcile; ``run`` returns when those that run have ended."""
+        self._queue.shut_down()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key, priority = await self._queue.get()
+            except QueueShutDown:
+                return
+            try:
+                with (
+                    bound(controller=self.name, namespace=key.namespace, name=key.name, reconcile_id=uuid.uuid4().hex),
+                    self._metrics.timed(),
+                ):
+                    await self._reconcile(key, priority)
+            finally:
+                self._queue.done(key)
+
+    async def _reconcile(self, key: Key, priority: int) -> None:
+        """Call the reconciler and do as it says; whatever it raises costs only this key."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await self._reconciler.reconcile(key)
+        except TerminalError as error:
+            self._metrics.terminal()
+            log.error("reconcile failed, not tried again until something changes: %s", error)  # noqa: TRY400
+            return
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            self._failed(key, priority, "a task that it awaited was cancelled")
+        except TimeoutError as error:
+            if str(error):
+                self._failed(key, priority, str(error))
+            else:
+                self._metrics.timed_out()
+                self._failed(key, priority, f"not finished after {self._timeout} s")
+        except (ConflictError, NotLeaderError) as error:
+            self._metrics.failed()
+            log.info("reconcile will be repeated: %s", error)
+            self._queue.add_rate_limited(key, priority=priority)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:  # from a library: this process is not its own
+            self._metrics.panicked()
+            self._failed(key, priority, f"{type(error).__name__} {error}")
+        except Exception:  # noqa: BLE001 - logged there, with what was raised
+            self._failed(key, priority, "")
+        else:
+            self._succeeded(key, priority, result)
+
+    def _succeeded(self, key: Key, priority: int, result: Result) -> None:
+        self._queue.forget(key)
+        if result.requeue_after is None:
+            self._metrics.succeeded("success")
+            return
+        self._metrics.succeeded("requeue_after")
+        self._queue.add(key, priority=priority, after=result.requeue_after)
+
+    def _failed(self, key: Key, priority: int, why: str) -> None:
+        self._metrics.failed()
+        self._queue.add_rate_limited(key, priority=priority)
+        tries = self._queue.num_requeues(key)
+        log.error("reconcile failed (%d in a row)%s", tries, f": {why}" if why else "", exc_info=True)

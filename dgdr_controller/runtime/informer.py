@@ -1,0 +1,235 @@
+"""What the cache holds of one kind, and who wants to hear of changes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from dgdr_controller.runtime.overlay import Overlay
+from dgdr_controller.runtime.predicates import Change, ChangeType
+from dgdr_controller.runtime.resource import Key, Resource, Stored, version_number
+from dgdr_controller.runtime.wire import read_object
+
+log = logging.getLogger(__name__)
+
+Index = Callable[[Stored], Iterable[str]]
+"""Values under which an object is to be found."""
+Transform = Callable[[dict[str, Any]], dict[str, Any]]
+"""Drops of a decoded object what nobody reads, before it is kept."""
+Handler = Callable[[Change], None]
+
+
+def by_label(name: str) -> Index:
+    """Return an index over the values of a label."""
+
+    def index(stored: Stored) -> Iterable[str]:
+        value = stored.meta.label(name)
+        return () if value is None else (value,)
+
+    return index
+
+
+def by_owner(stored: Stored) -> Iterable[str]:
+    """Index by the uid of every owner."""
+    return [owner.uid for owner in stored.meta.owner_references or ()]
+
+
+def _by_namespace(stored: Stored) -> Iterable[str]:
+    return (stored.meta.namespace,)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which objects of a kind are watched, and how they are kept.
+
+    Attributes:
+        namespace: Only of this namespace; empty: of all.
+        label_selector: Only these, as ``kubectl -l`` takes it.
+        field_selector: Only these.
+        transform: Applied before an object is kept.
+        indexes: By name.
+        optional: The kind may not exist; then it is empty.
+    """
+
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    transform: Transform | None = None
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    optional: bool = False
+
+
+class Informer:
+    """The objects of one kind, as the last event told, and our own writes on top.
+
+    A reflector feeds it; `Cache` reads it. All in one event loop.
+
+    Args:
+        resource: The kind.
+        scope: Which of it.
+    """
+
+    def __init__(self, resource: Resource[Any], scope: Scope) -> None:
+        self.resource = resource
+        self.scope = scope
+        self.synced = False
+        self.absent = False
+        self.problem = ""
+        self._known = asyncio.Event()
+        self._records: dict[Key, Stored] = {}
+        self._indexes: dict[str, Index] = {"": _by_namespace, **scope.indexes}
+        self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
+        self._overlay = Overlay()
+        self._handlers: list[Handler] = []
+
+    def subscribe(self, handler: Handler) -> None:
+        """Have a function called for each change, and now for each object that is there already."""
+        self._handlers.append(handler)
+        for stored in tuple(self._records.values()):
+            self._tell(Change(ChangeType.ADDED, None, stored, initial=True), (handler,))
+
+    async def wait_known(self) -> None:
+        """Wait until it is known what exists, or that the kind does not (if that is allowed)."""
+        await self._known.wait()
+
+    # What a reflector calls
+
+    def ingest(self, raw: bytes | msgspec.Raw) -> Stored:
+        """Turn JSON into what is kept."""
+        stored = read_object(raw)
+        if self.scope.transform is None:
+            return stored
+        kept = self.scope.transform(msgspec.json.decode(stored.raw))
+        return Stored(stored.meta, msgspec.json.encode(kept))
+
+    def replace(self, objects: Mapping[Key, Stored], version: str) -> None:
+        """Take over all that exists, as it was at a version; what is not among it is gone."""
+        initial = not self.synced
+        for key in [key for key in self._records if key not in objects]:
+            self.remove(self._records[key])
+        for stored in objects.values():
+            self._put(stored, initial=initial)
+        self._overlay.seen(version_number(version))
+        self.synced, self.absent, self.problem = True, False, ""
+        self._known.set()
+
+    def update(self, stored: Stored) -> None:
+        """Take over an object that was added or modified, unless it is older than what is known."""
+        old = self._records.get(stored.key)
+        if old is None or stored.meta.version < 0 or stored.meta.version >= old.meta.version:
+            self._put(stored)
+        self._overlay.seen(stored.meta.version)
+
+    def remove(self, last: Stored) -> None:
+        """Forget an object that was deleted; its last state comes with the deletion, or is the last one known."""
+        key = last.key
+        old = self._records.pop(key, None)
+        self._overlay.deleted(key, last.meta)
+        if old is not None:
+            self._unindex(old)
+            self._tell(Change(ChangeType.DELETED, old, last), self._handlers)
+
+    def bookmark(self, version: str) -> None:
+        """Note that everything up to a version has been told."""
+        self._overlay.seen(version_number(version))
+
+    def is_absent(self) -> None:
+        """Note that the server does not know the kind: whatever there was is gone."""
+        for stored in tuple(self._records.values()):
+            self.remove(stored)
+        self._overlay = Overlay()
+        self.synced, self.absent = False, True
+        self.problem = f"{self.resource}: the API server knows no such kind; is its CustomResourceDefinition installed?"
+        if self.scope.optional:
+            self._known.set()
+        else:
+            self._known.clear()
+
+    # What the cache calls
+
+    def get(self, key: Key) -> Stored | None:
+        """Return an object: our own write, if that is newer."""
+        return self._overlay.on_top(key, self._records.get(key))
+
+    def select(self, index: str, value: str) -> Iterator[Stored]:
+        """Yield objects by an index.
+
+        Raises:
+            KeyError: There is no such index.
+        """
+        for key in tuple(self._found[index].get(value, ())):
+            stored = self.get(key)
+            if stored is not None and (key not in self._overlay or value in self._values(index, stored)):
+                yield stored
+        for stored in self._overlay.written():
+            if stored.key not in self._found[index].get(value, ()) and value in self._values(index, stored):
+                yield stored
+
+    def all(self) -> Iterator[Stored]:
+        """Yield all objects."""
+        for key in tuple(self._records):
+            if (stored := self.get(key)) is not None:
+                yield stored
+        for stored in self._overlay.written():
+            if stored.key not in self._records:
+                yield stored
+
+    def has_index(self, name: str) -> bool:
+        """Say whether there is an index of this name."""
+        return name in self._indexes
+
+    def note_write(self, raw: bytes) -> None:
+        """Put an object that we have just written on top, until the watch has caught up."""
+        scope = self.scope
+        if not self.synced or scope.label_selector or scope.field_selector:
+            return  # whether the watch will ever tell of it is not known
+        stored = self.ingest(raw)
+        if scope.namespace in ("", stored.meta.namespace):
+            self._overlay.wrote(stored, self._records.get(stored.key))
+
+    def note_delete(self, key: Key, uid: str) -> None:
+        """Hide an object that we have just deleted, until the watch has caught up."""
+        stored = self._records.get(key)
+        if stored is not None and uid == stored.meta.uid:
+            self._overlay.hide(key, uid)
+
+    def _put(self, stored: Stored, *, initial: bool = False) -> None:
+        key = stored.key
+        old = self._records.get(key)
+        if old is not None:
+            if old.meta.resource_version == stored.meta.resource_version and old.meta.uid == stored.meta.uid:
+                return
+            self._unindex(old)
+        self._records[key] = stored
+        for name in self._indexes:
+            for value in self._values(name, stored):
+                self._found[name].setdefault(value, {})[key] = None
+        own = self._overlay.is_echo(stored)
+        kind = ChangeType.ADDED if old is None else ChangeType.UPDATED
+        self._tell(Change(kind, old, stored, initial=initial, own=own), self._handlers)
+
+    def _unindex(self, stored: Stored) -> None:
+        for name, found in self._found.items():
+            for value in self._values(name, stored):
+                keys = found.get(value)
+                if keys is not None:
+                    keys.pop(stored.key, None)
+                    if not keys:
+                        del found[value]
+
+    def _values(self, index: str, stored: Stored) -> Iterable[str]:
+        try:
+            return self._indexes[index](stored)
+        except Exception:  # one odd object must not end the watch of its kind
+            log.exception("index %r of %s fails for %s", index, self.resource, stored.key)
+            return ()
+
+    def _tell(self, change: Change, handlers: Iterable[Handler]) -> None:
+        for handler in handlers:
+            try:
+                handler(change)
+            except Exception:  # the same
+                log.exception("a handler of %s fails for %s", self.resource, change.new.key)

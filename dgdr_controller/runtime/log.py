@@ -1,0 +1,58 @@
+"""Logs as JSON lines; what is bound once is in every line below: controller, namespace, name, reconcile_id."""
+
+import contextlib
+import contextvars
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TextIO
+
+_bound: contextvars.ContextVar[tuple[tuple[str, str], ...]] = contextvars.ContextVar("bound", default=())
+
+
+@contextlib.contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Put fields into every line that is logged inside, in this task and those that it starts."""
+    token = _bound.set((*_bound.get(), *fields.items()))
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record, with what is bound where it was logged."""
+        line: dict[str, str] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **dict(_bound.get()),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people, with ``key=value`` at the end."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Format a record, with what is bound where it was logged."""
+        return " ".join((super().formatMessage(record), *(f"{name}={value}" for name, value in _bound.get())))
+
+
+def configure(*, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Log to a stream (standard error): JSON, or lines for people if it is a terminal."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

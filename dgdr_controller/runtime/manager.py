@@ -1,0 +1,256 @@
+"""Starts and stops everything in the right order."""
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import logging
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from dgdr_controller.runtime import metrics
+from dgdr_controller.runtime.cache import Cache
+from dgdr_controller.runtime.client import Client
+from dgdr_controller.runtime.config import Config
+from dgdr_controller.runtime.control import ControlThread
+from dgdr_controller.runtime.controller import Controller
+from dgdr_controller.runtime.errors import NotLeaderError
+from dgdr_controller.runtime.events import EventRecorder
+from dgdr_controller.runtime.health import Check, HealthServer
+from dgdr_controller.runtime.leadership import LeaderElection, LeaderFence
+from dgdr_controller.runtime.transport import Transport
+
+Runnable = Callable[[], Awaitable[None]]
+"""Runs until it is cancelled; returning earlier is allowed, raising stops the manager."""
+log = logging.getLogger(__name__)
+_BEAT_S = 1.0
+_READY_LAG_S, _HEALTHY_LAG_S = 10.0, 60.0
+_EVENTS_S = 2.0
+
+
+class Manager:
+    """Owns what controllers share, and runs them.
+
+    Started in this order: HTTP, caches (until all is listed), runnables, and once this process leads the controllers
+    and the other leader-only runnables. Stopped in the opposite order; the lease is released last.
+
+    Args:
+        config: Where the API server is.
+        leader_election: How one of several processes is chosen to write; None: this one writes.
+        metrics_address: Where ``/metrics`` is served, ``host:port`` or ``:port``; empty: nowhere.
+        health_address: Where ``/healthz`` and ``/readyz`` are served; may be the same.
+        graceful_timeout: Seconds that reconciles have to end when the manager stops; less than the pod has.
+        sync_timeout: Seconds until everything that is watched must be listed.
+        registry: Metrics to serve.
+
+    Attributes:
+        config: Where the API server is.
+        client: For reconcilers; refuses writes while this process does not lead.
+        cache: What is watched.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is named at every call
+        self,
+        config: Config,
+        *,
+        leader_election: LeaderElection | None = None,
+        metrics_address: str = "",
+        health_address: str = "",
+        graceful_timeout: float = 25.0,
+        sync_timeout: float = 120.0,
+        registry: CollectorRegistry = metrics.registry,
+    ) -> None:
+        self.config = config
+        if leader_election is not None and not leader_election.namespace:
+            leader_election = dataclasses.replace(leader_election, namespace=config.namespace)
+        self._election = leader_election
+        grace = leader_election.lease_duration - leader_election.renew_deadline if leader_election else 0.0
+        self._fence = LeaderFence(grace)
+        self.client = Client(Transport(config, fence=self._fence if leader_election else None))
+        self.cache = Cache(self.client)
+        self._graceful_timeout = graceful_timeout
+        self._sync_timeout = sync_timeout
+        self._controllers: dict[str, Controller] = {}
+        self._recorders: list[EventRecorder] = []
+        self._runnables: list[Runnable] = []
+        self._leader_runnables: list[Runnable] = []
+        self._synced = False
+        self._beat = time.monotonic()
+        self._checks: dict[str, dict[str, Check]] = {
+            "/healthz": {"loop": lambda: self._lag(_HEALTHY_LAG_S)},
+            "/readyz": {"loop": lambda: self._lag(_READY_LAG_S), "caches": self._unsynced},
+        }
+        self._server = HealthServer(health_address, metrics_address, self._checks, registry)
+        self._stopping = asyncio.Event()
+        self._leading = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._failed: list[BaseException] = []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Ports that ``health`` and ``metrics`` are served on, once it runs."""
+        return self._server.ports
+
+    def register(self, controller: Controller) -> None:
+        """Run a controller; `Controller` calls it.
+
+        Raises:
+            ValueError: There is one of this name.
+        """
+        if controller.name in self._controllers:
+            raise ValueError(f"controller names must be unique: {controller.name}")
+        self._controllers[controller.name] = controller
+
+    def recorder(self, component: str) -> EventRecorder:
+        """Return a recorder of events that say they come from this component."""
+        recorder = EventRecorder(self.client, component)
+        self._recorders.append(recorder)
+        return recorder
+
+    def add(self, runnable: Runnable, *, leader_only: bool = True) -> None:
+        """Run something beside the controllers, from when the caches are complete until it is cancelled at the end.
+
+        Args:
+            runnable: What.
+            leader_only: Only while this process leads.
+        """
+        (self._leader_runnables if leader_only else self._runnables).append(runnable)
+
+    def add_check(self, name: str, check: Check, *, path: str = "/readyz") -> None:
+        """Add a check to ``/readyz`` or ``/healthz``; it is called in another thread and must not wait."""
+        self._checks[path][name] = check
+
+    def stop(self) -> None:
+        """Stop gracefully; from the manager's event loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until SIGTERM, SIGINT or ``stop``, and return when everything has ended.
+
+        Raises:
+            NotLeaderError: The lease was lost; everything was cancelled, and the process should end.
+            NotSyncedError: Something that is watched could not be listed in time.
+            Exception: What a runnable raised.
+        """
+        with self._signals():
+            control = ControlThread(
+                self.config, self._election, self._fence, self._server, self._leading.set, self._on_lost
+            )
+            await control.start()
+            if self._election is None:
+                self._leading.set()
+            try:
+                await self._run()
+            finally:
+                await self.client.close()
+                await control.stop(release=not self._lost.is_set())
+        if self._failed:
+            raise self._failed[0]
+        if self._lost.is_set():
+            raise NotLeaderError("the lease was lost")
+
+    async def _run(self) -> None:
+        background = [self._spawn(self._heartbeat(), "heartbeat"), self._spawn(self.cache.run(), "caches")]
+        writers: list[asyncio.Task[None]] = []
+        try:
+            if not await self._unless_stopping(self.cache.wait_synced(self._sync_timeout)):
+                return
+            self._synced = True
+            background += [self._spawn(_run(each), "runnable") for each in self._runnables]
+            if not await self._unless_stopping(self._leading.wait()):
+                return
+            recorders = [self._spawn(each.run(), "events") for each in self._recorders]
+            background += recorders
+            writers += [self._spawn(each.run(), f"controller {each.name}") for each in self._controllers.values()]
+            writers += [self._spawn(_run(each), "runnable") for each in self._leader_runnables]
+            await self._stopping.wait()
+        finally:
+            self._synced = False
+            await self._stop_writers(writers)
+            await _cancel(reversed(background))
+
+    async def _stop_writers(self, writers: list[asyncio.Task[None]]) -> None:
+        """Let reconciles end in time and events be written; after a lost lease cancel them at once."""
+        if not self._lost.is_set():
+            for controller in self._controllers.values():
+                controller.stop()
+            controlled = writers[: len(self._controllers)]
+            await _cancel(writers[len(self._controllers) :])
+            if controlled:
+                lost = asyncio.ensure_future(self._lost.wait())
+                ended = asyncio.gather(*controlled, return_exceptions=True)
+                await asyncio.wait((lost, ended), timeout=self._graceful_timeout, return_when=asyncio.FIRST_COMPLETED)
+                lost.cancel()
+        await _cancel(writers)
+        if not self._lost.is_set() and writers:
+            for recorder in self._recorders:
+                await recorder.drain(_EVENTS_S)
+
+    async def _unless_stopping(self, awaited: Awaitable[object]) -> bool:
+        """Wait for something, but not longer than until the manager stops; say whether it came."""
+        waiting, stopping = asyncio.ensure_future(awaited), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                return False
+            await waiting
+            return True
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task with an empty context; if it raises, everything stops."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name, context=contextvars.Context())
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s failed, everything stops: %s", task.get_name(), error, exc_info=error)
+            self._failed.append(error)
+            self._stopping.set()
+
+    def _on_lost(self) -> None:
+        self._lost.set()
+        self._stopping.set()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            self._beat = time.monotonic()
+            await asyncio.sleep(_BEAT_S)
+
+    def _lag(self, most: float) -> str:
+        lag = time.monotonic() - self._beat
+        return "" if lag < most + _BEAT_S else f"the event loop has not run for {lag:.0f} s"
+
+    def _unsynced(self) -> str:
+        return "" if self._synced else "not everything is listed"
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; only the main thread may ask for that."""
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        for number in caught:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+
+
+async def _run(runnable: Runnable) -> None:
+    await runnable()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        await asyncio.wait((task,))

@@ -1,0 +1,138 @@
+"""Keeps an informer equal to what the API server has: requests and pauses; what comes next is decided in `machine`."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+
+from dgdr_controller.runtime import machine
+from dgdr_controller.runtime.client import Client
+from dgdr_controller.runtime.errors import RequestError, RuntimeFault
+from dgdr_controller.runtime.informer import Informer
+from dgdr_controller.runtime.machine import Backoff, Pause, Phase, Position, Step
+from dgdr_controller.runtime.resource import Key, Stored
+from dgdr_controller.runtime.wire import WatchEvent, read_bookmark
+
+log = logging.getLogger(__name__)
+_SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
+"""Watches end at random times, so that those of many clients do not all begin anew at once."""
+
+
+class Reflector:
+    """Lists and watches one kind for ever.
+
+    Args:
+        client: Asks.
+        informer: Is told.
+        idle: Seconds of silence after which a connection counts as dead.
+    """
+
+    def __init__(self, client: Client, informer: Informer, *, idle: float = 150.0) -> None:
+        self._client = client
+        self._informer = informer
+        self._idle = idle
+        self._fresh: dict[Key, Stored] = {}
+        self._position = Position()
+
+    async def run(self) -> None:
+        """List, watch, go on after every fault; ends only when it is cancelled."""
+        backoff = Backoff(asyncio.get_running_loop().time)
+        while True:
+            step = await self._step()
+            self._position = step.position
+            if step.position.phase is not Phase.PAGES or not step.position.token:
+                self._fresh = {}
+            if step.pause is not Pause.NONE:
+                await asyncio.sleep(backoff.seconds(step.pause))
+
+    async def _step(self) -> Step:
+        """Send one request, follow it to its end, and return what comes next."""
+        loop = asyncio.get_running_loop()
+        begun, events = loop.time(), 0
+        try:
+            if self._position.phase is Phase.PAGES:
+                await self._read_page()
+                return Step(self._position)
+            async for event in self._events():
+                self._take(event)
+                events += 1
+                self._informer.problem = ""
+        except RequestError as error:
+            step = machine.failed(self._position, error)
+            self._note(error, step)
+            return step
+        except (RuntimeFault, ValueError) as error:  # no token; bytes that are no JSON: as a lost connection
+            self._informer.problem = f"{self._informer.resource}: {error}"
+            log.warning("watching %s fails: %s", self._informer.resource, error)
+            return Step(self._position.anew(), Pause.BACKOFF)
+        return machine.ended(self._position, loop.time() - begun, events)
+
+    def _events(self) -> AsyncIterator[WatchEvent]:
+        scope, position = self._informer.scope, self._position
+        params = {"labelSelector": scope.label_selector, "fieldSelector": scope.field_selector}
+        params = {name: value for name, value in params.items() if value}
+        if position.phase is Phase.STREAM:
+            params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        elif position.version:
+            params["resourceVersion"] = position.version
+        length = random.uniform(_SHORTEST_WATCH_S, _LONGEST_WATCH_S)  # noqa: S311 - spreads load
+        return self._client.watch(
+            self._informer.resource, scope.namespace, params=params, idle=self._idle, length=length
+        )
+
+    async def _read_page(self) -> None:
+        scope, position = self._informer.scope, self._position
+        page = await self._client.page(
+            self._informer.resource,
+            scope.namespace,
+            label_selector=scope.label_selector,
+            field_selector=scope.field_selector,
+            token=position.token,
+        )
+        for raw in page.items:
+            stored = self._informer.ingest(raw)
+            self._fresh[stored.key] = stored
+        if page.token:
+            self._position = position.paged(page.token)
+        else:
+            self._listed(page.version)
+
+    def _take(self, event: WatchEvent) -> None:
+        """Bring one event into the informer, or while the initial events come among what is to replace all."""
+        if event.type == "BOOKMARK":
+            bookmark = read_bookmark(event.object)
+            if self._position.phase is Phase.STREAM:
+                if bookmark.ends_initial:
+                    self._listed(bookmark.resource_version)
+                return
+            self._position = self._position.advanced(bookmark.resource_version)
+            self._informer.bookmark(bookmark.resource_version)
+            return
+        stored = self._informer.ingest(event.object)
+        if self._position.phase is Phase.STREAM:
+            if event.type == "DELETED":
+                self._fresh.pop(stored.key, None)
+            else:
+                self._fresh[stored.key] = stored
+            return
+        if event.type == "DELETED":
+            self._informer.remove(stored)
+        else:
+            self._informer.update(stored)
+        self._position = self._position.advanced(stored.meta.resource_version)
+
+    def _listed(self, version: str) -> None:
+        self._informer.replace(self._fresh, version)
+        self._fresh = {}
+        self._position = self._position.listed(version)
+
+    def _note(self, error: RequestError, step: Step) -> None:
+        informer = self._informer
+        if step.absent:
+            if not informer.absent:
+                log.warning("the API server knows no %s; looking again every half minute", informer.resource)
+            informer.is_absent()
+            return
+        level = logging.WARNING if step.pause is not Pause.NONE else logging.INFO
+        log.log(level, "watching %s: %s", informer.resource, error)
+        informer.problem = f"{informer.resource}: {error}" if step.pause is not Pause.NONE else ""
