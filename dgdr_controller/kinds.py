@@ -4,8 +4,14 @@ Fields that are not named here are skipped. Sources: Kubernetes' core/v1 and bat
 """
 
 import datetime as dt
+from typing import Any
 
 from msgspec import Struct, field
+from msgspec.json import Decoder
+
+from dgdr_api.names import DGD_KIND, GROUP, KIND
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.runtime import Resource
 
 
 class OwnerReference(Struct, frozen=True, rename="camel"):
@@ -145,6 +151,12 @@ class ConfigMap(Struct, frozen=True, rename="camel"):
     binary_data: dict[str, str] = field(default_factory=dict)
 
 
+class Named(Struct, frozen=True):
+    """An object of which nothing but its metadata is read."""
+
+    metadata: Meta
+
+
 class GraphComponentStatus(Struct, frozen=True, rename="camel"):
     """Replicas of one component of a deployment."""
 
@@ -166,3 +178,23 @@ class Graph(Struct, frozen=True):
 
     metadata: Meta
     status: GraphStatus = field(default_factory=GraphStatus)
+
+
+def _request(raw: bytes) -> DynamoGraphDeploymentRequest:
+    return DynamoGraphDeploymentRequest.model_validate_json(raw, by_alias=True, by_name=False)
+
+
+REQUESTS = Resource(GROUP, "v1beta1", "dynamographdeploymentrequests", KIND, decode=_request)
+GRAPHS = Resource(GROUP, "v1beta1", "dynamographdeployments", DGD_KIND, decode=Decoder(Graph).decode)
+JOBS = Resource("batch", "v1", "jobs", "Job", decode=Decoder(Job).decode)
+PODS = Resource("", "v1", "pods", "Pod", decode=Decoder(Pod).decode)
+NODES = Resource("", "v1", "nodes", "Node", decode=Decoder(Node).decode, namespaced=False)
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", decode=Decoder(ConfigMap).decode)
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", decode=Decoder(Named).decode)
+ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", decode=Decoder(Named).decode)
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", decode=Decoder(Named).decode)
+
+BY_KIND: dict[str, Resource[Any]] = {
+    resource.kind: resource for resource in (GRAPHS, JOBS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS)
+}
+"""The kinds that are written."""

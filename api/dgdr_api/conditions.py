@@ -138,7 +138,7 @@ class Profiling:
         return _true(cls.TYPE, "ProfilingCompleted", "Profiling job completed successfully")
 
     @classmethod
-    def not_created(cls, message: str) -> Condition:
+    def refused(cls, message: str) -> Condition:
         """Say why there can be no Job."""
         return _false(cls.TYPE, "JobCreationFailed", message)
 
@@ -208,7 +208,7 @@ class DeploymentReady:
         return _false(cls.TYPE, "DeploymentDeleted", "Deployment was deleted by user. Create a new DGDR to redeploy.")
 
     @classmethod
-    def rejected(cls, message: str) -> Condition:
+    def refused(cls, message: str) -> Condition:
         """Say why the API server refuses it."""
         return _false(cls.TYPE, "DeploymentRejected", message)
 

@@ -2,8 +2,10 @@
 
 import click
 
+from dgdr_controller.cli.manager import manager
 from dgdr_controller.cli.plan import plan
 from dgdr_controller.cli.profile import profile
+from dgdr_controller.cli.publish import publish
 from dgdr_controller.cli.validate import validate
 
 
@@ -18,4 +20,6 @@ def dgdr() -> None:
 
 dgdr.add_command(plan)
 dgdr.add_command(profile)
+dgdr.add_command(publish)
+dgdr.add_command(manager)
 dgdr.add_command(validate)

@@ -87,9 +87,7 @@ class Decision:
     after_s: float | None = None
 
 
-def enter(
-    world: World, phase: Phase, *conditions: Condition, anew: bool = False, **changes: object
-) -> Status:
+def enter(world: World, phase: Phase, *conditions: Condition, anew: bool = False, **changes: object) -> Status:
     """Return the status in a phase: with these conditions and changed fields, and the aggregate that follows.
 
     Args:

@@ -47,7 +47,9 @@ def deployed(world: World) -> Decision:
     if not world.graphs_known:
         return Decision(enter(world, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=_LOOK_AGAIN_S)
     if graph is None or not is_ours(graph, world):
-        message = f"DGD {name} was deleted. DGDR will not recreate it. Delete this DGDR and create a new one to redeploy."
+        message = (
+            f"DGD {name} was deleted. DGDR will not recreate it. Delete this DGDR and create a new one to redeploy."
+        )
         return Decision(
             enter(world, Phase.FAILED, DeploymentReady.deleted(), dgd_name=None, deployment_info=None),
             events=[Event("DeploymentDeleted", message, warning=True)],

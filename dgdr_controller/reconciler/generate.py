@@ -1,6 +1,5 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
-
 from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import (
     ConfigurationWarning,
@@ -88,7 +87,10 @@ def _merged(world: World, results: Results) -> list[RequestWarning]:
     """Return one warning of each type: conditions have one place for each."""
     note = version_note(_graph_request(world, results), world.settings)
     warnings = [*results.warnings, *([ConfigurationWarning.note(note)] if note else [])]
-    by_type = {type_: [w.message for w in warnings if w.type == type_] for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)}
+    by_type = {
+        type_: [w.message for w in warnings if w.type == type_]
+        for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)
+    }
     return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
 
 
@@ -163,5 +165,3 @@ def _fail(world: World, message: str) -> Decision:
         enter(world, Phase.FAILED, Profiling.completed(), SpecGenerated.failed(message)),
         events=[Event("GenerationFailed", message, warning=True)],
     )
-
-

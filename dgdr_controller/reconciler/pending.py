@@ -1,7 +1,9 @@
 """Pending: is the request sound, which GPUs are there, then the Job."""
 
+from collections.abc import Sequence
+
 from dgdr_api.conditions import Profiling, Validation
-from dgdr_api.errors import InvalidRequestError
+from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
 from dgdr_api.status import Phase, ProfilingResults
 from dgdr_api.v1beta1 import Hardware
@@ -25,15 +27,12 @@ def pending(world: World) -> Decision:
             enter(world, Phase.PENDING, Profiling.discovering()),
             events=[Event("Initialized", "DGDR initialized successfully")],
         )
+    if errors := validate(request):
+        return _invalid(world, errors)
     try:
-        if errors := validate(request):
-            raise InvalidRequestError(errors)
         hardware = resolve(request.spec.hardware or Hardware(), world.nodes)
     except InvalidRequestError as error:
-        message = "; ".join(map(str, error.errors))
-        return Decision(
-            enter(world, Phase.FAILED, Validation.failed(message)), events=[Event("ValidationFailed", message, warning=True)]
-        )
+        return _invalid(world, error.errors)
     except NotFoundError as error:
         waiting = Profiling.waiting("WaitingForHardware", str(error))
         return Decision(enter(world, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
@@ -55,6 +54,14 @@ def pending(world: World) -> Decision:
         ensure=job_objects(run),
         annotations={ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {},
         events=[Event("ProfilingJobCreated", "Profiling job created")],
+    )
+
+
+def _invalid(world: World, errors: Sequence[FieldError]) -> Decision:
+    message = "; ".join(map(str, errors))
+    return Decision(
+        enter(world, Phase.FAILED, Validation.failed(message)),
+        events=[Event("ValidationFailed", message, warning=True)],
     )
 
 
@@ -83,10 +90,7 @@ def _left_over(world: World, run: Run) -> Decision | None:
             foreign.append(f"{kind} {found.metadata.name}")
     if not remove and not foreign:
         return None
-    waiting = Profiling.waiting(
-        "NameConflict" if foreign else "WaitingForCleanup",
-        f"{' and '.join(foreign)} of another owner {'is' if len(foreign) == 1 else 'are'} in the way; waiting until gone"
-        if foreign
-        else "Removing the objects of the run before",
-    )
+    waiting = Profiling.waiting("WaitingForCleanup", "Removing the objects of the run before")
+    if foreign:
+        waiting = Profiling.waiting("NameConflict", f"In the way, and of another owner: {' and '.join(foreign)}")
     return Decision(enter(world, Phase.PENDING, Validation.passed(), waiting), remove=remove, after_s=_GONE_S)

@@ -50,23 +50,28 @@ class Trouble:
 
 
 def profiling(world: World) -> Decision:
-    """Follow the Job."""
-    job, output = world.job, world.output
-    mine = job if job is not None and _is_mine(job, world) else None
+    """Follow the Job: a result counts whatever became of the Job, else the Job is what is looked at."""
+    output = world.output
     if output is not None and output.is_final and _answers(output, world):
         if output.run.status is RunState.SUCCESS:
             return generate(world, output)
         if output.run.exit_code in (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE):
             return _fail(world, output.run.phase, f"profiling failed: {output.run.error}")
-    if mine is None:
+    job = world.job
+    if job is None or not _is_mine(job, world):
         return _without_job(world)
-    if mine.metadata.uid not in _seen(world):
-        return _remember(world, mine)
-    if failed := _condition(mine, "Failed"):
-        return _fail(world, output.run.phase if output else None, _why(failed, world.pods, output))
-    if completed := _condition(mine, "Complete"):
+    return _remember(world, job) if job.metadata.uid not in _seen(world) else _with_job(world, job)
+
+
+def _with_job(world: World, job: Job) -> Decision:
+    """Follow a Job whose result is not there."""
+    if failed := _condition(job, "Failed"):
+        return _fail(world, world.output.run.phase if world.output else None, _why(failed, world.pods, world.output))
+    if completed := _condition(job, "Complete"):
         if completed[2] and (world.now - completed[2]).total_seconds() > _RESULT_S:
-            return _fail(world, None, "the profiling Job completed, but its result was not published; see its pod's log")
+            return _fail(
+                world, None, "the profiling Job completed, but its result was not published; see its pod's log"
+            )
         return Decision(_follow(world), after_s=5.0)
     if trouble := next(filter(None, map(_trouble, world.pods)), None):
         return _stuck(world, trouble)
@@ -74,7 +79,9 @@ def profiling(world: World) -> Decision:
 
 
 def _is_mine(job: Job, world: World) -> bool:
-    return any(owner.uid == world.uid for owner in job.metadata.owner_references) and not job.metadata.deletion_timestamp
+    return (
+        any(owner.uid == world.uid for owner in job.metadata.owner_references) and not job.metadata.deletion_timestamp
+    )
 
 
 def _answers(output: Output, world: World) -> bool:
@@ -167,11 +174,15 @@ def _trouble(pod: Pod) -> Trouble | None:
     name, status = pod.metadata.name, pod.status
     for each in status.conditions:
         if each.type == "PodScheduled" and each.status == "False":
-            return Trouble("Unschedulable", f"pod {name} cannot be scheduled: {each.message}", each.last_transition_time)
+            return Trouble(
+                "Unschedulable", f"pod {name} cannot be scheduled: {each.message}", each.last_transition_time
+            )
     for container in (*status.init_container_statuses, *status.container_statuses):
         waiting = container.state.waiting
         if waiting and waiting.reason in _STUCK:
-            words = f"pod {name} cannot start: {waiting.reason} of {container.image or container.name}: {waiting.message}"
+            words = (
+                f"pod {name} cannot start: {waiting.reason} of {container.image or container.name}: {waiting.message}"
+            )
             return Trouble(_STUCK[waiting.reason], words.rstrip(": "), pod.metadata.creation_timestamp)
     return None
 

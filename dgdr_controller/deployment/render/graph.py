@@ -72,7 +72,6 @@ class GraphRequest:
     image: str | None
     runtime_version: str | None
 
-
     @classmethod
     def of(cls, spec: DgdrSpec, name: str, namespace: str | None, uid: str | None, model: str) -> "GraphRequest":
         """Return what a request says about its graph.

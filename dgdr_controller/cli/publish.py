@@ -1,0 +1,38 @@
+"""``dgdr publish``: the container beside the profiler that carries its files into the cluster."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from dgdr_api.names import output_name
+from dgdr_controller.profiling.publisher import Source
+from dgdr_controller.profiling.publisher import publish as publish_files
+from dgdr_controller.runtime import Client, Config, Key
+from dgdr_controller.runtime.log import configure
+
+
+@click.command()
+@click.option(
+    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Where the profiler writes."
+)
+@click.option("--name", required=True, envvar="DGDR_NAME", help="Name of the request.")
+@click.option("--namespace", required=True, envvar="DGDR_NAMESPACE", help="Its namespace.")
+@click.option("--job-uid", required=True, envvar="DGDR_JOB_UID", help="UID of the Job.")
+@click.option("--inputs", required=True, envvar="DGDR_INPUTS", help="Hash of what the profiler works from.")
+def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: str) -> None:
+    """Publish a profiling's progress and results until SIGTERM."""
+    configure()
+    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs)))
+
+
+async def _run(key: Key, source: Source) -> None:
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    client = Client(Config.load())
+    try:
+        await publish_files(client, key, source, stop)
+    finally:
+        await client.close()

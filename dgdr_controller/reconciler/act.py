@@ -1,0 +1,133 @@
+"""The only place that writes: carries a decision out, in its order, so that it can be cut anywhere and repeated."""
+
+from typing import Any
+
+from dgdr_api.names import ANNOTATION_UID
+from dgdr_api.status import Phase, Status
+from dgdr_controller.kinds import BY_KIND, REQUESTS
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
+from dgdr_controller.reconciler.world import World
+from dgdr_controller.runtime import (
+    AlreadyExistsError,
+    ApiError,
+    Client,
+    ConflictError,
+    EventRecorder,
+    InvalidError,
+    Key,
+    NotFoundError,
+    ObjectMeta,
+    Reference,
+    Result,
+)
+from dgdr_controller.runtime.errors import BadRequestError
+
+_FIELD_MANAGER = "dgdr-controller"
+
+
+async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: World, decision: Decision) -> Result:
+    """Carry a decision out.
+
+    Args:
+        client: The API server.
+        events: Tells people.
+        meta: Metadata of the request as it was observed.
+        world: What was observed.
+        decision: What is to be done.
+
+    Returns:
+        When to look again.
+
+    Raises:
+        ApiError: The API server refuses for now, or somebody was faster: to be tried again.
+    """
+    key = Key(meta.namespace, meta.name)
+    for each in decision.remove:
+        try:
+            await client.delete(BY_KIND[each.kind], Key(meta.namespace, each.name), uid=each.uid)
+        except (NotFoundError, ConflictError):
+            continue  # it is gone, or another one has its name by now
+    for wanted in decision.ensure:
+        try:
+            await _ensure(client, wanted, world)
+        except (InvalidError, BadRequestError) as error:
+            if wanted.refused is None:
+                raise
+            return await _write(client, events, meta, world, _refused(world, wanted, error))
+        except ApiError as error:
+            if wanted.refused is not None and not isinstance(error, ConflictError):
+                await _say(client, meta, world, wanted, error)
+            raise
+    version = meta.resource_version
+    if decision.annotations:
+        change = {"metadata": {"annotations": dict(decision.annotations), "resourceVersion": version}}
+        patched = await client.patch(REQUESTS, key, change)
+        version = (patched.metadata.model_extra or {}).get("resourceVersion", version)
+    return await _write(client, events, meta, world, decision, version)
+
+
+async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
+    """Bring an object into being; one of its name that is not of this request is a conflict."""
+    manifest = wanted.manifest
+    resource = BY_KIND[manifest["kind"]]
+    if wanted.how is How.APPLY:
+        await client.apply(resource, manifest, field_manager=_FIELD_MANAGER, force=True)
+        return
+    try:
+        await client.create(resource, manifest)
+    except AlreadyExistsError:
+        found = await client.get(resource, Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"]))
+        if not _is_of(found, world.uid):
+            raise
+
+
+def _is_of(found: Any, uid: str) -> bool:
+    """Say whether an object proves to be of this request: by its owner, or by the UID that it carries."""
+    metadata = found.metadata
+    owners = {owner.uid for owner in metadata.owner_references}
+    return metadata.deletion_timestamp is None and (uid in owners or metadata.annotations.get(ANNOTATION_UID) == uid)
+
+
+def _refused(world: World, wanted: Ensure, error: ApiError) -> Decision:
+    """Return the end of a request whose object the API server will never take."""
+    name = wanted.manifest["metadata"]["name"]
+    message = f"{wanted.manifest['kind']} {name} was refused: {error.message}"
+    condition = _condition(wanted, message)
+    reason = "DeploymentCreationFailed" if wanted.manifest["kind"] == "DynamoGraphDeployment" else "ProfilingJobFailed"
+    return Decision(enter(world, Phase.FAILED, condition), events=[Event(reason, message, warning=True)])
+
+
+def _condition(wanted: Ensure, message: str) -> Any:
+    assert wanted.refused is not None  # noqa: S101 - the caller looked
+    return wanted.refused.refused(message)
+
+
+async def _say(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, error: ApiError) -> None:
+    """Say what is awaited, once; the phase stays."""
+    name = wanted.manifest["metadata"]["name"]
+    status = world.request.status or Status()
+    condition = wanted.refused.waiting("WaitingForApi", f"{wanted.manifest['kind']} {name}: {error.message}")  # type: ignore[union-attr]
+    status = status.with_conditions([condition], world.generation, world.time)
+    await _write_status(client, meta, world, status, meta.resource_version)
+
+
+async def _write(
+    client: Client,
+    events: EventRecorder,
+    meta: ObjectMeta,
+    world: World,
+    decision: Decision,
+    version: str = "",
+) -> Result:
+    await _write_status(client, meta, world, decision.status, version or meta.resource_version)
+    about = Reference.to(REQUESTS, meta)
+    for event in decision.events:
+        (events.warning if event.warning else events.normal)(about, event.reason, event.message)
+    return Result.done() if decision.after_s is None else Result.after(decision.after_s)
+
+
+async def _write_status(client: Client, meta: ObjectMeta, world: World, status: Status, version: str) -> None:
+    """Write the status, unless it says what is there already."""
+    if status != world.request.status:
+        content = status.model_dump(mode="json", exclude_none=True)
+        await client.replace_status(REQUESTS, Key(meta.namespace, meta.name), content, resource_version=version)

@@ -1,0 +1,106 @@
+"""The reconciler of requests: reads everything from the cache, asks the phase's module, lets `act` write."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable
+
+from pydantic import ValidationError
+
+from dgdr_api.conditions import Succeeded, Validation
+from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
+from dgdr_api.status import Phase, Status
+from dgdr_controller.hardware.nodes import NodeGpus, read_node
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS
+from dgdr_controller.profiling import output
+from dgdr_controller.reconciler.act import act
+from dgdr_controller.reconciler.decision import Decision
+from dgdr_controller.reconciler.deploying import deployed, deploying
+from dgdr_controller.reconciler.failed import failed
+from dgdr_controller.reconciler.pending import pending
+from dgdr_controller.reconciler.profiling import profiling
+from dgdr_controller.reconciler.ready import ready
+from dgdr_controller.reconciler.world import World
+from dgdr_controller.runtime import Cache, Client, EventRecorder, Key, ObjectMeta, Result, Stored
+from dgdr_controller.settings import Settings
+
+PHASES: dict[Phase | None, Callable[[World], Decision]] = {
+    None: pending,
+    Phase.PENDING: pending,
+    Phase.PROFILING: profiling,
+    Phase.READY: ready,
+    Phase.DEPLOYING: deploying,
+    Phase.DEPLOYED: deployed,
+    Phase.FAILED: failed,
+}
+BY_JOB = "job"
+"""Index of pods by the Job that they belong to."""
+
+_log = logging.getLogger(__name__)
+
+
+class RequestReconciler:
+    """Takes requests from ``kubectl apply`` to a deployment."""
+
+    def __init__(self, cache: Cache, client: Client, events: EventRecorder, settings: Settings) -> None:
+        """Keep what it works with; all state is in the API server."""
+        self._cache = cache
+        self._client = client
+        self._events = events
+        self._settings = settings
+
+    async def reconcile(self, key: Key) -> Result:
+        """Take one step with a request."""
+        meta = self._cache.meta(REQUESTS, key)
+        if meta is None or meta.deletion_timestamp:
+            return Result.done()
+        try:
+            world = self._observe(key, meta)
+        except ValidationError as error:
+            return await self._unreadable(key, meta, error)
+        if world is None:
+            return Result.done()
+        phase = world.request.status.phase if world.request.status else None
+        return await act(self._client, self._events, meta, world, PHASES[phase](world))
+
+    def _observe(self, key: Key, meta: ObjectMeta) -> World | None:
+        """Read everything around a request."""
+        request = self._cache.get(REQUESTS, key)
+        if request is None:
+            return None
+        name = request.status.dgd_name if request.status else None
+        job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
+        output_map = self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name)))
+        return World(
+            request=request,
+            generation=meta.generation,
+            settings=self._settings,
+            now=dt.datetime.now(dt.UTC),
+            job=job,
+            pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job_name(key.name)) if job else (),
+            output_map=output_map,
+            output=output.read(output_map) if output_map else None,
+            graph=self._cache.get(GRAPHS, Key(key.namespace, name or dgd_name(key.name))),
+            graphs_known=self._cache.available(GRAPHS),
+            nodes=self._nodes(),
+        )
+
+    def _nodes(self) -> tuple[NodeGpus, ...]:
+        return tuple(filter(None, map(read_node, self._cache.list(NODES))))
+
+    async def _unreadable(self, key: Key, meta: ObjectMeta, error: ValidationError) -> Result:
+        """Say that the request is written in a way that this version does not know (no webhook was in between)."""
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5])
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = Status(phase=Phase.FAILED, observed_generation=meta.generation)
+        status = status.with_conditions([Validation.failed(problems)], meta.generation, now)
+        status = status.with_conditions([Succeeded.of(Phase.FAILED, status.conditions)], meta.generation, now)
+        _log.warning("request %s cannot be read: %s", key, problems)
+        content = status.model_dump(mode="json", exclude_none=True)
+        await self._client.replace_status(REQUESTS, key, content, resource_version=meta.resource_version)
+        return Result.done()
+
+
+def by_labels(stored: Stored) -> Iterable[Key]:
+    """Return the request that an object's labels name: deployments and ConfigMaps are not owned by it, or not only."""
+    name, namespace = stored.meta.label(LABEL_NAME), stored.meta.label(LABEL_NAMESPACE)
+    return [Key(namespace, name)] if name and namespace else []
