@@ -9,7 +9,9 @@ class ValueSource(StrEnum):
     """Who said what the hardware is."""
 
     SPEC = "spec"
+    DCGM = "dcgm"
     NODE_LABELS = "node-labels"
+    NODE_ALLOCATABLE = "node-allocatable"
     COMMAND_LINE = "command-line"
     SKU_TABLE = "sku-table"
 

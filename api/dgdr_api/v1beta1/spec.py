@@ -1,21 +1,16 @@
-"""DynamoGraphDeploymentRequest, version ``nvidia.com/v1beta1``: the hub and storage version.
+"""What a user writes: the spec of a request.
 
-The docstring of a field is its description in the CRD (``kubectl explain dgdr.spec``). Fields without a value are
-None: what applies then is decided in one place, `dgdr_api.defaults.effective`. Rules that involve more than one
-field are in `dgdr_api.validation`.
+Fields without a value are None: what applies then is decided in one place, `dgdr_api.defaults.effective`. Rules that
+involve more than one field are in `dgdr_api.validation`.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
 from dgdr_api.model import ApiModel
-from dgdr_api.names import GROUP
-from dgdr_api.status import Status
-
-API_VERSION = f"{GROUP}/v1beta1"
 
 
 class Backend(StrEnum):
@@ -45,23 +40,6 @@ class OptimizationType(StrEnum):
 Positive = Annotated[float, Field(gt=0, le=1e9)]  # the bound keeps arithmetic finite and typing errors out
 Milliseconds = Positive
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]  # upstream's int32
-
-
-class ObjectMeta(ApiModel):
-    """Kubernetes object metadata; fields that are not listed are kept as they are."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str = Field(min_length=1)
-    """Name of the object, unique in its namespace."""
-    namespace: str | None = None
-    """Namespace of the object."""
-    uid: str | None = None
-    """Identity given by the API server; absent in a file."""
-    labels: dict[str, str] | None = None
-    """Labels of the object."""
-    annotations: dict[str, str] | None = None
-    """Annotations of the object."""
 
 
 class ModelCache(ApiModel):
@@ -137,14 +115,14 @@ FeatureSetting = bool | dict[str, JsonValue] | None
 
 
 class Features(ApiModel):
-    """Optional parts of the deployment: true, false, or an object (``{enabled: false}`` is off)."""
+    """Optional parts of the deployment; each is off unless it is written."""
 
     planner: FeatureSetting = None
-    """Planner that scales the deployment at run time; an object is its configuration."""
+    """Planner that scales the deployment at run time: true, false, or an object with its configuration."""
     kv_router: FeatureSetting = None
-    """Router that prefers workers which hold a request's KV cache."""
+    """Router that prefers workers which hold a request's KV cache: true, false, or an object with `enabled`."""
     mocker: FeatureSetting = None
-    """Simulated workers instead of real engines, for tests."""
+    """Simulated workers instead of real engines, for tests: true, false, or an object with `enabled`."""
 
     @field_validator("planner", "kv_router", "mocker", mode="before")
     @classmethod
@@ -174,29 +152,8 @@ class DgdrSpec(ApiModel):
     auto_apply: bool = True
     """Whether the chosen configuration is deployed at once. Default: true."""
     model_cache: ModelCache | None = None
-    """Weights on a PersistentVolumeClaim."""
     hardware: Hardware | None = None
-    """GPUs that may be used; discovered where absent."""
     workload: Workload | None = None
-    """The load to be served."""
     sla: Sla | None = None
-    """Latency targets."""
     overrides: Overrides | None = None
-    """Changes to the generated objects."""
     features: Features | None = None
-    """Optional parts of the deployment."""
-
-
-class DynamoGraphDeploymentRequest(ApiModel):
-    """Deploy by intent: a request that becomes a DynamoGraphDeployment."""
-
-    api_version: Literal["nvidia.com/v1beta1"]
-    """Version of this representation."""
-    kind: Literal["DynamoGraphDeploymentRequest"]
-    """Kind of the object."""
-    metadata: ObjectMeta
-    """Name, namespace, labels and annotations."""
-    spec: DgdrSpec
-    """What is wanted."""
-    status: Status | None = None
-    """What the controller found and did."""
