@@ -97,8 +97,9 @@ test-unit: $(STAMP) ## Tests without simulator, cluster and images: less than a 
 coverage: $(STAMP) ## Branch coverage of the unit tests.
 	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images" --cov --cov-report=term-missing:skip-covered
 
-.PHONY: generate
-generate: $(STAMP) ## Write the generated files.
+.PHONY: generate manifests
+manifests: generate
+generate: $(STAMP) ## Write the generated files, the CRD among them (also: make manifests).
 	@$(BIN)/python hack/generate.py
 
 .PHONY: format

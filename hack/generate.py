@@ -4,11 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+import yaml
+
+from dgdr_api import crd
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.profiling.protocol import Results
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+CRDS = ROOT / "config" / "crd" / "bases"
 
 
 def generated() -> dict[Path, str]:
@@ -20,7 +25,12 @@ def generated() -> dict[Path, str]:
     return {
         REFERENCE / name: json.dumps(model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
         for name, model in models.items()
-    }
+    } | {CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition()}
+
+
+def _definition() -> str:
+    text = yaml.safe_dump(crd.manifest(), sort_keys=False, allow_unicode=True, width=120)
+    return f"# Made from api/dgdr_api by 'make manifests'.\n{text}"
 
 
 def main() -> int:
