@@ -3,21 +3,70 @@
 The sentences of SLAWarning and ConfigurationWarning are those of the design proposal ("Warning Conditions").
 """
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from dgdr_api.model import ApiModel
-from dgdr_api.status import Condition, Phase
+from dgdr_api.v1beta1.status import Condition, Phase
 
 
-def _true(type_: str, reason: str, message: str) -> Condition:
-    return Condition(type=type_, status="True", reason=reason, message=message)
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a condition says, before it is known when and of which generation.
+
+    Attributes:
+        type: What it is about.
+        status: Whether it holds.
+        reason: Why, in one word for programs.
+        message: Why, in a sentence for people.
+    """
+
+    type: str
+    status: Literal["True", "False"]
+    reason: str
+    message: str
 
 
-def _false(type_: str, reason: str, message: str) -> Condition:
-    return Condition(type=type_, status="False", reason=reason, message=message)
+def stated(
+    before: Sequence[Condition], statements: Sequence[Statement], generation: int, now: dt.datetime
+) -> tuple[Condition, ...]:
+    """Return conditions with these statements in them, each replacing that of its type.
+
+    The transition time of one whose status stays is kept (Kubernetes' API conventions).
+
+    Args:
+        before: Conditions so far.
+        statements: What is to be said.
+        generation: Generation of the spec that it is said of.
+        now: When.
+    """
+    merged = {condition.type: condition for condition in before}
+    for each in statements:
+        old = merged.get(each.type)
+        merged[each.type] = Condition(
+            type=each.type,
+            status=each.status,
+            reason=each.reason,
+            message=each.message[:_MESSAGE],
+            observed_generation=generation,
+            last_transition_time=old.last_transition_time if old and old.status == each.status else now,
+        )
+    return tuple(merged.values())
+
+
+_MESSAGE = 32768
+"""Longest message of a condition (metav1.Condition)."""
+
+
+def _true(type_: str, reason: str, message: str) -> Statement:
+    return Statement(type_, "True", reason, message)
+
+
+def _false(type_: str, reason: str, message: str) -> Statement:
+    return Statement(type_, "False", reason, message)
 
 
 class RequestWarning(ApiModel):
@@ -95,12 +144,12 @@ class Validation:
     TYPE = "Validation"
 
     @classmethod
-    def passed(cls) -> Condition:
+    def passed(cls) -> Statement:
         """Say that it can."""
         return _true(cls.TYPE, "ValidationPassed", "DGDR spec validation passed")
 
     @classmethod
-    def failed(cls, message: str) -> Condition:
+    def failed(cls, message: str) -> Statement:
         """Name every field that is wrong."""
         return _false(cls.TYPE, "ValidationFailed", message)
 
@@ -111,39 +160,39 @@ class Profiling:
     TYPE = "Profiling"
 
     @classmethod
-    def discovering(cls) -> Condition:
+    def discovering(cls) -> Statement:
         """Say that the hardware is looked for."""
         return _false(cls.TYPE, "DiscoveringHardware", "Discovering GPU hardware and preparing profiling job")
 
     @classmethod
-    def waiting(cls, reason: str, message: str) -> Condition:
+    def waiting(cls, reason: str, message: str) -> Statement:
         """Say what is awaited before the Job can be made, or what keeps its pod from running."""
         return _false(cls.TYPE, reason, message)
 
     @classmethod
-    def running(cls, phase: str, message: str) -> Condition:
+    def running(cls, phase: str, message: str) -> Statement:
         """Say what the profiler does."""
         return _false(cls.TYPE, phase or "ProfilingRunning", message or "Profiling is in progress")
 
     @classmethod
-    def retrying(cls) -> Condition:
+    def retrying(cls) -> Statement:
         """Say that a Job is made anew."""
         return _false(
             cls.TYPE, "RetryingJob", "The profiling Job was deleted before its result was there; making another"
         )
 
     @classmethod
-    def completed(cls) -> Condition:
+    def completed(cls) -> Statement:
         """Say that the result is there."""
         return _true(cls.TYPE, "ProfilingCompleted", "Profiling job completed successfully")
 
     @classmethod
-    def refused(cls, message: str) -> Condition:
+    def refused(cls, message: str) -> Statement:
         """Say why there can be no Job."""
         return _false(cls.TYPE, "JobCreationFailed", message)
 
     @classmethod
-    def failed(cls, phase: str | None, message: str) -> Condition:
+    def failed(cls, phase: str | None, message: str) -> Statement:
         """Say in which sub-phase it failed, and why."""
         return _false(cls.TYPE, f"{phase or 'Profiling'}Failed", message)
 
@@ -154,7 +203,7 @@ class ProfilingComplete:
     TYPE = "ProfilingComplete"
 
     @classmethod
-    def done(cls, choice: str) -> Condition:
+    def done(cls, choice: str) -> Statement:
         """Say what was chosen."""
         return _true(cls.TYPE, "ProfilingCompleted", choice)
 
@@ -165,19 +214,19 @@ class SpecGenerated:
     TYPE = "SpecGenerated"
 
     @classmethod
-    def applied(cls) -> Condition:
+    def applied(cls) -> Statement:
         """Say that it is, and is deployed now."""
         return _true(cls.TYPE, "SpecGenerated", "DynamoGraphDeployment spec generated successfully")
 
     @classmethod
-    def available(cls) -> Condition:
+    def available(cls) -> Statement:
         """Say that it is, and where."""
         return _true(
             cls.TYPE, "SpecGenerated", "Generated spec is available in annotation nvidia.com/generated-dgd-spec"
         )
 
     @classmethod
-    def failed(cls, message: str) -> Condition:
+    def failed(cls, message: str) -> Statement:
         """Say why it is not."""
         return _false(cls.TYPE, "GenerationFailed", message)
 
@@ -188,32 +237,32 @@ class DeploymentReady:
     TYPE = "DeploymentReady"
 
     @classmethod
-    def in_progress(cls, name: str, state: str) -> Condition:
+    def in_progress(cls, name: str, state: str) -> Statement:
         """Say in which state it is."""
         return _false(cls.TYPE, "DeploymentInProgress", f"DGD {name} is in {state or 'initializing'} state")
 
     @classmethod
-    def ready(cls, name: str) -> Condition:
+    def ready(cls, name: str) -> Statement:
         """Say that it does."""
         return _true(cls.TYPE, "DeploymentReady", f"DynamoGraphDeployment {name} is ready")
 
     @classmethod
-    def degraded(cls, state: str) -> Condition:
+    def degraded(cls, state: str) -> Statement:
         """Say that it did."""
         return _false(cls.TYPE, "DeploymentDegraded", f"Deployment degraded to {state}")
 
     @classmethod
-    def deleted(cls) -> Condition:
+    def deleted(cls) -> Statement:
         """Say that it is gone."""
         return _false(cls.TYPE, "DeploymentDeleted", "Deployment was deleted by user. Create a new DGDR to redeploy.")
 
     @classmethod
-    def refused(cls, message: str) -> Condition:
+    def refused(cls, message: str) -> Statement:
         """Say why the API server refuses it."""
         return _false(cls.TYPE, "DeploymentRejected", message)
 
     @classmethod
-    def name_conflict(cls, name: str) -> Condition:
+    def name_conflict(cls, name: str) -> Statement:
         """Say that another object has its name, and both ways out."""
         return _false(
             cls.TYPE,
@@ -223,12 +272,12 @@ class DeploymentReady:
         )
 
     @classmethod
-    def waiting(cls, reason: str, message: str) -> Condition:
+    def waiting(cls, reason: str, message: str) -> Statement:
         """Say what is awaited."""
         return _false(cls.TYPE, reason, message)
 
     @classmethod
-    def not_installed(cls) -> Condition:
+    def not_installed(cls) -> Statement:
         """Say that the cluster has no Dynamo."""
         return cls.waiting(
             "WaitingForDynamo",
@@ -255,7 +304,7 @@ class Succeeded:
     }
 
     @classmethod
-    def of(cls, phase: Phase, conditions: Sequence[Condition]) -> Condition:
+    def of(cls, phase: Phase, conditions: Sequence[Condition]) -> Statement:
         """Return the aggregate; of a failed request it names the first cause."""
         if phase is not Phase.FAILED:
             return cls._OTHERS[phase]
@@ -266,7 +315,7 @@ class Succeeded:
         return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
 
 
-def of_warning(warning: RequestWarning) -> Condition:
+def of_warning(warning: RequestWarning) -> Statement:
     """Return a warning as the condition that shows it."""
     return _true(warning.type, warning.type, warning.message)
 

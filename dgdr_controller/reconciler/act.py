@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from dgdr_api.conditions import stated
 from dgdr_api.names import ANNOTATION_UID
-from dgdr_api.status import Phase, Status
+from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import BY_KIND, REQUESTS
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
 from dgdr_controller.reconciler.world import World
@@ -105,9 +106,9 @@ def _condition(wanted: Ensure, message: str) -> Any:
 async def _say(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, error: ApiError) -> None:
     """Say what is awaited, once; the phase stays."""
     name = wanted.manifest["metadata"]["name"]
-    status = world.request.status or Status()
-    condition = wanted.refused.waiting("WaitingForApi", f"{wanted.manifest['kind']} {name}: {error.message}")  # type: ignore[union-attr]
-    status = status.with_conditions([condition], world.generation, world.time)
+    statement = wanted.refused.waiting("WaitingForApi", f"{wanted.manifest['kind']} {name}: {error.message}")  # type: ignore[union-attr]
+    conditions = stated(world.status.conditions or (), [statement], world.generation, world.now)
+    status = world.status.model_copy(update={"conditions": conditions})
     await _write_status(client, meta, world, status, meta.resource_version)
 
 
@@ -126,7 +127,7 @@ async def _write(
     return Result.done() if decision.after_s is None else Result.after(decision.after_s)
 
 
-async def _write_status(client: Client, meta: ObjectMeta, world: World, status: Status, version: str) -> None:
+async def _write_status(client: Client, meta: ObjectMeta, world: World, status: DgdrStatus, version: str) -> None:
     """Write the status, unless it says what is there already."""
     if status != world.request.status:
         content = status.model_dump(mode="json", exclude_none=True)

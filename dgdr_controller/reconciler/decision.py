@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from dgdr_api.conditions import Succeeded
-from dgdr_api.status import Condition, Phase, Status
+from dgdr_api.conditions import Statement, Succeeded, stated
+from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.reconciler.world import World
 
 Manifest = dict[str, Any]
@@ -79,7 +79,7 @@ class Decision:
         after_s: When to look again though nothing changes, in seconds; None: not at all.
     """
 
-    status: Status
+    status: DgdrStatus
     remove: Sequence[Remove] = ()
     ensure: Sequence[Ensure] = ()
     annotations: Mapping[str, str | None] = field(default_factory=dict)
@@ -87,18 +87,18 @@ class Decision:
     after_s: float | None = None
 
 
-def enter(world: World, phase: Phase, *conditions: Condition, anew: bool = False, **changes: object) -> Status:
-    """Return the status in a phase: with these conditions and changed fields, and the aggregate that follows.
+def enter(world: World, phase: Phase, *statements: Statement, anew: bool = False, **changes: object) -> DgdrStatus:
+    """Return the status in a phase: with what is stated and changed, and the aggregate that follows.
 
     Args:
         world: What exists.
         phase: The phase.
-        conditions: Conditions that replace those of their type.
+        statements: Each replaces the condition of its type.
         anew: Forget everything that was found for an earlier generation or try.
         changes: Fields of the status.
     """
-    status = (None if anew else world.request.status) or Status()
-    status = status.model_copy(update={"phase": phase, "observed_generation": world.generation} | changes)
-    status = status.with_conditions(conditions, world.generation, world.time)
-    aggregate = Succeeded.of(phase, status.conditions)
-    return status.with_conditions([aggregate], world.generation, world.time)
+    before = DgdrStatus() if anew else world.status
+    conditions = stated(before.conditions or (), statements, world.generation, world.now)
+    conditions = stated(conditions, [Succeeded.of(phase, conditions)], world.generation, world.now)
+    fixed = {"phase": phase, "observed_generation": world.generation, "conditions": conditions}
+    return before.model_copy(update=changes | fixed)

@@ -2,7 +2,7 @@
 
 from dgdr_api.conditions import DeploymentReady
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE, dgd_name
-from dgdr_api.status import DeploymentInfo, Phase
+from dgdr_api.v1beta1 import DeploymentInfo, Phase
 from dgdr_controller.kinds import Graph
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
 from dgdr_controller.reconciler.world import World
@@ -13,10 +13,9 @@ _LOOK_AGAIN_S = 30.0
 
 def deploying(world: World) -> Decision:
     """Make the deployment, and wait until it is healthy."""
-    status = world.request.status
-    results = status.profiling_results if status else None
+    results = world.status.profiling_results
     config = results.selected_config if results else None
-    name = (status.dgd_name if status else None) or dgd_name(world.name)
+    name = world.status.dgd_name or dgd_name(world.name)
     if not world.graphs_known:
         return Decision(enter(world, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=_LOOK_AGAIN_S)
     graph = world.graph
@@ -41,8 +40,7 @@ def deploying(world: World) -> Decision:
 
 def deployed(world: World) -> Decision:
     """Mirror the deployment; one that is deleted is not made again."""
-    status = world.request.status
-    name = (status.dgd_name if status else None) or dgd_name(world.name)
+    name = world.status.dgd_name or dgd_name(world.name)
     graph = world.graph
     if not world.graphs_known:
         return Decision(enter(world, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=_LOOK_AGAIN_S)
@@ -78,7 +76,7 @@ def is_healthy(graph: Graph) -> bool:
 
 def _conflict(world: World, name: str) -> Decision:
     conflict = DeploymentReady.name_conflict(name)
-    told = world.request.status.condition(DeploymentReady.TYPE) if world.request.status else None
+    told = world.condition(DeploymentReady.TYPE)
     news = told is None or told.reason != conflict.reason
     return Decision(
         enter(world, Phase.DEPLOYING, conflict),

@@ -2,15 +2,14 @@
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
-from dgdr_api.status import Phase
+from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.decision import Decision, Remove, enter
 from dgdr_controller.reconciler.world import World
 
 
 def failed(world: World) -> Decision:
     """Stay, unless the user has changed something."""
-    status = world.request.status
-    changed = status is not None and status.observed_generation != world.generation
+    changed = world.status.observed_generation != world.generation
     retry = world.annotation(ANNOTATION_RETRY)
     if changed or (retry and retry != world.annotation(ANNOTATION_RETRIED)):
         return Decision(enter(world, Phase.PENDING, Profiling.discovering(), anew=True), remove=_derived(world))

@@ -1,6 +1,8 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
-from dgdr_api.candidate import Candidate
+from typing import Literal
+
+from dgdr_api.candidate import Candidate, Source
 from dgdr_api.conditions import (
     ConfigurationWarning,
     Profiling,
@@ -13,7 +15,8 @@ from dgdr_api.conditions import (
 )
 from dgdr_api.dgd import DynamoGraphDeployment
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
-from dgdr_api.status import ParetoPoint, Phase, ProfilingResults, ProvenanceStatus, Status
+from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
+from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.render import GraphRequest, render, version_note
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling.output import Output
@@ -21,7 +24,7 @@ from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.reconciler.decision import Decision, Event, enter
 from dgdr_controller.reconciler.world import World
 
-_POINTS = 12
+_SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
 _STATUS_BYTES = 64 * 1024
 RECOMMENDED = "recommended"
 
@@ -95,16 +98,16 @@ def _merged(world: World, results: Results) -> list[RequestWarning]:
 
 
 def _results(world: World, choice: Candidate, results: Results, graph: DynamoGraphDeployment) -> ProfilingResults:
-    before = world.request.status.profiling_results if world.request.status else None
+    before = world.status.profiling_results
     front = [c for c in results.candidates if c.id in results.pareto and c.id != choice.id]
-    shown = [choice, *front][:_POINTS]
+    shown = [choice, *front][:MAX_PARETO]
     provenance = results.provenance
     return ProfilingResults(
         selected_config=graph.manifest(),
         pareto=tuple(_point(world, candidate, results) for candidate in shown),
         start_time=before.start_time if before else None,
-        completion_time=(before.completion_time if before else None) or world.time,
-        provenance=ProvenanceStatus(
+        completion_time=(before.completion_time if before else None) or world.now,
+        provenance=Provenance(
             engine=provenance.engine,
             engine_version=provenance.engine_version,
             perf_database=provenance.perf_database,
@@ -114,13 +117,13 @@ def _results(world: World, choice: Candidate, results: Results, graph: DynamoGra
     )
 
 
-def _point(world: World, candidate: Candidate, results: Results) -> ParetoPoint:
+def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
     performance = candidate.performance
-    return ParetoPoint(
+    return ParetoItem(
         id=candidate.id,
         config=graph_of(world, candidate, results).manifest(),
         backend=candidate.backend,
-        mode=candidate.mode,
+        mode=candidate.mode.value,
         parallelization=candidate.shape,
         gpus=candidate.gpus,
         throughput=_rounded(performance.tokens_per_s),
@@ -128,7 +131,7 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoPoint:
         ttft=_rounded(performance.ttft),
         itl=_rounded(performance.itl),
         concurrency=_rounded(performance.concurrency),
-        source=candidate.source,
+        source=_SOURCES.get(candidate.source, "estimated"),
         meets_sla=results.goal.is_met_by(performance),
     )
 
@@ -146,10 +149,10 @@ def _sentence(choice: Candidate) -> str:
     )
 
 
-def shortened(status: Status) -> Status:
+def shortened(status: DgdrStatus) -> DgdrStatus:
     """Leave configurations out, the least interesting first, until the status is short enough."""
     results = status.profiling_results
-    while results and len(status.model_dump_json(exclude_none=True)) > _STATUS_BYTES:
+    while results and results.pareto and len(status.model_dump_json(exclude_none=True)) > _STATUS_BYTES:
         points = list(results.pareto)
         last = next((index for index in range(len(points) - 1, -1, -1) if points[index].config), None)
         if last is None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dgdr_api.conditions import Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
-from dgdr_api.status import Phase, ProfilingResults
-from dgdr_api.v1beta1 import Hardware
+from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_api.validation import validate
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
+from dgdr_controller.hardware.status import shown
 from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import Run
 from dgdr_controller.profiling.protocol import ProfilingPhase
@@ -22,7 +22,7 @@ _GONE_S = 2.0
 def pending(world: World) -> Decision:
     """Validate, resolve the hardware, make the Job."""
     request = world.request
-    if request.status is None or request.status.phase is None:
+    if world.status.phase is None:
         return Decision(
             enter(world, Phase.PENDING, Profiling.discovering()),
             events=[Event("Initialized", "DGDR initialized successfully")],
@@ -46,10 +46,10 @@ def pending(world: World) -> Decision:
             Phase.PROFILING,
             Validation.passed(),
             Profiling.running(ProfilingPhase.INITIALIZING, "Discovering GPU hardware and preparing profiling job"),
-            hardware=hardware,
+            hardware=shown(hardware),
             profiling_job_name=job_name(world.name),
             profiling_phase=ProfilingPhase.INITIALIZING,
-            profiling_results=ProfilingResults(start_time=world.time),
+            profiling_results=ProfilingResults(start_time=world.now),
         ),
         ensure=job_objects(run),
         annotations={ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {},

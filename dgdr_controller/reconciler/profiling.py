@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
-from dgdr_api.status import Phase, ProfilingProgress, Status
+from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
+from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import ContainerStatus, Job, Pod
 from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import PROFILER, Run
@@ -98,7 +99,7 @@ def _seen(world: World) -> list[str]:
 
 
 def _run(world: World) -> Run | None:
-    hardware = world.request.status.hardware if world.request.status else None
+    hardware = used(world.status.hardware)
     return Run(world.request, hardware, world.settings) if hardware else None
 
 
@@ -138,7 +139,7 @@ def _restart(world: World) -> Decision:
     return Decision(enter(world, Phase.PENDING, Profiling.discovering(), anew=True))
 
 
-def _follow(world: World) -> Status:
+def _follow(world: World) -> DgdrStatus:
     """Return the status with what the profiler says."""
     output = world.output
     if output is None or not _answers(output, world):
@@ -160,7 +161,7 @@ def _stuck(world: World, trouble: Trouble) -> Decision:
     if waited > grace:
         return _fail(world, None, f"{trouble.message} (for {waited / 60:.0f} min)")
     waiting = Profiling.waiting(trouble.reason, trouble.message)
-    told = world.request.status.condition(Profiling.TYPE) if world.request.status else None
+    told = world.condition(Profiling.TYPE)
     news = told is None or told.message != trouble.message
     return Decision(
         enter(world, Phase.PROFILING, waiting),

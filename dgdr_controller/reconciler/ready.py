@@ -2,7 +2,7 @@
 
 from dgdr_api.conditions import SpecGenerated
 from dgdr_api.names import ANNOTATION_DEPLOY
-from dgdr_api.status import Phase
+from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.reconciler.decision import Decision, enter
 from dgdr_controller.reconciler.generate import applied, generate

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
-from dgdr_api.conditions import Succeeded, Validation
+from dgdr_api.conditions import Succeeded, Validation, stated
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
-from dgdr_api.status import Phase, Status
+from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.hardware.nodes import NodeGpus, read_node
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS
 from dgdr_controller.profiling import output
@@ -74,7 +74,7 @@ class RequestReconciler:
             request=request,
             generation=meta.generation,
             settings=self._settings,
-            now=dt.datetime.now(dt.UTC),
+            now=_now(),
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job_name(key.name)) if job else (),
             output_map=output_map,
@@ -90,14 +90,17 @@ class RequestReconciler:
     async def _unreadable(self, key: Key, meta: ObjectMeta, error: ValidationError) -> Result:
         """Say that the request is written in a way that this version does not know (no webhook was in between)."""
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5])
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = Status(phase=Phase.FAILED, observed_generation=meta.generation)
-        status = status.with_conditions([Validation.failed(problems)], meta.generation, now)
-        status = status.with_conditions([Succeeded.of(Phase.FAILED, status.conditions)], meta.generation, now)
+        conditions = stated((), [Validation.failed(problems)], meta.generation, _now())
+        conditions = stated(conditions, [Succeeded.of(Phase.FAILED, conditions)], meta.generation, _now())
+        status = DgdrStatus(phase=Phase.FAILED, observed_generation=meta.generation, conditions=conditions)
         _log.warning("request %s cannot be read: %s", key, problems)
         content = status.model_dump(mode="json", exclude_none=True)
         await self._client.replace_status(REQUESTS, key, content, resource_version=meta.resource_version)
         return Result.done()
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
 def by_labels(stored: Stored) -> Iterable[Key]:

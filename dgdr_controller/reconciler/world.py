@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.kinds import ConfigMap, Graph, Job, Pod
 from dgdr_controller.profiling.output import Output
@@ -18,7 +18,7 @@ class World:
         request: The request.
         generation: Generation of its spec.
         settings: The installation's settings.
-        now: Time of the observation, UTC.
+        now: Time of the observation: UTC, whole seconds, as Kubernetes writes it.
         job: Its profiling Job, whoever owns it.
         pods: Pods of that Job.
         output_map: The ConfigMap of the profiling's output, whoever owns it.
@@ -55,6 +55,10 @@ class World:
         return (self.request.metadata.annotations or {}).get(name, "")
 
     @property
-    def time(self) -> str:
-        """The time as Kubernetes writes it."""
-        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    def status(self) -> DgdrStatus:
+        """Its status; an empty one before there is any."""
+        return self.request.status or DgdrStatus()
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return its condition of a type."""
+        return next((each for each in self.status.conditions or () if each.type == type_), None)

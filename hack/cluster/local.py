@@ -58,7 +58,9 @@ class Local:
             ClusterError: It cannot be made, or a component ends while it is.
         """
         with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
-            if self.status().usable and self._level() == level:
+            if self._is_whole() and self._level() == level:
+                # Others may be using it: one that is slow to answer is waited for, not made anew.
+                self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
                 return
             self._remove()
             self._make(level)
@@ -119,6 +121,11 @@ class Local:
         self.hold(component)
         self.release(component)
         self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
+
+    def _is_whole(self) -> bool:
+        """Say whether everything that was started runs."""
+        dead = self.layout.deaths.exists() and any(self.layout.deaths.iterdir())
+        return self.layout.complete.exists() and not dead and processes.supervisor(self.layout) is not None
 
     def _api(self) -> Client:
         return Client(self.kubeconfig)
