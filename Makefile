@@ -13,11 +13,64 @@ OUT    ?= out
 
 .PHONY: help
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-14s%s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-16s%s\n", $$1, $$2}' Makefile
 
 .PHONY: plan
 plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment to out/ (OUT=folder).
 	@$(BIN)/dgdr plan -f $(SAMPLE) -o $(OUT)
+
+##@ Install
+
+IMG          ?= localhost/dgdr-controller:dev
+PROFILER_IMG ?= localhost/dgdr-profiler:dev
+KUBECTL      ?= kubectl
+OVERLAY      := out/overlay
+
+# What `make deploy` applies: config/default with the images that were named.
+define KUSTOMIZATION
+resources:
+  - ../../config/default
+patches:
+  - target: {kind: Deployment}
+    patch: |-
+      - op: replace
+        path: /spec/template/spec/containers/0/image
+        value: $(IMG)
+configMapGenerator:
+  - name: settings
+    namespace: system
+    behavior: merge
+    literals:
+      - DGDR_PROFILING__IMAGE=$(PROFILER_IMG)
+      - DGDR_PROFILING__PUBLISHER_IMAGE=$(IMG)
+endef
+export KUSTOMIZATION
+
+.PHONY: overlay
+overlay:
+	@mkdir -p $(OVERLAY)
+	@printf '%s\n' "$$KUSTOMIZATION" > $(OVERLAY)/kustomization.yaml
+
+.PHONY: install
+install: ## Install the CRD in kubectl's cluster.
+	@$(KUBECTL) apply -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRD, and with it every request.
+	@$(KUBECTL) delete -k config/crd --ignore-not-found
+
+.PHONY: deploy
+deploy: overlay ## Install CRD and controller (IMG=image PROFILER_IMG=image).
+	@$(KUBECTL) apply -k $(OVERLAY)
+
+.PHONY: undeploy
+undeploy: overlay ## Remove both, and every request; deployments stay.
+	@$(KUBECTL) delete -k $(OVERLAY) --ignore-not-found
+
+.PHONY: build-installer
+build-installer: overlay ## Write dist/install.yaml: everything that `make deploy` applies, in one file.
+	@mkdir -p dist
+	@$(KUBECTL) kustomize $(OVERLAY) > dist/install.yaml
 
 ##@ A local Kubernetes
 
