@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
+import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Perfo
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiling.protocol import Goal, Target
 from hack.cluster.api import Client
+from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.model import Cluster, Level
 from hack.cluster.node import NAME
@@ -189,6 +192,34 @@ def api(request: pytest.FixtureRequest) -> Client:
     """The administrator's client: of ``cluster`` if the test asks for that, else of ``control_plane``."""
     where = "cluster" if "cluster" in request.fixturenames else "control_plane"
     return Client(request.getfixturevalue(where).kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kubectl_program() -> str:
+    """kubectl: the cluster's own, else the user's."""
+    own = binaries(CONTROL_PLANE).folder / "kubectl"
+    found = str(own) if own.exists() else shutil.which("kubectl")
+    if found is None:
+        pytest.skip("no kubectl in PATH")
+    return found
+
+
+@pytest.fixture
+def kubectl(
+    control_plane: Cluster, kubectl_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., str]:
+    """Run kubectl on ``control_plane``; return what it writes."""
+    cache = tmp_path_factory.mktemp("kubectl")  # what it knows of one cluster is wrong for the next
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            [kubectl_program, f"--kubeconfig={control_plane.kubeconfig}", f"--cache-dir={cache}", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    return run
 
 
 @pytest.fixture
