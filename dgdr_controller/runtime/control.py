@@ -83,9 +83,8 @@ class ControlThread:
             if not self._started.done():
                 self._started.set_exception(error)
             log.critical("the control thread ended: %s", error, exc_info=True)
-            if self._election is not None and self._fence.leadership is not None:
-                self._fence.publish(None)
-                self._tell(self._on_lost)
+            self._fence.publish(None)
+            self._tell(self._on_lost)
         finally:
             self._ended.set_result(None)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dgdr_controller.runtime.client import Client
-from dgdr_controller.runtime.errors import NotFoundError, NotLeaderError, RequestError
+from dgdr_controller.runtime.errors import AlreadyExistsError, NotFoundError, NotLeaderError, RequestError
 from dgdr_controller.runtime.resource import Key, ObjectMeta, Resource, decode_dict
 
 T = TypeVar("T")
@@ -210,7 +210,10 @@ class EventRecorder:
                 series.written = False
             else:
                 return
-        await self._client.apply(EVENTS, self._manifest(pending, namespace))
+        try:
+            await self._client.create(EVENTS, self._manifest(pending, namespace))
+        except AlreadyExistsError:
+            log.debug("event %s was written although no answer came", series.name)
         series.written = True
 
     def _manifest(self, pending: _Pending, namespace: str) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class Informer:
             self.remove(self._records[key])
         for stored in objects.values():
             self._put(stored, initial=initial)
-        self._overlay.seen(version_number(version))
+        self._overlay.begin(version_number(version))
         self.synced, self.absent, self.problem = True, False, ""
         self._known.set()
 

@@ -24,6 +24,7 @@ from dgdr_controller.runtime.resource import Key, Resource
 
 log = logging.getLogger(__name__)
 _JITTER = 1.2
+_RELEASES = 5
 
 
 def suspended_too() -> float:
@@ -165,7 +166,9 @@ class Elector:
 
     async def release(self) -> None:
         """Let others have the lease at once; only after everything that writes has ended."""
-        while self._holds():
+        for _ in range(_RELEASES):
+            if not self._holds():
+                return
             try:
                 await self._put(self._spec(holder="", seconds=1))
             except ConflictError:
@@ -180,6 +183,13 @@ class Elector:
     def _holds(self) -> bool:
         return self._seen is not None and self._seen.holder == self._options.identity
 
+    def _patience(self) -> float:
+        """Return the seconds that an attempt may take: a holder must know in time that it has failed."""
+        most = 2 * self._options.request_timeout
+        if not self._holds():
+            return most
+        return min(most, max(0.0, self._renewed_at + self._options.renew_deadline - self._clock()))
+
     def _lost(self) -> bool:
         """Say whether it is too late: somebody else has it, or the deadline is over."""
         taken = self._seen is not None and not self._holds()
@@ -189,7 +199,7 @@ class Elector:
         """Get or renew the lease with as few requests as possible; any fault means: not now."""
         begun = self._clock()
         try:
-            async with asyncio.timeout(self._options.request_timeout * 2):
+            async with asyncio.timeout(self._patience()):
                 got = (self._holds() and await self._renew()) or await self._take()
         except Exception as error:  # noqa: BLE001 - whatever it is must not end the election
             log.warning("lease %s: %s", self._key, str(error) or type(error).__name__)

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _BEAT_S = 1.0
 _READY_LAG_S, _HEALTHY_LAG_S = 10.0, 60.0
 _EVENTS_S = 2.0
+_CANCEL_S = 5.0
 
 
 class Manager:
@@ -251,6 +252,11 @@ async def _run(runnable: Runnable) -> None:
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
+    """Cancel tasks and wait until they have ended; one that will not is left behind, and said so."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
         task.cancel()
-        await asyncio.wait((task,))
+    if running:
+        _, stuck = await asyncio.wait(running, timeout=_CANCEL_S)
+        for task in stuck:
+            log.error("%s does not end although it was cancelled", task.get_name())

@@ -60,6 +60,12 @@ class Overlay:
             del self._written[key]
         self.seen(last.version)
 
+    def begin(self, version: int) -> None:
+        """Everything was listed anew; an older version than before means that etcd was restored from a backup."""
+        if version < self._seen:
+            self._written, self._hidden, self._echoes, self._seen = {}, {}, {}, version
+        self.seen(version)
+
     def seen(self, version: int) -> None:
         """The watch has told of everything up to a version."""
         if version <= self._seen:

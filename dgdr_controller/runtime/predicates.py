@@ -40,18 +40,24 @@ Predicate = Callable[[Change], bool]
 
 
 def generation_changed(change: Change) -> bool:
-    """Pass changes of the spec (and deletion marks), not of status or metadata."""
-    return change.old is None or change.old.meta.generation != change.new.meta.generation
+    """Pass changes of the spec and deletion marks, not of status or metadata; what comes and goes always passes."""
+    if change.old is None or change.type is not ChangeType.UPDATED:
+        return True
+    return change.old.meta.generation != change.new.meta.generation
 
 
 def labels_changed(change: Change) -> bool:
-    """Pass changes of labels."""
-    return change.old is None or (change.old.meta.labels or {}) != (change.new.meta.labels or {})
+    """Pass changes of labels; what comes and goes always passes."""
+    if change.old is None or change.type is not ChangeType.UPDATED:
+        return True
+    return (change.old.meta.labels or {}) != (change.new.meta.labels or {})
 
 
 def annotations_changed(change: Change) -> bool:
-    """Pass changes of annotations, which are decoded for it."""
-    return change.old is None or _annotations(change.old) != _annotations(change.new)
+    """Pass changes of annotations, which are decoded for it; what comes and goes always passes."""
+    if change.old is None or change.type is not ChangeType.UPDATED:
+        return True
+    return _annotations(change.old) != _annotations(change.new)
 
 
 def not_own_write(change: Change) -> bool:

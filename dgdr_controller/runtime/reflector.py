@@ -65,6 +65,7 @@ class Reflector:
             self._informer.problem = f"{self._informer.resource}: {error}"
             log.warning("watching %s fails: %s", self._informer.resource, error)
             return Step(self._position.anew(), Pause.BACKOFF)
+        self._informer.problem = ""
         return machine.ended(self._position, loop.time() - begun, events)
 
     def _events(self) -> AsyncIterator[WatchEvent]:

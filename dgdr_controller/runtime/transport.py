@@ -121,7 +121,7 @@ class Transport:
                     raise self._error(response, await response.read())
                 async for line in _lines(response.content):
                     yield line
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except (OSError, aiohttp.ClientError) as error:
             raise UnreachableError(f"{path}: {_said(error)}") from error
 
     async def close(self) -> None:
@@ -146,7 +146,7 @@ class Transport:
                 return answer
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(f"{request.method} {request.path}: {_said(error)}", sent=False) from error
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except (OSError, aiohttp.ClientError) as error:
             raise UnreachableError(f"{request.method} {request.path}: {_said(error)}") from error
         finally:
             metrics.requests_total.labels(code, request.method, self._host).inc()

@@ -1,0 +1,475 @@
+"""For tests: an API server that does as it is told, and an event loop that does not wait.
+
+`FakeApiServer` keeps objects as the real one does in all that a controller relies on: one counter of
+resourceVersions, watches with a window, bookmarks and WatchList, pages, optimistic locks, generations, status
+subresource, finalizers, preconditions. It does not validate, default or convert, and its server-side apply merges
+without owners of fields.
+"""
+
+import asyncio
+import copy
+import json
+import selectors
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, Self
+
+from aiohttp import web
+
+from dgdr_controller.runtime.config import Config
+from dgdr_controller.runtime.resource import Key, Resource
+
+P = ParamSpec("P")
+Body = dict[str, Any]
+_GRACE_S = 0.001
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time jumps to the next timer when nothing else is to be done: an hour passes in milliseconds.
+
+    Only for tests in which everything that answers runs in this loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_Jumping(self._jump))
+        self._skipped = 0.0
+
+    def time(self) -> float:
+        """Return the virtual time."""
+        return super().time() + self._skipped
+
+    def _jump(self, seconds: float) -> None:
+        self._skipped += seconds
+
+
+class _Jumping(selectors.DefaultSelector):
+    def __init__(self, jump: Callable[[float], None]) -> None:
+        super().__init__()
+        self._jump = jump
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= _GRACE_S:
+            return super().select(timeout)
+        found = super().select(_GRACE_S)  # what was sent over the loopback arrives meanwhile
+        if not found:
+            self._jump(timeout - _GRACE_S)
+        return found
+
+
+def virtual_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in a `VirtualLoop`."""
+    return _in_loop(function, VirtualLoop)
+
+
+def real_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in an ordinary loop."""
+    return _in_loop(function, asyncio.SelectorEventLoop)
+
+
+def _in_loop(
+    function: Callable[P, Coroutine[Any, Any, None]], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> Callable[P, None]:
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(function(*args, **kwargs))
+
+    return run
+
+
+async def until(holds: Callable[[], object], seconds: float = 300.0) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: It does not, for so long.
+    """
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next requests that match.
+
+    Attributes:
+        matches: Which requests.
+        status: HTTP status of the answer; 0: as usual.
+        times: For how many requests.
+        headers: Of the answer.
+        hang: Seconds before anything is answered.
+        cut: Close the connection without an answer; ``late``: after having carried the request out.
+        late: Whether the request is carried out before.
+        body: Of the answer; empty: a Status.
+    """
+
+    matches: Callable[[web.Request], bool]
+    status: int = 0
+    times: int = 1
+    headers: dict[str, str] = field(default_factory=dict)
+    hang: float = 0.0
+    cut: bool = False
+    late: bool = False
+    body: Body = field(default_factory=dict)
+
+
+class Refusal(Exception):  # noqa: N818 - an answer
+    """An answer that says no."""
+
+    def __init__(self, status: int, reason: str, message: str = "", details: Body | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"kind": "Status", "status": "Failure", "code": status, "reason": reason, "message": message}
+        self.body |= {"details": details} if details else {}
+
+
+@dataclass
+class _Kind:
+    resource: Resource[Any]
+    status: bool
+    objects: dict[Key, Body] = field(default_factory=dict)
+    history: deque[tuple[int, bytes, str]] = field(default_factory=deque)
+    forgotten: int = 0
+    watchers: set[asyncio.Queue[bytes | None]] = field(default_factory=set)
+    held: list[bytes] | None = None
+
+
+class FakeApiServer:
+    """An API server in this event loop.
+
+    Args:
+        window: Events of a kind that a watch can go back.
+        watch_list: Whether it can stream lists.
+
+    Attributes:
+        requests: Method, path and query of all requests so far.
+        faults: What goes wrong.
+        writes: Method, path and body of all writes that were carried out.
+    """
+
+    def __init__(self, *, window: int = 1000, watch_list: bool = True) -> None:
+        self.window = window
+        self.watch_list = watch_list
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.writes: list[tuple[str, str, Body]] = []
+        self.faults: list[Fault] = []
+        self.config = Config("")
+        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self._version = 100
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=2**26)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.config = Config(f"http://127.0.0.1:{self._runner.addresses[0][1]}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.drop_watches()
+        if self._runner:
+            await self._runner.cleanup()
+
+    # What tests do
+
+    def serve(self, resource: Resource[Any], *, status: bool = False) -> None:
+        """Know a kind, from now on."""
+        self._kinds[resource.group, resource.plural] = _Kind(resource, status, forgotten=self._version)
+
+    def unserve(self, resource: Resource[Any]) -> None:
+        """Know a kind no more: its CustomResourceDefinition was deleted."""
+        kind = self._kinds.pop((resource.group, resource.plural))
+        for queue in kind.watchers:
+            queue.put_nowait(None)
+
+    def put(self, resource: Resource[Any], manifest: Body) -> Body:
+        """Create or replace an object as somebody else would."""
+        kind = self._kinds[resource.group, resource.plural]
+        metadata = manifest["metadata"]
+        key = Key(metadata.get("namespace", ""), metadata["name"])
+        return self._store(kind, key, manifest, kind.objects.get(key))
+
+    def remove(self, resource: Resource[Any], key: Key) -> None:
+        """Delete an object as somebody else would."""
+        self._drop(self._kinds[resource.group, resource.plural], key)
+
+    def object(self, resource: Resource[Any], key: Key) -> Body:
+        """Return an object."""
+        return copy.deepcopy(self._kinds[resource.group, resource.plural].objects[key])
+
+    def forget_history(self) -> None:
+        """Compact: watches cannot begin before now."""
+        for kind in self._kinds.values():
+            kind.history.clear()
+            kind.forgotten = self._version
+
+    def drop_watches(self) -> None:
+        """End all watches in good order."""
+        for kind in self._kinds.values():
+            for queue in kind.watchers:
+                queue.put_nowait(None)
+
+    def send_line(self, resource: Resource[Any], line: bytes) -> None:
+        """Send bytes to all who watch a kind."""
+        for queue in self._kinds[resource.group, resource.plural].watchers:
+            queue.put_nowait(line)
+
+    @contextmanager
+    def holding(self, resource: Resource[Any]) -> Iterator[list[bytes]]:
+        """Let watches lag: what happens meanwhile is sent at the end."""
+        kind = self._kinds[resource.group, resource.plural]
+        kind.held = []
+        try:
+            yield kind.held
+        finally:
+            lines, kind.held = kind.held, None
+            for line in lines:
+                self.send_line(resource, line)
+
+    def deafen(self, resource: Resource[Any]) -> None:
+        """Let open watches stay open and never tell anything again, as when a network drops packets."""
+        self._kinds[resource.group, resource.plural].watchers.clear()
+
+    def bookmark(self) -> None:
+        """Send a bookmark to everybody."""
+        for kind in self._kinds.values():
+            for queue in kind.watchers:
+                queue.put_nowait(_bookmark(kind, self._version))
+
+    def turn_back(self, version: int) -> None:
+        """Be restored from a backup: versions count on from an earlier one."""
+        self._version = version
+        self.forget_history()
+
+    # What it answers
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append((request.method, request.path, dict(request.query)))
+        fault = next((each for each in self.faults if each.times > 0 and each.matches(request)), None)
+        if fault is not None:
+            fault.times -= 1
+            await asyncio.sleep(fault.hang)
+            if fault.late:
+                await self._answer(request)
+            if fault.cut and request.transport:
+                request.transport.close()
+            if fault.status:
+                body = fault.body or Refusal(fault.status, "Injected", "as the test wants it").body
+                return web.json_response(body, status=fault.status, headers=fault.headers)
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            kind, namespace, name, subresource = self._find(request.path)
+            if request.method != "GET":
+                body = json.loads(await request.read() or b"{}")
+                answer = self._write(request, kind, Key(namespace, name), subresource, body)
+                self.writes.append((request.method, request.path, body))
+                return web.json_response(answer, status=201 if request.method == "POST" else 200)
+            if name:
+                return web.json_response(_existing(kind, Key(namespace, name)))
+            if request.query.get("watch") == "true":
+                return await self._watch(request, kind, namespace)
+            return self._list(request, kind, namespace)
+        except Refusal as error:
+            return web.json_response(error.body, status=error.status)
+
+    def _find(self, path: str) -> tuple[_Kind, str, str, str]:
+        parts = path.strip("/").split("/")
+        group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+        namespace = ""
+        if rest[0] == "namespaces" and len(rest) > 2:  # noqa: PLR2004 - namespaces/NAME/PLURAL
+            namespace, rest = rest[1], rest[2:]
+        kind = self._kinds.get((group, rest[0]))
+        if kind is None:
+            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+        padded = [*rest[1:], "", ""]
+        return kind, namespace, padded[0], padded[1]
+
+    def _write(self, request: web.Request, kind: _Kind, key: Key, subresource: str, body: Any) -> Body:
+        match request.method:
+            case "POST":
+                return self._create(kind, key.namespace, body)
+            case "PUT":
+                return self._change(kind, key, subresource, body)
+            case "DELETE":
+                return self._delete(kind, key, body)
+        content = request.content_type
+        if content.startswith("application/apply") and key not in kind.objects:
+            return self._create(kind, key.namespace, body)
+        changed = copy.deepcopy(_existing(kind, key))
+        if content.startswith("application/json-patch"):
+            _operate(changed, body)
+        else:
+            changed = _merged(changed, body)
+        return self._change(kind, key, subresource, changed)
+
+    def _create(self, kind: _Kind, namespace: str, body: Body) -> Body:
+        metadata = body.setdefault("metadata", {})
+        if "name" not in metadata:
+            metadata["name"] = str(metadata["generateName"]) + uuid.uuid4().hex[:5]
+        key = Key(namespace, metadata["name"])
+        if key in kind.objects:
+            raise Refusal(409, "AlreadyExists", f"{kind.resource} {key.name} already exists")
+        created = {name: value for name, value in body.items() if name != "status" or not kind.status}
+        created["metadata"] = metadata | ({"namespace": namespace} if namespace else {})
+        return self._store(kind, key, created, None)
+
+    def _change(self, kind: _Kind, key: Key, subresource: str, body: Body) -> Body:
+        old = _existing(kind, key)
+        wanted = body.get("metadata", {}).get("resourceVersion")
+        if wanted and wanted != old["metadata"]["resourceVersion"]:
+            raise Refusal(409, "Conflict", "the object has been modified; please apply your changes to the latest")
+        if subresource == "status":
+            new = old | {"status": body.get("status", {})}
+        elif kind.status:
+            new = body | ({"status": old["status"]} if "status" in old else {})
+        else:
+            new = body
+        return self._store(kind, key, new, old)
+
+    def _delete(self, kind: _Kind, key: Key, body: Body) -> Body:
+        old = _existing(kind, key)
+        for name, value in body.get("preconditions", {}).items():
+            if old["metadata"][name] != value:
+                raise Refusal(409, "Conflict", f"precondition failed: {name}")
+        if old["metadata"].get("finalizers"):
+            marked = old | {"metadata": old["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+            return self._store(kind, key, marked, old)
+        self._drop(kind, key)
+        return {"kind": "Status", "status": "Success", "details": {"name": key.name, "uid": old["metadata"]["uid"]}}
+
+    def _store(self, kind: _Kind, key: Key, body: Body, old: Body | None) -> Body:
+        """Keep an object with a new version; one that does not differ keeps its old one, and nobody is told."""
+        new: Body = copy.deepcopy({"apiVersion": kind.resource.api_version, "kind": kind.resource.kind} | body)
+        metadata: Body = new["metadata"]
+        if old is None:
+            metadata |= {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+            metadata["managedFields"] = [{"manager": "somebody", "fieldsV1": {"f:spec": {}}}]
+        else:
+            kept = ("uid", "generation", "creationTimestamp", "resourceVersion", "managedFields", "deletionTimestamp")
+            metadata |= {name: old["metadata"][name] for name in kept if name in old["metadata"]}
+            if new == old:
+                return copy.deepcopy(old)
+            if new.get("spec") != old.get("spec") or "deletionTimestamp" in metadata.keys() - old["metadata"].keys():
+                metadata["generation"] += 1
+        self._version += 1
+        metadata["resourceVersion"] = str(self._version)
+        kind.objects[key] = new
+        if old is not None and "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            self._drop(kind, key)
+        else:
+            self._tell(kind, "ADDED" if old is None else "MODIFIED", new)
+        return copy.deepcopy(new)
+
+    def _drop(self, kind: _Kind, key: Key) -> None:
+        last = copy.deepcopy(kind.objects.pop(key))
+        self._version += 1
+        last["metadata"]["resourceVersion"] = str(self._version)
+        self._tell(kind, "DELETED", last)
+
+    def _tell(self, kind: _Kind, what: str, body: Body) -> None:
+        line = json.dumps({"type": what, "object": body}).encode() + b"\n"
+        kind.history.append((self._version, line, body["metadata"].get("namespace", "")))
+        while len(kind.history) > self.window:
+            kind.forgotten = kind.history.popleft()[0]
+        if kind.held is not None:
+            kind.held.append(line)
+            return
+        for queue in kind.watchers:
+            queue.put_nowait(line)
+
+    def _list(self, request: web.Request, kind: _Kind, namespace: str) -> web.Response:
+        """Answer with a page; metadata comes after the items, as the real server has it for custom resources."""
+        keys = [key for key in sorted(kind.objects) if namespace in ("", key.namespace)]
+        begin, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "0")) or len(keys)
+        items = [kind.objects[key] for key in keys[begin : begin + limit]]
+        more = begin + limit < len(keys)
+        metadata = {"resourceVersion": str(self._version)} | ({"continue": str(begin + limit)} if more else {})
+        return web.json_response({"kind": "List", "items": items, "metadata": metadata})
+
+    async def _watch(self, request: web.Request, kind: _Kind, namespace: str) -> web.StreamResponse:
+        initial = request.query.get("sendInitialEvents") == "true"
+        if initial and not self.watch_list:
+            raise Refusal(422, "Invalid", "sendInitialEvents is forbidden for watch unless WatchList is enabled")
+        since = int(request.query.get("resourceVersion") or "0")
+        if since > self._version:
+            causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+            raise Refusal(504, "Timeout", "Too large resource version", {"causes": causes})
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        async with self._subscribed(kind) as queue:
+            if initial:
+                for key, body in tuple(kind.objects.items()):
+                    if namespace in ("", key.namespace):
+                        queue.put_nowait(json.dumps({"type": "ADDED", "object": body}).encode() + b"\n")
+                queue.put_nowait(_bookmark(kind, self._version, end=True))
+            elif since < kind.forgotten:
+                error = Refusal(410, "Expired", "too old resource version")
+                await response.write(json.dumps({"type": "ERROR", "object": error.body}).encode() + b"\n")
+                return response
+            else:
+                for version, line, where in kind.history:
+                    if version > since and namespace in ("", where):
+                        queue.put_nowait(line)
+            while (line_or_end := await queue.get()) is not None:
+                await response.write(line_or_end)
+        return response
+
+    @asynccontextmanager
+    async def _subscribed(self, kind: _Kind) -> AsyncIterator[asyncio.Queue[bytes | None]]:
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        kind.watchers.add(queue)
+        try:
+            yield queue
+        finally:
+            kind.watchers.discard(queue)
+
+
+def _existing(kind: _Kind, key: Key) -> Body:
+    if key not in kind.objects:
+        raise Refusal(404, "NotFound", f'{kind.resource} "{key.name}" not found')
+    return kind.objects[key]
+
+
+def _bookmark(kind: _Kind, version: int, *, end: bool = False) -> bytes:
+    metadata: Body = {"resourceVersion": str(version)}
+    if end:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    body = {"kind": kind.resource.kind, "apiVersion": kind.resource.api_version, "metadata": metadata}
+    return json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n"
+
+
+def _merged(old: Any, change: Any) -> Any:
+    """Apply a merge patch (RFC 7386)."""
+    if not isinstance(change, dict):
+        return change
+    merged = dict(old) if isinstance(old, dict) else {}
+    for name, value in change.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
+
+
+def _operate(body: Body, operations: list[Body]) -> None:
+    """Apply a JSON patch (RFC 6902) to fields of objects."""
+    for each in operations:
+        *parents, last = each["path"].strip("/").split("/")
+        place = body
+        for parent in parents:
+            place = place[parent]
+        if each["op"] == "test" and place.get(last) != each["value"]:
+            raise Refusal(422, "Invalid", "test failed")
+        if each["op"] == "remove":
+            del place[last]
+        elif each["op"] in ("add", "replace"):
+            place[last] = each["value"]
