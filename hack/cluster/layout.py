@@ -58,6 +58,11 @@ class Layout:
         return self.root / "supervisor.log"
 
     @property
+    def added(self) -> Path:
+        """Folder with one file for each component that was added to the plan later."""
+        return self.root / "added"
+
+    @property
     def running(self) -> Path:
         """Folder with one file for each component that runs."""
         return self.root / "running"

@@ -18,7 +18,7 @@ from hack.cluster.fakes import heartbeats
 from hack.cluster.layout import Layout
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, locked, step
-from hack.cluster.supervisor import Plan, listens, write_plan
+from hack.cluster.supervisor import Component, Plan, add, listens, write_plan
 
 _READY_S = 90.0
 """Seconds that each part has to get ready; 2 to 4 are usual, more on a busy machine."""
@@ -98,6 +98,11 @@ class Local:
         if not self.status().usable or self._level() != Level.NODE:
             raise ClusterError(f"{self.name} has no running node: make cluster-up LEVEL=node")
         images.load(node.socket_of(self.layout.root), archive)
+
+    def add(self, component: Component) -> None:
+        """Run one more component, for as long as the cluster runs; nothing happens when one of its name is there."""
+        add(self.layout, component)
+        self._wait_until((self.layout.running / component.name).exists, f"{component.name} has started")
 
     def hold(self, component: str) -> None:
         """Kill a component and keep it down until it is released.

@@ -82,7 +82,7 @@ class Supervisor:
         """Start who is to run and does not, kill who is held and runs; never start again who died by itself."""
         self._reap()
         running = {name: pid for pid, name in self._running.items()}
-        for component in self._plan.components:
+        for component in (*self._plan.components, *_added(self._layout)):
             held = (self._layout.held / component.name).exists()
             if held and component.name in running:
                 os.kill(running[component.name], signal.SIGKILL)
@@ -120,6 +120,19 @@ class Supervisor:
                 (self._layout.running / name).unlink(missing_ok=True)
                 if not (self._layout.held / name).exists():
                     (self._layout.deaths / name).write_text(f"{os.waitstatus_to_exitcode(status)}\n")
+
+
+def add(layout: Layout, component: Component) -> None:
+    """Let a running supervisor run one more component; one of its name that is there already stays."""
+    layout.added.mkdir(exist_ok=True)
+    part = layout.added / f".{component.name}"
+    part.write_text(json.dumps(asdict(component)))
+    part.replace(layout.added / component.name)
+
+
+def _added(layout: Layout) -> list[Component]:
+    files = sorted(layout.added.glob("[!.]*")) if layout.added.exists() else []
+    return [Component(**json.loads(file.read_text())) for file in files]
 
 
 def _is_there(path: Path) -> bool:
