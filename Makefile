@@ -23,6 +23,14 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
+.PHONY: demo
+demo: $(STAMP) ## From nothing to a deployment on a cluster of this machine, shown as it happens.
+	@$(BIN)/python -m hack.demo
+
+.PHONY: demo-down
+demo-down: $(STAMP) ## Take the demo's cluster down.
+	@$(BIN)/python -m hack.demo down
+
 KUBECTL      ?= kubectl
 OVERLAY      := out/overlay
 

@@ -6,15 +6,22 @@ One Deployment for each component, with its replicas and GPUs; the status as Dyn
 
 from typing import Any
 
-from dgdr_controller.runtime import Key, Manager, Resource, Result, decode_dict
+import msgspec
+
+from dgdr_controller.runtime import Key, Manager, Resource, Result
 from hack.cluster.node import PAUSE_IMAGE
 
-GRAPHS = Resource("nvidia.com", "v1beta1", "dynamographdeployments", "DynamoGraphDeployment", decode=decode_dict)
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", decode=decode_dict)
+Manifest = dict[str, Any]
+
+
+def _decode(raw: bytes) -> Manifest:
+    return msgspec.json.decode(raw, type=dict[str, Any])
+
+
+GRAPHS = Resource("nvidia.com", "v1beta1", "dynamographdeployments", "DynamoGraphDeployment", decode=_decode)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", decode=_decode)
 _GRAPH = "nvidia.com/dynamo-graph-deployment-name"
 _COMPONENT = "nvidia.com/dynamo-component"
-
-Manifest = dict[str, Any]
 
 
 class GraphReconciler:
