@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -290,6 +290,12 @@ class Client:
     async def get_raw(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """Return what the server answers at a path: logs of a pod, ``/version``, discovery."""
         return await self._send("GET", path, params)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -12,7 +12,7 @@ import json
 import selectors
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -82,13 +82,16 @@ def _in_loop(
 
 
 async def until(holds: Callable[[], object], seconds: float = 300.0) -> None:
-    """Wait until something holds.
+    """Wait until something holds: a function, or an async one, returns something true.
 
     Raises:
         TimeoutError: It does not, for so long.
     """
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+        while True:
+            value = holds()
+            if await value if isinstance(value, Awaitable) else value:
+                return
             await asyncio.sleep(0.02)
 
 
