@@ -1,8 +1,6 @@
 """What a controller counts, under controller-runtime's names."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from dgdr_controller.runtime import metrics
 
@@ -21,23 +19,23 @@ class ControllerMetrics:
         self._panics = metrics.reconcile_panics.labels(name)
         self._timeouts = metrics.reconcile_timeouts.labels(name)
         self._seconds = metrics.reconcile_seconds.labels(name)
-        self._active = metrics.active_workers.labels(name)
+        self._running = 0
+        metrics.active_workers.labels(name).set_function(lambda: self._running)  # counted when somebody looks
         self._most = metrics.max_concurrent.labels(name)
 
     def begin(self, workers: int) -> None:
         """Workers start."""
         self._most.set(workers)
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Measure one reconcile."""
-        self._active.inc()
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds.observe(time.perf_counter() - begun)
-            self._active.dec()
+    def started(self) -> float:
+        """A reconcile starts; return when."""
+        self._running += 1
+        return time.perf_counter()
+
+    def ended(self, begun: float) -> None:
+        """A reconcile has ended, well or not."""
+        self._running -= 1
+        self._seconds.observe(time.perf_counter() - begun)
 
     def succeeded(self, result: str) -> None:
         """A reconcile ended well."""

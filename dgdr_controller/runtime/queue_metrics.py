@@ -2,8 +2,6 @@
 
 import time
 
-from prometheus_client import Gauge  # noqa: TC002 - as everywhere here
-
 from dgdr_controller.runtime import metrics
 
 
@@ -16,7 +14,7 @@ class QueueMetrics:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._depths: dict[int, Gauge] = {}
+        self._depths: dict[int, int] = {}
         self._begun: dict[object, float] = {}
         self._adds = metrics.queue_adds.labels(name, name)
         self._retries = metrics.queue_retries.labels(name, name)
@@ -29,10 +27,11 @@ class QueueMetrics:
 
     def depth(self, priority: int, change: int) -> None:
         """Keys of a priority that may be worked on became more or fewer."""
-        gauge = self._depths.get(priority)
-        if gauge is None:
-            gauge = self._depths[priority] = metrics.queue_depth.labels(self._name, self._name, str(priority))
-        gauge.inc(change)
+        if priority not in self._depths:
+            self._depths[priority] = 0
+            gauge = metrics.queue_depth.labels(self._name, self._name, str(priority))
+            gauge.set_function(lambda: self._depths[priority])
+        self._depths[priority] += change
 
     def added(self) -> None:
         """A key came in that did not wait already."""
