@@ -128,9 +128,8 @@ def show(cluster: Cluster, api: Client) -> None:
 
 def _conditions(described: str) -> str:
     """Leave out of what kubectl describes the configurations, which take hundreds of lines."""
-    lines = described.splitlines()
-    deep = [line for line in lines if not line.startswith(" " * 8) or ":" not in line[:40]]
-    return "\n".join(line for line in deep if not line.startswith(" " * 10))
+    before, _, rest = described.partition("  Profiling Results:\n")
+    return before + rest[rest.find("Events:") :] if "Events:" in rest else before
 
 
 def _candidates(request: dict[str, Any]) -> str:

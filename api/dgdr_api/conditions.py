@@ -54,9 +54,16 @@ def stated(
             observed_generation=generation,
             last_transition_time=old.last_transition_time if old and old.status == each.status else now,
         )
-    return tuple(merged.values())
+    return tuple(
+        sorted(merged.values(), key=lambda each: _ORDER.index(each.type) if each.type in _ORDER else len(_ORDER))
+    )
 
 
+_ORDER = (
+    *("Validation", "Profiling", "ProfilingComplete", "SpecGenerated", "DeploymentReady", "Succeeded"),
+    *("SLAWarning", "ConfigurationWarning"),
+)
+"""As a request goes through them; ``kubectl describe`` shows conditions in the order that they are written in."""
 _MESSAGE = 32768
 """Longest message of a condition (metav1.Condition)."""
 

@@ -72,11 +72,13 @@ class _Run:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._searches: dict[Search, bool] = {}
+        self._total = 0
 
     def __call__(self, progress: Progress) -> None:
         """Take a step of the search."""
         if progress.search is None:
-            self.tell(ProfilingPhase.INITIALIZING, progress.state)
+            self._total = progress.total
+            self.tell(ProfilingPhase.INITIALIZING, progress.state, 0, self._total)
             return
         self._searches[progress.search] = progress.finished
         done, search = sum(self._searches.values()), progress.search
@@ -84,7 +86,7 @@ class _Run:
             ProfilingPhase.SWEEPING_DECODE,
             f"{search.backend} {search.mode}: {progress.state}",
             done,
-            len(self._searches),
+            self._total,
         )
 
     def tell(self, phase: ProfilingPhase, message: str, completed: int = 0, total: int = 0) -> None:

@@ -35,6 +35,8 @@ class Progress:
     state: str
     finished: bool
     seconds: float = 0.0
+    total: int = 0
+    """Searches that are to come, once that is known."""
 
 
 Spectator = Callable[[Progress], None]

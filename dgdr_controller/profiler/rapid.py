@@ -59,8 +59,9 @@ def rapid(
     known, seconds = _survey(pool, request)
     facts = _model(request, known)
     backends, missing = _backends(request, known)
-    spectator(Progress(None, f"{known.engine} {known.engine_version}", finished=True, seconds=seconds))
     searches = [_search(request, facts, backend, mode) for backend in backends for mode in _modes(request)]
+    ready = f"{known.engine} {known.engine_version}"
+    spectator(Progress(None, ready, finished=True, seconds=seconds, total=len(searches)))
     reader = Reader(facts, dict(known.databases), request.vram_mib)
     found = collect(pool, searches, reader, spectator, deadline_s)
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]

@@ -25,7 +25,8 @@ from dgdr_controller.reconciler.decision import Decision, Event, enter
 from dgdr_controller.reconciler.world import World
 
 _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
-_STATUS_BYTES = 64 * 1024
+_STATUS_BYTES = 12 * 1024
+"""So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
 RECOMMENDED = "recommended"
 
 
