@@ -16,11 +16,11 @@ import yaml
 
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, binaries
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import CHECKOUT, Layout, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError
-from test.conftest import brought_up
 
 pytestmark = pytest.mark.cluster
 

@@ -7,10 +7,10 @@ import pytest
 
 from hack.cluster import node
 from hack.cluster.api import Client
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
-from test.conftest import brought_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node")]  # they share its GPUs
 

@@ -13,11 +13,11 @@ from hack.cluster.fakes import heartbeats
 from hack.cluster.fakes import nodes as fake_nodes
 from hack.cluster.fakes.gpus import FakeGpus
 from hack.cluster.fakes.nodes import FakeNode, read
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
 from hack.cluster.progress import ClusterError
-from test.conftest import brought_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node")]
 

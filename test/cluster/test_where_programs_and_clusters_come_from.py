@@ -20,13 +20,13 @@ import yaml
 from hack.cluster import binaries, downloads, local, node
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE
+from hack.cluster.fixtures import brought_up
 from hack.cluster.given import Given
 from hack.cluster.layout import CHECKOUT, Layout, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.resolve import resolve
-from test.conftest import brought_up
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hack.cluster.api import Client
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
-from test.conftest import brought_up
 
 SYSTEM = "dgdr-system"
 ROOT = Path(CHECKOUT)

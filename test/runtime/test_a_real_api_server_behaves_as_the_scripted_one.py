@@ -31,10 +31,10 @@ from dgdr_controller.runtime import (
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.leadership import LEASES
 from dgdr_controller.runtime.testing import real_time, until
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
-from test.conftest import brought_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runtime")]
 

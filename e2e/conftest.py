@@ -1,0 +1,26 @@
+from collections.abc import Iterator
+
+import pytest
+
+from hack.cluster.local import Local
+from hack.cluster.model import Cluster
+from hack.cluster.progress import UnavailableError
+from hack.demo import install, kubectl
+from hack.images.load import load
+from hack.images.names import Target
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster) -> Iterator[Cluster]:
+    """The controller as a pod of its own image, with a Dynamo that is not there."""
+    if not isinstance(cluster, Local):
+        pytest.skip("these tests install CRDs and a stand-in for Dynamo: only into a cluster of processes")
+    try:
+        images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
+    except UnavailableError as error:
+        pytest.skip(f"no images: {error}")
+    install(cluster, *images)
+    yield cluster
+    log = kubectl(cluster, "-n", "dgdr-system", "logs", "deployment/dgdr-controller", "--tail=-1")
+    assert "Traceback" not in log
+    assert '"level":"error"' not in log.lower().replace(" ", "")

@@ -1,0 +1,139 @@
+import base64
+import gzip
+import json
+import re
+from typing import Any
+
+import pytest
+
+from e2e.journey import Journey
+from hack.cluster.api import MERGE_PATCH, Client
+from hack.cluster.local import Local
+from hack.demo import kubectl
+
+pytestmark = [
+    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.xdist_group("node")),
+    pytest.mark.usefixtures("installed"),
+]
+
+
+def gpus(graph: dict[str, Any]) -> int:
+    containers = [(c["replicas"], c["podTemplate"]["spec"]["containers"][0]) for c in graph["spec"]["components"]]
+    return sum(n * int(c.get("resources", {}).get("limits", {}).get("nvidia.com/gpu", 0)) for n, c in containers)
+
+
+def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Client, namespace: str) -> None:
+    with Journey(api, namespace, "whole") as journey:
+        journey.apply(backend="vllm", hardware={})  # eight H200, by the node's labels
+        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert journey.phases == ["Pending", "Profiling", "Deploying", "Deployed"]
+        status = journey.status()
+        assert [(c["type"], c["status"]) for c in status["conditions"]][:6] == [
+            (kind, "True")
+            for kind in (
+                "Validation",
+                "Profiling",
+                "ProfilingComplete",
+                "SpecGenerated",
+                "DeploymentReady",
+                "Succeeded",
+            )
+        ]
+        assert status["hardware"]["gpuSku"] == "h200_sxm"
+        assert set(status["hardware"]["sources"].values()) == {"node-labels"}
+        assert len(json.dumps(status)) < 16 * 1024
+        first, *others = status["profilingResults"]["pareto"]
+        assert first["gpus"] == 8
+        assert len(others) >= 3
+        graph = api.request("GET", journey.graph_path)
+        assert graph["spec"] == status["profilingResults"]["selectedConfig"]["spec"]
+        assert gpus(graph) == 8
+        assert "ownerReferences" not in graph["metadata"]
+        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector=nvidia.com/dgdr-name=whole")
+        held = [
+            int(p["spec"]["containers"][0]["resources"].get("limits", {}).get("nvidia.com/gpu", 0))
+            for p in pods["items"]
+            if p["status"]["phase"] == "Running"
+        ]
+        assert sum(held) == 8
+        assert status["deploymentInfo"] == {"replicas": len(held), "availableReplicas": len(held)}
+        output = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-whole")
+        results = json.loads(gzip.decompress(base64.b64decode(output["binaryData"]["results.json.gz"])))
+        assert results["selected"] == first["id"]
+        assert journey.events() == [
+            *("Initialized", "ProfilingJobCreated", "SpecGenerated", "DeploymentCreated", "DeploymentReady")
+        ]
+        assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
+        api.request("DELETE", journey.path)
+        derived = (
+            f"/apis/batch/v1/namespaces/{namespace}/jobs/profile-whole",
+            f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-whole",
+            f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/dgdr-output-whole",
+        )
+        assert journey.wait(lambda: not any(map(journey.get, derived)))
+        assert journey.get(journey.graph_path)["metadata"]["uid"] in journey.graphs
+    api.request("DELETE", journey.graph_path)
+
+
+def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_deployed(
+    api: Client, namespace: str
+) -> None:
+    with Journey(api, namespace, "manual") as journey:
+        journey.apply(backend="sglang", autoApply=False)
+        assert journey.reaches("Ready", "Failed") == "Ready"
+        assert journey.condition("Succeeded")["status"] == "True"
+        assert journey.get(journey.graph_path) is None
+        generated = api.request("GET", journey.path)["metadata"]["annotations"]["nvidia.com/generated-dgd-spec"]
+        assert "kind: DynamoGraphDeployment\n" in generated
+        first, second, *_ = journey.status()["profilingResults"]["pareto"]
+        journey.annotate(deploy=second["id"])
+        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert journey.status()["profilingResults"]["pareto"][0]["id"] == second["id"] != first["id"]
+        # An operator whose deployment degrades, and one that is deleted by hand.
+        paths = f"/apis/apps/v1/namespaces/{namespace}/deployments/manual-dgd-frontend"
+        broken = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "localhost/none:none"}]}}}}
+        api.request("PATCH", paths, broken, "application/strategic-merge-patch+json")
+        api.request("DELETE", journey.graph_path)
+        assert journey.reaches("Failed") == "Failed"
+        assert journey.condition("DeploymentReady")["reason"] == "DeploymentDeleted"
+        assert journey.get(journey.graph_path) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"model": "nobody/knows-it"}, "is not a model that .* knows"),
+        ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "can be deployed on 2 × h200_sxm"),
+    ],
+)
+def test_what_only_the_user_can_change_fails_with_the_profilers_words(
+    api: Client, namespace: str, spec: dict[str, Any], message: str
+) -> None:
+    with Journey(api, namespace, "refused") as journey:
+        journey.apply(**spec)
+        assert journey.reaches("Failed", "Deployed") == "Failed"
+        succeeded = journey.condition("Succeeded")
+        assert succeeded["message"].startswith("Profiling failed: profiling failed: ")
+        assert re.search(message, succeeded["message"])
+        assert len(journey.jobs) == 1
+        assert journey.events()[-1] == "ProfilingJobFailed"
+        # What was wrong is put right: the request starts again by itself.
+        right = {"spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "autoApply": False}}
+        api.request("PATCH", journey.path, right, MERGE_PATCH)
+        assert journey.reaches("Ready") == "Ready"
+
+
+def test_killed_controllers_and_api_servers_change_nothing(installed: Local, api: Client, namespace: str) -> None:
+    def kill_controller() -> None:
+        kubectl(installed, "-n", "dgdr-system", "delete", "pods", "--all", "--force", "--grace-period=0")
+
+    with Journey(api, namespace, "shaken") as journey:
+        journey.apply(backend="vllm")
+        for phase in ("Profiling", "Deploying", "Deployed"):
+            journey.wait(lambda wanted=phase: wanted in journey.phases, 120)  # type: ignore[misc]
+            kill_controller()
+            installed.restart("kube-apiserver")
+        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
+        assert "Failed" not in journey.phases
+    api.request("DELETE", journey.graph_path)

@@ -1,0 +1,98 @@
+"""Clusters for tests: pytest's fixtures ``control_plane``, ``cluster``, ``api`` and ``namespace``."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hack.cluster.api import Client
+from hack.cluster.binaries import CONTROL_PLANE, binaries
+from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
+from hack.cluster.model import Cluster, Level
+from hack.cluster.node import NAME
+from hack.cluster.progress import UnavailableError
+from hack.cluster.resolve import resolve
+from hack.cluster.users import used
+
+
+@contextlib.contextmanager
+def brought_up(cluster: Cluster, level: Level) -> Iterator[None]:
+    """Use a cluster; where this machine cannot have one the test is skipped and says why, in CI it fails."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(used(cluster, level))
+        except UnavailableError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no {level}: {error}")
+        yield
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """A control plane, shared by all processes of the run: API server, etcd, controller manager, scheduler."""
+    cluster = resolve(purpose="test-control-plane")
+    with brought_up(cluster, Level.CONTROL_PLANE):
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster with a node that has eight fake GPUs, shared by the run."""
+    found = resolve(purpose="test-node")
+    with brought_up(found, Level.NODE):
+        if found.ours:
+            offer_gpus(Client(found.kubeconfig), NAME, FakeGpus(8, "NVIDIA-H200", 143_771))
+        yield found
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> Client:
+    """The administrator's client: of ``cluster`` if the test asks for that, else of ``control_plane``."""
+    where = "cluster" if "cluster" in request.fixturenames else "control_plane"
+    return Client(request.getfixturevalue(where).kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kubectl_program() -> str:
+    """kubectl: the cluster's own, else the user's."""
+    own = binaries(CONTROL_PLANE).folder / "kubectl"
+    found = str(own) if own.exists() else shutil.which("kubectl")
+    if found is None:
+        pytest.skip("no kubectl in PATH")
+    return found
+
+
+@pytest.fixture
+def kubectl(
+    control_plane: Cluster, kubectl_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., str]:
+    """Run kubectl on ``control_plane``; return what it writes."""
+    cache = tmp_path_factory.mktemp("kubectl")  # what it knows of one cluster is wrong for the next
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(  # noqa: S603 - kubectl, as the test says
+            [kubectl_program, f"--kubeconfig={control_plane.kubeconfig}", f"--cache-dir={cache}", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    return run
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, api: Client) -> Iterator[str]:
+    """A namespace for one test, where ``api`` leads."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    limit = time.monotonic() + 20
+    while "cluster" in request.fixturenames and not api.admits_pods(name) and time.monotonic() < limit:
+        time.sleep(0.05)
+    yield name
+    api.request("DELETE", f"/api/v1/namespaces/{name}")
