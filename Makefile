@@ -57,7 +57,7 @@ export KUSTOMIZATION
 .PHONY: overlay
 overlay:
 	@mkdir -p $(OVERLAY)
-	@printf '%s\n' "$$KUSTOMIZATION" > $(OVERLAY)/kustomization.yaml
+	@printf '%s\n' "$$KUSTOMIZATION" > $(OVERLAY)/new.$$$$ && mv $(OVERLAY)/new.$$$$ $(OVERLAY)/kustomization.yaml
 
 .PHONY: install
 install: ## Install the CRD in kubectl's cluster.

@@ -1,12 +1,9 @@
 """What installs the controller, on clusters that nobody else uses."""
 
-import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,17 +37,6 @@ class Installer:
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         return self._run(self._kubectl, *arguments, stdin=stdin)
-
-    def requests(self) -> list[Any]:
-        """Return all requests; a kind that is new may be unknown to the API server once more in its first seconds."""
-        limit = time.monotonic() + 10
-        while True:
-            try:
-                return list(json.loads(self.kubectl("get", "dgdr", "-A", "-o", "json"))["items"])
-            except AssertionError as error:
-                if "could not find the requested resource" not in str(error) or time.monotonic() > limit:
-                    raise
-                time.sleep(0.2)
 
     def exists(self, *what: str) -> bool:
         return bool(self.kubectl("get", *what, "--ignore-not-found"))

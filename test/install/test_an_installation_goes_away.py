@@ -7,38 +7,32 @@ import pytest
 
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("uninstall")]  # one cluster, used in turn
+pytestmark = pytest.mark.cluster
 
 Installer = Any  # test modules do not import each other
-SYSTEM = "dgdr-system"
+WHOLE = (
+    ("namespace", "dgdr-system"),
+    ("clusterrole", "dgdr-controller"),
+    ("clusterrolebinding", "dgdr-controller"),
+    ("crd", "dynamographdeploymentrequests.nvidia.com"),
+)
 
 
-@pytest.fixture
-def empty(installer: Installer) -> Installer:
-    """A cluster with nothing installed."""
-    installer.make("undeploy")
-    return installer
-
-
-def test_the_crd_is_applied_twice_like_once(empty: Installer) -> None:
-    """With plain, client-side kubectl apply: the whole CRD fits an annotation."""
-    assert empty.make("install").endswith(" created\n")
-    assert empty.make("install").endswith(" unchanged\n")
-    empty.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
-    assert "created" in empty.kubectl("apply", "-k", "config/samples")
-    again = empty.kubectl("apply", "-k", "config/samples")
-    assert "unchanged" in again
-    (stored,) = empty.requests()
+def test_installed_twice_is_installed_once_and_all_of_it_can_be_removed(installer: Installer) -> None:
+    """One test: each step is about the whole cluster. Plain, client-side apply: the whole CRD fits an annotation."""
+    assert installer.make("install").endswith(" created\n")
+    assert installer.make("install").endswith(" unchanged\n")
+    installer.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+    assert "created" in installer.kubectl("apply", "-k", "config/samples")
+    assert "unchanged" in installer.kubectl("apply", "-k", "config/samples")
+    (stored,) = json.loads(installer.kubectl("get", "dgdr", "-o", "json"))["items"]
     assert DynamoGraphDeploymentRequest.model_validate_json(json.dumps(stored)).spec.model == "Qwen/Qwen3-32B"
-    empty.make("uninstall")
-    assert not empty.exists("crd", "dynamographdeploymentrequests.nvidia.com")
-
-
-def test_undeploy_leaves_nothing(empty: Installer) -> None:
-    empty.make("deploy")
-    empty.make("undeploy")
-    assert not empty.exists("namespace", SYSTEM)
-    assert not empty.exists("clusterrole", "dgdr-controller")
-    assert not empty.exists("clusterrolebinding", "dgdr-controller")
-    assert not empty.exists("crd", "dynamographdeploymentrequests.nvidia.com")
-    empty.make("undeploy")
+    installer.make("uninstall")
+    assert not installer.exists("crd", "dynamographdeploymentrequests.nvidia.com")
+    installer.make("deploy")
+    for what in WHOLE:
+        assert installer.exists(*what)
+    installer.make("undeploy")
+    for what in WHOLE:
+        assert not installer.exists(*what)
+    installer.make("undeploy")
