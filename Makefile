@@ -140,11 +140,11 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests: the real simulator, a real Kubernetes, our images on it.
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -m cluster
+	@$(BIN)/python -m pytest -n auto -m cluster
 
 .PHONY: test-images
 test-images: $(STAMP) ## Tests of the images, which they build.

@@ -12,7 +12,7 @@ from hack.cluster.local import Local
 from hack.demo import kubectl
 
 pytestmark = [
-    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.xdist_group("node")),
+    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
     pytest.mark.usefixtures("installed"),
 ]
 

@@ -1,6 +1,7 @@
 """Clusters for tests: pytest's fixtures ``control_plane``, ``cluster``, ``api`` and ``namespace``."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
+from hack.cluster.layout import layout
 from hack.cluster.model import Cluster, Level
 from hack.cluster.node import NAME
 from hack.cluster.progress import UnavailableError
@@ -30,6 +32,19 @@ def brought_up(cluster: Cluster, level: Level) -> Iterator[None]:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"no {level}: {error}")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run tests with the same mark ``alone`` one after the other, whatever processes the run is spread over."""
+    mark = request.node.get_closest_marker("alone")
+    with contextlib.ExitStack() as held:
+        if mark:
+            lock = layout(f"alone-{mark.args[0]}").lock
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(lock.open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -12,7 +12,7 @@ from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node")]  # they share its GPUs
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("node")]  # they share its GPUs
 
 
 def pod(name: str, gpus: int = 0) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from hack.cluster.fakes.gpus import FakeGpus
 from hack.cluster.fakes.nodes import read
 from hack.cluster.model import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node"), pytest.mark.usefixtures("cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("node"), pytest.mark.usefixtures("cluster")]
 
 GPUS = FakeGpus(8, "NVIDIA-H200", 143_771)
 MEMORY = ("DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_RESERVED")
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def removed_at_the_end(cluster: Cluster) -> Iterator[None]:
     yield
     Client(cluster.kubeconfig).request("DELETE", f"/api/v1/namespaces/default/pods/nvidia-dcgm-exporter-{node.NAME}")

@@ -19,7 +19,7 @@ from hack.cluster.local import Local
 from hack.cluster.model import Level
 from hack.cluster.progress import ClusterError
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("node")]
 
 PODS = "/api/v1/namespaces/default/pods"
 

@@ -14,7 +14,7 @@ from hack.cluster.model import Cluster
 from hack.images.load import load
 from hack.images.names import Target
 
-pytestmark = [pytest.mark.cluster, pytest.mark.images, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.cluster, pytest.mark.images, pytest.mark.alone("node")]
 
 LOCKED_DOWN = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("install")]  # one cluster, used in turn
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("install")]  # one cluster, used in turn
 
 Installer = Any  # test modules do not import each other
 ROOT = Path(__file__).parent.parent.parent

@@ -36,7 +36,7 @@ from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runtime")]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("runtime")]
 
 Objects = Resource[dict[str, Any]]
 PROGRAM = Path(__file__).with_name("manager_to_kill.py")

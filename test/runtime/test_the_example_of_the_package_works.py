@@ -64,7 +64,7 @@ def test_everything_that_is_exported_exists_and_is_documented() -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.xdist_group("runtime")
+@pytest.mark.alone("runtime")
 @real_time
 async def test_it_mirrors_widgets(control_plane: Cluster, namespace: str, tmp_path: Path) -> None:
     program = tmp_path / "mirror.py"
