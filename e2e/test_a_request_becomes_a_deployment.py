@@ -16,6 +16,8 @@ pytestmark = [
     pytest.mark.usefixtures("installed"),
 ]
 
+GRAPH = "nvidia.com/dynamo-graph-deployment-name"
+
 
 def gpus(graph: dict[str, Any]) -> int:
     containers = [(c["replicas"], c["podTemplate"]["spec"]["containers"][0]) for c in graph["spec"]["components"]]
@@ -25,7 +27,7 @@ def gpus(graph: dict[str, Any]) -> int:
 def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Client, namespace: str) -> None:
     with Journey(api, namespace, "whole") as journey:
         journey.apply(backend="vllm", hardware={})  # eight H200, by the node's labels
-        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
         assert journey.phases == ["Pending", "Profiling", "Deploying", "Deployed"]
         status = journey.status()
         assert [(c["type"], c["status"]) for c in status["conditions"]][:6] == [
@@ -49,7 +51,7 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
         assert graph["spec"] == status["profilingResults"]["selectedConfig"]["spec"]
         assert gpus(graph) == 8
         assert "ownerReferences" not in graph["metadata"]
-        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector=nvidia.com/dgdr-name=whole")
+        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={GRAPH}=whole-dgd")
         held = [
             int(p["spec"]["containers"][0]["resources"].get("limits", {}).get("nvidia.com/gpu", 0))
             for p in pods["items"]
@@ -80,14 +82,14 @@ def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_depl
 ) -> None:
     with Journey(api, namespace, "manual") as journey:
         journey.apply(backend="sglang", autoApply=False)
-        assert journey.reaches("Ready", "Failed") == "Ready"
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert journey.condition("Succeeded")["status"] == "True"
         assert journey.get(journey.graph_path) is None
         generated = api.request("GET", journey.path)["metadata"]["annotations"]["nvidia.com/generated-dgd-spec"]
         assert "kind: DynamoGraphDeployment\n" in generated
         first, second, *_ = journey.status()["profilingResults"]["pareto"]
         journey.annotate(deploy=second["id"])
-        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
         assert journey.status()["profilingResults"]["pareto"][0]["id"] == second["id"] != first["id"]
         # An operator whose deployment degrades, and one that is deleted by hand.
         paths = f"/apis/apps/v1/namespaces/{namespace}/deployments/manual-dgd-frontend"
@@ -133,7 +135,7 @@ def test_killed_controllers_and_api_servers_change_nothing(installed: Local, api
             journey.wait(lambda wanted=phase: wanted in journey.phases, 120)  # type: ignore[misc]
             kill_controller()
             installed.restart("kube-apiserver")
-        assert journey.reaches("Deployed", "Failed") == "Deployed"
+        assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
         assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
         assert "Failed" not in journey.phases
     api.request("DELETE", journey.graph_path)
