@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -25,6 +25,17 @@ from dgdr_controller.runtime.health import Check, HealthServer
 from dgdr_controller.runtime.leadership import LeaderElection, LeaderFence
 from dgdr_controller.runtime.transport import Transport
 
+
+class Server(Protocol):
+    """Answers requests that the API server sends while it lists: conversion, admission."""
+
+    async def start(self) -> None:
+        """Listen; return when it does."""
+
+    async def stop(self) -> None:
+        """Listen no more."""
+
+
 Runnable = Callable[[], Awaitable[None]]
 """Runs until it is cancelled; returning earlier is allowed, raising stops the manager."""
 log = logging.getLogger(__name__)
@@ -37,8 +48,8 @@ _CANCEL_S = 5.0
 class Manager:
     """Owns what controllers share, and runs them.
 
-    Started in this order: HTTP, caches (until all is listed), runnables, and once this process leads the controllers
-    and the other leader-only runnables. Stopped in the opposite order; the lease is released last.
+    Started in this order: HTTP, servers, caches (until all is listed), runnables, and once this process leads the
+    controllers and the other leader-only runnables. Stopped in the opposite order; the lease is released last.
 
     Args:
         config: Where the API server is.
@@ -80,6 +91,7 @@ class Manager:
         self._recorders: list[EventRecorder] = []
         self._runnables: list[Runnable] = []
         self._leader_runnables: list[Runnable] = []
+        self._servers: list[Server] = []
         self._synced = False
         self._beat = time.monotonic()
         self._checks: dict[str, dict[str, Check]] = {
@@ -122,6 +134,13 @@ class Manager:
         """
         (self._leader_runnables if leader_only else self._runnables).append(runnable)
 
+    def add_server(self, server: Server) -> None:
+        """Have a server listen before anything is listed and until nothing is watched any more.
+
+        The API server may need our conversion webhook to answer a list.
+        """
+        self._servers.append(server)
+
     def add_check(self, name: str, check: Check, *, path: str = "/readyz") -> None:
         """Add a check to ``/readyz`` or ``/healthz``; it is called in another thread and must not wait."""
         self._checks[path][name] = check
@@ -146,7 +165,11 @@ class Manager:
             if self._election is None:
                 self._leading.set()
             try:
-                await self._run()
+                async with contextlib.AsyncExitStack() as servers:
+                    for server in self._servers:
+                        await server.start()
+                        servers.push_async_callback(server.stop)
+                    await self._run()
             finally:
                 await self.client.close()
                 await control.stop(release=not self._lost.is_set())

@@ -25,7 +25,8 @@ from dgdr_controller.runtime.resource import Key, Resource
 
 P = ParamSpec("P")
 Body = dict[str, Any]
-_GRACE_S = 0.001
+_GRACE_S = 0.0003
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -87,12 +88,14 @@ async def until(holds: Callable[[], object], seconds: float = 300.0) -> None:
     Raises:
         TimeoutError: It does not, for so long.
     """
+    pause = _FIRST_LOOK_S
     async with asyncio.timeout(seconds):
         while True:
             value = holds()
             if await value if isinstance(value, Awaitable) else value:
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, _LAST_LOOK_S)
 
 
 @dataclass

@@ -1,7 +1,11 @@
-"""A manager in a process of its own: each source gets a copy, in two writes, between which the process may die."""
+"""A manager in a process of its own: each source gets a copy, in two writes, between which the process may die.
+
+A source with ``block`` blocks the event loop for a minute, as only a bug does.
+"""
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,8 @@ class Doubling:
         source = self.cache.get(PARTS, key)
         if source is None or not key.name.startswith("source"):
             return Result.done()
+        if "block" in source.get("data", {}):
+            time.sleep(60)  # noqa: ASYNC251 - the bug
         copy = {"namespace": key.namespace, "name": key.name.replace("source", "copy")}
         await self.client.apply(PARTS, {"metadata": copy})
         await asyncio.sleep(0.02)
@@ -38,15 +44,18 @@ class Doubling:
         return Result.done()
 
 
-async def main(kubeconfig: Path, namespace: str) -> None:
+async def main(kubeconfig: Path, namespace: str, port: str) -> None:
     """Run until a signal comes."""
     log.configure()
     election = LeaderElection("doubling", namespace, lease_duration=3, renew_deadline=2, retry_period=0.3)
-    manager = Manager(Config.from_kubeconfig(kubeconfig), leader_election=election)
+    address = f"127.0.0.1:{port}"
+    manager = Manager(
+        Config.from_kubeconfig(kubeconfig), leader_election=election, health_address=address, metrics_address=address
+    )
     manager.cache.watch(PARTS, namespace=namespace)
     Controller(manager, Doubling(manager), name="doubling").for_(PARTS).with_options(workers=2)
     await manager.run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

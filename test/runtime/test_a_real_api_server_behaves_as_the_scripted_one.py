@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from dgdr_controller.runtime import (
@@ -386,9 +388,64 @@ async def test_a_restart_of_the_api_server_is_survived_and_nothing_missed(own: L
     await client.close()
 
 
+def started(cluster: Cluster, namespace: str, log: Path, port: int = 0) -> "subprocess.Popen[bytes]":
+    arguments = [sys.executable, str(PROGRAM), str(cluster.kubeconfig), namespace, str(port)]
+    with log.open("ab") as errors:
+        return subprocess.Popen(arguments, env=os.environ | {"PYTHONWARNINGS": "error"}, stderr=errors)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def answer(port: int, path: str) -> str:
+    """What a manager's HTTP server says: status and text."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}{path}", timeout=aiohttp.ClientTimeout(5)) as response,
+        ):
+            return f"{response.status} {await response.text()}"
+    except aiohttp.ClientError as error:
+        return f"none: {error}"
+
+
+@real_time
+async def test_a_blocked_loop_cannot_outlive_the_lease(
+    control_plane: Cluster, config: Config, namespace: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    process = started(control_plane, namespace, tmp_path / "log", port)
+    try:
+        async with Client(config) as client:
+            await until(lambda: answered(port, "/readyz", "200"), 20)
+            await until(lambda: answered(port, "/metrics", 'leader_election_master_status{name="doubling"} 1.0'), 10)
+            await client.create(PARTS, part(namespace, "source-bad", block="yes"))
+            await until(lambda: answered(port, "/readyz", "503 [-] loop"), 20)  # HTTP and lease go on meanwhile
+            assert (await answer(port, "/healthz")).startswith("200")
+            lease = await client.get(LEASES, Key(namespace, "doubling"))
+            assert lease.holder
+            await client.patch(LEASES, Key(namespace, "doubling"), {"spec": {"holderIdentity": "thief"}})
+            begun = time.monotonic()
+            assert await asyncio.to_thread(process.wait, 20) == 1
+            assert time.monotonic() - begun < 5
+            said = (tmp_path / "log").read_text()
+            assert "the lease is over" in said
+            assert "in reconcile" in said  # where it was blocked
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def answered(port: int, path: str, said: str) -> bool:
+    return said in await answer(port, path)
+
+
 @real_time
 async def test_a_killed_manager_is_followed_by_one_that_ends_its_work(
-    control_plane: Cluster, config: Config, namespace: str
+    control_plane: Cluster, config: Config, namespace: str, tmp_path: Path
 ) -> None:
     client = Client(config)
     await asyncio.gather(*(client.create(PARTS, part(namespace, f"source-{n}")) for n in range(100)))
@@ -399,18 +456,14 @@ async def test_a_killed_manager_is_followed_by_one_that_ends_its_work(
             each["metadata"]["name"]: "data" in each for each in found if each["metadata"]["name"].startswith("copy")
         }
 
-    def start() -> "subprocess.Popen[bytes]":
-        arguments = [sys.executable, str(PROGRAM), str(control_plane.kubeconfig), namespace]
-        return subprocess.Popen(arguments, env=os.environ | {"PYTHONWARNINGS": "error"})
-
-    first = start()
+    first = started(control_plane, namespace, tmp_path / "log")
     while len(await copies()) < 20:
         assert first.poll() is None
         await asyncio.sleep(0.02)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert len(await copies()) < 100
-    second = start()
+    second = started(control_plane, namespace, tmp_path / "log")
     try:
         async with asyncio.timeout(30):
             while (found := await copies()) != {f"copy-{n}": True for n in range(100)}:

@@ -177,8 +177,8 @@ async def test_of_many_at_most_one_leads_whatever_the_network_does() -> None:
                 server.faults = [
                     Fault(of(each.options.identity), 0 if kind else 500, hang=99 * kind, times=99, cut=kind == 2)
                 ]
-            for _ in range(100):
-                await asyncio.sleep(0.25)
+            for _ in range(50):
+                await asyncio.sleep(0.5)
                 leading = [each for each in everybody if each.leads]
                 assert len(leading) <= 1
                 epochs += [each.epoch for each in leading if each.epoch not in epochs]
