@@ -151,9 +151,11 @@ class Controller:
 
     async def _reconcile(self, key: Key, priority: int) -> None:
         """Call the reconciler and do as it says; whatever it raises costs only this key."""
+        limit = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with limit:
                 result = await self._reconciler.reconcile(key)
+            self._succeeded(key, priority, result)
         except TerminalError as error:
             self._metrics.terminal()
             log.error("reconcile failed, not tried again until something changes: %s", error)  # noqa: TRY400
@@ -163,11 +165,9 @@ class Controller:
                 raise
             self._failed(key, priority, "a task that it awaited was cancelled")
         except TimeoutError as error:
-            if str(error):
-                self._failed(key, priority, str(error))
-            else:
+            if limit.expired():
                 self._metrics.timed_out()
-                self._failed(key, priority, f"not finished after {self._timeout} s")
+            self._failed(key, priority, f"not finished after {self._timeout} s" if limit.expired() else str(error))
         except (ConflictError, NotLeaderError) as error:
             self._metrics.failed()
             log.info("reconcile will be repeated: %s", error)
@@ -177,16 +177,12 @@ class Controller:
             self._failed(key, priority, f"{type(error).__name__} {error}")
         except Exception:  # noqa: BLE001 - logged there, with what was raised
             self._failed(key, priority, "")
-        else:
-            self._succeeded(key, priority, result)
 
     def _succeeded(self, key: Key, priority: int, result: Result) -> None:
+        if result.requeue_after is not None:
+            self._queue.add(key, priority=priority, after=result.requeue_after)
         self._queue.forget(key)
-        if result.requeue_after is None:
-            self._metrics.succeeded("success")
-            return
-        self._metrics.succeeded("requeue_after")
-        self._queue.add(key, priority=priority, after=result.requeue_after)
+        self._metrics.succeeded("success" if result.requeue_after is None else "requeue_after")
 
     def _failed(self, key: Key, priority: int, why: str) -> None:
         self._metrics.failed()

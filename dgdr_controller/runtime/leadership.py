@@ -145,6 +145,7 @@ class Elector:
         self._seen: Lease | None = None
         self._seen_at = float("-inf")
         self._renewed_at = float("-inf")
+        self._slowly = metrics.leader_slowpath.labels(options.name)
         self._gauge = metrics.leader_status.labels(options.name)
         self._gauge.set(0)
 
@@ -221,6 +222,7 @@ class Elector:
 
     async def _take(self) -> bool:
         """Read; write if the lease is free, ours, or has not changed for as long as its holder promised."""
+        self._slowly.inc()
         if not await self._look():
             try:
                 self._saw(await self._client.create(LEASES, self._manifest(self._spec(self._options.identity), "")))

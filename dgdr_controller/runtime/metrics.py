@@ -102,6 +102,12 @@ longest_seconds = Gauge(
     _QUEUE,
     registry=registry,
 )
+leader_slowpath = Counter(
+    "leader_election_slowpath",
+    "Total number of attempts that had to read the lease before they could renew or take it",
+    ["name"],
+    registry=registry,
+)
 leader_status = Gauge(
     "leader_election_master_status",
     "Whether this process holds the lease: 1, or waits for it: 0",

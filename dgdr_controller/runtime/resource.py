@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -130,6 +130,6 @@ def version_number(resource_version: str) -> int:
     return int(resource_version) if resource_version.isdecimal() else -1
 
 
-def decode_dict(raw: bytes) -> dict[str, object]:
+def decode_dict(raw: bytes) -> dict[str, Any]:
     """Decode an object to plain values: for kinds that need no model."""
-    return dict(msgspec.json.decode(raw, type=dict[str, object]))
+    return dict(msgspec.json.decode(raw, type=dict[str, Any]))

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import os
 import signal
 import socket
@@ -10,9 +11,11 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import yaml
 
 from dgdr_controller.runtime import (
     AlreadyExistsError,
@@ -20,6 +23,7 @@ from dgdr_controller.runtime import (
     Config,
     ConflictError,
     Controller,
+    ForbiddenError,
     InvalidError,
     Key,
     LeaderElection,
@@ -28,15 +32,17 @@ from dgdr_controller.runtime import (
     Reference,
     Resource,
     Result,
+    UnauthorizedError,
     decode_dict,
 )
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.leadership import LEASES
 from dgdr_controller.runtime.testing import real_time, until
-from hack.cluster.fixtures import brought_up
+from dgdr_controller.runtime.transport import Request, Transport
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
+from hack.cluster.fixtures import brought_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("runtime")]
 
@@ -153,6 +159,33 @@ async def test_each_refusal_has_its_error(config: Config, namespace: str) -> Non
     with pytest.raises(NotFoundError):
         await client.delete(PARTS, key)
     await client.close()
+
+
+@real_time
+async def test_a_pod_is_its_service_account(
+    control_plane: Cluster, config: Config, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = urlsplit(config.server)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", str(server.hostname))
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
+    given = yaml.safe_load(control_plane.kubeconfig.read_text())
+    authority = given["clusters"][0]["cluster"]["certificate-authority-data"]
+    (tmp_path / "ca.crt").write_bytes(base64.b64decode(authority))
+    (tmp_path / "namespace").write_text(namespace)
+    (tmp_path / "token").write_text("wrong")
+    accounts: Objects = Resource("", "v1", "serviceaccounts", "ServiceAccount", decode_dict)
+    async with Client(config) as admin:
+        await admin.apply(accounts, {"metadata": {"namespace": namespace, "name": "robot"}})
+        path = accounts.path(namespace, "robot", "token")
+        body = b'{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}'
+        answer = decode_dict(await admin.transport.send(Request("POST", path, {}, body)))
+    inside = Config.in_cluster(tmp_path)
+    async with Client(Transport(inside, attempts=2)) as pod:
+        with pytest.raises(UnauthorizedError):
+            await pod.list(PARTS, inside.namespace)
+        (tmp_path / "token").write_text(answer["status"]["token"])
+        with pytest.raises(ForbiddenError, match=f"system:serviceaccount:{namespace}:robot"):
+            await pod.list(PARTS, inside.namespace)
 
 
 @real_time

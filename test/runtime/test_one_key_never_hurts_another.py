@@ -136,6 +136,45 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
         assert sample("controller_runtime_active_workers", controller=name) == 0
 
 
+@pytest.mark.parametrize("answer", [None, 30, Result.after("soon")])  # type: ignore[arg-type]
+@virtual_time
+async def test_a_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: Any) -> None:
+    async def act(key: Key) -> Result:
+        return Result.done() if key.name == "good" else answer
+
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        server.put(widgets, widget("bad"))
+        manager, reconciler = Manager(server.config), Reconciler(act)
+        Controller(manager, reconciler, name=f"wrong-{answer}").for_(widgets)
+        async with running(manager):
+            await until(lambda: reconciler.calls["bad"] == 3)
+            server.put(widgets, widget("good"))
+            await until(lambda: reconciler.calls["good"] == 1)
+
+
+@virtual_time
+async def test_the_initial_list_waits_behind_what_happens_now(widgets: Widgets) -> None:
+    order = []
+
+    async def act(key: Key) -> Result:
+        order.append(key.name)
+        await asyncio.sleep(1)
+        return Result.done()
+
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        for number in range(20):
+            server.put(widgets, widget(f"old{number}"))
+        manager, reconciler = Manager(server.config), Reconciler(act)
+        Controller(manager, reconciler, name="behind").for_(widgets)
+        async with running(manager):
+            await until(lambda: len(order) == 3)
+            server.put(widgets, widget("new"))
+            await until(lambda: "new" in order)
+            assert order.index("new") < 6
+
+
 @virtual_time
 async def test_a_terminal_error_is_not_repeated(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
