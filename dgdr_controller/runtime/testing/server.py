@@ -1,4 +1,4 @@
-"""For tests: an API server that does as it is told, and an event loop that does not wait.
+"""A scripted API server.
 
 `FakeApiServer` keeps objects as the real one does in all that a controller relies on: one counter of
 resourceVersions, watches with a window, bookmarks and WatchList, pages, optimistic locks, generations, status
@@ -9,93 +9,21 @@ without owners of fields.
 import asyncio
 import copy
 import json
-import selectors
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, ParamSpec, Self
+from typing import Any, Self
 
 from aiohttp import web
 
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.resource import Key, Resource
+from dgdr_controller.runtime.testing.patches import merged, operate
+from dgdr_controller.runtime.testing.refusal import Refusal
 
-P = ParamSpec("P")
 Body = dict[str, Any]
-_GRACE_S = 0.0003
-_FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time jumps to the next timer when nothing else is to be done: an hour passes in milliseconds.
-
-    Only for tests in which everything that answers runs in this loop.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(_Jumping(self._jump))
-        self._skipped = 0.0
-
-    def time(self) -> float:
-        """Return the virtual time."""
-        return super().time() + self._skipped
-
-    def _jump(self, seconds: float) -> None:
-        self._skipped += seconds
-
-
-class _Jumping(selectors.DefaultSelector):
-    def __init__(self, jump: Callable[[float], None]) -> None:
-        super().__init__()
-        self._jump = jump
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= _GRACE_S:
-            return super().select(timeout)
-        found = super().select(_GRACE_S)  # what was sent over the loopback arrives meanwhile
-        if not found:
-            self._jump(timeout - _GRACE_S)
-        return found
-
-
-def virtual_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test in a `VirtualLoop`."""
-    return _in_loop(function, VirtualLoop)
-
-
-def real_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test in an ordinary loop."""
-    return _in_loop(function, asyncio.SelectorEventLoop)
-
-
-def _in_loop(
-    function: Callable[P, Coroutine[Any, Any, None]], loop: Callable[[], asyncio.AbstractEventLoop]
-) -> Callable[P, None]:
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with asyncio.Runner(loop_factory=loop) as runner:
-            runner.run(function(*args, **kwargs))
-
-    return run
-
-
-async def until(holds: Callable[[], object], seconds: float = 300.0) -> None:
-    """Wait until something holds: a function, or an async one, returns something true.
-
-    Raises:
-        TimeoutError: It does not, for so long.
-    """
-    pause = _FIRST_LOOK_S
-    async with asyncio.timeout(seconds):
-        while True:
-            value = holds()
-            if await value if isinstance(value, Awaitable) else value:
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.1, _LAST_LOOK_S)
 
 
 @dataclass
@@ -123,16 +51,6 @@ class Fault:
     body: Body = field(default_factory=dict)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer
-    """An answer that says no."""
-
-    def __init__(self, status: int, reason: str, message: str = "", details: Body | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"kind": "Status", "status": "Failure", "code": status, "reason": reason, "message": message}
-        self.body |= {"details": details} if details else {}
-
-
 @dataclass
 class _Kind:
     resource: Resource[Any]
@@ -140,7 +58,7 @@ class _Kind:
     objects: dict[Key, Body] = field(default_factory=dict)
     history: deque[tuple[int, bytes, str]] = field(default_factory=deque)
     forgotten: int = 0
-    watchers: set[asyncio.Queue[bytes | None]] = field(default_factory=set)
+    watchers: dict[asyncio.Queue[bytes | None], str] = field(default_factory=dict)
     held: list[bytes] | None = None
 
 
@@ -312,9 +230,9 @@ class FakeApiServer:
             return self._create(kind, key.namespace, body)
         changed = copy.deepcopy(_existing(kind, key))
         if content.startswith("application/json-patch"):
-            _operate(changed, body)
+            operate(changed, body)
         else:
-            changed = _merged(changed, body)
+            changed = merged(changed, body)
         return self._change(kind, key, subresource, changed)
 
     def _create(self, kind: _Kind, namespace: str, body: Body) -> Body:
@@ -389,8 +307,9 @@ class FakeApiServer:
         if kind.held is not None:
             kind.held.append(line)
             return
-        for queue in kind.watchers:
-            queue.put_nowait(line)
+        for queue, namespace in kind.watchers.items():
+            if namespace in ("", body["metadata"].get("namespace", "")):
+                queue.put_nowait(line)
 
     def _list(self, request: web.Request, kind: _Kind, namespace: str) -> web.Response:
         """Answer with a page; metadata comes after the items, as the real server has it for custom resources."""
@@ -411,7 +330,7 @@ class FakeApiServer:
             raise Refusal(504, "Timeout", "Too large resource version", {"causes": causes})
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        async with self._subscribed(kind) as queue:
+        async with self._subscribed(kind, namespace) as queue:
             if initial:
                 for key, body in tuple(kind.objects.items()):
                     if namespace in ("", key.namespace):
@@ -430,13 +349,13 @@ class FakeApiServer:
         return response
 
     @asynccontextmanager
-    async def _subscribed(self, kind: _Kind) -> AsyncIterator[asyncio.Queue[bytes | None]]:
+    async def _subscribed(self, kind: _Kind, namespace: str) -> AsyncIterator[asyncio.Queue[bytes | None]]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        kind.watchers.add(queue)
+        kind.watchers[queue] = namespace
         try:
             yield queue
         finally:
-            kind.watchers.discard(queue)
+            kind.watchers.pop(queue, None)
 
 
 def _existing(kind: _Kind, key: Key) -> Body:
@@ -451,31 +370,3 @@ def _bookmark(kind: _Kind, version: int, *, end: bool = False) -> bytes:
         metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
     body = {"kind": kind.resource.kind, "apiVersion": kind.resource.api_version, "metadata": metadata}
     return json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n"
-
-
-def _merged(old: Any, change: Any) -> Any:
-    """Apply a merge patch (RFC 7386)."""
-    if not isinstance(change, dict):
-        return change
-    merged = dict(old) if isinstance(old, dict) else {}
-    for name, value in change.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged
-
-
-def _operate(body: Body, operations: list[Body]) -> None:
-    """Apply a JSON patch (RFC 6902) to fields of objects."""
-    for each in operations:
-        *parents, last = each["path"].strip("/").split("/")
-        place = body
-        for parent in parents:
-            place = place[parent]
-        if each["op"] == "test" and place.get(last) != each["value"]:
-            raise Refusal(422, "Invalid", "test failed")
-        if each["op"] == "remove":
-            del place[last]
-        elif each["op"] in ("add", "replace"):
-            place[last] = each["value"]

@@ -1,0 +1,80 @@
+"""Event loops for async tests: one whose time jumps, and the ordinary one."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
+_GRACE_S = 0.0003
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time jumps to the next timer when nothing else is to be done: an hour passes in milliseconds.
+
+    Only for tests in which everything that answers runs in this loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_Jumping(self._jump))
+        self._skipped = 0.0
+
+    def time(self) -> float:
+        """Return the virtual time."""
+        return super().time() + self._skipped
+
+    def _jump(self, seconds: float) -> None:
+        self._skipped += seconds
+
+
+class _Jumping(selectors.DefaultSelector):
+    def __init__(self, jump: Callable[[float], None]) -> None:
+        super().__init__()
+        self._jump = jump
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= _GRACE_S:
+            return super().select(timeout)
+        found = super().select(_GRACE_S)  # what was sent over the loopback arrives meanwhile
+        if not found:
+            self._jump(timeout - _GRACE_S)
+        return found
+
+
+def virtual_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in a `VirtualLoop`."""
+    return _in_loop(function, VirtualLoop)
+
+
+def real_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in an ordinary loop."""
+    return _in_loop(function, asyncio.SelectorEventLoop)
+
+
+def _in_loop(
+    function: Callable[P, Coroutine[Any, Any, None]], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> Callable[P, None]:
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(function(*args, **kwargs))
+
+    return run
+
+
+async def until(holds: Callable[[], object], seconds: float = 300.0) -> None:
+    """Wait until something holds: a function, or an async one, returns something true.
+
+    Raises:
+        TimeoutError: It does not, for so long.
+    """
+    pause = _FIRST_LOOK_S
+    async with asyncio.timeout(seconds):
+        while True:
+            value = holds()
+            if await value if isinstance(value, Awaitable) else value:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, _LAST_LOOK_S)
