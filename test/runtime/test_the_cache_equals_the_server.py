@@ -247,6 +247,18 @@ async def test_before_the_list_is_complete_nothing_is_claimed(widgets: Widgets) 
 
 
 @virtual_time
+async def test_an_older_state_does_not_replace_a_newer_one(widgets: Widgets) -> None:
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        older = json.dumps(server.put(widgets, widget("a", 1))).encode()
+        server.put(widgets, widget("a", 2))
+        async with running(server, widgets) as cache:
+            informer = cache.informer(widgets)
+            informer.update(informer.ingest(older))  # as another API server that lags behind may say it
+            assert sizes(cache, widgets) == {"a": 2}
+
+
+@virtual_time
 async def test_objects_are_found_by_index_namespace_and_label(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)

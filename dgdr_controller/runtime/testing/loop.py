@@ -12,21 +12,21 @@ _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time jumps to the next timer when nothing else is to be done: an hour passes in milliseconds.
+    """Time stands still while something is to be done, else it jumps to the next timer: an hour takes milliseconds.
 
     Only for tests in which everything that answers runs in this loop.
     """
 
     def __init__(self) -> None:
         super().__init__(_Jumping(self._jump))
-        self._skipped = 0.0
+        self._now = 1000.0
 
     def time(self) -> float:
         """Return the virtual time."""
-        return super().time() + self._skipped
+        return self._now
 
     def _jump(self, seconds: float) -> None:
-        self._skipped += seconds
+        self._now += seconds
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -35,11 +35,11 @@ class _Jumping(selectors.DefaultSelector):
         self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= _GRACE_S:
+        if timeout is None or timeout <= 0:
             return super().select(timeout)
         found = super().select(_GRACE_S)  # what was sent over the loopback arrives meanwhile
         if not found:
-            self._jump(timeout - _GRACE_S)
+            self._jump(timeout)
         return found
 
 
