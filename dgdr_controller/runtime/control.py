@@ -53,6 +53,7 @@ class ControlThread:
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._campaign: asyncio.Event | None = None
         self._release = True
         self._led = False
 
@@ -64,6 +65,11 @@ class ControlThread:
         """
         threading.Thread(target=self._run, name="control", daemon=True).start()
         await asyncio.wrap_future(self._started)
+
+    def campaign(self) -> None:
+        """Take part in the election from now on: who leads should be able to work at once."""
+        if self._loop is not None and self._campaign is not None and not self._ended.done():
+            self._loop.call_soon_threadsafe(self._campaign.set)
 
     async def stop(self, *, release: bool) -> None:
         """End the thread; everything that writes must have ended.
@@ -89,13 +95,13 @@ class ControlThread:
             self._ended.set_result(None)
 
     async def _live(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop, self._campaign = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         await self._server.start()
         self._started.set_result(None)
         try:
             if self._election is None:
                 await self._stop.wait()
-            else:
+            elif await _first(self._campaign, self._stop):
                 await self._elect(self._election, self._stop)
         finally:
             await self._server.stop()
@@ -141,3 +147,12 @@ class ControlThread:
     def _tell(self, callback: Callable[[], None]) -> None:
         if not self._main.is_closed():
             self._main.call_soon_threadsafe(callback)
+
+
+async def _first(one: asyncio.Event, other: asyncio.Event) -> bool:
+    """Wait for one of two events; say whether it was the first one, without the other."""
+    waiting = [asyncio.ensure_future(each.wait()) for each in (one, other)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    return not other.is_set()

@@ -169,7 +169,7 @@ class Manager:
                     for server in self._servers:
                         await server.start()
                         servers.push_async_callback(server.stop)
-                    await self._run()
+                    await self._run(control)
             finally:
                 await self.client.close()
                 await control.stop(release=not self._lost.is_set())
@@ -178,7 +178,7 @@ class Manager:
         if self._lost.is_set():
             raise NotLeaderError("the lease was lost")
 
-    async def _run(self) -> None:
+    async def _run(self, control: ControlThread) -> None:
         background = [self._spawn(self._heartbeat(), "heartbeat"), self._spawn(self.cache.run(), "caches")]
         writers: list[asyncio.Task[None]] = []
         try:
@@ -186,6 +186,7 @@ class Manager:
                 return
             self._synced = True
             background += [self._spawn(_run(each), "runnable") for each in self._runnables]
+            control.campaign()
             if not await self._unless_stopping(self._leading.wait()):
                 return
             recorders = [self._spawn(each.run(), "events") for each in self._recorders]

@@ -11,6 +11,7 @@ import pytest
 from dgdr_controller.runtime import (
     Controller,
     Key,
+    LeaderElection,
     Manager,
     Resource,
     Result,
@@ -18,8 +19,9 @@ from dgdr_controller.runtime import (
     generation_changed,
     metrics,
 )
+from dgdr_controller.runtime.leadership import LEASES
 from dgdr_controller.runtime.log import JsonFormatter
-from dgdr_controller.runtime.testing import FakeApiServer, until, virtual_time
+from dgdr_controller.runtime.testing import FakeApiServer, real_time, until, virtual_time
 
 Widgets = Resource[dict[str, Any]]
 
@@ -267,6 +269,28 @@ async def test_a_reconcile_that_does_not_end_in_time_is_cancelled(widgets: Widge
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 1)
         assert cancelled == ["a"]
+
+
+@real_time
+async def test_only_who_has_listed_everything_wants_to_lead(widgets: Widgets) -> None:
+    async with FakeApiServer() as server:
+        server.serve(LEASES)
+        manager, reconciler = Manager(server.config, leader_election=LeaderElection("lease")), Reconciler()
+        manager.cache.watch(widgets)  # which does not exist yet
+        Controller(manager, reconciler, name="late").for_(widgets)
+        task = asyncio.ensure_future(manager.run())
+        await asyncio.sleep(0.3)
+        assert not any("leases" in path for _, path, _ in server.requests)
+        assert manager._unsynced()
+        manager.stop()
+        await asyncio.wait_for(task, 5)
+        server.serve(widgets)
+        server.put(widgets, widget("a"))
+        manager = Manager(server.config, leader_election=LeaderElection("lease"))
+        Controller(manager, reconciler, name="then").for_(widgets)
+        async with running(manager):
+            await until(lambda: reconciler.calls["a"] == 1, 5)
+        assert server.object(LEASES, Key("default", "lease"))["spec"]["holderIdentity"] == ""
 
 
 @virtual_time
