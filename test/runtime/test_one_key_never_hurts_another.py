@@ -178,6 +178,28 @@ async def test_the_initial_list_waits_behind_what_happens_now(widgets: Widgets) 
 
 
 @virtual_time
+async def test_a_success_makes_the_next_failure_wait_briefly_again(widgets: Widgets) -> None:
+    async def act(_: Key) -> Result:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) != 11:
+            raise RuntimeError("no")
+        return Result.done()
+
+    times: list[float] = []
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        server.put(widgets, widget("a"))
+        manager = Manager(server.config)
+        Controller(manager, Reconciler(act), name="briefly").for_(widgets)
+        async with running(manager):
+            await until(lambda: len(times) == 11)
+            assert times[10] - times[9] == pytest.approx(0.005 * 2**9, abs=0.01)
+            server.put(widgets, widget("a", 2))
+            await until(lambda: len(times) == 13)
+            assert times[12] - times[11] == pytest.approx(0.005, abs=0.001)
+
+
+@virtual_time
 async def test_a_terminal_error_is_not_repeated(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
         raise TerminalError("the user must change something")
