@@ -117,8 +117,7 @@ def failed(position: Position, error: RequestError) -> Step:
         case NotFoundError():
             return Step(position.anew(), Pause.ABSENT, absent=True)
         case ExpiredError():
-            # At once from a watch; a list that expires again and again must not become a storm.
-            return Step(position.anew(), Pause.NONE if position.phase is Phase.WATCH else Pause.BACKOFF)
+            return Step(position.anew(), Pause.BACKOFF)  # what expires again and again must not become a storm
         case ApiError() if error.status == _GATEWAY_TIMEOUT and error.has_cause("ResourceVersionTooLarge"):
             return Step(position.anew(), Pause.BACKOFF)  # etcd was restored from a backup, or this replica lags behind
         case InvalidError() | BadRequestError() if position.phase is Phase.STREAM:

@@ -29,11 +29,11 @@ def test_a_fault_while_watching_goes_on_at_the_same_version(error: RequestError)
     assert failed(Position(), error) == Step(Position(), Pause.BACKOFF)
 
 
-def test_an_expired_version_lists_anew_at_once() -> None:
-    assert failed(WATCHING, api_error(410, b"")) == Step(Position())
+def test_an_expired_version_lists_anew() -> None:
+    assert failed(WATCHING, api_error(410, b"")) == Step(Position(), Pause.BACKOFF)
 
 
-def test_a_list_that_expires_waits() -> None:
+def test_a_list_that_expires_begins_anew() -> None:
     paged = Position(Phase.PAGES, "", "t", streams=False)
     assert failed(paged, api_error(410, b"")) == Step(Position(Phase.PAGES, streams=False), Pause.BACKOFF)
 

@@ -138,9 +138,10 @@ async def test_a_server_that_fails_is_asked_few_times(widgets: Widgets) -> None:
             await until(lambda: len(cache.list(widgets)) == 1)
 
 
+@pytest.mark.parametrize("watch_list", [True, False])
 @virtual_time
-async def test_410_again_and_again_is_no_storm(widgets: Widgets) -> None:
-    async with FakeApiServer() as server:
+async def test_410_again_and_again_is_no_storm(widgets: Widgets, *, watch_list: bool) -> None:
+    async with FakeApiServer(watch_list=watch_list) as server:
         server.serve(widgets)
         async with running(server, widgets):
             server.requests.clear()
