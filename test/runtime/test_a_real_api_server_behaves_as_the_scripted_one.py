@@ -39,10 +39,10 @@ from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.leadership import LEASES
 from dgdr_controller.runtime.testing import real_time, until
 from dgdr_controller.runtime.transport import Request, Transport
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
-from hack.cluster.fixtures import brought_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("runtime")]
 
