@@ -67,15 +67,16 @@ def _named(sku: str) -> Gpu:
 
 def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, ValueSource]:
     """Return the SKU with the most whole GPUs; of a tie the one with more memory."""
-    known = [each for each in usable if each.gpu]
-    if not known:
+    gpus = {each.gpu.sku: each.gpu for each in usable if each.gpu}
+    if not gpus:
         raise NotFoundError(_sentence("spec.hardware.gpuSku", nodes))
-    group = max(
-        by_product(known).values(), key=lambda group: (sum(each.count for each in group), group[0].vram_mib or 0)
-    )
-    gpu = group[0].gpu
-    assert gpu  # noqa: S101 - only known ones were grouped
-    return gpu, ValueSource.NODE_LABELS
+    groups = by_product([each for each in usable if each.gpu])
+
+    def offer(sku: str) -> tuple[int, int, str]:
+        # The table's memory, not a label's: that may be missing, and which node comes first must not matter.
+        return sum(each.count for each in groups[sku]), gpus[sku].vram_mib, sku
+
+    return gpus[max(gpus, key=offer)], ValueSource.NODE_LABELS
 
 
 def _missing(gpu: Gpu, nodes: Sequence[NodeGpus]) -> Resolved:
