@@ -4,14 +4,12 @@ Keys as upstream's sidecar writes them (dynamo-controller-facts §2.4), and ours
 """
 
 import base64
-import binascii
 import gzip
 import io
 import json
+import zlib
 from dataclasses import dataclass
 from typing import Any
-
-from pydantic import ValidationError
 
 from dgdr_controller.kinds import ConfigMap
 from dgdr_controller.profiling.protocol import RESULTS_FILE, Results, RunState, RunStatus
@@ -20,6 +18,7 @@ _RESULTS_KEY = f"{RESULTS_FILE}.gz"
 _LIMIT = 900 * 1024
 """Bytes of base64 that fit into a ConfigMap (1 MiB) beside the rest."""
 _UNPACKED_LIMIT = 64 * 1024 * 1024
+_INT32 = 2**31
 
 
 class TooLargeError(Exception):
@@ -57,7 +56,7 @@ class Output:
             with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed))) as file:
                 text = file.read(_UNPACKED_LIMIT)
             return Results.model_validate_json(text, by_alias=True, by_name=False)
-        except (OSError, EOFError, binascii.Error, ValidationError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             raise ValueError(f"the published results cannot be read: {error}") from error
 
 
@@ -97,7 +96,6 @@ def read(config_map: ConfigMap) -> Output | None:
     if told.get("profiler_status") not in set(RunState):
         return None
     progress = _object(told.get("progress", ""))
-    code = told.get("profiler_exit_code", "")
     return Output(
         job_uid=told.get("job_uid", ""),
         inputs=told.get("inputs", ""),
@@ -106,17 +104,27 @@ def read(config_map: ConfigMap) -> Output | None:
             phase=told.get("phase", ""),
             message=told.get("message", ""),
             error=told.get("profiler_error", ""),
-            exit_code=int(code) if code.isdecimal() else None,
-            completed=int(progress.get("completed", 0)),
-            total=int(progress.get("total", 0)),
+            exit_code=_count(_value(told.get("profiler_exit_code", ""))),
+            completed=_count(progress.get("completed")) or 0,
+            total=_count(progress.get("total")) or 0,
         ),
         packed=config_map.binary_data.get(_RESULTS_KEY, ""),
     )
 
 
 def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
+    value = _value(text)
     return value if isinstance(value, dict) else {}
+
+
+def _value(text: str) -> object:
+    """Read JSON; None where it is none. Whoever may write the ConfigMap can write anything."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _count(value: object) -> int | None:
+    """Return a number that the status can show (int32); None for what is none."""
+    return value if type(value) is int and 0 <= value < _INT32 else None
