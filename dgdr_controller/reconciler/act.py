@@ -1,5 +1,6 @@
 """The only place that writes: carries a decision out, in its order, so that it can be cut anywhere and repeated."""
 
+from dataclasses import replace
 from typing import Any
 
 from dgdr_api.conditions import stated
@@ -42,7 +43,6 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
     Raises:
         ApiError: The API server refuses for now, or somebody was faster: to be tried again.
     """
-    key = Key(meta.namespace, meta.name)
     for each in decision.remove:
         try:
             await client.delete(BY_KIND[each.kind], Key(meta.namespace, each.name), uid=each.uid)
@@ -54,17 +54,24 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
         except (InvalidError, BadRequestError) as error:
             if wanted.refused is None:
                 raise
-            return await _write(client, events, meta, world, _refused(world, wanted, error))
+            refused = replace(_refused(world, wanted, error), annotations=decision.annotations)
+            return await act(client, events, meta, world, refused)
         except ApiError as error:
             if wanted.refused is not None and not isinstance(error, ConflictError):
                 await _say(client, meta, world, wanted, error)
             raise
-    version = meta.resource_version
-    if decision.annotations:
-        change = {"metadata": {"annotations": dict(decision.annotations), "resourceVersion": version}}
-        patched = await client.patch(REQUESTS, key, change)
-        version = (patched.metadata.model_extra or {}).get("resourceVersion", version)
+    version = await _annotate(client, meta, decision)
     return await _write(client, events, meta, world, decision, version)
+
+
+async def _annotate(client: Client, meta: ObjectMeta, decision: Decision) -> str:
+    """Set annotations of the request; return its version after that."""
+    if not decision.annotations:
+        return meta.resource_version
+    change = {"metadata": {"annotations": dict(decision.annotations), "resourceVersion": meta.resource_version}}
+    patched = await client.patch(REQUESTS, meta.key, change)
+    version: str = (patched.metadata.model_extra or {}).get("resourceVersion", meta.resource_version)
+    return version
 
 
 async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
@@ -118,9 +125,9 @@ async def _write(
     meta: ObjectMeta,
     world: World,
     decision: Decision,
-    version: str = "",
+    version: str,
 ) -> Result:
-    await _write_status(client, meta, world, decision.status, version or meta.resource_version)
+    await _write_status(client, meta, world, decision.status, version)
     about = Reference.to(REQUESTS, meta)
     for event in decision.events:
         (events.warning if event.warning else events.normal)(about, event.reason, event.message)

@@ -39,7 +39,6 @@ def pending(world: World) -> Decision:
     run = Run(request, hardware, world.settings)
     if in_the_way := _left_over(world, run):
         return in_the_way
-    retry = world.annotation(ANNOTATION_RETRY)
     return Decision(
         enter(
             world,
@@ -52,7 +51,7 @@ def pending(world: World) -> Decision:
             profiling_results=ProfilingResults(start_time=world.now),
         ),
         ensure=job_objects(run),
-        annotations={ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {},
+        annotations=_retried(world),
         events=[Event("ProfilingJobCreated", "Profiling job created")],
     )
 
@@ -61,8 +60,15 @@ def _invalid(world: World, errors: Sequence[FieldError]) -> Decision:
     message = "; ".join(map(str, errors))
     return Decision(
         enter(world, Phase.FAILED, Validation.failed(message)),
+        annotations=_retried(world),
         events=[Event("ValidationFailed", message, warning=True)],
     )
+
+
+def _retried(world: World) -> dict[str, str | None]:
+    """Note down that a retry has been tried, however it ended: a failed request with a new one goes on for ever."""
+    retry = world.annotation(ANNOTATION_RETRY)
+    return {ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {}
 
 
 def job_objects(run: Run) -> list[Ensure]:
