@@ -5,6 +5,7 @@ The sentences of SLAWarning and ConfigurationWarning are those of the design pro
 
 import datetime as dt
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -66,6 +67,15 @@ _ORDER = (
 """As a request goes through them; ``kubectl describe`` shows conditions in the order that they are written in."""
 _MESSAGE = 32768
 """Longest message of a condition (metav1.Condition)."""
+
+
+_REASON = 253
+"""Letters of a condition's reason that is made from another program's word; Kubernetes allows 1,024."""
+
+
+def _word(text: str) -> str:
+    """Return a word that can be a condition's reason, from one that another program made up; empty if none is left."""
+    return re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_]", "", text)[:_REASON]
 
 
 def _true(type_: str, reason: str, message: str) -> Statement:
@@ -179,7 +189,7 @@ class Profiling:
     @classmethod
     def running(cls, phase: str, message: str) -> Statement:
         """Say what the profiler does."""
-        return _false(cls.TYPE, phase or "ProfilingRunning", message or "Profiling is in progress")
+        return _false(cls.TYPE, _word(phase) or "ProfilingRunning", message or "Profiling is in progress")
 
     @classmethod
     def retrying(cls) -> Statement:
@@ -201,7 +211,7 @@ class Profiling:
     @classmethod
     def failed(cls, phase: str | None, message: str) -> Statement:
         """Say in which sub-phase it failed, and why."""
-        return _false(cls.TYPE, f"{phase or 'Profiling'}Failed", message)
+        return _false(cls.TYPE, f"{_word(phase or '') or 'Profiling'}Failed", message)
 
 
 class ProfilingComplete:

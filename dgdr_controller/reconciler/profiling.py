@@ -33,6 +33,10 @@ _STUCK = {
     "RunContainerError": "ContainerConfigError",
 }
 """Reasons for which a container waits and does not start by itself, and ours."""
+_UNSCHEDULABLE = "Unschedulable"
+_TROUBLES = {*_STUCK.values(), _UNSCHEDULABLE}
+_LONGEST_PHASE = 253
+"""Letters of ``status.profilingPhase``: the API server refuses a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ class Trouble:
 
 def profiling(world: World) -> Decision:
     """Follow the Job: a result counts whatever became of the Job, else the Job is what is looked at."""
-    output = world.output
-    if output is not None and output.is_final and _answers(output, world):
+    output = _output(world)
+    if output is not None and output.is_final:
         if output.run.status is RunState.SUCCESS:
             return generate(world, output)
         if output.run.exit_code in (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE):
@@ -67,7 +71,8 @@ def profiling(world: World) -> Decision:
 def _with_job(world: World, job: Job) -> Decision:
     """Follow a Job whose result is not there."""
     if failed := _condition(job, "Failed"):
-        return _fail(world, world.output.run.phase if world.output else None, _why(failed, world.pods, world.output))
+        output = _output(world)
+        return _fail(world, output.run.phase if output else None, _why(failed, world.pods, output))
     if completed := _condition(job, "Complete"):
         if completed[2] and (world.now - completed[2]).total_seconds() > _RESULT_S:
             return _fail(
@@ -85,11 +90,12 @@ def _is_mine(job: Job, world: World) -> bool:
     )
 
 
-def _answers(output: Output, world: World) -> bool:
-    """Say whether an output is that of this run: of the inputs that its ConfigMap was made for."""
-    return world.output_map is not None and output.inputs == world.output_map.metadata.annotations.get(
-        ANNOTATION_INPUTS
-    )
+def _output(world: World) -> Output | None:
+    """Return the output of this run: of the inputs that its ConfigMap was made for, not of a run before."""
+    output = world.output
+    if output is None or world.output_map is None:
+        return None
+    return output if output.inputs == world.output_map.metadata.annotations.get(ANNOTATION_INPUTS) else None
 
 
 def _seen(world: World) -> list[str]:
@@ -141,15 +147,17 @@ def _restart(world: World) -> Decision:
 
 def _follow(world: World) -> DgdrStatus:
     """Return the status with what the profiler says."""
-    output = world.output
-    if output is None or not _answers(output, world):
-        return enter(world, Phase.PROFILING)
+    output = _output(world)
+    if output is None:
+        told = world.condition(Profiling.TYPE)
+        over = told is not None and told.reason in _TROUBLES
+        return enter(world, Phase.PROFILING, *([Profiling.running("", "")] if over else ()))
     run = output.run
     return enter(
         world,
         Phase.PROFILING,
         Profiling.running(run.phase, run.message),
-        profiling_phase=run.phase,
+        profiling_phase=run.phase[:_LONGEST_PHASE],
         profiling_progress=ProfilingProgress(completed=run.completed, total=run.total, message=run.message),
     )
 
@@ -175,9 +183,7 @@ def _trouble(pod: Pod) -> Trouble | None:
     name, status = pod.metadata.name, pod.status
     for each in status.conditions:
         if each.type == "PodScheduled" and each.status == "False":
-            return Trouble(
-                "Unschedulable", f"pod {name} cannot be scheduled: {each.message}", each.last_transition_time
-            )
+            return Trouble(_UNSCHEDULABLE, f"pod {name} cannot be scheduled: {each.message}", each.last_transition_time)
     for container in (*status.init_container_statuses, *status.container_statuses):
         waiting = container.state.waiting
         if waiting and waiting.reason in _STUCK:
