@@ -1,0 +1,139 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.reconciler.decision import How, Remove
+from dgdr_controller.reconciler.failed import failed
+from dgdr_controller.reconciler.pending import pending
+from dgdr_controller.reconciler.world import World
+from test.reconciler.conftest import (
+    NODE,
+    after,
+    in_phase,
+    job_of,
+    map_of,
+    request_of,
+    run_of,
+    said,
+    world_of,
+)
+
+
+def begun(world: World) -> World:
+    return in_phase(Phase.PENDING, world, pending(world))
+
+
+def test_the_first_look_only_says_pending() -> None:
+    decision = pending(world_of())
+    assert decision.status.phase is Phase.PENDING
+    assert decision.status.observed_generation == 1
+    assert not decision.ensure
+    assert [event.reason for event in decision.events] == ["Initialized"]
+    assert said(decision, "Succeeded")[:2] == ("False", "Pending")
+    assert said(decision, "Profiling")[:2] == ("False", "DiscoveringHardware")
+
+
+def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
+    decision = pending(begun(world_of()))
+    assert decision.status.phase is Phase.PROFILING
+    assert [(each.manifest["kind"], each.how) for each in decision.ensure] == [
+        ("ConfigMap", How.CREATE),
+        ("ConfigMap", How.APPLY),
+        ("ServiceAccount", How.APPLY),
+        ("Role", How.APPLY),
+        ("RoleBinding", How.APPLY),
+        ("Job", How.CREATE),
+    ]
+    assert decision.ensure[-1].manifest["metadata"]["name"] == decision.status.profiling_job_name == "profile-qwen"
+    assert decision.status.hardware is not None
+    assert (decision.status.hardware.gpu_sku, decision.status.hardware.total_gpus) == ("h200_sxm", 8)
+    assert decision.status.profiling_phase == "Initializing"
+    assert said(decision, "Validation")[:2] == ("True", "ValidationPassed")
+    assert [event.reason for event in decision.events] == ["ProfilingJobCreated"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"searchStrategy": "thorough", "backend": "auto"}, "spec.searchStrategy"),
+        ({"hardware": {"gpuSku": "h1000"}}, "spec.hardware.gpuSku"),
+        ({"model": " "}, "spec.model"),
+    ],
+)
+def test_what_the_user_must_change_fails(spec: dict[str, Any], words: str) -> None:
+    decision = pending(begun(world_of(request_of(**spec))))
+    assert decision.status.phase is Phase.FAILED
+    assert words in said(decision, "Validation")[2]
+    assert said(decision, "Succeeded")[2].startswith("Validation failed: ")
+    assert not decision.ensure
+    assert [(event.reason, event.warning) for event in decision.events] == [("ValidationFailed", True)]
+
+
+def test_missing_gpus_are_waited_for() -> None:
+    world = begun(world_of(nodes=()))
+    decision = pending(world)
+    assert decision.status.phase is Phase.PENDING
+    assert said(decision, "Profiling")[1] == "WaitingForHardware"
+    assert decision.after_s == 30
+    assert not decision.ensure
+    again = after(world, decision, s=30)
+    assert pending(again).status == again.status
+    assert pending(replace(again, nodes=(NODE,))).status.phase is Phase.PROFILING
+
+
+def test_objects_of_this_run_are_not_in_the_way() -> None:
+    world = begun(world_of())
+    decision = pending(replace(world, job=job_of(world), output_map=map_of(world)))
+    assert decision.status.phase is Phase.PROFILING
+    assert not decision.remove
+
+
+@pytest.mark.parametrize("how", [{"inputs": "other"}, {"deleted": True}])
+def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
+    world = begun(world_of())
+    decision = pending(replace(world, job=job_of(world, **how), output_map=map_of(world, **how)))  # type: ignore[arg-type]
+    assert decision.status.phase is Phase.PENDING
+    assert list(decision.remove) == [
+        Remove("Job", "profile-qwen", "job-1"),
+        Remove("ConfigMap", "dgdr-output-qwen", "map-1"),
+    ]
+    assert said(decision, "Profiling")[1] == "WaitingForCleanup"
+    assert decision.after_s is not None
+    assert not decision.ensure
+
+
+def test_objects_of_another_are_never_touched() -> None:
+    world = begun(world_of())
+    decision = pending(replace(world, job=job_of(world, owner="other"), output_map=map_of(world, owner="other")))
+    assert decision.status.phase is Phase.PENDING
+    assert not decision.remove
+    assert not decision.ensure
+    _, reason, message = said(decision, "Profiling")
+    assert reason == "NameConflict"
+    assert "Job profile-qwen and ConfigMap dgdr-output-qwen" in message
+
+
+def test_the_same_request_gives_the_same_objects() -> None:
+    world = begun(world_of())
+    assert [each.manifest for each in pending(world).ensure] == [each.manifest for each in pending(world).ensure]
+
+
+def test_switching_auto_apply_does_not_change_the_inputs() -> None:
+    assert run_of(world_of(request_of(autoApply=False))).inputs == run_of(world_of()).inputs
+    assert run_of(world_of(request_of(backend="sglang"))).inputs != run_of(world_of()).inputs
+
+
+def test_a_retry_is_noted_when_the_job_is_made() -> None:
+    world = begun(world_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
+    assert pending(world).annotations == {ANNOTATION_RETRIED: "1"}
+    noted = after(world, pending(world))
+    assert not pending(noted).annotations
+
+
+def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
+    world = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
+    world = in_phase(Phase.FAILED, world, pending(world))
+    assert failed(world).status == world.status

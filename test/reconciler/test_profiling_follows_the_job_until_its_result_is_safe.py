@@ -1,0 +1,323 @@
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.kinds import Pod
+from dgdr_controller.profiling.protocol import RunState
+from dgdr_controller.reconciler.decision import How
+from dgdr_controller.reconciler.profiling import profiling
+from dgdr_controller.reconciler.world import World
+from test.reconciler.conftest import (
+    NOW,
+    after,
+    container,
+    job_of,
+    map_of,
+    pod_of,
+    published_of,
+    results_of,
+    rfc3339,
+    run_of,
+    said,
+)
+
+PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
+
+
+@pytest.fixture
+def following(profiling_world: World) -> World:
+    """The Job runs and is remembered; nothing is published."""
+    world = replace(profiling_world, job=job_of(profiling_world))
+    return replace(world, output_map=map_of(world, seen="job-1"))
+
+
+def unschedulable(ago: float, *, message: str = "0/1 nodes are available: 1 Insufficient cpu.") -> Pod:
+    at = rfc3339(NOW - dt.timedelta(seconds=ago))
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    return pod_of(created_ago=ago, conditions=[condition | {"message": message, "lastTransitionTime": at}])
+
+
+# The Job
+
+
+def test_a_job_is_remembered_before_anything_else(profiling_world: World) -> None:
+    world = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world))
+    decision = profiling(world)
+    (ensured,) = decision.ensure
+    assert ensured.how is How.APPLY
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == run_of(world).inputs
+    assert decision.status == world.status
+    assert decision.after_s == 0
+
+
+def test_a_second_job_is_remembered_beside_the_first(following: World) -> None:
+    (ensured,) = profiling(replace(following, job=job_of(following, "job-2"))).ensure
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1,job-2"
+
+
+def test_remembering_keeps_what_the_output_was_made_for(profiling_world: World) -> None:
+    world = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world, inputs="old"))
+    (ensured,) = profiling(world).ensure
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == "old"
+
+
+def test_a_job_that_runs_is_left_alone(following: World) -> None:
+    decision = profiling(following)
+    assert decision.status == following.status
+    assert not decision.ensure
+    assert not decision.events
+    assert decision.after_s is None
+
+
+def test_a_job_that_is_not_there_yet_is_made(profiling_world: World) -> None:
+    decision = profiling(profiling_world)
+    assert decision.ensure[-1].manifest["kind"] == "Job"
+    assert decision.status.phase is Phase.PROFILING
+    assert not decision.events
+    assert ANNOTATION_JOB_UID not in decision.ensure[1].manifest["metadata"]["annotations"]
+
+
+def test_a_deleted_job_is_made_again_once(following: World) -> None:
+    decision = profiling(replace(following, job=None))
+    assert [each.manifest["kind"] for each in decision.ensure][-1] == "Job"
+    (kept,) = [e for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen" and e.how is How.APPLY
+               and e.manifest["kind"] == "ConfigMap"]  # fmt: skip
+    assert kept.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
+    assert said(decision, "Profiling")[1] == "RetryingJob"
+    assert [(event.reason, event.warning) for event in decision.events] == [("RetryingJob", True)]
+
+
+def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_a_third(following: World) -> None:
+    again = after(following, profiling(replace(following, job=None)), job=job_of(following, "job-2"))
+    (ensured,) = profiling(again).ensure
+    seen = ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID]
+    gone = replace(again, job=None, output_map=map_of(following, seen=seen))
+    assert profiling(gone).status.phase is Phase.FAILED
+
+
+def test_a_job_that_is_deleted_twice_fails(following: World) -> None:
+    decision = profiling(replace(following, job=None, output_map=map_of(following, seen="job-1,job-2")))
+    assert decision.status.phase is Phase.FAILED
+    assert "deleted 2 times before its result was there" in said(decision, "Profiling")[2]
+    assert not decision.ensure
+
+
+@pytest.mark.parametrize("how", [{"deleted": True}, {"owner": "other"}])
+def test_a_job_that_goes_or_is_anothers_is_not_followed(following: World, how: dict[str, Any]) -> None:
+    decision = profiling(replace(following, job=job_of(following, Failed=("Odd", "no"), **how)))
+    assert decision.status.phase is Phase.PROFILING
+    assert decision.ensure[-1].manifest["kind"] == "Job"
+
+
+def test_without_the_output_the_run_begins_anew(following: World) -> None:
+    decision = profiling(replace(following, output_map=None))
+    assert decision.status.phase is Phase.PENDING
+    assert not decision.ensure
+
+
+@pytest.mark.parametrize("job", [True, False])
+def test_a_status_without_hardware_begins_anew(following: World, job: bool) -> None:  # noqa: FBT001
+    bare = following.status.model_copy(update={"hardware": None})
+    world = replace(following, request=following.request.model_copy(update={"status": bare}))
+    world = replace(world, job=job_of(world, "job-2") if job else None)
+    assert profiling(world).status.phase is Phase.PENDING
+
+
+# What is published
+
+
+def test_progress_is_shown(following: World) -> None:
+    told = published_of(following, completed=2, total=3)
+    decision = profiling(replace(following, **told))
+    assert decision.status.profiling_phase == "SweepingDecode"
+    assert decision.status.profiling_progress is not None
+    assert (decision.status.profiling_progress.completed, decision.status.profiling_progress.total) == (2, 3)
+    assert said(decision, "Profiling") == ("False", "SweepingDecode", "vllm aggregated")
+    assert decision.after_s is None
+
+
+@pytest.mark.parametrize(
+    "phase", ["Polishing", "Sweeping 2/5", "", "9 to 5", "ünïcode", "x" * 5000, "a\nb", " 9a", "_"]
+)
+def test_an_unknown_sub_phase_is_shown(following: World, phase: str) -> None:
+    decision = profiling(replace(following, **published_of(following, phase=phase)))
+    assert decision.status.phase is Phase.PROFILING
+    assert (decision.status.profiling_phase or "") == phase[:253]
+    job = job_of(following, Failed=("Odd", "no"))
+    lost = profiling(replace(following, job=job, **published_of(following, phase=phase)))
+    assert lost.status.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {},
+        {"Failed": ("BackoffLimitExceeded", "too many")},
+        {"Complete": 500},
+        {"deleted": True},
+        {"owner": "other"},
+        None,
+    ],
+)
+def test_a_result_counts_whatever_became_of_the_job(following: World, job: dict[str, Any] | None) -> None:
+    seen = None if job is None else job_of(following, **job)
+    decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
+    assert decision.status.phase is Phase.DEPLOYING
+    assert said(decision, "Profiling")[:2] == ("True", "ProfilingCompleted")
+    assert not decision.ensure
+
+
+@pytest.mark.parametrize("code", [65, 69])
+def test_a_refusal_fails_with_the_profilers_words(following: World, code: int) -> None:
+    told = published_of(following, status=RunState.FAILED, exit_code=code, error="unknown model x")
+    decision = profiling(replace(following, **told))
+    assert decision.status.phase is Phase.FAILED
+    assert said(decision, "Profiling") == ("False", "SweepingDecodeFailed", "profiling failed: unknown model x")
+    assert [(event.reason, event.warning) for event in decision.events] == [("ProfilingJobFailed", True)]
+    assert decision.status.profiling_progress is None
+
+
+@pytest.mark.parametrize("code", [70, 75, None])
+def test_what_another_pod_may_mend_is_left_to_the_job(following: World, code: int | None) -> None:
+    told = published_of(following, status=RunState.FAILED, exit_code=code, error="out of disk")
+    decision = profiling(replace(following, **told))
+    assert decision.status.phase is Phase.PROFILING
+    failed = job_of(following, Failed=("BackoffLimitExceeded", "too many"))
+    decision = profiling(replace(following, job=failed, **told))
+    assert decision.status.phase is Phase.FAILED
+    assert said(decision, "Profiling")[2] == "profiling failed: out of disk"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"status": RunState.FAILED, "exit_code": 65, "error": "of the run before"},
+        {"results": True},
+        {"phase": "OfTheRunBefore"},
+    ],
+)
+def test_an_output_of_other_inputs_is_ignored(following: World, told: dict[str, Any]) -> None:
+    results = results_of() if told.pop("results", False) else None
+    world = replace(following, **published_of(following, results, inputs="other", **told))
+    assert profiling(world).status == following.status
+    failed = profiling(replace(world, job=job_of(world, Failed=("BackoffLimitExceeded", "too many"))))
+    assert said(failed, "Profiling") == ("False", "ProfilingFailed", "BackoffLimitExceeded: too many")
+
+
+# How Jobs end without a result
+
+
+def test_a_failed_job_tells_what_its_container_said(following: World) -> None:
+    ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "loading vllm\nKilled"}}
+    pod = pod_of(containerStatuses=[container("profiler", **ended)])
+    decision = profiling(replace(following, job=job_of(following, Failed=("BackoffLimitExceeded", "")), pods=(pod,)))
+    assert decision.status.phase is Phase.FAILED
+    assert said(decision, "Profiling")[2] == (
+        "pod profile-qwen-x: container profiler ended with exit code 137 (OOMKilled): loading vllm\nKilled"
+    )
+
+
+def test_a_container_without_last_words_is_named_all_the_same(following: World) -> None:
+    pod = pod_of(containerStatuses=[container("profiler", terminated={"exitCode": 1, "reason": "Error"})])
+    decision = profiling(replace(following, job=job_of(following, Failed=("Odd", "")), pods=(pod,)))
+    assert said(decision, "Profiling")[2].endswith("ended with exit code 1 (Error)")
+
+
+def test_other_containers_and_good_ends_explain_nothing(following: World) -> None:
+    ends = [
+        container("other", terminated={"exitCode": 1, "reason": "Error"}),
+        container("profiler", terminated={"exitCode": 0, "reason": "Completed"}),
+    ]
+    job = job_of(following, Failed=("DeadlineExceeded", "Job was active longer than specified deadline"))
+    decision = profiling(replace(following, job=job, pods=(pod_of(containerStatuses=ends),)))
+    assert said(decision, "Profiling")[2] == "DeadlineExceeded: Job was active longer than specified deadline"
+
+
+def test_a_completed_jobs_result_is_waited_for_a_minute(following: World) -> None:
+    decision = profiling(replace(following, job=job_of(following, Complete=59)))
+    assert decision.status.phase is Phase.PROFILING
+    assert decision.after_s is not None
+    decision = profiling(replace(following, job=job_of(following, Complete=61)))
+    assert decision.status.phase is Phase.FAILED
+    assert "its result was not published" in said(decision, "Profiling")[2]
+
+
+# Pods that do not run
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason", "words"),
+    [
+        (
+            pod_of(containerStatuses=[container("profiler", **PULL)]),
+            "ImagePullFailed",
+            'pod profile-qwen-x cannot start: ImagePullBackOff of registry/profiler:1: Back-off pulling image "x"',
+        ),
+        (
+            pod_of(initContainerStatuses=[container("output-copier", waiting={"reason": "ErrImageNeverPull"})]),
+            "ImagePullFailed",
+            "pod profile-qwen-x cannot start: ErrImageNeverPull of registry/output-copier:1",
+        ),
+        (
+            pod_of(
+                containerStatuses=[
+                    container("profiler", waiting={"reason": "CreateContainerConfigError", "message": "no secret"})
+                ]
+            ),
+            "ContainerConfigError",
+            "pod profile-qwen-x cannot start: CreateContainerConfigError of registry/profiler:1: no secret",
+        ),
+        (
+            unschedulable(10),
+            "Unschedulable",
+            "pod profile-qwen-x cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",
+        ),
+    ],
+)
+def test_trouble_is_shown_in_the_pods_words(following: World, pod: Pod, reason: str, words: str) -> None:
+    world = replace(following, pods=(pod,))
+    decision = profiling(world)
+    assert decision.status.phase is Phase.PROFILING
+    assert said(decision, "Profiling") == ("False", reason, words)
+    assert [(event.reason, event.message, event.warning) for event in decision.events] == [(reason, words, True)]
+    assert decision.after_s == pytest.approx(900 - 10 + 1)
+    again = profiling(after(world, decision))
+    assert not again.events
+    assert again.status == decision.status
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ago: pod_of(created_ago=ago, containerStatuses=[container("profiler", **PULL)]),
+        unschedulable,
+    ],
+)
+def test_trouble_that_stays_fails_once_the_grace_is_over(following: World, make: Any) -> None:
+    assert profiling(replace(following, pods=(make(900),))).status.phase is Phase.PROFILING
+    decision = profiling(replace(following, pods=(make(901),)))
+    assert decision.status.phase is Phase.FAILED
+    assert said(decision, "Profiling")[2].endswith("(for 15 min)")
+    assert "profile-qwen-x" in said(decision, "Succeeded")[2]
+
+
+def test_trouble_that_is_over_is_not_said_any_more(following: World) -> None:
+    world = replace(following, pods=(pod_of(containerStatuses=[container("profiler", **PULL)]),))
+    world = after(world, profiling(world), pods=(pod_of(containerStatuses=[container("profiler", running={})]),))
+    assert said(profiling(world), "Profiling")[1] == "ProfilingRunning"
+
+
+@pytest.mark.parametrize("state", [{}, {"running": {}}, {"waiting": {"reason": "ContainerCreating"}}])
+def test_a_pod_that_starts_or_runs_is_no_trouble(following: World, state: dict[str, Any]) -> None:
+    world = replace(following, pods=(pod_of(created_ago=5000, containerStatuses=[container("profiler", **state)]),))
+    assert profiling(world).status == following.status
+
+
+def test_a_result_beats_trouble(following: World) -> None:
+    told = published_of(following, results_of())
+    assert profiling(replace(following, pods=(unschedulable(5000),), **told)).status.phase is Phase.DEPLOYING
