@@ -243,6 +243,16 @@ class SpecGenerated:
         )
 
     @classmethod
+    def not_offered(cls, candidate: str) -> Statement:
+        """Say that another one was asked for, which cannot be had."""
+        return _true(
+            cls.TYPE,
+            "CandidateNotOffered",
+            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", and no deployable candidate has this id; nothing '
+            "is deployed. Ids are in status.profilingResults.pareto; another value is taken at any time",
+        )
+
+    @classmethod
     def failed(cls, message: str) -> Statement:
         """Say why it is not."""
         return _false(cls.TYPE, "GenerationFailed", message)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from dgdr_api.candidate import Candidate, Source
+from dgdr_api.candidate import Candidate, Outcome, Source
 from dgdr_api.conditions import (
     ConfigurationWarning,
     Profiling,
@@ -28,6 +28,7 @@ _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measur
 _STATUS_BYTES = 12 * 1024
 """So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
 RECOMMENDED = "recommended"
+_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
 def generate(world: World, output: Output) -> Decision:
@@ -36,11 +37,12 @@ def generate(world: World, output: Output) -> Decision:
         results = output.results()
     except ValueError as error:
         return _fail(world, str(error))
-    choice = _wanted(world, results)
+    asked, choice = wanted(world, results), results.choice
     if choice is None:
         return _fail(world, "the published results have no deployable candidate")
+    applies = world.request.spec.auto_apply or asked is not None
+    choice = asked or choice
     graph = graph_of(world, choice, results)
-    applies = applied(world)
     told = [of_warning(each) for each in _merged(world, results)]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
@@ -64,17 +66,13 @@ def generate(world: World, output: Output) -> Decision:
     )
 
 
-def applied(world: World) -> bool:
-    """Say whether the deployment is to be made: by the spec, or by the annotation that stands for it."""
-    return world.request.spec.auto_apply or bool(world.annotation(ANNOTATION_DEPLOY))
-
-
-def _wanted(world: World, results: Results) -> Candidate | None:
-    """Return the candidate of the annotation, else the recommended one."""
+def wanted(world: World, results: Results) -> Candidate | None:
+    """Return the candidate that the annotation asks for; None when it asks for none, or for one that cannot be had."""
     asked = world.annotation(ANNOTATION_DEPLOY)
-    if asked and asked != RECOMMENDED:
-        return next((candidate for candidate in results.candidates if candidate.id == asked), results.choice)
-    return results.choice
+    if asked == RECOMMENDED:
+        return results.choice
+    offered = (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
+    return next((each for each in offered if each.id == asked), None)
 
 
 def graph_of(world: World, candidate: Candidate, results: Results) -> DynamoGraphDeployment:
@@ -153,7 +151,7 @@ def _sentence(choice: Candidate) -> str:
 def shortened(status: DgdrStatus) -> DgdrStatus:
     """Leave configurations out, the least interesting first, until the status is short enough."""
     results = status.profiling_results
-    while results and results.pareto and len(status.model_dump_json(exclude_none=True)) > _STATUS_BYTES:
+    while results and results.pareto and _bytes(status) > _STATUS_BYTES:
         points = list(results.pareto)
         last = next((index for index in range(len(points) - 1, -1, -1) if points[index].config), None)
         if last is None:
@@ -162,6 +160,10 @@ def shortened(status: DgdrStatus) -> DgdrStatus:
         results = results.model_copy(update={"pareto": tuple(points)})
         status = status.model_copy(update={"profiling_results": results})
     return status
+
+
+def _bytes(status: DgdrStatus) -> int:
+    return len(status.model_dump_json(exclude_none=True).encode())
 
 
 def _fail(world: World, message: str) -> Decision:
