@@ -248,8 +248,8 @@ class SpecGenerated:
         return _true(
             cls.TYPE,
             "CandidateNotOffered",
-            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", and no deployable candidate has this id; nothing '
-            "is deployed. Ids are in status.profilingResults.pareto; another value is taken at any time",
+            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", and no deployable candidate has this id; '
+            "nothing is deployed. Ids are in status.profilingResults.pareto; another value is taken at any time",
         )
 
     @classmethod

@@ -12,7 +12,7 @@ from dgdr_controller.runtime.log import configure
 from dgdr_controller.settings import Settings
 
 _OURS = "nvidia.com/managed-by=dynamo-operator"
-_JOB_LABEL = "batch.kubernetes.io/job-name"
+_JOB_LABEL = "batch.kubernetes.io/controller-uid"
 
 
 @click.command()
@@ -75,5 +75,5 @@ def controller(it: Manager, settings: Settings, workers: int) -> Controller:
 
 
 def _job_of(stored: Stored) -> list[str]:
-    name = stored.meta.label(_JOB_LABEL)
-    return [name] if name else []
+    uid = stored.meta.label(_JOB_LABEL)
+    return [uid] if uid else []

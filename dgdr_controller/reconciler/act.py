@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from dgdr_api.conditions import stated
+from dgdr_api.conditions import Profiling, stated
 from dgdr_api.names import ANNOTATION_UID
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import BY_KIND, REQUESTS
@@ -25,6 +25,11 @@ from dgdr_controller.runtime import (
 from dgdr_controller.runtime.errors import BadRequestError
 
 _FIELD_MANAGER = "dgdr-controller"
+_LOOK_AGAIN_S = 5.0
+
+
+class ForeignError(Exception):
+    """An object of a name that is wanted is another's."""
 
 
 async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: World, decision: Decision) -> Result:
@@ -51,6 +56,9 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
     for wanted in decision.ensure:
         try:
             await _ensure(client, wanted, world)
+        except ForeignError as error:
+            await _wait(client, meta, world, wanted, "NameConflict", str(error))
+            return Result.after(_LOOK_AGAIN_S)
         except (InvalidError, BadRequestError) as error:
             if wanted.refused is None:
                 raise
@@ -58,7 +66,7 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
             return await act(client, events, meta, world, refused)
         except ApiError as error:
             if wanted.refused is not None and not isinstance(error, ConflictError):
-                await _say(client, meta, world, wanted, error)
+                await _wait(client, meta, world, wanted, "WaitingForApi", error.message)
             raise
     version = await _annotate(client, meta, decision)
     return await _write(client, events, meta, world, decision, version)
@@ -79,14 +87,29 @@ async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
     manifest = wanted.manifest
     resource = BY_KIND[manifest["kind"]]
     if wanted.how is How.APPLY:
+        if manifest["metadata"].get("ownerReferences"):
+            await _look(client, wanted, world)
         await client.apply(resource, manifest, field_manager=_FIELD_MANAGER, force=True)
         return
     try:
         await client.create(resource, manifest)
     except AlreadyExistsError:
-        found = await client.get(resource, Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"]))
-        if not _is_of(found, world.uid):
-            raise
+        await _look(client, wanted, world)
+
+
+async def _look(client: Client, wanted: Ensure, world: World) -> None:
+    """Make sure that an object's name is free or its own: the cache does not hold what others have made.
+
+    Raises:
+        ForeignError: Another one has the name, or had it and is not gone yet.
+    """
+    metadata = wanted.manifest["metadata"]
+    try:
+        found = await client.get(BY_KIND[wanted.manifest["kind"]], Key(metadata["namespace"], metadata["name"]))
+    except NotFoundError:
+        return
+    if not _is_of(found, world.uid):
+        raise ForeignError("it exists and was not made for this request; it is left as it is. Delete or rename it")
 
 
 def _is_of(found: Any, uid: str) -> bool:
@@ -110,10 +133,10 @@ def _condition(wanted: Ensure, message: str) -> Any:
     return wanted.refused.refused(message)
 
 
-async def _say(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, error: ApiError) -> None:
+async def _wait(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, reason: str, why: str) -> None:
     """Say what is awaited, once; the phase stays."""
-    name = wanted.manifest["metadata"]["name"]
-    statement = wanted.refused.waiting("WaitingForApi", f"{wanted.manifest['kind']} {name}: {error.message}")  # type: ignore[union-attr]
+    about: Any = wanted.refused or Profiling
+    statement = about.waiting(reason, f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}: {why}")
     conditions = stated(world.status.conditions or (), [statement], world.generation, world.now)
     status = world.status.model_copy(update={"conditions": conditions})
     await _write_status(client, meta, world, status, meta.resource_version)

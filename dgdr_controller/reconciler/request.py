@@ -1,6 +1,7 @@
 """The reconciler of requests: reads everything from the cache, asks the phase's module, lets `act` write."""
 
 import datetime as dt
+import json
 import logging
 from collections.abc import Callable, Iterable
 
@@ -20,7 +21,7 @@ from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
 from dgdr_controller.reconciler.ready import ready
 from dgdr_controller.reconciler.world import World
-from dgdr_controller.runtime import Cache, Client, EventRecorder, Key, ObjectMeta, Result, Stored
+from dgdr_controller.runtime import Cache, Client, EventRecorder, Key, ObjectMeta, Resource, Result, Stored, decode_dict
 from dgdr_controller.settings import Settings
 
 PHASES: dict[Phase | None, Callable[[World], Decision]] = {
@@ -33,7 +34,8 @@ PHASES: dict[Phase | None, Callable[[World], Decision]] = {
     Phase.FAILED: failed,
 }
 BY_JOB = "job"
-"""Index of pods by the Job that they belong to."""
+"""Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
+_RAW_REQUESTS = Resource(REQUESTS.group, REQUESTS.version, REQUESTS.plural, REQUESTS.kind, decode=decode_dict)
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class RequestReconciler:
             settings=self._settings,
             now=_now(),
             job=job,
-            pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job_name(key.name)) if job else (),
+            pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
             output_map=output_map,
             output=output.read(output_map) if output_map else None,
             graph=self._cache.get(GRAPHS, Key(key.namespace, name or dgd_name(key.name))),
@@ -90,13 +92,24 @@ class RequestReconciler:
     async def _unreadable(self, key: Key, meta: ObjectMeta, error: ValidationError) -> Result:
         """Say that the request is written in a way that this version does not know (no webhook was in between)."""
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5])
-        conditions = stated((), [Validation.failed(problems)], meta.generation, _now())
+        before = self._told(key)
+        conditions = stated(before.conditions or (), [Validation.failed(problems)], meta.generation, _now())
         conditions = stated(conditions, [Succeeded.of(Phase.FAILED, conditions)], meta.generation, _now())
-        status = DgdrStatus(phase=Phase.FAILED, observed_generation=meta.generation, conditions=conditions)
-        _log.warning("request %s cannot be read: %s", key, problems)
-        content = status.model_dump(mode="json", exclude_none=True)
-        await self._client.replace_status(REQUESTS, key, content, resource_version=meta.resource_version)
+        change = {"phase": Phase.FAILED, "observed_generation": meta.generation, "conditions": conditions}
+        status = before.model_copy(update=change)
+        if status != before:
+            _log.warning("request %s cannot be read: %s", key, problems)
+            content = status.model_dump(mode="json", exclude_none=True)
+            await self._client.replace_status(REQUESTS, key, content, resource_version=meta.resource_version)
         return Result.done()
+
+    def _told(self, key: Key) -> DgdrStatus:
+        """Return the status of a request that cannot be read as a whole; an empty one where that is the reason."""
+        found = self._cache.get(_RAW_REQUESTS, key) or {}
+        try:
+            return DgdrStatus.model_validate_json(json.dumps(found.get("status") or {}), by_alias=True, by_name=False)
+        except ValidationError:
+            return DgdrStatus()
 
 
 def _now() -> dt.datetime:
