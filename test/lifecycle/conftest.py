@@ -26,7 +26,6 @@ from dgdr_controller.runtime import (
     NotFoundError,
     RequestError,
     Resource,
-    decode_dict,
 )
 from dgdr_controller.runtime.transport import Request, Transport
 from dgdr_controller.settings import Settings
@@ -36,16 +35,16 @@ from hack.cluster.model import Level
 from test.conftest import brought_up
 from test.reconciler.conftest import results_of
 
-REQUESTS = Resource(
-    "nvidia.com", "v1beta1", "dynamographdeploymentrequests", "DynamoGraphDeploymentRequest", decode_dict
+REQUESTS: Resource[Any] = Resource(
+    "nvidia.com", "v1beta1", "dynamographdeploymentrequests", "DynamoGraphDeploymentRequest", json.loads
 )
-GRAPHS = Resource("nvidia.com", "v1beta1", "dynamographdeployments", "DynamoGraphDeployment", decode_dict)
-JOBS = Resource("batch", "v1", "jobs", "Job", decode_dict)
-PODS = Resource("", "v1", "pods", "Pod", decode_dict)
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", decode_dict)
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", decode_dict, namespaced=False)
-CRDS = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", decode_dict, namespaced=False
+GRAPHS: Resource[Any] = Resource("nvidia.com", "v1beta1", "dynamographdeployments", "DynamoGraphDeployment", json.loads)
+JOBS: Resource[Any] = Resource("batch", "v1", "jobs", "Job", json.loads)
+PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
+CONFIG_MAPS: Resource[Any] = Resource("", "v1", "configmaps", "ConfigMap", json.loads)
+NAMESPACES: Resource[Any] = Resource("", "v1", "namespaces", "Namespace", json.loads, namespaced=False)
+CRDS: Resource[Any] = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", json.loads, namespaced=False
 )
 REQUEST_CRD = CHECKOUT / "config/crd/bases/nvidia.com_dynamographdeploymentrequests.yaml"
 GRAPH_CRD = CHECKOUT / "hack/dynamo/crd.yaml"
@@ -152,7 +151,7 @@ class Stage:
             return None
 
     async def status(self) -> dict[str, Any]:
-        return dict((await self.client.get(REQUESTS, self.key())).get("status") or {})  # type: ignore[arg-type, call-overload]
+        return dict((await self.client.get(REQUESTS, self.key())).get("status") or {})
 
     async def condition(self, type_: str) -> dict[str, str]:
         found = [c for c in (await self.status()).get("conditions", []) if c["type"] == type_]
@@ -162,7 +161,7 @@ class Stage:
         """Wait until something holds."""
         try:
             async with asyncio.timeout(limit_s):
-                while not await self._answered(holds):
+                while not await self._answered(holds):  # noqa: ASYNC110 - another process makes it hold
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             raise AssertionError(
@@ -305,7 +304,9 @@ async def install(client: Client, *files: Any) -> None:
         with contextlib.suppress(AlreadyExistsError):
             await client.create(CRDS, manifest)
         names, version = manifest["spec"]["names"], manifest["spec"]["versions"][0]["name"]
-        resource = Resource(manifest["spec"]["group"], version, names["plural"], names["kind"], decode_dict)
+        resource: Resource[Any] = Resource(
+            manifest["spec"]["group"], version, names["plural"], names["kind"], json.loads
+        )
         async with asyncio.timeout(30):
             while True:
                 try:
