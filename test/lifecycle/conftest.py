@@ -29,10 +29,10 @@ from dgdr_controller.runtime import (
 )
 from dgdr_controller.runtime.transport import Request, Transport
 from dgdr_controller.settings import Settings
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
-from test.conftest import brought_up
 from test.reconciler.conftest import results_of
 
 REQUESTS: Resource[Any] = Resource(

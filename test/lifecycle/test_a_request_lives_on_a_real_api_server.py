@@ -7,10 +7,10 @@ import pytest
 
 from dgdr_controller.profiling.protocol import RunState
 from dgdr_controller.runtime import Config, Resource
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
-from test.conftest import brought_up
 from test.lifecycle.conftest import (
     CONFIG_MAPS,
     GRAPH_CRD,
