@@ -15,6 +15,8 @@ def main() -> None:
     """Run the command line. Whatever ends it, it ends with one line for a person and a code for a program."""
     try:
         signal.signal(signal.SIGTERM, _interrupt)
+        if sys.argv[1:2] == ["publish"]:  # told to stop before it has begun, it still has to publish: it looks then
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         _run()
     except KeyboardInterrupt:
         _end(75, "interrupted")

@@ -1,25 +1,28 @@
-"""The commands of ``dgdr``."""
+"""The commands of ``dgdr``, each loaded when it is called: a container starts with what it needs and no more."""
+
+from importlib import import_module
+from typing import cast
 
 import click
 
-from dgdr_controller.cli.manager import manager
-from dgdr_controller.cli.plan import plan
-from dgdr_controller.cli.profile import profile
-from dgdr_controller.cli.publish import publish
-from dgdr_controller.cli.validate import validate
+_COMMANDS = ("manager", "plan", "profile", "publish", "validate")
+"""Each a function of this name in a module of this name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in _COMMANDS:
+            return None
+        return cast("click.Command", getattr(import_module(f"dgdr_controller.cli.{cmd_name}"), cmd_name))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dgdr-controller")
 def dgdr() -> None:
     """Plan deployments of language models with NVIDIA Dynamo.
 
     A DynamoGraphDeploymentRequest (DGDR) says what is wanted; a DynamoGraphDeployment (DGD) serves it.
     """
-
-
-dgdr.add_command(plan)
-dgdr.add_command(profile)
-dgdr.add_command(publish)
-dgdr.add_command(manager)
-dgdr.add_command(validate)

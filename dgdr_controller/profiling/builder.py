@@ -237,7 +237,8 @@ def _pod(run: Run) -> Manifest:
             {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
             temporary,
         ],
-        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        # CPU in proportion to the profiler's beside it, or it does not even start while that works.
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": _locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
