@@ -15,10 +15,10 @@ import yaml
 from dgdr_controller.profiling import publisher
 from dgdr_controller.profiling.publisher import Source
 from hack.cluster.api import Client
+from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
-from test.conftest import brought_up
 
 RUNNING = {"status": "running", "phase": "SweepingDecode", "message": "vllm", "completed": 1, "total": 2}
 SUCCESS = {"status": "success", "phase": "Done", "message": "done", "exitCode": 0}
