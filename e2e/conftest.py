@@ -21,6 +21,7 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
         pytest.skip(f"no images: {error}")
     install(cluster, *images)
     yield cluster
+    kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")
     log = kubectl(cluster, "-n", "dgdr-system", "logs", "deployment/dgdr-controller", "--tail=-1")
     assert "Traceback" not in log
     assert '"level":"error"' not in log.lower().replace(" ", "")

@@ -106,4 +106,4 @@ class Journey:
     def events(self) -> list[str]:
         items = (self.get(f"/api/v1/namespaces/{self.namespace}/events") or {"items": []})["items"]
         ours = [item for item in items if item["involvedObject"]["kind"] == "DynamoGraphDeploymentRequest"]
-        return [item["reason"] for item in sorted(ours, key=lambda item: item["firstTimestamp"] or "")]
+        return [item["reason"] for item in sorted(ours, key=lambda item: int(item["metadata"]["resourceVersion"]))]
