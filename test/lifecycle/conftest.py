@@ -281,6 +281,12 @@ async def _crashed(stage: Stage, pod: dict[str, Any]) -> None:
 
 
 async def _runs(stage: Stage, pod: dict[str, Any]) -> None:
+    """Bind it to a node that does not exist, else the scheduler goes on complaining."""
+    name, namespace = pod["metadata"]["name"], stage.namespace
+    target = {"apiVersion": "v1", "kind": "Node", "name": "nowhere"}
+    body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+    path = PODS.path(namespace, name, "binding")
+    await stage.client.transport.send(Request("POST", path, {}, json.dumps(body).encode()))
     await stage.pod_is(pod, "Running", running={})
 
 
