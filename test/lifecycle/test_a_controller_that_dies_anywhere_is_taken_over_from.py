@@ -7,7 +7,7 @@ import pytest
 from dgdr_controller.runtime import Config
 from test.lifecycle.conftest import Killer, controlling, staged
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("lifecycle")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone("lifecycle")]
 
 
 @dataclass(frozen=True)

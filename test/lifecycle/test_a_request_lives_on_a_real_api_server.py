@@ -23,7 +23,7 @@ from test.lifecycle.conftest import (
     staged,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("lifecycle")]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("lifecycle")]
 
 ROLES: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", json.loads)
 PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
