@@ -4,7 +4,6 @@ Everything that is there already is used again; Ctrl-C and another run work.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hack.cluster.api import Client
-from hack.cluster.binaries import CONTROL_PLANE, NODE, binaries
+from hack.cluster.binaries import kubectl as kubectl_program
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
@@ -54,14 +53,15 @@ def demo() -> None:
 
 def install(cluster: Cluster, controller: str, profiler: str) -> None:
     """Install CRDs and controller, on a cluster of ours also GPUs and a Dynamo, which are not there."""
-    if cluster.ours:
-        offer_gpus(Client(cluster.kubeconfig), "node1", _GPUS)
+    if cluster.ours and cluster.node:
+        offer_gpus(Client(cluster.kubeconfig), cluster.node, _GPUS)
     if isinstance(cluster, Local):
         kubectl(cluster, "apply", "-f", str(CHECKOUT / "hack" / "dynamo" / "crd.yaml"))
         cluster.add(Component("dynamo", (sys.executable, "-m", "hack.dynamo", str(cluster.kubeconfig))))
+    program = kubectl_program()
     with step("Installing the controller"):
         made = subprocess.run(  # noqa: S603 - make, with our arguments
-            ["make", "--silent", "deploy", f"IMG={controller}", f"PROFILER_IMG={profiler}", f"KUBECTL={_kubectl()}"],  # noqa: S607 - any make
+            ["make", "--silent", "deploy", f"IMG={controller}", f"PROFILER_IMG={profiler}", f"KUBECTL={program}"],  # noqa: S607 - any make
             cwd=CHECKOUT,
             env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
             capture_output=True,
@@ -150,7 +150,7 @@ def kubectl(cluster: Cluster, *arguments: str) -> str:
         ClusterError: It fails.
     """
     done = subprocess.run(  # noqa: S603 - kubectl, with our arguments
-        [_kubectl(), *arguments],
+        [kubectl_program(), *arguments],
         env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
         capture_output=True,
         text=True,
@@ -159,11 +159,6 @@ def kubectl(cluster: Cluster, *arguments: str) -> str:
     if done.returncode:
         raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _kubectl() -> str:
-    """Return the user's kubectl, else the one that is built with the cluster's programs."""
-    return shutil.which("kubectl") or str(binaries((*CONTROL_PLANE, *NODE)).folder / "kubectl")
 
 
 def _found(api: Client, path: str) -> dict[str, Any] | None:

@@ -1,21 +1,24 @@
 """``python -m hack.cluster``: a Kubernetes for this checkout."""
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
-from hack.cluster import images
 from hack.cluster.api import Client
-from hack.cluster.binaries import CONTROL_PLANE, NODE, binaries
 from hack.cluster.fakes import dcgm_exporter, nodes
 from hack.cluster.fakes.dcgm_exporter import Exporter
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
-from hack.cluster.node import NAME
 from hack.cluster.progress import ClusterError, say, step
 from hack.cluster.resolve import resolve
+
+_INTERRUPTED = 130
+"""Exit code, as a shell has it for a program that Ctrl-C has ended."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,12 +30,18 @@ def cluster(ctx: click.Context, context: str | None) -> None:
 
 
 @cluster.command()
+@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
 @click.option(
-    "--level", type=click.Choice([each.value for each in Level]), default=Level.CONTROL_PLANE.value, show_default=True
+    "--gpus",
+    type=click.IntRange(0, 9999),
+    default=8,
+    show_default=True,
+    help="GPUs that the node pretends to have; 0: none.",
 )
-@click.option("--gpus", default=8, show_default=True, help="GPUs that the node pretends to have; 0: none.")
 @click.option("--gpu-product", default="NVIDIA-H200", show_default=True, help="Their product name.")
-@click.option("--gpu-memory", default=143771, show_default=True, metavar="MIB", help="Memory of each.")
+@click.option(
+    "--gpu-memory", type=click.IntRange(min=1), default=143771, show_default=True, metavar="MIB", help="Memory of each."
+)
 @click.option(
     "--node", "more", multiple=True, metavar=nodes.SYNTAX, help="A node that is an object only; repeat for more."
 )
@@ -43,38 +52,56 @@ def up(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Bring the cluster up; nothing happens when it is, but nodes that are named are made anew."""
     wanted = nodes.read_all(more)
+    own = gpus_of(gpus, gpu_product, gpu_memory)
     if dcgm and level != Level.NODE:
         raise ClusterError("--dcgm: an exporter is a pod, which needs --level node")
     if (dcgm or wanted) and not isinstance(it, Local):
         raise ClusterError(f"--node and --dcgm are for a cluster of processes; {it.name} is not one")
-    it.up(Level(level))
-    if it.ours:
-        own = FakeGpus(gpus, gpu_product, gpu_memory) if gpus and level == Level.NODE else None
-        _pretend(Client(it.kubeconfig), own, wanted, dcgm=dcgm)
+    try:
+        it.up(Level(level))
+        if it.ours:
+            _pretend(it, own, wanted, with_node=level == Level.NODE, dcgm=dcgm)
+    except KeyboardInterrupt:
+        say(f"interrupted: {it.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
+        sys.exit(_INTERRUPTED)
     say(f"export KUBECONFIG={it.kubeconfig}")
 
 
-def _pretend(api: Client, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, dcgm: bool) -> None:
+def gpus_of(count: int, product: str, memory_mib: int) -> FakeGpus | None:
+    """Return the node's GPUs; None: it is to have none.
+
+    Raises:
+        ClusterError: No label can have the name of the product.
+    """
+    if not nodes.PRODUCT.fullmatch(product):
+        raise ClusterError(f'--gpu-product: "{product}" is no product as labels have them, such as NVIDIA-H200')
+    return FakeGpus(count, product, memory_mib) if count else None
+
+
+def _pretend(
+    it: Cluster, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, with_node: bool, dcgm: bool
+) -> None:
     """Give the node GPUs, and the cluster more nodes and exporters."""
-    if own:
-        offer_gpus(api, NAME, own)
+    api = Client(it.kubeconfig)
+    if with_node and it.node:
+        offer_gpus(api, it.node, own)
     if wanted:
         with step(f"Adding {len(wanted)} node objects"):
             for each in wanted:
                 nodes.add(api, each)
     if dcgm:
-        offers = {NAME: own} | {each.name: each.gpus for each in wanted if each.ready}
-        exporters = [Exporter(name, gpus) for name, gpus in offers.items() if gpus and not gpus.is_amd]
+        offers = {it.node: own} | {each.name: each.gpus for each in wanted if each.ready}
+        exporters = [Exporter(name, gpus) for name, gpus in offers.items() if name and gpus and not gpus.is_amd]
         with step(f"Starting {len(exporters)} DCGM exporters"):
             for exporter in exporters:
                 dcgm_exporter.start(api, exporter)
 
 
 @cluster.command()
-def build() -> None:
+@click.pass_obj
+def build(it: Cluster) -> None:
     """Get what up needs, without bringing anything up."""
-    binaries((*CONTROL_PLANE, *NODE))
-    images.archive()
+    it.prepare()
 
 
 @cluster.command()
@@ -123,11 +150,22 @@ def restart(it: Cluster, component: str) -> None:
     it.restart(component)
 
 
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        cluster()
-    except ClusterError as error:
+        cluster.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        sys.exit(_INTERRUPTED)
+    except (ClusterError, OSError) as error:  # OSError: a file that cannot be written, a server that went away
         say(f"Error: {error}")
         sys.exit(1)
 

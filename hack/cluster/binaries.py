@@ -17,6 +17,7 @@ _MODULE = Path(__file__).parent / "kubernetes"
 _PROGRAM = "kubernetes"
 _GO = (1, 26)
 _NEEDED_GIB = 8
+_UNFINISHED = "tmp"
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ESSENTIAL = ("etcd", "kube-apiserver")
@@ -38,7 +39,7 @@ class Binaries:
 
     def has(self, component: str) -> bool:
         """Say whether there is such a program."""
-        return (self.folder / component).exists()
+        return _is_program(self.folder / component)
 
     def command(self, component: str, *arguments: str) -> tuple[str, ...]:
         """Return the whole command line of a component."""
@@ -54,7 +55,7 @@ def binaries(components: tuple[str, ...]) -> Binaries:
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         if _has(Path(assets), components):
             return Binaries(assets, Path(assets))
-        missing = [name for name in components if not (Path(assets) / name).exists()]
+        missing = [name for name in components if not _is_program(Path(assets) / name)]
         if not set(missing) & {*ESSENTIAL, *NODE}:
             return Binaries(f"{assets}; without {', '.join(missing)}", Path(assets))
         say(f"KUBEBUILDER_ASSETS={assets} has no {', '.join(missing)}: not used")
@@ -65,7 +66,11 @@ def binaries(components: tuple[str, ...]) -> Binaries:
 
 
 def _has(folder: Path, components: tuple[str, ...]) -> bool:
-    return all((folder / name).exists() for name in components)
+    return all(_is_program(folder / name) for name in components)
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
 
 
 def _folder() -> Path:
@@ -80,6 +85,8 @@ def _built() -> Path:
     if not _has(folder, wanted):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock", "Another process builds Kubernetes"):
+            for left in folder.glob(f"{_UNFINISHED}*"):  # of builds that were killed
+                shutil.rmtree(left)
             if not (folder / _PROGRAM).exists():
                 _build(folder / _PROGRAM)
             for name in wanted:
@@ -88,9 +95,18 @@ def _built() -> Path:
     return folder
 
 
+def kubectl() -> str:
+    """Return the user's kubectl, else the one that is built with the cluster's programs.
+
+    Raises:
+        ClusterError: It cannot be built.
+    """
+    return shutil.which("kubectl") or str(_built() / "kubectl")
+
+
 def _build(program: Path) -> None:
     """Build into a temporary name, so that an interrupted build leaves nothing that looks finished."""
-    _check_go()
+    check_go("Kubernetes")
     free = shutil.disk_usage(program.parent).free / 2**30
     if free < _NEEDED_GIB:
         raise ClusterError(f"{program.parent}: {free:.1f} GiB free, {_NEEDED_GIB} are needed to build Kubernetes")
@@ -98,7 +114,7 @@ def _build(program: Path) -> None:
     major, minor, _ = KUBERNETES_VERSION.split(".")
     stamps = {"gitVersion": f"v{KUBERNETES_VERSION}", "gitMajor": major, "gitMinor": minor}
     flags = " ".join(f"-X {version}.{key}={value}" for key, value in stamps.items())
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=program.parent, prefix=_UNFINISHED) as folder:
         output = Path(folder) / _PROGRAM
         run_long(
             f"Building Kubernetes {KUBERNETES_VERSION} from Go modules, once for this machine: 8 to 10 min on 2 cores",
@@ -109,16 +125,21 @@ def _build(program: Path) -> None:
         output.replace(program)
 
 
-def _check_go() -> None:
+def check_go(what: str) -> None:
+    """Check that Go can build something of ours.
+
+    Raises:
+        UnavailableError: There is no Go, or too old a one.
+    """
     wanted = ".".join(map(str, _GO))
     if shutil.which("go") is None:
         raise UnavailableError(
-            f"Go {wanted} is needed to build Kubernetes (or Docker, or KUBEBUILDER_ASSETS, or DGDR_KUBECONFIG for a "
+            f"Go {wanted} is needed to build {what} (or Docker, or KUBEBUILDER_ASSETS, or DGDR_KUBECONFIG for a "
             "cluster that exists)"
         )
-    said = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout  # noqa: S607 - looked for above
+    # Asked where the module is: from 1.21 on, Go gets the version that it names.
+    asked = subprocess.run(["go", "version"], cwd=_MODULE, capture_output=True, text=True, check=False)  # noqa: S607 - looked for above
+    said = asked.stdout or asked.stderr
     found = re.search(r"go(\d+)\.(\d+)", said)
     if found is None or tuple(map(int, found.groups())) < _GO:
-        raise UnavailableError(
-            f"Go {wanted} or newer is needed to build Kubernetes, this is {said.strip() or 'unknown'}"
-        )
+        raise UnavailableError(f"Go {wanted} or newer is needed to build {what}, this is {said.strip() or 'unknown'}")

@@ -89,7 +89,7 @@ def _etcd_url(addresses: Addresses) -> str:
 
 
 def _etcd(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
-    pki, url, peer = layout.certificates, _etcd_url(addresses), f"http://127.0.0.1:{addresses.peer_port}"
+    pki, url, peer = layout.certificates, _etcd_url(addresses), f"https://127.0.0.1:{addresses.peer_port}"
     return (
         f"--data-dir={layout.root / 'etcd'}",
         f"--listen-client-urls={url}",
@@ -101,6 +101,10 @@ def _etcd(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
         f"--key-file={pki / 'etcd.key'}",
         f"--trusted-ca-file={pki / 'ca.crt'}",
         "--client-cert-auth",
+        f"--peer-cert-file={pki / 'etcd.crt'}",
+        f"--peer-key-file={pki / 'etcd.key'}",
+        f"--peer-trusted-ca-file={pki / 'ca.crt'}",
+        "--peer-client-cert-auth",
         "--unsafe-no-fsync",  # a local cluster's data are made again, not saved
     )
 

@@ -20,6 +20,11 @@ _TIMEOUT_S = 5.0
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+def architecture() -> str:
+    """Return this machine's architecture, as Go and images call it."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
 def control_plane(components: tuple[str, ...]) -> Path | None:
     """Return a folder, named by its version, with these components; None where the network does not give them.
 
@@ -43,7 +48,7 @@ def control_plane(components: tuple[str, ...]) -> Path | None:
 
 def _download(minor: str, components: tuple[str, ...]) -> Path | None:
     index = yaml.safe_load(_get(os.environ.get("DGDR_ENVTEST_INDEX", _INDEX)))["releases"]
-    system = f"linux-{_ARCHITECTURES.get(platform.machine(), platform.machine())}"
+    system = f"linux-{architecture()}"
     fitting = [
         Path(version)
         for version, archives in index.items()

@@ -16,7 +16,6 @@ from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.layout import layout
 from hack.cluster.model import Cluster, Level
-from hack.cluster.node import NAME
 from hack.cluster.progress import UnavailableError
 from hack.cluster.resolve import resolve
 from hack.cluster.users import used
@@ -61,8 +60,8 @@ def cluster() -> Iterator[Cluster]:
     """A cluster with a node that has eight fake GPUs, shared by the run."""
     found = resolve(purpose="test-node")
     with brought_up(found, Level.NODE):
-        if found.ours:
-            offer_gpus(Client(found.kubeconfig), NAME, FakeGpus(8, "NVIDIA-H200", 143_771))
+        if found.ours and found.node:
+            offer_gpus(Client(found.kubeconfig), found.node, FakeGpus(8, "NVIDIA-H200", 143_771))
         yield found
 
 

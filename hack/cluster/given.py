@@ -1,11 +1,11 @@
 """A cluster that exists and is not ours: it is looked at, and never brought up, changed or taken down."""
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster.binaries import kubectl
 from hack.cluster.layout import Layout
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, say
@@ -45,6 +45,13 @@ class Given:
         """It is not made here."""
         return False
 
+    @property
+    def node(self) -> None:
+        """Its nodes are others'."""
+
+    def prepare(self) -> None:
+        """Get nothing: it exists."""
+
     def up(self, level: Level) -> None:
         """Check that it answers and, where pods are wanted, that it has a node that is ready.
 
@@ -80,12 +87,10 @@ class Given:
         )
 
     def _kubectl(self, *arguments: str) -> str:
-        if shutil.which("kubectl") is None:
-            raise ClusterError("kubectl is needed to use a cluster that exists; it is not in PATH")
         context = ("--context", self.context) if self.context else ()
         source = {"KUBECONFIG": self.source} if self.source else {}
         done = subprocess.run(  # noqa: S603 - kubectl, with our arguments
-            ["kubectl", *context, *arguments],  # noqa: S607 - the user's own
+            [kubectl(), *context, *arguments],
             env=os.environ | source,
             capture_output=True,
             text=True,

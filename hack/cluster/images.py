@@ -4,19 +4,21 @@ import hashlib
 import io
 import json
 import os
-import platform
+import shutil
 import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster.binaries import check_go
+from hack.cluster.downloads import architecture
 from hack.cluster.fakes.dcgm_exporter import DCGM_IMAGE
 from hack.cluster.layout import cache
 from hack.cluster.node import PAUSE_IMAGE
-from hack.cluster.progress import ClusterError
+from hack.cluster.progress import ClusterError, locked, step
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_UNFINISHED = "tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,26 @@ def archive() -> Path:
     files = [path for program in PROGRAMS for path in sorted(program.source.iterdir())]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in (Path(__file__), *files))).hexdigest()
     made = cache() / "images" / f"node-{digest[:12]}.tar"
-    if made.exists():
-        return made
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+    if not made.exists():
+        check_go("the node's own images")
+        with locked(made.parent / "node.lock", "Another process builds the node's images"):
+            if not made.exists():
+                for left in made.parent.glob(f"{_UNFINISHED}*"):  # of builds that were killed
+                    shutil.rmtree(left)
+                with step("Building the node's images"):
+                    _make(made)
+    return made
+
+
+def _make(made: Path) -> None:
+    """Build into a temporary name, so that an interrupted build leaves nothing that looks finished."""
+    with tempfile.TemporaryDirectory(dir=made.parent, prefix=_UNFINISHED) as folder:
         built = {program: Path(folder) / program.folder for program in PROGRAMS}
         for program, path in built.items():
             _build(program, path)
         temporary = Path(folder) / made.name
         temporary.write_bytes(oci_archive({program.image: path for program, path in built.items()}))
         temporary.replace(made)
-    return made
 
 
 def _build(program: Program, path: Path) -> None:
@@ -98,7 +109,7 @@ def _image(image: str, program: Path, blobs: dict[str, bytes]) -> dict[str, obje
 
     layer = blob("layer.v1.tar", _tar({program.name: program.read_bytes()}, mode=0o755))
     config = {
-        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": architecture(),
         "os": "linux",
         "config": {"Entrypoint": [f"/{program.name}"]},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},

@@ -1,30 +1,22 @@
 """A cluster of kind: Kubernetes' nodes as Docker containers."""
 
-import functools
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster.api import Client
 from hack.cluster.layout import Layout, cache
 from hack.cluster.model import Level, Status
-from hack.cluster.progress import UnavailableError, locked, run_long
+from hack.cluster.progress import ClusterError, UnavailableError, locked, run_long
 
 VERSION = "0.33.0"
 """The version that is built where kind is not installed."""
 
-
-@functools.cache
-def docker_works() -> bool:
-    """Say whether a Docker daemon answers."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        answer = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=10)  # noqa: S607
-    except subprocess.TimeoutExpired:
-        return False
-    return answer.returncode == 0
+_READY_S = 60.0
+_PERIOD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,19 @@ class Kind:
         """It is made here."""
         return True
 
+    @property
+    def node(self) -> str:
+        """Its one node, as kind calls it."""
+        return f"{self.name}-control-plane"
+
+    def prepare(self) -> None:
+        """Get kind.
+
+        Raises:
+            ClusterError: It cannot be had.
+        """
+        _program()
+
     def up(self, level: Level) -> None:
         """Create it, whatever the level: kind always makes a node.
 
@@ -59,12 +64,18 @@ class Kind:
             ClusterError: kind cannot.
         """
         with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
-            if self.status().usable:
-                return
+            if self._is_whole():
+                limit = time.monotonic() + _READY_S  # after a restart of Docker it takes a while
+                while not self._api().is_ready() and time.monotonic() < limit:
+                    time.sleep(_PERIOD_S)
+                if self._api().is_ready():
+                    return
+                raise ClusterError(f"{self.name} does not answer; see docker logs {self.node}, or make cluster-down")
             self._run(f"Removing what is left of {self.name}", "delete", "cluster", "--name", self.name)
             self.layout.root.mkdir(parents=True, exist_ok=True)
             where = ("--name", self.name, "--kubeconfig", str(self.kubeconfig))
             self._run(f"Creating kind cluster {self.name} ({level})", "create", "cluster", *where, "--wait", "120s")
+            self.layout.complete.touch()
 
     def down(self) -> None:
         """Delete it.
@@ -78,13 +89,12 @@ class Kind:
 
     def status(self) -> Status:
         """Look at it."""
-        names = subprocess.run(  # noqa: S603 - kind, with our arguments
-            [_program(), "get", "clusters"], capture_output=True, text=True, check=False
-        ).stdout.split()
-        if self.name not in names:
+        if not self._exists():
             return Status(usable=False, summary="not running")
-        if not self.kubeconfig.exists():
+        if not self.layout.complete.exists():
             return Status(usable=False, summary="not wholly up yet, or interrupted: up begins anew")
+        if not self._api().is_ready():
+            return Status(usable=False, summary="running (kind)", problems=("the API server is not ready",))
         return Status(usable=True, summary="running (kind)")
 
     def load(self, archive: Path) -> None:
@@ -94,6 +104,18 @@ class Kind:
             ClusterError: kind cannot.
         """
         self._run(f"Loading {archive.name}", "load", "image-archive", str(archive), "--name", self.name)
+
+    def _exists(self) -> bool:
+        asked = subprocess.run([_program(), "get", "clusters"], capture_output=True, text=True, check=False)  # noqa: S603 - kind, with our arguments
+        if asked.returncode:
+            raise ClusterError(f"kind cannot tell which clusters there are; does Docker run? {asked.stderr.strip()}")
+        return self.name in asked.stdout.split()
+
+    def _is_whole(self) -> bool:
+        return self.layout.complete.exists() and self._exists()
+
+    def _api(self) -> Client:
+        return Client(self.kubeconfig)
 
     def _run(self, what: str, *arguments: str) -> None:
         run_long(what, (_program(), *arguments), cwd=Path.cwd(), env={})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 def cache() -> Path:
     """Return the folder for what can be made again, under the user's cache directory."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dgdr-controller"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "dgdr-controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Layout:
 
     @property
     def name(self) -> str:
-        """Name of the cluster, distinct for each checkout."""
+        """Name of the cluster, distinct for each checkout and cache folder."""
         return self.root.name
 
     @property
@@ -99,5 +100,11 @@ class Layout:
 
 def layout(purpose: str = "") -> Layout:
     """Return the layout of this checkout's cluster; one with a purpose is apart from the developer's own."""
-    digest = hashlib.sha256(f"{CHECKOUT} {purpose}".encode()).hexdigest()[:8]
-    return Layout(cache() / "clusters" / "-".join(filter(None, (CHECKOUT.name, purpose, digest))))
+    folder = cache() / "clusters"  # part of the name: cgroups and kind's containers are of the whole machine
+    digest = hashlib.sha256(f"{CHECKOUT} {folder} {purpose}".encode()).hexdigest()[:8]
+    return Layout(folder / "-".join(filter(None, (_word(CHECKOUT.name, 12), _word(purpose, 25), digest))))
+
+
+def _word(text: str, length: int) -> str:
+    """Return a text as kind takes it in a cluster's name, and so short that Unix sockets below it find room."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower())[:length].strip("-.")

@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from hack.cluster import certificates, control_plane, images, node, processes
@@ -17,7 +18,8 @@ from hack.cluster.control_plane import ADMIN, Addresses
 from hack.cluster.fakes import heartbeats
 from hack.cluster.layout import Layout
 from hack.cluster.model import Level, Status
-from hack.cluster.progress import ClusterError, locked, step
+from hack.cluster.node import Link
+from hack.cluster.progress import ClusterError, locked, say, step
 from hack.cluster.supervisor import Component, Plan, add, listens, write_plan
 
 _READY_S = 90.0
@@ -51,17 +53,33 @@ class Local:
         """It is made here."""
         return True
 
+    @property
+    def node(self) -> str:
+        """Its node's name, the same in every cluster."""
+        return node.NAME
+
+    def prepare(self) -> None:
+        """Get the programs and the images of a node.
+
+        Raises:
+            ClusterError: They cannot be had on this machine.
+        """
+        binaries((*CONTROL_PLANE, *NODE))
+        images.archive()
+
     def up(self, level: Level) -> None:
-        """Bring it up, or leave it as it is when it is up at this level.
+        """Bring it up, or leave it as it is when it is up at this level or has more: others may be using it.
 
         Raises:
             ClusterError: It cannot be made, or a component ends while it is.
         """
         with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
-            if self._is_whole() and self._level() == level:
-                # Others may be using it: one that is slow to answer is waited for, not made anew.
+            if self._is_whole() and self._level() in {level, Level.NODE}:
+                # One that is slow to answer is waited for, not made anew.
                 self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
                 return
+            if self._is_whole():
+                say(f"{self.name} is up without a node: it is made anew, with one")
             self._remove()
             self._make(level)
 
@@ -142,7 +160,9 @@ class Local:
         layout = self.layout
         if level is Level.NODE:
             node.check()
+            node.check_path(layout)
         programs = binaries((*CONTROL_PLANE, *NODE) if level is Level.NODE else CONTROL_PLANE)
+        archive = images.archive() if level is Level.NODE else None  # before anything runs: it may be impossible here
         layout.root.mkdir(parents=True)
         with step(f"Starting the control plane ({programs.source})"):
             link = node.free_link(layout) if level is Level.NODE else None
@@ -157,22 +177,22 @@ class Local:
             control_plane.api_is_ready(layout).touch()
             if programs.has("kube-controller-manager"):
                 self._wait_until(lambda: self._api().admits_pods(), "the controllers work")
-        if link:
+        if link and archive:
             with step("Starting the node"):
-                self._start_node(link)
+                self._start_node(link, archive)
         layout.complete.touch()
 
-    def _start_node(self, link: node.Link) -> None:
+    def _start_node(self, link: Link, archive: Path) -> None:
         layout = self.layout
         self._wait_until(lambda: listens(node.socket_of(layout.root)), "containerd is ready")
-        images.load(node.socket_of(layout.root), images.archive())
+        images.load(node.socket_of(layout.root), archive)
         for manifest in node.bootstrap(link):
             self._api().create(manifest)
         node.bootstrapped(layout.root).touch()
         self._wait_until(lambda: self._api().node_is_ready(node.NAME), f"node {node.NAME} is ready")
         self._wait_until(lambda: node.dns_is_ready(link), "DNS is ready")
 
-    def _prepare(self, addresses: Addresses, programs: Binaries, link: node.Link | None) -> None:
+    def _prepare(self, addresses: Addresses, programs: Binaries, link: Link | None) -> None:
         """Write certificates, kubeconfigs and the supervisor's plan."""
         layout = self.layout
         certificates.make(
@@ -183,13 +203,14 @@ class Local:
         if link is None:
             write_plan(layout, Plan(tuple(components)))
             return
-        node.make_cgroups(layout)
         components += node.components(layout, addresses, programs)
+        node.make_cgroups(layout)  # once there are files that tell of a node
         write_plan(layout, Plan(tuple(components), node.INTERFACE, node.preparation(link)))
 
     def _remove(self) -> None:
         processes.end(self.layout)
-        node.remove_cgroups(self.layout)
+        if (self.layout.root / "kubelet.kubeconfig").exists():  # it had a node, or was about to
+            node.remove_cgroups(self.layout)
         if self.layout.root.exists():
             shutil.rmtree(self.layout.root)
 
@@ -200,7 +221,7 @@ class Local:
             ClusterError: A component ended, or the time is over.
         """
         limit = time.monotonic() + _READY_S
-        while not ready():
+        while not _holds(ready):
             if self.layout.deaths.exists() and any(self.layout.deaths.iterdir()):
                 raise ClusterError("\n".join(self.status().problems))
             if processes.supervisor(self.layout) is None:
@@ -208,6 +229,14 @@ class Local:
             if time.monotonic() > limit:
                 raise ClusterError(f"after {_READY_S:.0f} s it does not hold that {what}; logs: {self.layout.logs}")
             time.sleep(0.1)
+
+
+def _holds(ready: Callable[[], bool]) -> bool:
+    """Ask; who cannot be reached may have died, or is not there yet."""
+    try:
+        return ready()
+    except (OSError, HTTPException):
+        return False
 
 
 def _death(layout: Layout, file: Path) -> str:

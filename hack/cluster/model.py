@@ -45,8 +45,19 @@ class Cluster(Protocol):
     def ours(self) -> bool:
         """Whether it is made here, so that nodes may pretend to have GPUs."""
 
+    @property
+    def node(self) -> str | None:
+        """Name of the node that runs pods; None where nodes are not ours to know."""
+
+    def prepare(self) -> None:
+        """Get what bringing it up needs, without bringing anything up.
+
+        Raises:
+            ClusterError: It cannot be had.
+        """
+
     def up(self, level: Level) -> None:
-        """Bring it up, or leave it as it is when it is up at this level.
+        """Bring it up, or leave it as it is when it is up at this level or has more.
 
         Raises:
             ClusterError: It cannot be made or reached.

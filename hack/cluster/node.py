@@ -9,12 +9,12 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from hack.cluster.api import opener
 from hack.cluster.binaries import Binaries
 from hack.cluster.certificates import Identity
 from hack.cluster.control_plane import Addresses, write_kubeconfig
@@ -80,6 +80,23 @@ def check() -> None:
         )
 
 
+def check_path(layout: Layout) -> None:
+    """Check that the sockets of containerd and kubelet find room in the kernel's field for their paths.
+
+    Raises:
+        ClusterError: They do not; the sentence says what to do.
+    """
+    longest = len(bytes(layout.root)) + len(_LONGEST_SOCKET)
+    if longest > _SOCKET_PATH:
+        raise ClusterError(
+            f"{layout.root} is {longest - _SOCKET_PATH} characters too long for the Unix sockets of a node: set "
+            "XDG_CACHE_HOME to a folder with a shorter path"
+        )
+
+
+_SOCKET_PATH = 107
+"""Characters of a Unix socket's path (unix(7)), without the zero at its end."""
+_LONGEST_SOCKET = "/kubelet/pod-resources/kubelet.sock"
 _CGROUPS = Path("/sys/fs/cgroup")
 _CGROUP_CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 _PROBE = (
@@ -169,9 +186,9 @@ def preparation(link: Link) -> tuple[tuple[str, ...], ...]:
         f"ip address add {link.node_address}/30 dev {INTERFACE}",
         f"ip link set {INTERFACE} up",
         f"ip route add default via {link.host_address}",
-        "sysctl -q -w net.ipv4.ip_forward=1",
     )
-    return tuple(tuple(command.split()) for command in commands)
+    forward = ("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    return (*(tuple(command.split()) for command in commands), forward)
 
 
 def identities(link: Link) -> tuple[Identity, ...]:
@@ -254,7 +271,7 @@ def bootstrapped(root: Path) -> Path:
 def dns_is_ready(link: Link) -> bool:
     """Say whether DNS knows the cluster's Services."""
     try:
-        with urllib.request.urlopen(f"http://{link.node_address}:{DNS_READY_PORT}/ready", timeout=2) as answer:
+        with opener().open(f"http://{link.node_address}:{DNS_READY_PORT}/ready", timeout=2) as answer:
             return bool(answer.status == HTTPStatus.OK)
     except OSError:
         return False
@@ -351,7 +368,7 @@ def _corefile(kubeconfig: str) -> str:
     errors
     ready :{DNS_READY_PORT}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
-        kubeconfig {kubeconfig}
+        kubeconfig "{kubeconfig}"
     }}
     cache 5
 }}

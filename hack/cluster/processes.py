@@ -41,7 +41,7 @@ def start_supervisor(layout: Layout, *, isolated: bool) -> int:
             ["setsid", "--fork", *(_NAMESPACES if isolated else ()), *command],  # noqa: S607 - util-linux
             check=True,
             cwd=CHECKOUT,
-            env=os.environ | {_MARK: str(layout.root)},
+            env=_environment() | {_MARK: str(layout.root)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -56,12 +56,17 @@ def start_supervisor(layout: Layout, *, isolated: bool) -> int:
 
 def supervisor(layout: Layout) -> int | None:
     """Return the supervisor's process id as the host numbers it; None when it does not run."""
-    python = sys.executable.encode()
     for pid in marked(layout):
-        command = _read(pid, "cmdline").split(b"\0")
-        if command[0] == python and _SUPERVISOR.encode() in command:
+        # Any spelling of the interpreter will do: another shell's python may be another link to it.
+        # What starts it (setsid, unshare) has the same words, but further back.
+        if _read(pid, "cmdline").split(b"\0")[1:3] == [b"-m", _SUPERVISOR.encode()]:
             return pid
     return None
+
+
+def _environment() -> dict[str, str]:
+    """Return what components see: no proxies, since all of them talk to each other alone."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def marked(layout: Layout) -> list[int]:

@@ -1,12 +1,15 @@
 """Which cluster is meant: one that is given, else kind's where Docker works, else one made of processes."""
 
 import os
+from pathlib import Path
 
+from hack.cluster import docker
 from hack.cluster.given import Given
-from hack.cluster.kind import Kind, docker_works
+from hack.cluster.kind import Kind
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
+from hack.cluster.progress import ClusterError
 
 
 def resolve(context: str | None = None, purpose: str = "") -> Cluster:
@@ -18,8 +21,10 @@ def resolve(context: str | None = None, purpose: str = "") -> Cluster:
     """
     place = layout(purpose)
     source = os.environ.get("DGDR_KUBECONFIG")
+    if source and not any(Path(each).is_file() for each in source.split(os.pathsep)):
+        raise ClusterError(f"DGDR_KUBECONFIG={source} does not exist: correct it, or unset it for a cluster made here")
     if source or context:
         return Given(place, source, context)
-    if docker_works() and not place.facts.exists():  # which tells of a cluster of processes that is there already
+    if docker.answers() and not place.facts.exists():  # which tells of a cluster of processes that is there already
         return Kind(place)
     return Local(place)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack.cluster import docker
 from hack.cluster.progress import ClusterError, say, step
-from hack.images import docker, names
+from hack.images import names
 from hack.images.buildah import Buildah
 from hack.images.docker import Docker
 from hack.images.inputs import content_hash

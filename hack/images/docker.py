@@ -1,25 +1,11 @@
 """Images built by a Docker daemon, from the Dockerfile's own base image."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 from hack.cluster.layout import CHECKOUT
 from hack.images.machine import Machine
 from hack.images.names import Target, images
 from hack.images.programs import Runner
-
-_ANSWERS_S = 20
-
-
-def answers() -> bool:
-    """Say whether there is a daemon behind the docker command."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=_ANSWERS_S, check=False).returncode == 0  # noqa: S607 - looked for above
-    except subprocess.TimeoutExpired:
-        return False
 
 
 class Docker:

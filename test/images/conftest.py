@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from hack.cluster import docker
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.progress import ClusterError
-from hack.images import build, buildah, docker
+from hack.images import build, buildah
 from hack.images.names import Target
 
 _JAIL = """

@@ -6,6 +6,7 @@ of time slicing shows in them and in the resources of NVIDIA's device plugin.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hack.cluster.api import Client
@@ -32,6 +33,8 @@ _ARCHITECTURES = {
 
 _AMD_DEVICES = {"MI300X": ("74a1", 304), "MI210": ("740f", 104)}
 """Device id and compute units, where known."""
+
+_VENDORS = ("nvidia.com", "amd.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,15 @@ class FakeGpus:
         return labels | {f"beta.amd.com/gpu.{key}.{value}": str(self.count) for key, value in values.items()}
 
 
-def offer_gpus(api: Client, node: str, gpus: FakeGpus) -> None:
-    """Give a node GPUs: capacity, which the kubelet keeps and the scheduler enforces, and labels."""
-    api.patch_node(node, {"status": {"capacity": gpus.resources, "allocatable": gpus.resources}}, "/status")
-    api.patch_node(node, {"metadata": {"labels": gpus.labels}})
+def offer_gpus(api: Client, node: str, gpus: FakeGpus | None) -> None:
+    """Give a node these GPUs alone: capacity, which the kubelet keeps and the scheduler enforces, and labels."""
+    found = api.request("GET", f"/api/v1/nodes/{node}")
+    offered = _gone(found["status"].get("capacity", {})) | (gpus.resources if gpus else {})
+    labels = _gone(found["metadata"].get("labels", {})) | (gpus.labels if gpus else {})
+    api.patch_node(node, {"status": {"capacity": offered, "allocatable": offered}}, "/status")
+    api.patch_node(node, {"metadata": {"labels": labels}})
+
+
+def _gone(present: Mapping[str, str]) -> dict[str, str | None]:
+    """Return a merge that takes away what is a vendor's of GPUs."""
+    return {key: None for key in present if key.partition("/")[0].endswith(_VENDORS)}

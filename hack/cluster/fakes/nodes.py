@@ -24,8 +24,10 @@ from hack.cluster.layout import KUBERNETES_VERSION
 from hack.cluster.progress import ClusterError
 
 SYNTAX = "NAME[=COUNTxPRODUCT:MIB][,OPTION...]"
-_HARDWARE = re.compile(r"([1-9]\d{0,3})x([A-Za-z0-9][\w.-]*):([1-9]\d*)")
-_MIG_PROFILE = re.compile(r"[1-7]g\.\d+gb")
+PRODUCT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,40}[A-Za-z0-9])?")
+"""A label's value, with room for what MIG and time slicing put behind it."""
+_HARDWARE = re.compile(rf"([1-9]\d{{0,3}})x({PRODUCT.pattern}):([1-9]\d*)")
+_MIG_PROFILE = re.compile(r"[1-7]g\.[1-9]\d*gb")
 _TAINT = re.compile(r"([^=:]+)(?:=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _SETTLED_S = 20.0
@@ -92,7 +94,7 @@ def read(text: str) -> FakeNode:
     found = _HARDWARE.fullmatch(hardware)
     if "=" in head and not found:
         raise _wrong(text, f'"{hardware}" are no GPUs: COUNTxPRODUCT:MIB, as in 8xNVIDIA-H200:143771')
-    gpus = FakeGpus(int(found[1]), found[2], int(found[3])) if found else None
+    gpus = FakeGpus(int(found[1]), found[2], int(found[4])) if found else None
     node = FakeNode(name, gpus)
     for option in options:
         node = _with(node, option, text)
@@ -145,6 +147,7 @@ def add(api: Client, node: FakeNode) -> None:
         ClusterError: The API server refuses it, or the cluster does not settle.
     """
     try:
+        _try(api, node)
         _remove(api, node.name)
         created = api.request("POST", "/api/v1/nodes", manifest(node))
         if node.ready:
@@ -163,6 +166,16 @@ def add(api: Client, node: FakeNode) -> None:
 def _message(error: urllib.error.HTTPError) -> str:
     with error:
         return str(json.loads(error.read()).get("message", error.reason))
+
+
+def _try(api: Client, node: FakeNode) -> None:
+    """Let the API server judge a node before its predecessor goes; that there is one is no objection."""
+    try:
+        api.request("POST", "/api/v1/nodes?dryRun=All", manifest(node))
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.CONFLICT:
+            raise
+        error.close()
 
 
 def _remove(api: Client, name: str) -> None:
