@@ -17,7 +17,7 @@ import yaml
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fixtures import brought_up
-from hack.cluster.layout import CHECKOUT, Layout, layout
+from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError
@@ -116,6 +116,33 @@ def test_a_component_that_is_restarted_is_another_process_and_data_are_kept(own:
         own.restart("kubelet")
 
 
+def test_another_spelling_of_the_interpreter_finds_it_running(own: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = process(own, "etcd")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert own.status().usable
+    own.up(Level.CONTROL_PLANE)
+    assert process(own, "etcd") == before
+
+
+def test_proxies_are_for_the_internet_alone(own: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    own.down()
+    own.up(Level.CONTROL_PLANE)
+    environment = Path(f"/proc/{process(own, 'kube-apiserver')}/environ").read_bytes().lower()
+    assert b"_proxy=" not in environment
+
+
+def test_who_dies_while_it_is_brought_up_is_named(own: Local) -> None:
+    os.kill(process(own, "kube-apiserver"), signal.SIGKILL)
+
+    def ask() -> bool:
+        return bool(Client(own.kubeconfig).request("GET", "/version"))
+
+    with pytest.raises(ClusterError, match="kube-apiserver ended with exit code -9"):
+        own._wait_until(ask, "it answers")
+
+
 def test_while_a_component_is_held_it_is_down(own: Local) -> None:
     own.hold("kube-apiserver")
     assert not Client(own.kubeconfig).is_ready()
@@ -153,20 +180,25 @@ def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("after_s", [0.7, 1.5, 4.0])
 @pytest.mark.usefixtures("control_plane")
-def test_up_can_be_interrupted_at_any_time(tmp_path: Path, signum: signal.Signals, after_s: float) -> None:
+def test_up_can_be_interrupted_at_any_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, after_s: float
+) -> None:
     # The programs are there already: nothing is built under this other cache folder.
     (tmp_path / "dgdr-controller").mkdir()
     (tmp_path / "dgdr-controller" / "bin").symlink_to(binaries(CONTROL_PLANE).folder.parent)
-    there = Local(Layout(tmp_path / "dgdr-controller" / "clusters" / layout().name))
     environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        there = Local(layout())
     upping = run("up", "--level", "control-plane", **environment)
     time.sleep(after_s)
     os.killpg(upping.pid, signum)
-    upping.communicate(timeout=20)
-    assert upping.returncode != 0
+    _, said = upping.communicate(timeout=20)
+    assert upping.returncode == (-signal.SIGKILL if signum == signal.SIGKILL else 130)
+    assert "Traceback" not in said
     status = run("status", **environment)
     _, said = status.communicate(timeout=20)
     assert ": not " in said  # "not running" or "not wholly up yet"

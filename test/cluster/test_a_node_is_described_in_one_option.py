@@ -65,6 +65,8 @@ def test_a_node_is_read(text: str, node: FakeNode) -> None:
         ("a=8xAMD_Instinct_MI300X_OAM:196592,mig=1g.10gb", "mig is for GPUs of NVIDIA"),
         ("a=8xTesla-T4:15360,shared=1", '"shared=1": into how many is a GPU sliced? 2 or more'),
         ("a=8xTesla-T4:15360,mig=1g.40gb", '"mig=1g.40gb": a profile that fits the GPU is wanted'),
+        ("a=8xNVIDIA-H200:143771,mig=7g.0gb", '"mig=7g.0gb": a profile that fits the GPU is wanted'),
+        ("a=8xNVIDIA-:143771", '"8xNVIDIA-:143771" are no GPUs'),
         ("a=8xNVIDIA-H200:143771,mig=half", '"mig=half": a profile that fits the GPU is wanted'),
     ],
 )

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hack.cluster import binaries, downloads, local, node
+from hack.cluster import binaries, downloads, images, local, node
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE
 from hack.cluster.fixtures import brought_up
@@ -65,6 +65,7 @@ def test_assets_that_lack_the_api_server_are_not_used(
     monkeypatch.setattr(binaries, "_built", lambda: Path("built"))
     monkeypatch.setattr(binaries, "_folder", lambda: tmp_path)
     (tmp_path / "kubernetes").touch()
+    (tmp_path / "etcd").touch()  # which nobody may run
     assert binaries.binaries(CONTROL_PLANE).folder == Path("built")
     assert f"KUBEBUILDER_ASSETS={tmp_path} has no etcd, kube-apiserver" in capsys.readouterr().err
 
@@ -260,8 +261,27 @@ def test_an_old_go(monkeypatch: pytest.MonkeyPatch) -> None:
         binaries._build(Path("any"))
 
 
+def test_nodes_images_without_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(UnavailableError, match=r"Go 1\.26 is needed to build the node's own images"):
+        images.archive()
+
+
+def test_a_node_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"characters too long for .* set XDG_CACHE_HOME"):
+        node.check_path(Layout(tmp_path / ("long" * 20)))
+    node.check_path(Layout(Path("/home/somebody/.cache/dgdr-controller/clusters/main-test-node-12345678")))
+
+
+def test_a_kubeconfig_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DGDR_KUBECONFIG", "/does/not/exist")
+    with pytest.raises(ClusterError, match="DGDR_KUBECONFIG=/does/not/exist does not exist: correct it"):
+        resolve()
+
+
 def test_no_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(binaries, "_check_go", lambda: None)
+    monkeypatch.setattr(binaries, "check_go", lambda _: None)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
     with pytest.raises(ClusterError, match=r"1\.0 GiB free, 8 are needed"):
         binaries._build(tmp_path / "kubernetes")
