@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
 from hack.cluster.progress import UnavailableError
@@ -18,7 +19,7 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
     try:
         images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
     except UnavailableError as error:
-        pytest.skip(f"no images: {error}")
+        lacking(f"no images: {error}")
     install(cluster, *images)
     yield cluster
     kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")

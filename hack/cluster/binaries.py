@@ -96,12 +96,18 @@ def _built() -> Path:
 
 
 def kubectl() -> str:
-    """Return the user's kubectl, else the one that is built with the cluster's programs.
+    """Return the kubectl that was built with the cluster's programs, else the user's, else build it.
 
     Raises:
-        ClusterError: It cannot be built.
+        UnavailableError: It cannot be built.
     """
-    return shutil.which("kubectl") or str(_built() / "kubectl")
+    own = _folder() / "kubectl"
+    if not _is_program(own) and (installed := shutil.which("kubectl")):
+        return installed
+    try:
+        return str(_built() / "kubectl")
+    except UnavailableError as error:
+        raise UnavailableError(f"kubectl is needed: install it, or what it is built with: {error}") from error
 
 
 def _build(program: Path) -> None:

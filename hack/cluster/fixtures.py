@@ -3,22 +3,29 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
+from hack.cluster import binaries
 from hack.cluster.api import Client
-from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.layout import layout
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import UnavailableError
 from hack.cluster.resolve import resolve
 from hack.cluster.users import used
+
+
+def lacking(sentence: str) -> NoReturn:
+    """Skip a test for what this machine lacks; in CI nothing may be lacking, and it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(sentence)
+    pytest.skip(sentence)
 
 
 @contextlib.contextmanager
@@ -28,9 +35,7 @@ def brought_up(cluster: Cluster, level: Level) -> Iterator[None]:
         try:
             stack.enter_context(used(cluster, level))
         except UnavailableError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"no {level}: {error}")
+            lacking(f"no {level}: {error}")
         yield
 
 
@@ -74,12 +79,11 @@ def api(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture(scope="session")
 def kubectl_program() -> str:
-    """kubectl: the cluster's own, else the user's."""
-    own = binaries(CONTROL_PLANE).folder / "kubectl"
-    found = str(own) if own.exists() else shutil.which("kubectl")
-    if found is None:
-        pytest.skip("no kubectl in PATH")
-    return found
+    """kubectl, of the version that the cluster is built in where that was done."""
+    try:
+        return binaries.kubectl()
+    except UnavailableError as error:
+        lacking(str(error))
 
 
 @pytest.fixture

@@ -146,16 +146,15 @@ def test_without_network_nothing_is_downloaded(capsys: pytest.CaptureFixture[str
     assert "cannot be downloaded (HTTP Error 404" in capsys.readouterr().err
 
 
-def kubectl() -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed; a cluster that exists is used through it")
-
-
 @pytest.mark.cluster
 def test_a_given_cluster_is_used_and_left_alone(
-    control_plane: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    control_plane: Cluster,
+    kubectl_program: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    kubectl()
+    monkeypatch.setattr("hack.cluster.given.kubectl", lambda: kubectl_program)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     two = yaml.safe_load(control_plane.kubeconfig.read_text())
     two["clusters"].append({"name": "other", "cluster": {"server": "https://127.0.0.1:1"}})

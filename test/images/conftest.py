@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hack.cluster import docker
+from hack.cluster.fixtures import lacking
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.progress import ClusterError
 from hack.images import build, buildah
@@ -79,7 +80,7 @@ def can_build() -> None:
         try:
             buildah.check()
         except ClusterError as error:
-            pytest.skip(f"no image can be built here: {error}")
+            lacking(f"no image can be built here: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +99,7 @@ def profiler(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def built(target: Target, folder: Path) -> Image:
     if os.geteuid() != 0:
-        pytest.skip("a root file system is unpacked and run: that needs root")
+        lacking("a root file system is unpacked and run: that needs root")
     return unpacked(build.build(target), folder)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from hack.cluster.api import Client
-from hack.cluster.binaries import CONTROL_PLANE, NODE, binaries
 from hack.cluster.fakes import dcgm_exporter
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.model import Cluster
@@ -74,8 +73,10 @@ def test_a_job_of_the_profiler_image_plans_a_mounted_request(api: Client, namesp
     assert sum(worker["count"] * worker["parallelism"]["tp"] for worker in chosen["workers"]) * chosen["replicas"] == 8
 
 
-def test_logs_exec_and_port_forward_work_on_the_node(cluster: Cluster, api: Client, namespace: str) -> None:
-    kubectl = [str(binaries((*CONTROL_PLANE, *NODE)).folder / "kubectl"), f"--kubeconfig={cluster.kubeconfig}"]
+def test_logs_exec_and_port_forward_work_on_the_node(
+    cluster: Cluster, api: Client, namespace: str, kubectl_program: str
+) -> None:
+    kubectl = [kubectl_program, f"--kubeconfig={cluster.kubeconfig}"]
     kubectl.append(f"--namespace={namespace}")
     container = {"name": "main", "image": dcgm_exporter.DCGM_IMAGE, "imagePullPolicy": "Never", "args": ["-gpus=2"]}
     metadata = {"name": "exporter", "namespace": namespace}
@@ -105,7 +106,7 @@ def test_an_image_is_loaded_once(cluster: Cluster, profiler: str, capsys: pytest
     api = Client(cluster.kubeconfig)
     limit = time.monotonic() + 60  # the kubelet tells of its images now and then
     while time.monotonic() < limit:
-        images = api.request("GET", "/api/v1/nodes/node1")["status"].get("images", [])
+        images = api.request("GET", f"/api/v1/nodes/{cluster.node}")["status"].get("images", [])
         if any(profiler in image["names"] for image in images):
             break
         time.sleep(1)
