@@ -179,7 +179,7 @@ def main() -> None:
     """Run, and end with one sentence where something is wrong."""
     try:
         down() if sys.argv[1:] == ["down"] else demo()
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         say(f"Error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:

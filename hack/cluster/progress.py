@@ -37,8 +37,11 @@ def step(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(file: Path, why: str) -> Iterator[None]:
-    """Hold a lock that ends with this process at the latest; who comes second waits, and says why."""
+def locked(file: Path, why: str) -> Iterator[int]:
+    """Hold a lock; who comes second waits, and says why.
+
+    The lock ends with this process at the latest, and with those that inherit the file descriptor that this yields.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
         try:
@@ -46,7 +49,7 @@ def locked(file: Path, why: str) -> Iterator[None]:
         except BlockingIOError:
             say(f"{why}; waiting for it ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:

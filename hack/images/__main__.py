@@ -54,7 +54,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted: the next build goes on from the last finished step")
         sys.exit(75)
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         say(f"Error: {error}")
         sys.exit(1)
 

@@ -1,14 +1,11 @@
 """An image of this checkout as an archive: found, or built. Every build can be interrupted and repeated."""
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster import docker
-from hack.cluster.progress import ClusterError, say, step
+from hack.cluster.progress import ClusterError, locked, step
 from hack.images import names
 from hack.images.buildah import Buildah
 from hack.images.docker import Docker
@@ -33,7 +30,7 @@ def build(target: Target) -> Path:
     archive = names.archive(target, digest)
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(archive.parent) as lock:
+        with locked(archive.parent / "lock", "Another build of images runs") as lock:  # they share one storage
             if not archive.exists():  # who comes second finds the first one's result
                 _build(target, digest, archive, lock)
     os.utime(archive)  # the newest ones are those that are asked for
@@ -60,15 +57,3 @@ def _build(target: Target, digest: str, archive: Path, lock: int) -> None:
             unfinished.replace(archive)
         finally:
             unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[int]:
-    """Hold the lock of all builds: they share one storage."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another build of images runs: waiting for its end ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock.fileno()

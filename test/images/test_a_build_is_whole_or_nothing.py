@@ -257,7 +257,7 @@ def test_a_second_build_waits_even_for_what_a_killed_one_has_left_running(
     second, _ = started(tmp_path)
     try:
         assert second.stderr
-        assert second.stderr.readline() == "Another build of images runs: waiting for its end ...\n"
+        assert second.stderr.readline() == "Another build of images runs; waiting for it ...\n"
         assert len(pids.read_text().split()) == 0  # truncated by started(): the second one has begun nothing
     finally:
         for pid in orphans:
