@@ -3,8 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hack.cluster import docker, layout
+from hack.cluster.__main__ import cluster
 from hack.cluster.api import Client
 from hack.cluster.kind import Kind
 from hack.cluster.model import Level
@@ -70,6 +72,12 @@ def test_it_comes_up_once_and_goes_down(kind: Kind, tmp_path: Path) -> None:
     kind.down()
     assert kind.status().summary == "not running"
     assert not kind.layout.root.exists()
+
+
+def test_nothing_is_compiled_for_it_but_kind(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hack.cluster.progress.subprocess.Popen", None)
+    monkeypatch.setattr("hack.cluster.__main__.resolve", lambda _: kind)
+    CliRunner().invoke(cluster, ["build"], catch_exceptions=False)
 
 
 def test_one_that_was_interrupted_is_made_anew(kind: Kind, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hack.cluster import node
 from hack.cluster.api import Client
 from hack.cluster.fakes import heartbeats
 from hack.cluster.fakes import nodes as fake_nodes
-from hack.cluster.fakes.gpus import FakeGpus
+from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.fakes.nodes import FakeNode, read
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
@@ -96,6 +96,26 @@ def test_a_node_that_is_named_again_is_made_anew(api: Client) -> None:
 def test_what_the_api_server_refuses_is_said_in_its_words(api: Client) -> None:
     with pytest.raises(ClusterError, match=r'^node wrong is refused: .*metadata\.labels: Invalid value: "a b"'):
         fake_nodes.add(api, FakeNode("wrong", labels={"a b": "c"}))
+
+
+def test_a_node_stays_when_its_successor_is_refused(api: Client) -> None:
+    fake_nodes.add(api, FakeNode("stays"))
+    before = found(api, "stays")["metadata"]["uid"]
+    with pytest.raises(ClusterError, match="node stays is refused"):
+        fake_nodes.add(api, FakeNode("stays", labels={"a b": "c"}))
+    assert found(api, "stays")["metadata"]["uid"] == before
+
+
+def test_gpus_that_are_offered_replace_those_before(api: Client) -> None:
+    fake_nodes.add(api, read("changed=8xNVIDIA-H200:143771,label=pool=a"))
+    offer_gpus(api, "changed", FakeGpus(2, "AMD_Instinct_MI300X_OAM", 196_592))
+    changed = found(api, "changed")
+    assert {key for key in changed["status"]["capacity"] if "/" in key} == {"amd.com/gpu"}
+    assert {key for key in changed["metadata"]["labels"] if "nvidia.com/" in key} == set()
+    offer_gpus(api, "changed", None)
+    changed = found(api, "changed")
+    assert [key for key in (changed["status"]["allocatable"] | changed["metadata"]["labels"]) if "amd.com" in key] == []
+    assert changed["metadata"]["labels"]["pool"] == "a"
 
 
 def test_the_scheduler_puts_nothing_on_it_unless_asked_to(api: Client) -> None:

@@ -267,6 +267,52 @@ def test_nodes_images_without_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         images.archive()
 
 
+def test_what_a_killed_build_has_left_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(binaries, "_build", lambda program: program.touch(mode=0o755))
+    stale = binaries._folder() / "tmpxyz"
+    stale.mkdir(parents=True)
+    assert (binaries._built() / "kubectl").exists()
+    assert not stale.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--gpus", "-1"], "Invalid value for '--gpus': -1 is not in the range"),
+        (["--gpu-memory", "0"], "Invalid value for '--gpu-memory'"),
+        (["--gpu-product", "NVIDIA H200"], 'Error: --gpu-product: "NVIDIA H200" is no product'),
+        (["--node", "a=2xT4:15360,mig=7g.0gb"], "a profile that fits the GPU is wanted"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_starts(tmp_path: Path, options: list[str], sentence: str) -> None:
+    done = run("up", *options, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode in {1, 2}
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("up", XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "hack.cluster", *arguments],
+        cwd=CHECKOUT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_node_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"characters too long for .* set XDG_CACHE_HOME"):
         node.check_path(Layout(tmp_path / ("long" * 20)))
