@@ -1,5 +1,6 @@
 """``python -m hack.cluster``: a Kubernetes for this checkout."""
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def up(  # noqa: PLR0913 - one for each option
     except KeyboardInterrupt:
         say(f"interrupted: {it.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
         sys.exit(_INTERRUPTED)
-    say(f"export KUBECONFIG={it.kubeconfig}")
+    say(f"export KUBECONFIG={shlex.quote(str(it.kubeconfig))}")
 
 
 def gpus_of(count: int, product: str, memory_mib: int) -> FakeGpus | None:

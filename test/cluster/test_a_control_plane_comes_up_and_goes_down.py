@@ -197,8 +197,10 @@ def test_up_can_be_interrupted_at_any_time(
     time.sleep(after_s)
     os.killpg(upping.pid, signum)
     _, said = upping.communicate(timeout=20)
-    assert upping.returncode == (-signal.SIGKILL if signum == signal.SIGKILL else 130)
-    assert "Traceback" not in said
+    assert upping.returncode != 0
+    if "Starting" in said and signum != signal.SIGKILL:  # not still at reading its own modules
+        assert upping.returncode == 130
+        assert said.endswith("may be half up; make cluster-up begins anew, make cluster-down ends it\n")
     status = run("status", **environment)
     _, said = status.communicate(timeout=20)
     assert ": not " in said  # "not running" or "not wholly up yet"
