@@ -41,8 +41,8 @@ from dgdr_controller.profiling.protocol import (
 def profile(*, config: Path, folder: Path, deadline: float) -> None:
     """Profile a request inside its Job."""
     run = _Run(folder)
-    run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
     try:
+        run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
         results = _results(config, run, deadline)
     except ValidationError as error:
         run.fail(ExitCode.INTERNAL, f"{config} is not what this profiler reads: {error.errors()[0]}")
