@@ -54,8 +54,10 @@ def deployed(world: World) -> Decision:
         )
     if is_healthy(graph):
         return Decision(enter(world, Phase.DEPLOYED, deployment_info=_replicas(graph)))
-    degraded = DeploymentReady.degraded(graph.status.state)
-    message = f"DynamoGraphDeployment {name} degraded from Ready to {graph.status.state}"
+    # One that somebody has changed says *successful* of its former spec until Dynamo's operator has looked.
+    state = "updating" if graph.status.state == _SUCCESSFUL else graph.status.state
+    degraded = DeploymentReady.degraded(state)
+    message = f"DynamoGraphDeployment {name} degraded from Ready to {state}"
     return Decision(
         enter(world, Phase.DEPLOYING, degraded, deployment_info=_replicas(graph)),
         events=[Event("DeploymentDegraded", message, warning=True)],

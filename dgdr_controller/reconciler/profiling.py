@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
@@ -13,7 +13,7 @@ from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import PROFILER, Run
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.profiling.protocol import ExitCode, RunState
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Remove, enter
 from dgdr_controller.reconciler.generate import generate
 from dgdr_controller.reconciler.pending import job_objects
 from dgdr_controller.reconciler.world import World
@@ -56,6 +56,12 @@ class Trouble:
 
 def profiling(world: World) -> Decision:
     """Follow the Job: a result counts whatever became of the Job, else the Job is what is looked at."""
+    if _is_outdated(world):
+        message = "The spec has changed while it was profiled; profiling begins anew"
+        return Decision(
+            enter(world, Phase.PENDING, Profiling.discovering(), anew=True),
+            events=[Event("SpecChanged", message, warning=True)],
+        )
     output = _output(world)
     if output is not None and output.is_final:
         if output.run.status is RunState.SUCCESS:
@@ -66,6 +72,14 @@ def profiling(world: World) -> Decision:
     if job is None or not _is_mine(job, world):
         return _without_job(world)
     return _remember(world, job) if job.metadata.uid not in _seen(world) else _with_job(world, job)
+
+
+def _is_outdated(world: World) -> bool:
+    """Say whether the run is for an earlier spec. Pending removes what is left of it."""
+    run = _run(world)
+    if run is None or world.output_map is None or world.generation == world.status.observed_generation:
+        return False
+    return world.output_map.metadata.annotations.get(ANNOTATION_INPUTS) != run.inputs
 
 
 def _with_job(world: World, job: Job) -> Decision:
@@ -167,7 +181,9 @@ def _stuck(world: World, trouble: Trouble) -> Decision:
     grace = world.settings.profiling.stuck_pod_grace_s
     waited = (world.now - trouble.since).total_seconds() if trouble.since else 0.0
     if waited > grace:
-        return _fail(world, None, f"{trouble.message} (for {waited / 60:.0f} min)")
+        failed = _fail(world, None, f"{trouble.message} (for {waited / 60:.0f} min)")
+        job = world.job  # nobody waits for it any more; its pod would hold what it asks for
+        return replace(failed, remove=[Remove("Job", job.metadata.name, job.metadata.uid)]) if job else failed
     waiting = Profiling.waiting(trouble.reason, trouble.message)
     told = world.condition(Profiling.TYPE)
     news = told is None or told.message != trouble.message

@@ -304,6 +304,27 @@ def test_trouble_that_stays_fails_once_the_grace_is_over(following: World, make:
     assert decision.status.phase is Phase.FAILED
     assert said(decision, "Profiling")[2].endswith("(for 15 min)")
     assert "profile-qwen-x" in said(decision, "Succeeded")[2]
+    assert following.job is not None
+    assert [(each.kind, each.uid) for each in decision.remove] == [("Job", following.job.metadata.uid)]
+
+
+def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: World) -> None:
+    changed = following.request.model_copy(
+        update={"spec": following.request.spec.model_copy(update={"model": "Qwen/Qwen3-8B"})}
+    )
+    decision = profiling(replace(following, request=changed, generation=following.generation + 1))
+    assert decision.status.phase is Phase.PENDING
+    assert decision.status.observed_generation == following.generation + 1
+    assert decision.status.hardware is None
+    assert [event.reason for event in decision.events] == ["SpecChanged"]
+
+
+def test_switching_auto_apply_meanwhile_does_not_profile_anew(following: World) -> None:
+    changed = following.request.model_copy(
+        update={"spec": following.request.spec.model_copy(update={"auto_apply": False})}
+    )
+    decision = profiling(replace(following, request=changed, generation=following.generation + 1))
+    assert decision.status.phase is Phase.PROFILING
 
 
 def test_trouble_that_is_over_is_not_said_any_more(following: World) -> None:
