@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hack.cluster.api import Client
+from hack.cluster.api import Client, without_proxies
 from hack.cluster.binaries import kubectl as kubectl_program
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.layout import CHECKOUT
@@ -63,7 +63,7 @@ def install(cluster: Cluster, controller: str, profiler: str) -> None:
         made = subprocess.run(  # noqa: S603 - make, with our arguments
             ["make", "--silent", "deploy", f"IMG={controller}", f"PROFILER_IMG={profiler}", f"KUBECTL={program}"],  # noqa: S607 - any make
             cwd=CHECKOUT,
-            env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
+            env=_environment(cluster),
             capture_output=True,
             text=True,
             check=False,
@@ -151,7 +151,7 @@ def kubectl(cluster: Cluster, *arguments: str) -> str:
     """
     done = subprocess.run(  # noqa: S603 - kubectl, with our arguments
         [kubectl_program(), *arguments],
-        env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
+        env=_environment(cluster),
         capture_output=True,
         text=True,
         check=False,
@@ -159,6 +159,11 @@ def kubectl(cluster: Cluster, *arguments: str) -> str:
     if done.returncode:
         raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def _environment(cluster: Cluster) -> dict[str, str]:
+    """Return what leads programs to the cluster."""
+    return (without_proxies() if cluster.ours else dict(os.environ)) | {"KUBECONFIG": str(cluster.kubeconfig)}
 
 
 def _found(api: Client, path: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import os
 import ssl
 import tempfile
 import urllib.error
@@ -23,6 +24,11 @@ MERGE_PATCH = "application/merge-patch+json"
 def opener(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
     """Return what sends requests to this machine: never to the proxies that lead from it to the internet."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
+
+
+def without_proxies() -> dict[str, str]:
+    """Return this process's environment for programs that talk to a cluster of this machine alone."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 @dataclass(frozen=True)

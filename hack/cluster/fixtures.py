@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from hack.cluster import binaries
-from hack.cluster.api import Client
+from hack.cluster.api import Client, without_proxies
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.layout import layout
 from hack.cluster.model import Cluster, Level
@@ -96,6 +96,7 @@ def kubectl(
     def run(*arguments: str) -> str:
         return subprocess.run(  # noqa: S603 - kubectl, as the test says
             [kubectl_program, f"--kubeconfig={control_plane.kubeconfig}", f"--cache-dir={cache}", *arguments],
+            env=without_proxies(),
             capture_output=True,
             text=True,
             check=True,

@@ -72,7 +72,8 @@ class Kind:
                     return
                 raise ClusterError(f"{self.name} does not answer; see docker logs {self.node}, or make cluster-down")
             self._run(f"Removing what is left of {self.name}", "delete", "cluster", "--name", self.name)
-            self.layout.root.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self.layout.root, ignore_errors=True)
+            self.layout.root.mkdir(parents=True)
             where = ("--name", self.name, "--kubeconfig", str(self.kubeconfig))
             self._run(f"Creating kind cluster {self.name} ({level})", "create", "cluster", *where, "--wait", "120s")
             self.layout.complete.touch()

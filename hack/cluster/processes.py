@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from hack.cluster.api import without_proxies
 from hack.cluster.layout import CHECKOUT, Layout
 from hack.cluster.progress import ClusterError
 
@@ -41,7 +42,7 @@ def start_supervisor(layout: Layout, *, isolated: bool) -> int:
             ["setsid", "--fork", *(_NAMESPACES if isolated else ()), *command],  # noqa: S607 - util-linux
             check=True,
             cwd=CHECKOUT,
-            env=_environment() | {_MARK: str(layout.root)},
+            env=without_proxies() | {_MARK: str(layout.root)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -62,11 +63,6 @@ def supervisor(layout: Layout) -> int | None:
         if _read(pid, "cmdline").split(b"\0")[1:3] == [b"-m", _SUPERVISOR.encode()]:
             return pid
     return None
-
-
-def _environment() -> dict[str, str]:
-    """Return what components see: no proxies, since all of them talk to each other alone."""
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def marked(layout: Layout) -> list[int]:

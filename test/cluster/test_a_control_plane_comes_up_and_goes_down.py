@@ -1,6 +1,7 @@
 import base64
 import contextlib
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -71,6 +72,13 @@ def test_keys_and_kubeconfigs_are_for_their_owner_alone(own: Local) -> None:
     secret = [*own.layout.certificates.glob("*.key"), *own.layout.root.glob("*kubeconfig")]
     assert len(secret) > 5
     assert all(path.stat().st_mode & 0o077 == 0 for path in secret)
+
+
+def test_nothing_speaks_without_tls(own: Local) -> None:
+    assert "http://" not in own.layout.plan.read_text()
+    (peers,) = re.findall(r"--listen-peer-urls=(https://\S+?)\"", own.layout.plan.read_text())
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib.request.urlopen(peers, timeout=5)
 
 
 def test_controllers_work(control_plane: Cluster, namespace: str) -> None:

@@ -88,6 +88,15 @@ def test_one_that_was_interrupted_is_made_anew(kind: Kind, tmp_path: Path) -> No
     assert len([call for call in calls(tmp_path) if call.startswith("create")]) == 2
 
 
+def test_what_was_complete_is_not_after_a_failure(kind: Kind, program: Callable[[str, str], Path]) -> None:
+    kind.up(Level.NODE)
+    program("kind", "[ $1 = get ] || [ $1 = delete ]")  # somebody has deleted it, and it cannot be created again
+    with pytest.raises(ClusterError, match="Creating kind cluster"):
+        kind.up(Level.NODE)
+    program("kind", f"[ $1 = get ] && echo {kind.name}")
+    assert kind.status().summary.startswith("not wholly up yet")
+
+
 def test_an_api_server_that_does_not_answer_is_told(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     kind.up(Level.NODE)
     monkeypatch.setattr(Client, "is_ready", lambda _: False)
