@@ -61,7 +61,7 @@ def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> N
 
 
 REQUESTS, GRAPHS = "nvidia.com/dynamographdeploymentrequests", "nvidia.com/dynamographdeployments"
-RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events.k8s.io/events", "coordination.k8s.io/leases"
+RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events", "coordination.k8s.io/leases"
 RIGHTS = {
     REQUESTS: "get list watch patch",
     f"{REQUESTS}:status": "patch",
