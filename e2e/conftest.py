@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
-from hack.cluster.progress import UnavailableError
+from hack.cluster.progress import ClusterError, UnavailableError
 from hack.demo import install, kubectl
 from hack.images.load import load
 from hack.images.names import Target
@@ -22,7 +23,19 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
         lacking(f"no images: {error}")
     install(cluster, *images)
     yield cluster
-    kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")
-    log = kubectl(cluster, "-n", "dgdr-system", "logs", "deployment/dgdr-controller", "--tail=-1")
+    log = _log(cluster)
     assert "Traceback" not in log
     assert '"level":"error"' not in log.lower().replace(" ", "")
+
+
+def _log(cluster: Cluster) -> str:
+    """Return the controller's log, once the pod that took over from a killed one has one."""
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")
+            return kubectl(cluster, "-n", "dgdr-system", "logs", "deployment/dgdr-controller", "--tail=-1")
+        except ClusterError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(1)

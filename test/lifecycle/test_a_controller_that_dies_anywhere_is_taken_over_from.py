@@ -7,7 +7,13 @@ import pytest
 from dgdr_controller.runtime import Config
 from test.lifecycle.conftest import Killer, controlling, staged
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.alone("lifecycle")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.alone("lifecycle"),
+    # a controller that is killed inside this process leaves tasks behind, which is what is meant
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @dataclass(frozen=True)

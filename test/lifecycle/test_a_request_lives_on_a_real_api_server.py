@@ -23,7 +23,12 @@ from test.lifecycle.conftest import (
     staged,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone("lifecycle")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.alone("lifecycle"),
+    # a controller that is killed inside this process leaves tasks behind, which is what is meant
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 ROLES: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", json.loads)
 PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
