@@ -237,6 +237,13 @@ def _ended(container: ContainerStatus) -> str:
 
 def _fail(world: World, phase: str | None, message: str) -> Decision:
     return Decision(
-        enter(world, Phase.FAILED, Profiling.failed(phase, message), profiling_progress=None),
+        enter(
+            world,
+            Phase.FAILED,
+            Profiling.failed(phase, message),
+            # The one it failed in, however much of the way there was seen.
+            profiling_phase=phase or world.status.profiling_phase,
+            profiling_progress=None,
+        ),
         events=[Event("ProfilingJobFailed", message, warning=True)],
     )
