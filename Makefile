@@ -140,7 +140,11 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests: the real simulator, a real Kubernetes, our images on it.
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.
+	@$(BIN)/python -m pytest -n auto -m slow
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
