@@ -139,7 +139,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/python hack/generate.py --check
 
 .PHONY: test
-test: $(STAMP) ## All tests: the real simulator, a real Kubernetes, our images on it.
+test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
 	@$(BIN)/python -m pytest -n auto -m "not slow"
 
 .PHONY: test-slow
