@@ -22,5 +22,5 @@ def _derived(world: World) -> list[Remove]:
     return [
         Remove(kind, each.metadata.name, each.metadata.uid)
         for kind, each in found
-        if each is not None and any(owner.uid == world.uid for owner in each.metadata.owner_references)
+        if each is not None and world.owns(each.metadata)
     ]

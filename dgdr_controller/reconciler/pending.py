@@ -89,7 +89,7 @@ def _left_over(world: World, run: Run) -> Decision | None:
     for kind, found in (("Job", world.job), ("ConfigMap", world.output_map)):
         if found is None:
             continue
-        if any(owner.uid == world.uid for owner in found.metadata.owner_references):
+        if world.owns(found.metadata):
             if found.metadata.annotations.get(ANNOTATION_INPUTS) != run.inputs or found.metadata.deletion_timestamp:
                 remove.append(Remove(kind, found.metadata.name, found.metadata.uid))
         else:

@@ -99,9 +99,7 @@ def _with_job(world: World, job: Job) -> Decision:
 
 
 def _is_mine(job: Job, world: World) -> bool:
-    return (
-        any(owner.uid == world.uid for owner in job.metadata.owner_references) and not job.metadata.deletion_timestamp
-    )
+    return world.owns(job.metadata) and not job.metadata.deletion_timestamp
 
 
 def _output(world: World) -> Output | None:

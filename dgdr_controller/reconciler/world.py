@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
-from dgdr_controller.kinds import ConfigMap, Graph, Job, Pod
+from dgdr_controller.kinds import ConfigMap, Graph, Job, Meta, Pod
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.settings import Settings
 
@@ -49,6 +49,10 @@ class World:
     def uid(self) -> str:
         """UID of the request."""
         return self.request.metadata.uid or ""
+
+    def owns(self, metadata: Meta) -> bool:
+        """Say whether an object goes with the request: by an owner reference of its UID."""
+        return any(owner.uid == self.uid for owner in metadata.owner_references)
 
     def annotation(self, name: str) -> str:
         """Return an annotation of the request, or nothing."""
