@@ -58,7 +58,8 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
             if p["status"]["phase"] == "Running"
         ]
         assert sum(held) == 8
-        assert status["deploymentInfo"] == {"replicas": len(held), "availableReplicas": len(held)}
+        made = {"uid": graph["metadata"]["uid"], "replicas": len(held), "availableReplicas": len(held)}
+        assert status["deploymentInfo"] == made
         output = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-whole")
         results = json.loads(gzip.decompress(base64.b64decode(output["binaryData"]["results.json.gz"])))
         assert results["selected"] == first["id"]

@@ -10,6 +10,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from dgdr_controller.profiling.exit_code import ExitCode
+
 
 def main() -> None:
     """Run the command line. Whatever ends it, it ends with one line for a person and a code for a program."""
@@ -19,16 +21,16 @@ def main() -> None:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         _run()
     except KeyboardInterrupt:
-        _end(75, "interrupted")
+        _end(ExitCode.INTERRUPTED, "interrupted")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again while it closes
         sys.exit(1)
     except OSError as error:
-        _end(75, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _end(ExitCode.INTERRUPTED, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
         if os.environ.get("DGDR_DEBUG"):
             raise
-        _end(70, f"an error of ours: {type(error).__name__}: {error} (DGDR_DEBUG=1 shows where)")
+        _end(ExitCode.INTERNAL, f"an error of ours: {type(error).__name__}: {error} (DGDR_DEBUG=1 shows where)")
 
 
 def _run() -> None:
@@ -50,6 +52,6 @@ def _interrupt(_: int, __: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _end(code: int, line: str) -> NoReturn:
+def _end(code: ExitCode, line: str) -> NoReturn:
     sys.stderr.write(f"dgdr: {line}\n")
     sys.exit(code)

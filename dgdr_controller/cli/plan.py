@@ -23,7 +23,8 @@ from dgdr_controller.profiler.given import GivenHardware
 from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import plan_request
-from dgdr_controller.profiling.protocol import ExitCode, Results
+from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.settings import Settings
 
 _WIDE = 200

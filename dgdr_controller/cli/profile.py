@@ -15,10 +15,10 @@ from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import request_in_cluster
 from dgdr_controller.profiler.search import Search
+from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.protocol import (
     RESULTS_FILE,
     STATUS_FILE,
-    ExitCode,
     JobInput,
     ProfilingPhase,
     Results,

@@ -8,7 +8,7 @@ from dgdr_api import InvalidRequestError, parse_request
 from dgdr_api import validate as validate_request
 from dgdr_api.validation import deprecations
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
-from dgdr_controller.profiling.protocol import ExitCode
+from dgdr_controller.profiling.exit_code import ExitCode
 
 
 @click.command()

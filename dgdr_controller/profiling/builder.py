@@ -23,7 +23,8 @@ from dgdr_api.names import (
     output_name,
 )
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
-from dgdr_controller.profiling.protocol import ExitCode, JobInput
+from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling.protocol import JobInput
 from dgdr_controller.settings import Settings
 
 Manifest = dict[str, Any]

@@ -4,7 +4,7 @@ The schema is versioned by `SCHEMA`; a reader refuses a version that it does not
 write the same bytes: there are no times in it.
 """
 
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,21 +20,6 @@ SCHEMA: Literal["results.dgdr.nvidia.com/v1"] = "results.dgdr.nvidia.com/v1"
 
 RESULTS_FILE = "results.json"
 STATUS_FILE = "profiler_status.yaml"
-
-
-class ExitCode(IntEnum):
-    """How the profiler ends; 2 is left to the command line's own errors."""
-
-    RESULT = 0
-    """A result was written, warnings included."""
-    REQUEST_WRONG = 65
-    """The user must change the request."""
-    NOT_DEPLOYABLE = 69
-    """No configuration can be deployed; each candidate says why."""
-    INTERNAL = 70
-    """An error of ours."""
-    INTERRUPTED = 75
-    """Interrupted, or a fault that may pass; can be run again."""
 
 
 class Target(ApiModel):

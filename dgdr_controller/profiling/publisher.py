@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling import output
+from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.output import Output, TooLargeError
-from dgdr_controller.profiling.protocol import RESULTS_FILE, STATUS_FILE, ExitCode, RunState, RunStatus
+from dgdr_controller.profiling.protocol import RESULTS_FILE, STATUS_FILE, RunState, RunStatus
 from dgdr_controller.runtime import Client, Key, RequestError
 
 _PERIOD_S = 1.0

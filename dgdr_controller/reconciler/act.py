@@ -1,13 +1,11 @@
 """The only place that writes: carries a decision out, in its order, so that it can be cut anywhere and repeated."""
 
 from dataclasses import replace
-from typing import Any
 
 from dgdr_api.conditions import Profiling, stated
-from dgdr_api.names import ANNOTATION_UID
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import BY_KIND, REQUESTS
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
+from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, enter
 from dgdr_controller.reconciler.world import World
 from dgdr_controller.runtime import (
     AlreadyExistsError,
@@ -62,7 +60,7 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
         except (InvalidError, BadRequestError) as error:
             if wanted.refused is None:
                 raise
-            refused = replace(_refused(world, wanted, error), annotations=decision.annotations)
+            refused = replace(_refused(world, wanted, wanted.refused, error), annotations=decision.annotations)
             return await act(client, events, meta, world, refused)
         except ApiError as error:
             if wanted.refused is not None and not isinstance(error, ConflictError):
@@ -108,35 +106,23 @@ async def _look(client: Client, wanted: Ensure, world: World) -> None:
         found = await client.get(BY_KIND[wanted.manifest["kind"]], Key(metadata["namespace"], metadata["name"]))
     except NotFoundError:
         return
-    if not _is_of(found, world.uid):
+    if found.metadata.deletion_timestamp is not None or not world.owns(found.metadata):
         raise ForeignError("it exists and was not made for this request; it is left as it is. Delete or rename it")
 
 
-def _is_of(found: Any, uid: str) -> bool:
-    """Say whether an object proves to be of this request: by its owner, or by the UID that it carries."""
-    metadata = found.metadata
-    owners = {owner.uid for owner in metadata.owner_references}
-    return metadata.deletion_timestamp is None and (uid in owners or metadata.annotations.get(ANNOTATION_UID) == uid)
-
-
-def _refused(world: World, wanted: Ensure, error: ApiError) -> Decision:
+def _refused(world: World, wanted: Ensure, about: type[About], error: ApiError) -> Decision:
     """Return the end of a request whose object the API server will never take."""
     name = wanted.manifest["metadata"]["name"]
     message = f"{wanted.manifest['kind']} {name} was refused: {error.message}"
-    condition = _condition(wanted, message)
     reason = "DeploymentCreationFailed" if wanted.manifest["kind"] == "DynamoGraphDeployment" else "ProfilingJobFailed"
-    return Decision(enter(world, Phase.FAILED, condition), events=[Event(reason, message, warning=True)])
-
-
-def _condition(wanted: Ensure, message: str) -> Any:
-    assert wanted.refused is not None  # noqa: S101 - the caller looked
-    return wanted.refused.refused(message)
+    return Decision(enter(world, Phase.FAILED, about.refused(message)), events=[Event(reason, message, warning=True)])
 
 
 async def _wait(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, reason: str, why: str) -> None:
     """Say what is awaited, once; the phase stays."""
-    about: Any = wanted.refused or Profiling
-    statement = about.waiting(reason, f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}: {why}")
+    statement = (wanted.refused or Profiling).waiting(
+        reason, f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}: {why}"
+    )
     conditions = stated(world.status.conditions or (), [statement], world.generation, world.now)
     status = world.status.model_copy(update={"conditions": conditions})
     await _write_status(client, meta, world, status, meta.resource_version)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from dgdr_api.conditions import Statement, Succeeded, stated
 from dgdr_api.v1beta1 import DgdrStatus, Phase
@@ -21,6 +21,18 @@ class How(Enum):
     """By server-side apply, as often as it is decided."""
 
 
+class About(Protocol):
+    """A condition that can tell what the API server says of an object."""
+
+    @classmethod
+    def waiting(cls, reason: str, message: str) -> Statement:
+        """Say what is awaited."""
+
+    @classmethod
+    def refused(cls, message: str) -> Statement:
+        """Say why it refuses the object for good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ensure:
     """An object that is to exist.
@@ -33,7 +45,7 @@ class Ensure:
 
     manifest: Manifest
     how: How
-    refused: type[Any] | None = None
+    refused: type[About] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,7 @@ class Decision:
         annotations: Annotations of the request that are to be set; None removes one.
         events: What people are told, once the status is written.
         after_s: When to look again though nothing changes, in seconds; None: not at all.
+        is_progress: Whether the status tells no more than how far something has come, and can wait a little.
     """
 
     status: DgdrStatus
@@ -85,6 +98,7 @@ class Decision:
     annotations: Mapping[str, str | None] = field(default_factory=dict)
     events: Sequence[Event] = ()
     after_s: float | None = None
+    is_progress: bool = False
 
 
 def enter(world: World, phase: Phase, *statements: Statement, anew: bool = False, **changes: object) -> DgdrStatus:

@@ -11,8 +11,9 @@ from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import ContainerStatus, Job, Pod
 from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import PROFILER, Run
+from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.output import Output
-from dgdr_controller.profiling.protocol import ExitCode, RunState
+from dgdr_controller.profiling.protocol import RunState
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Remove, enter
 from dgdr_controller.reconciler.generate import generate
 from dgdr_controller.reconciler.pending import job_objects
@@ -92,10 +93,10 @@ def _with_job(world: World, job: Job) -> Decision:
             return _fail(
                 world, None, "the profiling Job completed, but its result was not published; see its pod's log"
             )
-        return Decision(_follow(world), after_s=5.0)
+        return Decision(_follow(world), after_s=5.0, is_progress=True)
     if trouble := next(filter(None, map(_trouble, world.pods)), None):
         return _stuck(world, trouble)
-    return Decision(_follow(world))
+    return Decision(_follow(world), is_progress=True)
 
 
 def _is_mine(job: Job, world: World) -> bool:
@@ -197,7 +198,8 @@ def _trouble(pod: Pod) -> Trouble | None:
     name, status = pod.metadata.name, pod.status
     for each in status.conditions:
         if each.type == "PodScheduled" and each.status == "False":
-            return Trouble(_UNSCHEDULABLE, f"pod {name} cannot be scheduled: {each.message}", each.last_transition_time)
+            since = each.last_transition_time or pod.metadata.creation_timestamp
+            return Trouble(_UNSCHEDULABLE, f"pod {name} cannot be scheduled: {each.message}", since)
     for container in (*status.init_container_statuses, *status.container_statuses):
         waiting = container.state.waiting
         if waiting and waiting.reason in _STUCK:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.deploying import deployed, deploying
 from dgdr_controller.reconciler.failed import failed
+from dgdr_controller.reconciler.pace import Pace
 from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
 from dgdr_controller.reconciler.ready import ready
@@ -44,16 +46,18 @@ class RequestReconciler:
     """Takes requests from ``kubectl apply`` to a deployment."""
 
     def __init__(self, cache: Cache, client: Client, events: EventRecorder, settings: Settings) -> None:
-        """Keep what it works with; all state is in the API server."""
+        """Keep what it works with; all state that matters is in the API server."""
         self._cache = cache
         self._client = client
         self._events = events
         self._settings = settings
+        self._pace = Pace(time.monotonic)
 
     async def reconcile(self, key: Key) -> Result:
         """Take one step with a request."""
         meta = self._cache.meta(REQUESTS, key)
         if meta is None or meta.deletion_timestamp:
+            self._pace.forget(key)
             return Result.done()
         try:
             world = self._observe(key, meta)
@@ -62,7 +66,12 @@ class RequestReconciler:
         if world is None:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
-        return await act(self._client, self._events, meta, world, PHASES[phase](world))
+        decision = PHASES[phase](world)
+        if decision.is_progress and decision.status != world.request.status:
+            if left := self._pace.left(key):
+                return Result.after(left)
+            self._pace.tell(key)
+        return await act(self._client, self._events, meta, world, decision)
 
     def _observe(self, key: Key, meta: ObjectMeta) -> World | None:
         """Read everything around a request."""

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.kinds import ConfigMap, Graph, Job, Meta, Pod
@@ -51,8 +52,16 @@ class World:
         return self.request.metadata.uid or ""
 
     def owns(self, metadata: Meta) -> bool:
-        """Say whether an object goes with the request: by an owner reference of its UID."""
-        return any(owner.uid == self.uid for owner in metadata.owner_references)
+        """Say whether an object was made for this very request, not for one of its name.
+
+        The proof is its controller's UID; of one without a controller, as a deployment is, its labels and the UID
+        that it carries.
+        """
+        if controllers := [owner.uid for owner in metadata.owner_references if owner.controller]:
+            return self.uid in controllers
+        named = (metadata.labels.get(LABEL_NAME), metadata.labels.get(LABEL_NAMESPACE))
+        ours = named == (self.name, self.request.metadata.namespace)
+        return ours and metadata.annotations.get(ANNOTATION_UID) == self.uid
 
     def annotation(self, name: str) -> str:
         """Return an annotation of the request, or nothing."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.api import Client
-from hack.cluster.layout import Layout, cache
+from hack.cluster.layout import cache
+from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, UnavailableError, locked, run_long
 
@@ -20,29 +21,8 @@ _PERIOD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A cluster of kind. It always has a node.
-
-    Attributes:
-        layout: Gives its name and the place of its kubeconfig.
-    """
-
-    layout: Layout
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.layout.name
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.layout.kubeconfig
-
-    @property
-    def ours(self) -> bool:
-        """It is made here."""
-        return True
+class Kind(Made):
+    """A cluster of kind. It always has a node."""
 
     @property
     def node(self) -> str:

@@ -17,6 +17,7 @@ from hack.cluster.binaries import CONTROL_PLANE, NODE, Binaries, binaries
 from hack.cluster.control_plane import ADMIN, Addresses
 from hack.cluster.fakes import heartbeats
 from hack.cluster.layout import Layout
+from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
 from hack.cluster.node import Link
 from hack.cluster.progress import ClusterError, locked, say, step
@@ -29,29 +30,8 @@ _PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """A cluster of this machine.
-
-    Attributes:
-        layout: Where it lives.
-    """
-
-    layout: Layout
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.layout.name
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.layout.kubeconfig
-
-    @property
-    def ours(self) -> bool:
-        """It is made here."""
-        return True
+class Local(Made):
+    """A cluster of this machine."""
 
     @property
     def node(self) -> str:

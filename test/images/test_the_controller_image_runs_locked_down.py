@@ -60,7 +60,9 @@ def test_it_has_no_shell_no_packages_and_no_installer(controller: Image) -> None
         for p in programs
     )
     assert "/opt/dgdr/bin/dgdr" in programs
-    unwanted = r"/(pip|setuptools|wheel|hatchling|ensurepip|apt|tests?|idlelib|tkinter)(-[^/]*)?$|\.(whl|a)$"
+    unwanted = (
+        r"/(pip|setuptools|wheel|hatchling|ensurepip|apt|tests?|idlelib|tkinter)(-[^/]*)?$|\.(whl|a|h|c|pyx|pxd)$"
+    )
     assert [path for path in paths(controller) if re.search(unwanted, path)] == []
     assert sum(path.lstat().st_size for path in controller.root.rglob("*") if path.is_file()) < 90 * 2**20
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -100,11 +101,7 @@ def test_progress_is_shown_while_it_runs(dynamo: Config) -> None:
         await stage.request()
         async with controlling(stage.config):
             await stage.reaches("Profiling")
-
-            async def there() -> bool:
-                return bool(await stage.client.list(PODS, stage.namespace))
-
-            await stage.until(there)
+            await stage.until(lambda: _any_pod(stage))
             (pod,) = await stage.client.list(PODS, stage.namespace)
             await stage.publish(pod, RunState.RUNNING, completed=1, total=2, phase="Doing 1 of 2")
             assert await stage.says("Profiling", "Doing1of2") == "vllm aggregated"
@@ -113,6 +110,34 @@ def test_progress_is_shown_while_it_runs(dynamo: Config) -> None:
             assert status["profilingProgress"] == {"completed": 1, "total": 2, "message": "vllm aggregated"}
 
     lives(dynamo, "runs", story)
+
+
+def test_progress_is_written_every_two_seconds_at_most_and_the_last_of_it_always(dynamo: Config) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.request()
+        async with controlling(stage.config) as killer:
+            await stage.reaches("Profiling")
+            await stage.until(lambda: _any_pod(stage))
+            (pod,) = await stage.client.list(PODS, stage.namespace)
+            await stage.publish(pod, RunState.RUNNING, message="search 0")
+            await stage.says("Profiling", "SweepingDecode")
+            before, begun = len(killer.writes), time.monotonic()
+            for number in range(1, 31):
+                await stage.publish(pod, RunState.RUNNING, message=f"search {number}")
+                await asyncio.sleep(0.2)
+
+            async def told() -> bool:
+                return (await stage.condition("Profiling"))["message"] == "search 30"
+
+            await stage.until(told)
+            written = len(killer.writes) - before
+            assert 2 <= written <= 1 + (time.monotonic() - begun) / 2
+
+    lives(dynamo, "runs", story)
+
+
+async def _any_pod(stage: Stage) -> bool:
+    return bool(await stage.client.list(PODS, stage.namespace))
 
 
 def test_a_deleted_job_is_made_again_once(dynamo: Config) -> None:

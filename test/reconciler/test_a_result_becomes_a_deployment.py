@@ -321,6 +321,27 @@ def test_it_is_deployed_when_its_present_spec_is_successful(
     assert [event.reason for event in decision.events] == (["DeploymentReady"] if healthy else [])
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_one_that_was_made_and_is_deleted_before_it_is_healthy_is_not_made_again(
+    deploying_world: World, *, replaced: bool
+) -> None:
+    world = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
+    gone = after(world, deploying(world), graph=foreign(deploying_world, annotations={}) if replaced else None)
+    decision = deploying(gone)
+    assert decision.status.phase is Phase.FAILED
+    assert not decision.ensure
+    assert said(decision, "DeploymentReady")[1] == "DeploymentDeleted"
+    assert [event.reason for event in decision.events] == ["DeploymentDeleted"]
+
+
+def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(deployed_world: World) -> None:
+    world = replace(deployed_world, graph=None, graphs_known=False)
+    back = after(world, deployed(world), graphs_known=True)
+    assert back.status.phase is Phase.DEPLOYING
+    assert deploying(back).status.phase is Phase.FAILED
+    assert not deploying(back).ensure
+
+
 def test_replicas_are_summed_over_components(deploying_world: World) -> None:
     components = {
         "Frontend": {"replicas": 1, "availableReplicas": 1},

@@ -35,10 +35,11 @@ def following(profiling_world: World) -> World:
     return replace(world, output_map=map_of(world, seen="job-1"))
 
 
-def unschedulable(ago: float, *, message: str = "0/1 nodes are available: 1 Insufficient cpu.") -> Pod:
+def unschedulable(ago: float, *, dated: bool = True) -> Pod:
+    message = "0/1 nodes are available: 1 Insufficient cpu."
     at = rfc3339(NOW - dt.timedelta(seconds=ago))
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-    return pod_of(created_ago=ago, conditions=[condition | {"message": message, "lastTransitionTime": at}])
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return pod_of(created_ago=ago, conditions=[condition | ({"lastTransitionTime": at} if dated else {})])
 
 
 # The Job
@@ -296,6 +297,7 @@ def test_trouble_is_shown_in_the_pods_words(following: World, pod: Pod, reason: 
     [
         lambda ago: pod_of(created_ago=ago, containerStatuses=[container("profiler", **PULL)]),
         unschedulable,
+        lambda ago: unschedulable(ago, dated=False),
     ],
 )
 def test_trouble_that_stays_fails_once_the_grace_is_over(following: World, make: Any) -> None:

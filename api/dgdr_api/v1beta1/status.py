@@ -69,8 +69,10 @@ class Condition(StatusModel):
 
 
 class DeploymentInfo(StatusModel):
-    """Replicas of the DynamoGraphDeployment, over all its components."""
+    """The DynamoGraphDeployment that was made, and its replicas over all its components."""
 
+    uid: str | None = None
+    """Its UID: it was made, and is not made again when it is gone."""
     replicas: Count | None = None
     """Replicas that are wanted."""
     available_replicas: Count | None = None
