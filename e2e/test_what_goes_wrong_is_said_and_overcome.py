@@ -77,7 +77,8 @@ def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, n
     try:
         with Journey(api, namespace, "early") as journey:
             journey.apply(backend="vllm")
-            assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "WaitingForDynamo", 180)
+            assert journey.reaches("Deploying", "Failed") == "Deploying"
+            assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "WaitingForDynamo")
             assert journey.phases == ["Pending", "Profiling", "Deploying"]
             assert "waiting for Dynamo's operator" in journey.condition("DeploymentReady")["message"]
             kubectl(installed, "apply", "-f", str(GRAPH_CRD))

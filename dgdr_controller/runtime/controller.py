@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dgdr_controller.runtime.controller_metrics import ControllerMetrics
-from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, TerminalError
+from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
 from dgdr_controller.runtime.log import bound
 from dgdr_controller.runtime.predicates import Change, Predicate
 from dgdr_controller.runtime.queue import LOW_PRIORITY, PriorityQueue, QueueShutDown
@@ -172,6 +172,10 @@ class Controller:
             self._metrics.failed()
             log.info("reconcile will be repeated: %s", error)
             self._queue.add_rate_limited(key, priority=priority)
+        except RequestError as error:  # the API server's answer says all; where it was asked does not
+            self._metrics.failed()
+            self._queue.add_rate_limited(key, priority=priority)
+            log.warning("reconcile failed (%d in a row): %s", self._queue.num_requeues(key), error)
         except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:  # from a library: this process is not its own
             self._metrics.panicked()
             self._failed(key, priority, f"{type(error).__name__} {error}")

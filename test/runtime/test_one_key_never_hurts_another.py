@@ -138,6 +138,28 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
         assert sample("controller_runtime_active_workers", controller=name) == 0
 
 
+@virtual_time
+async def test_what_the_api_server_refuses_is_told_in_a_line_without_a_traceback(
+    widgets: Widgets, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(_: Key) -> Result:
+        if reconciler.calls["bad"] < 3:
+            await manager.client.get(widgets, Key("ns", "not there"))
+        return Result.done()
+
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        server.put(widgets, widget("bad"))
+        manager, reconciler = Manager(server.config), Reconciler(act)
+        Controller(manager, reconciler, name="refused").for_(widgets)
+        async with running(manager):
+            await until(lambda: reconciler.calls["bad"] == 3)
+        told = [record for record in caplog.records if "reconcile failed" in record.message]
+        assert [(each.levelname, each.exc_info) for each in told] == [("WARNING", None)] * 2
+        assert "HTTP 404" in told[0].message
+        assert sample("controller_runtime_reconcile_errors_total", controller="refused") == 2
+
+
 @pytest.mark.parametrize("answer", [None, 30, Result.after("soon")])  # type: ignore[arg-type]
 @virtual_time
 async def test_a_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: Any) -> None:
