@@ -116,7 +116,7 @@ def test_what_only_the_user_can_change_fails_with_the_profilers_words(
         journey.apply(**spec)
         assert journey.reaches("Failed", "Deployed") == "Failed"
         succeeded = journey.condition("Succeeded")
-        assert succeeded["message"].startswith("Profiling failed: profiling failed: ")
+        assert succeeded["message"].startswith("Profiling failed: ")
         assert re.search(message, succeeded["message"])
         assert len(journey.jobs) == 1
         assert journey.events()[-1] == "ProfilingJobFailed"
@@ -126,6 +126,11 @@ def test_what_only_the_user_can_change_fails_with_the_profilers_words(
         assert journey.reaches("Ready") == "Ready"
 
 
+def _components(api: Client, journey: Journey) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.request("GET", journey.graph_path)["spec"]["components"]
+    return found
+
+
 def test_killed_controllers_and_api_servers_change_nothing(installed: Local, api: Client, namespace: str) -> None:
     def kill_controller() -> None:
         kubectl(installed, "-n", "dgdr-system", "delete", "pods", "--all", "--force", "--grace-period=0")
@@ -133,9 +138,16 @@ def test_killed_controllers_and_api_servers_change_nothing(installed: Local, api
     with Journey(api, namespace, "shaken") as journey:
         journey.apply(backend="vllm")
         for phase in ("Profiling", "Deploying", "Deployed"):
-            journey.wait(lambda wanted=phase: wanted in journey.phases, 120)  # type: ignore[misc]
+            assert journey.wait(lambda wanted=phase: wanted in journey.phases, 120), journey.phases  # type: ignore[misc]
             kill_controller()
             installed.restart("kube-apiserver")
+        # The controller that took over has looked at it: a change that only it can follow.
+        kubectl(installed, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")
+        scaled = {"spec": {"components": [c | {"replicas": 2} for c in _components(api, journey) if c["type"] == "frontend"]
+                                         + [c for c in _components(api, journey) if c["type"] != "frontend"]}}  # fmt: skip
+        before = journey.status()["deploymentInfo"]["replicas"]
+        api.request("PATCH", journey.graph_path, scaled, MERGE_PATCH)
+        assert journey.wait(lambda: journey.status().get("deploymentInfo", {}).get("availableReplicas") == before + 1)
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
         assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
         assert "Failed" not in journey.phases

@@ -3,15 +3,18 @@
 Everything that is there already is used again; Ctrl-C and another run work.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from hack.cluster import images as images_of_a_node
 from hack.cluster.api import Client, without_proxies
 from hack.cluster.binaries import kubectl as kubectl_program
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
@@ -44,9 +47,10 @@ def demo() -> None:
     images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
     install(cluster, *images)
     api = Client(cluster.kubeconfig)
-    _apply_anew(cluster, api)
-    phase = follow(api)
-    show(cluster, api)
+    with _dynamo(cluster):
+        _apply_anew(cluster, api)
+        phase = follow(api)
+        show(cluster, api)
     if phase != "Deployed":
         raise ClusterError(f"the request ended as {phase}; kubectl describe dgdr {_NAME}")
 
@@ -55,9 +59,10 @@ def install(cluster: Cluster, controller: str, profiler: str) -> None:
     """Install CRDs and controller, on a cluster of ours also GPUs and a Dynamo, which are not there."""
     if cluster.ours and cluster.node:
         offer_gpus(Client(cluster.kubeconfig), cluster.node, _GPUS)
-    if isinstance(cluster, Local):
+    if cluster.ours:
         kubectl(cluster, "apply", "-f", str(CHECKOUT / "hack" / "dynamo" / "crd.yaml"))
-        cluster.add(Component("dynamo", (sys.executable, "-m", "hack.dynamo", str(cluster.kubeconfig))))
+    if isinstance(cluster, Local):
+        cluster.add(Component("dynamo", _stand_in(cluster)))
     program = kubectl_program()
     with step("Installing the controller"):
         made = subprocess.run(  # noqa: S603 - make, with our arguments
@@ -73,9 +78,29 @@ def install(cluster: Cluster, controller: str, profiler: str) -> None:
         kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=120s")
 
 
+def _stand_in(cluster: Cluster) -> tuple[str, ...]:
+    return (sys.executable, "-m", "hack.dynamo", str(cluster.kubeconfig))
+
+
+@contextlib.contextmanager
+def _dynamo(cluster: Cluster) -> Iterator[None]:
+    """Stand in for Dynamo's operator while the demo runs, where the cluster does not run programs for us."""
+    if not cluster.ours or isinstance(cluster, Local):
+        yield
+        return
+    cluster.load(images_of_a_node.archive())  # the pause image, which its pods run
+    with subprocess.Popen(_stand_in(cluster), cwd=CHECKOUT, stderr=subprocess.DEVNULL) as program:  # noqa: S603 - ours
+        try:
+            yield
+        finally:
+            program.terminate()
+
+
 def _apply_anew(cluster: Cluster, api: Client) -> None:
     """Apply the sample; that of an earlier demo and its deployment go first."""
-    kubectl(cluster, "delete", "dgdr,dgd", "--ignore-not-found", "--wait", _NAME, f"{_NAME}-dgd")
+    for kind, name, path in (("dgdr", _NAME, _REQUEST), ("dgd", f"{_NAME}-dgd", _GRAPH)):
+        if _found(api, path):  # a given cluster may not know DGDs
+            kubectl(cluster, "delete", kind, name, "--wait")
     limit = time.monotonic() + 30
     while _found(api, f"/apis/batch/v1/namespaces/default/jobs/profile-{_NAME}") and time.monotonic() < limit:
         time.sleep(0.2)

@@ -253,6 +253,16 @@ class SpecGenerated:
         )
 
     @classmethod
+    def table_gone(cls, candidate: str, table: str) -> Statement:
+        """Say that one was asked for, and that the table that it is in is gone."""
+        return _true(
+            cls.TYPE,
+            "CandidatesGone",
+            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", but ConfigMap {table} with the candidates is '
+            'gone: "recommended" can still be had, or profile again with annotation dgdr.nvidia.com/retry',
+        )
+
+    @classmethod
     def failed(cls, message: str) -> Statement:
         """Say why it is not."""
         return _false(cls.TYPE, "GenerationFailed", message)
@@ -296,6 +306,16 @@ class DeploymentReady:
             "NameConflict",
             f"DynamoGraphDeployment {name} exists and was not made for this request; it is left as it is. Delete it, "
             "or delete this request and create one of another name",
+        )
+
+    @classmethod
+    def other_candidate(cls, name: str, there: str, wanted: str) -> Statement:
+        """Say that the deployment that is there is of another candidate, and what to do."""
+        return _false(
+            cls.TYPE,
+            "OtherCandidateDeployed",
+            f"DynamoGraphDeployment {name} is of candidate {there}, and {wanted} is asked for; it is left as it is. "
+            f"Delete it, and {wanted} is deployed",
         )
 
     @classmethod

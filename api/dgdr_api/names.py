@@ -24,6 +24,8 @@ ANNOTATION_DEPLOY = "dgdr.nvidia.com/deploy"
 ANNOTATION_RETRY = "dgdr.nvidia.com/retry"
 """On a failed request: a new value starts it again."""
 ANNOTATION_RETRIED = "dgdr.nvidia.com/retried"
+ANNOTATION_CANDIDATE = "dgdr.nvidia.com/candidate"
+"""On a deployment: id of the candidate that it was rendered from."""
 ANNOTATION_GENERATED = "nvidia.com/generated-dgd-spec"
 
 PROFILING_SERVICE_ACCOUNT = "dgdr-profiling-job"

@@ -5,6 +5,7 @@ import os
 
 import click
 
+from dgdr_controller.hardware.nodes import without_the_rest
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS
 from dgdr_controller.reconciler.request import BY_JOB, RequestReconciler, by_labels
 from dgdr_controller.runtime import Config, Controller, LeaderElection, Manager, Stored
@@ -60,7 +61,7 @@ def controller(it: Manager, settings: Settings, workers: int) -> Controller:
     cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS)
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
-    cache.watch(NODES)
+    cache.watch(NODES, transform=without_the_rest)
 
     reconciler = RequestReconciler(cache, it.client, it.recorder("dgdr-controller"), settings)
     return (

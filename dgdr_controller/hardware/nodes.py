@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dgdr_api.dgd import GPU_RESOURCE
 from dgdr_api.gpus import Gpu, find_product
@@ -31,6 +32,20 @@ class NodeGpus:
     count: int
     vram_mib: int | None
     out: str = ""
+
+
+def without_the_rest(node: dict[str, Any]) -> dict[str, Any]:
+    """Keep of a node what is read here: images, addresses and volumes make up most of it."""
+    metadata, spec, status = (node.get(part) or {} for part in ("metadata", "spec", "status"))
+    labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name in (_PRODUCT, _MEMORY)}
+    kept = {name: metadata[name] for name in ("name", "uid", "resourceVersion") if name in metadata}
+    gpus = {name: value for name, value in (status.get("allocatable") or {}).items() if name == GPU_RESOURCE}
+    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
+    return {
+        "metadata": kept | {"labels": labels},
+        "spec": {name: spec[name] for name in ("unschedulable", "taints") if name in spec},
+        "status": {"allocatable": gpus, "conditions": ready},
+    }
 
 
 def read_node(node: Node) -> NodeGpus | None:

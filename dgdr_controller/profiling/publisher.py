@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from dgdr_controller.profiling import output
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.output import Output, TooLargeError
 from dgdr_controller.profiling.protocol import RESULTS_FILE, STATUS_FILE, RunState, RunStatus
-from dgdr_controller.runtime import Client, Key, RequestError
+from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
 
 _PERIOD_S = 1.0
 _RETRY_S = 5.0
 _FLUSH_S = 600.0
+_GONE_S = 10.0
+"""How long a refusal is doubted: rights are in force some seconds after they were granted."""
 """How long the last state is tried to be written; the pod's grace period is longer."""
 _STATUS_LIMIT = 1024 * 1024
 _RESULTS_LIMIT = 64 * 1024 * 1024
@@ -86,7 +87,8 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         ValueError: The files cannot be read, or do not fit.
     """
     published: Output | None = None
-    before = output.read(await _config_map(client, key))
+    found = await _config_map(client, key, stop)
+    before = output.read(found) if found is not None else None
     if before is not None and before.job_uid == source.job_uid and before.run.exit_code in _ANSWERS:
         _log.info("this Job's answer is published already")
         await stop.wait()
@@ -98,12 +100,15 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         except (RequestError, ValueError) as error:
             _log.warning("not published yet: %s", error)
             await _pause(stop, _RETRY_S)
-    limit = time.monotonic() + _FLUSH_S
+    clock = asyncio.get_running_loop().time
+    begun = clock()
     while True:
         try:
             await _relay(client, key, source, published)
         except RequestError as error:
-            if time.monotonic() > limit:
+            # Refused for good, as it seems: the request is deleted, and with it the ConfigMap and the right to it.
+            gone = isinstance(error, (ForbiddenError, NotFoundError, UnauthorizedError))
+            if clock() > begun + (_GONE_S if gone else _FLUSH_S):
                 raise
             _log.warning("not published yet: %s", error)
             await asyncio.sleep(_RETRY_S)
@@ -111,13 +116,15 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
             return
 
 
-async def _config_map(client: Client, key: Key) -> ConfigMap:
-    while True:
+async def _config_map(client: Client, key: Key, stop: asyncio.Event) -> ConfigMap | None:
+    """Read the ConfigMap, as soon as the API server lets us; None when told to stop before."""
+    while not stop.is_set():
         try:
             return await client.get(CONFIG_MAPS, key)
         except RequestError as error:
             _log.warning("%s cannot be read yet: %s", key, error)
-            await asyncio.sleep(_RETRY_S)
+            await _pause(stop, _RETRY_S)
+    return None
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

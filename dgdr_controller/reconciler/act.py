@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from dgdr_api.conditions import Profiling, stated
+from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import BY_KIND, REQUESTS
 from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, enter
@@ -26,8 +27,16 @@ _FIELD_MANAGER = "dgdr-controller"
 _LOOK_AGAIN_S = 5.0
 
 
-class ForeignError(Exception):
-    """An object of a name that is wanted is another's."""
+class InTheWayError(Exception):
+    """The name of an object that is wanted is taken.
+
+    Attributes:
+        reason: How, in one word.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: World, decision: Decision) -> Result:
@@ -54,8 +63,8 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
     for wanted in decision.ensure:
         try:
             await _ensure(client, wanted, world)
-        except ForeignError as error:
-            await _wait(client, meta, world, wanted, "NameConflict", str(error))
+        except InTheWayError as error:
+            await _wait(client, meta, world, wanted, error.reason, str(error))
             return Result.after(_LOOK_AGAIN_S)
         except (InvalidError, BadRequestError) as error:
             if wanted.refused is None:
@@ -63,7 +72,7 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
             refused = replace(_refused(world, wanted, wanted.refused, error), annotations=decision.annotations)
             return await act(client, events, meta, world, refused)
         except ApiError as error:
-            if wanted.refused is not None and not isinstance(error, ConflictError):
+            if not isinstance(error, ConflictError):
                 await _wait(client, meta, world, wanted, "WaitingForApi", error.message)
             raise
     version = await _annotate(client, meta, decision)
@@ -99,15 +108,26 @@ async def _look(client: Client, wanted: Ensure, world: World) -> None:
     """Make sure that an object's name is free or its own: the cache does not hold what others have made.
 
     Raises:
-        ForeignError: Another one has the name, or had it and is not gone yet.
+        InTheWayError: Another one has the name, or one of ours that is going or is for other inputs.
     """
     metadata = wanted.manifest["metadata"]
     try:
         found = await client.get(BY_KIND[wanted.manifest["kind"]], Key(metadata["namespace"], metadata["name"]))
     except NotFoundError:
         return
-    if found.metadata.deletion_timestamp is not None or not world.owns(found.metadata):
-        raise ForeignError("it exists and was not made for this request; it is left as it is. Delete or rename it")
+    there = found.metadata
+    if not world.owns(there):
+        raise InTheWayError(
+            "NameConflict", "it exists and was not made for this request; it is left as it is. Delete or rename it"
+        )
+    outdated = wanted.how is How.CREATE and there.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
+    if there.deletion_timestamp is not None or outdated:
+        raise InTheWayError("WaitingForCleanup", "that of the run before is on its way out")
+
+
+def _inputs(wanted: Ensure) -> str | None:
+    inputs: str | None = (wanted.manifest["metadata"].get("annotations") or {}).get(ANNOTATION_INPUTS)
+    return inputs
 
 
 def _refused(world: World, wanted: Ensure, about: type[About], error: ApiError) -> Decision:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from dgdr_api.conditions import Statement, Succeeded, stated
+from dgdr_api.conditions import Profiling, Statement, Succeeded, stated
+from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.reconciler.world import World
 
@@ -99,6 +100,13 @@ class Decision:
     events: Sequence[Event] = ()
     after_s: float | None = None
     is_progress: bool = False
+
+
+def start_over(world: World, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:
+    """Begin anew with Pending; what was found for an earlier spec or try is forgotten, its export too."""
+    generated = {ANNOTATION_GENERATED: None} if world.annotation(ANNOTATION_GENERATED) else {}
+    status = enter(world, Phase.PENDING, Profiling.discovering(), anew=True)
+    return Decision(status, remove=remove, annotations=generated, events=events)
 
 
 def enter(world: World, phase: Phase, *statements: Statement, anew: bool = False, **changes: object) -> DgdrStatus:

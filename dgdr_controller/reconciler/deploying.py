@@ -1,10 +1,13 @@
 """Deploying and Deployed: the deployment is made once, by its name, and followed; it is never adopted or replaced."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from dgdr_api.conditions import DeploymentReady
-from dgdr_api.names import dgd_name
+from dgdr_api.names import ANNOTATION_CANDIDATE, dgd_name
 from dgdr_api.v1beta1 import DeploymentInfo, Phase
 from dgdr_controller.kinds import Graph
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter, start_over
 from dgdr_controller.reconciler.world import World
 
 _SUCCESSFUL = "successful"
@@ -18,15 +21,18 @@ def deploying(world: World) -> Decision:
         return absent
     if graph is None:
         return _make(world)
-    if not world.owns(graph.metadata):
-        return _conflict(world, name)
+    if conflict := _conflict(world, graph):
+        return conflict
     if is_healthy(graph):
         return Decision(
-            enter(world, Phase.DEPLOYED, DeploymentReady.ready(name), deployment_info=_info(graph)),
+            enter(world, Phase.DEPLOYED, DeploymentReady.ready(name), deployment_info=info(graph)),
             events=[Event("DeploymentReady", DeploymentReady.ready(name).message)],
         )
-    waiting = DeploymentReady.in_progress(name, graph.status.state)
-    return Decision(enter(world, Phase.DEPLOYING, waiting, deployment_info=_info(graph)))
+    told = world.condition(DeploymentReady.TYPE)
+    was_healthy = told is not None and told.reason == DeploymentReady.degraded("").reason
+    state = graph.status.state
+    waiting = DeploymentReady.degraded(state) if was_healthy else DeploymentReady.in_progress(name, state)
+    return Decision(enter(world, Phase.DEPLOYING, waiting, deployment_info=info(graph)))
 
 
 def deployed(world: World) -> Decision:
@@ -37,13 +43,13 @@ def deployed(world: World) -> Decision:
     if graph is None:
         return _deleted(world)
     if is_healthy(graph):
-        return Decision(enter(world, Phase.DEPLOYED, deployment_info=_info(graph)))
+        return Decision(enter(world, Phase.DEPLOYED, deployment_info=info(graph)))
     # One that somebody has changed says *successful* of its former spec until Dynamo's operator has looked.
     state = "updating" if graph.status.state == _SUCCESSFUL else graph.status.state
     degraded = DeploymentReady.degraded(state)
     message = f"DynamoGraphDeployment {_name(world)} degraded from Ready to {state}"
     return Decision(
-        enter(world, Phase.DEPLOYING, degraded, deployment_info=_info(graph)),
+        enter(world, Phase.DEPLOYING, degraded, deployment_info=info(graph)),
         events=[Event("DeploymentDegraded", message, warning=True)],
     )
 
@@ -57,8 +63,14 @@ def _absent(world: World) -> Decision | None:
     if not world.graphs_known:
         return Decision(enter(world, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=_LOOK_AGAIN_S)
     made = world.status.deployment_info is not None and world.status.deployment_info.uid is not None
-    there = world.graph is not None and world.owns(world.graph.metadata)
+    there = world.graph is not None and (_is_the_made_one(world) or world.owns(world.graph.metadata))
     return None if there or not made else _deleted(world)
+
+
+def _is_the_made_one(world: World) -> bool:
+    """Say whether the deployment is the very one that was made, whatever somebody has done to its labels."""
+    made = world.status.deployment_info
+    return world.graph is not None and made is not None and made.uid == world.graph.metadata.uid
 
 
 def _deleted(world: World) -> Decision:
@@ -77,7 +89,7 @@ def _make(world: World) -> Decision:
     results, name = world.status.profiling_results, _name(world)
     config = results.selected_config if results else None
     if config is None:  # somebody has edited the status: profile again rather than guess
-        return Decision(enter(world, Phase.PENDING, anew=True))
+        return start_over(world)
     return Decision(
         enter(world, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
         ensure=[Ensure(dict(config), How.CREATE, refused=DeploymentReady)],
@@ -90,8 +102,15 @@ def is_healthy(graph: Graph) -> bool:
     return graph.status.state == _SUCCESSFUL and graph.status.observed_generation >= graph.metadata.generation
 
 
-def _conflict(world: World, name: str) -> Decision:
-    conflict = DeploymentReady.name_conflict(name)
+def _conflict(world: World, graph: Graph) -> Decision | None:
+    """Return what is said of a deployment that was there before: of somebody else's, or of another candidate."""
+    name, (ours, theirs) = _name(world), (_candidate(_annotations(world)), _candidate(graph.metadata.annotations))
+    if not (world.owns(graph.metadata) or _is_the_made_one(world)):
+        conflict = DeploymentReady.name_conflict(name)
+    elif ours and theirs and ours != theirs:
+        conflict = DeploymentReady.other_candidate(name, theirs, ours)
+    else:
+        return None
     told = world.condition(DeploymentReady.TYPE)
     news = told is None or told.reason != conflict.reason
     return Decision(
@@ -101,7 +120,20 @@ def _conflict(world: World, name: str) -> Decision:
     )
 
 
-def _info(graph: Graph) -> DeploymentInfo:
+def _candidate(annotations: Mapping[str, Any]) -> str:
+    return str(annotations.get(ANNOTATION_CANDIDATE, ""))
+
+
+def _annotations(world: World) -> Mapping[str, Any]:
+    """Return the annotations of the deployment that the status says is to be made."""
+    results = world.status.profiling_results
+    metadata = (results.selected_config or {}).get("metadata") if results else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def info(graph: Graph) -> DeploymentInfo:
+    """Return what the status shows of a deployment."""
     components = graph.status.components.values()
     return DeploymentInfo(
         uid=graph.metadata.uid,

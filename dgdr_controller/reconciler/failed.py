@@ -1,9 +1,8 @@
 """Failed: only a changed spec or a retry goes on, and begins anew."""
 
-from dgdr_api.conditions import Profiling
 from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.reconciler.decision import Decision, Remove, enter
+from dgdr_controller.reconciler.decision import Decision, Remove, enter, start_over
 from dgdr_controller.reconciler.world import World
 
 
@@ -12,7 +11,7 @@ def failed(world: World) -> Decision:
     changed = world.status.observed_generation != world.generation
     retry = world.annotation(ANNOTATION_RETRY)
     if changed or (retry and retry != world.annotation(ANNOTATION_RETRIED)):
-        return Decision(enter(world, Phase.PENDING, Profiling.discovering(), anew=True), remove=_derived(world))
+        return start_over(world, remove=_derived(world))
     return Decision(enter(world, Phase.FAILED))
 
 

@@ -40,7 +40,8 @@ def generate(world: World, output: Output) -> Decision:
     asked, choice = wanted(world, results), results.choice
     if choice is None:
         return _fail(world, "the published results have no deployable candidate")
-    applies = world.request.spec.auto_apply or asked is not None
+    # One that is asked for and cannot be had is not answered with another one: Ready says so.
+    applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
     choice = asked or choice
     graph = graph_of(world, choice, results)
     told = [of_warning(each) for each in _merged(world, results)]
@@ -53,6 +54,7 @@ def generate(world: World, output: Output) -> Decision:
         profiling_phase=None,
         profiling_progress=None,
         dgd_name=graph.metadata.name,
+        deployment_info=None,  # of one that was made by hand before; what is asked for now is made
         profiling_results=_results(world, choice, results, graph),
     )
     return Decision(

@@ -1,10 +1,11 @@
 """Ready: a deployment is written; it is made when the user says so."""
 
-from dgdr_api.conditions import SpecGenerated
-from dgdr_api.names import ANNOTATION_DEPLOY
+from dgdr_api.conditions import SpecGenerated, Statement
+from dgdr_api.names import ANNOTATION_DEPLOY, output_name
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.reconciler.decision import Decision, Event, enter
+from dgdr_controller.reconciler.deploying import info
 from dgdr_controller.reconciler.generate import RECOMMENDED, generate, wanted
 from dgdr_controller.reconciler.world import World
 
@@ -14,9 +15,13 @@ def ready(world: World) -> Decision:
     asked, output = world.annotation(ANNOTATION_DEPLOY), world.output
     if asked and output is not None and output.packed:
         return _deploy(world, output, asked)
-    if world.request.spec.auto_apply or asked == RECOMMENDED:
-        return Decision(enter(world, Phase.DEPLOYING, SpecGenerated.applied()), after_s=0.0)
-    return _unknown(world, asked) if asked else Decision(enter(world, Phase.READY, SpecGenerated.available()))
+    if asked == RECOMMENDED or (world.request.spec.auto_apply and not asked):
+        return Decision(enter(world, Phase.DEPLOYING, SpecGenerated.applied(), deployment_info=None), after_s=0.0)
+    if asked:
+        return _told(world, SpecGenerated.table_gone(asked, output_name(world.name)))
+    # One that somebody has made by hand, from what we wrote.
+    made = info(world.graph) if world.graph is not None and world.owns(world.graph.metadata) else None
+    return Decision(enter(world, Phase.READY, SpecGenerated.available(), deployment_info=made))
 
 
 def _deploy(world: World, output: Output, asked: str) -> Decision:
@@ -25,11 +30,11 @@ def _deploy(world: World, output: Output, asked: str) -> Decision:
         known = wanted(world, output.results()) is not None
     except ValueError:
         known = True  # and `generate` says why they cannot be read
-    return generate(world, output) if known else _unknown(world, asked)
+    return generate(world, output) if known else _told(world, SpecGenerated.not_offered(asked))
 
 
-def _unknown(world: World, asked: str) -> Decision:
-    statement = SpecGenerated.not_offered(asked)
+def _told(world: World, statement: Statement) -> Decision:
+    """Stay, and say why nothing is deployed."""
     told = world.condition(SpecGenerated.TYPE)
     news = told is None or told.message != statement.message
     return Decision(

@@ -1,10 +1,11 @@
 """The reconciler of requests: reads everything from the cache, asks the phase's module, lets `act` write."""
 
+import asyncio
 import datetime as dt
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -12,7 +13,7 @@ from dgdr_api.conditions import Succeeded, Validation, stated
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.hardware.nodes import NodeGpus, read_node
-from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, ConfigMap
 from dgdr_controller.profiling import output
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
@@ -23,7 +24,18 @@ from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
 from dgdr_controller.reconciler.ready import ready
 from dgdr_controller.reconciler.world import World
-from dgdr_controller.runtime import Cache, Client, EventRecorder, Key, ObjectMeta, Resource, Result, Stored, decode_dict
+from dgdr_controller.runtime import (
+    Cache,
+    Client,
+    EventRecorder,
+    Key,
+    NotFoundError,
+    ObjectMeta,
+    Resource,
+    Result,
+    Stored,
+    decode_dict,
+)
 from dgdr_controller.settings import Settings
 
 PHASES: dict[Phase | None, Callable[[World], Decision]] = {
@@ -37,6 +49,7 @@ PHASES: dict[Phase | None, Callable[[World], Decision]] = {
 }
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
+_LOOKS_FOR_GPUS = (None, Phase.PENDING)
 _RAW_REQUESTS = Resource(REQUESTS.group, REQUESTS.version, REQUESTS.plural, REQUESTS.kind, decode=decode_dict)
 
 _log = logging.getLogger(__name__)
@@ -51,7 +64,7 @@ class RequestReconciler:
         self._client = client
         self._events = events
         self._settings = settings
-        self._pace = Pace(time.monotonic)
+        self._pace = Pace(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:
         """Take one step with a request."""
@@ -67,6 +80,9 @@ class RequestReconciler:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
         decision = PHASES[phase](world)
+        if phase is Phase.PROFILING and decision.status.phase is Phase.FAILED:
+            world = _with_output(world, await self._published(key))
+            decision = PHASES[phase](world)
         if decision.is_progress and decision.status != world.request.status:
             if left := self._pace.left(key):
                 return Result.after(left)
@@ -81,19 +97,25 @@ class RequestReconciler:
         name = request.status.dgd_name if request.status else None
         job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
         output_map = self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name)))
-        return World(
+        world = World(
             request=request,
             generation=meta.generation,
             settings=self._settings,
             now=_now(),
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
-            output_map=output_map,
-            output=output.read(output_map) if output_map else None,
             graph=self._cache.get(GRAPHS, Key(key.namespace, name or dgd_name(key.name))),
             graphs_known=self._cache.available(GRAPHS),
-            nodes=self._nodes(),
+            nodes=self._nodes() if request.status is None or request.status.phase in _LOOKS_FOR_GPUS else (),
         )
+        return _with_output(world, output_map)
+
+    async def _published(self, key: Key) -> ConfigMap | None:
+        """Read the output from the API server itself: nothing is given up by what a watch has not told yet."""
+        try:
+            return await self._client.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name)))
+        except NotFoundError:
+            return None
 
     def _nodes(self) -> tuple[NodeGpus, ...]:
         return tuple(filter(None, map(read_node, self._cache.list(NODES))))
@@ -119,6 +141,12 @@ class RequestReconciler:
             return DgdrStatus.model_validate_json(json.dumps(found.get("status") or {}), by_alias=True, by_name=False)
         except ValidationError:
             return DgdrStatus()
+
+
+def _with_output(world: World, found: ConfigMap | None) -> World:
+    """Add what was published; of a ConfigMap that is not of this request nothing is read."""
+    ours = found is not None and world.owns(found.metadata)
+    return replace(world, output_map=found, output=output.read(found) if found is not None and ours else None)
 
 
 def _now() -> dt.datetime:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ Index = Callable[[Stored], Iterable[str]]
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 """Drops of a decoded object what nobody reads, before it is kept."""
 Handler = Callable[[Change], None]
+_PLAIN = re.compile(r"[\w./-]+")
+"""Name or value of a label in a selector; other signs belong to operators."""
 
 
 def by_label(name: str) -> Index:
@@ -60,6 +63,15 @@ class Scope:
     transform: Transform | None = None
     indexes: Mapping[str, Index] = field(default_factory=dict)
     optional: bool = False
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Say whether labels are those of an object that is watched; False also where the selector is not read here.
+
+        Read are ``name=value`` and lists of it.
+        """
+        wanted = [part.partition("=") for part in self.label_selector.split(",") if part]
+        plain = all(sign and _PLAIN.fullmatch(name) and _PLAIN.fullmatch(value) for name, sign, value in wanted)
+        return plain and all(labels.get(name) == value for name, _, value in wanted)
 
 
 class Informer:
@@ -184,10 +196,10 @@ class Informer:
     def note_write(self, raw: bytes) -> None:
         """Put an object that we have just written on top, until the watch has caught up."""
         scope = self.scope
-        if not self.synced or scope.label_selector or scope.field_selector:
+        if not self.synced or scope.field_selector:
             return  # whether the watch will ever tell of it is not known
         stored = self.ingest(raw)
-        if scope.namespace in ("", stored.meta.namespace):
+        if scope.namespace in ("", stored.meta.namespace) and scope.selects(stored.meta.labels or {}):
             self._overlay.wrote(stored, self._records.get(stored.key))
 
     def note_delete(self, key: Key, uid: str) -> None:

@@ -133,7 +133,7 @@ class PriorityQueue(Generic[K]):
             except asyncio.CancelledError:
                 if getter.done() and not getter.cancelled():
                     self._wake()  # it was woken for a key and cannot take it: another one can
-                else:
+                elif getter in self._getters:  # a key that came in the same moment has taken it out already
                     self._getters.remove(getter)
                 raise
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from dgdr_api.gpus import find_product
-from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node
+from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, without_the_rest
 from dgdr_controller.kinds import NODES
 
 READY = {"type": "Ready", "status": "True"}
@@ -28,7 +28,26 @@ def node(
         "spec": spec or {},
         "status": {"allocatable": allocatable, "conditions": [READY | {"status": ready}]},
     }
-    return read_node(NODES.decode(msgspec.json.encode(manifest)))
+    whole, kept = (NODES.decode(msgspec.json.encode(each)) for each in (manifest, without_the_rest(manifest)))
+    assert read_node(kept) == read_node(whole)
+    return read_node(whole)
+
+
+def test_what_is_not_read_is_not_kept() -> None:
+    images = [{"names": [f"registry/image:{number}"], "sizeBytes": 1} for number in range(50)]
+    labels = {"kubernetes.io/hostname": "n1", "nvidia.com/gpu.product": "NVIDIA-H200"}
+    manifest = {
+        "metadata": {"name": "n1", "uid": "u", "resourceVersion": "7", "labels": labels},
+        "spec": {"podCIDR": "10.0.0.0/24"},
+        "status": {"images": images, "allocatable": {"cpu": "8", "nvidia.com/gpu": "8"}},
+    }
+    assert without_the_rest(manifest) == {
+        "metadata": {
+            "name": "n1", "uid": "u", "resourceVersion": "7", "labels": {"nvidia.com/gpu.product": "NVIDIA-H200"},
+        },
+        "spec": {},
+        "status": {"allocatable": {"nvidia.com/gpu": "8"}, "conditions": []},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict, Worker
@@ -231,6 +232,18 @@ def test_without_the_output_only_the_chosen_one_can_be_had(ready_world: World) -
     assert decision.status.phase is Phase.READY
 
 
+def test_a_candidate_is_never_answered_with_another_one_even_when_deployments_are_automatic(
+    ready_world: World, profiling_world: World
+) -> None:
+    automatic = ready_world.request.spec.model_copy(update={"auto_apply": True})
+    world = replace(ready_world, request=ready_world.request.model_copy(update={"spec": automatic}))
+    decision = ready(asked_for(replace(world, output=None, output_map=None), results_of().candidates[1].id))
+    assert decision.status.phase is Phase.READY
+    assert said(decision, "SpecGenerated")[:2] == ("True", "CandidatesGone")
+    early = generated(asked_for(profiling_world, "vllm-agg-typo"), results_of())
+    assert early.status.phase is Phase.READY
+
+
 def test_without_the_output_the_chosen_one_is_deployed(ready_world: World) -> None:
     decision = ready(asked_for(replace(ready_world, output=None, output_map=None), "recommended"))
     assert decision.status.phase is Phase.DEPLOYING
@@ -269,7 +282,8 @@ def test_an_edited_status_is_not_guessed_from(deploying_world: World) -> None:
 
 def foreign(world: World, **changes: dict[str, str]) -> Graph:
     found = manifest(world)
-    return graph_of(found | {"metadata": found["metadata"] | changes})
+    graph = graph_of(found | {"metadata": found["metadata"] | changes})
+    return msgspec.structs.replace(graph, metadata=msgspec.structs.replace(graph.metadata, uid="dgd-of-another"))
 
 
 @pytest.mark.parametrize(
@@ -340,6 +354,42 @@ def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(d
     assert back.status.phase is Phase.DEPLOYING
     assert deploying(back).status.phase is Phase.FAILED
     assert not deploying(back).ensure
+
+
+@pytest.mark.parametrize("phase", [Phase.DEPLOYING, Phase.DEPLOYED])
+def test_one_that_lost_its_labels_is_still_the_one_that_was_made(deploying_world: World, phase: Phase) -> None:
+    world = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
+    world = after(world, deploying(world))
+    found = manifest(deploying_world)
+    bare = graph_of(found | {"metadata": found["metadata"] | {"labels": {}, "annotations": {}}})
+    decision = (deploying if phase is Phase.DEPLOYING else deployed)(replace(world, graph=bare))
+    assert decision.status.phase is Phase.DEPLOYED
+
+
+def test_one_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: World) -> None:
+    by_hand = graph_of(manifest(ready_world))
+    world = replace(ready_world, graph=by_hand)
+    shown = ready(world)
+    assert shown.status.deployment_info is not None
+    assert shown.status.deployment_info.uid == "dgd-1"
+    other = results_of().candidates[1]
+    asked = asked_for(after(world, shown), other.id)
+    world = after(asked, ready(asked))
+    decision = deploying(world)
+    assert decision.status.phase is Phase.DEPLOYING
+    assert said(decision, "DeploymentReady")[1] == "OtherCandidateDeployed"
+    assert other.id in said(decision, "DeploymentReady")[2]
+    assert [event.reason for event in decision.events] == ["OtherCandidateDeployed"]
+    assert not deploying(after(world, decision)).events
+    (ensured,) = deploying(after(world, decision, graph=None)).ensure
+    assert ensured.manifest["metadata"]["annotations"]["dgdr.nvidia.com/candidate"] == other.id
+
+
+def test_degraded_is_said_until_it_is_healthy_again(deployed_world: World) -> None:
+    world = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
+    world = after(world, deployed(world))
+    decision = deploying(replace(world, graph=graph_of(manifest(deployed_world), "pending")))
+    assert said(decision, "DeploymentReady")[1] == "DeploymentDegraded"
 
 
 def test_replicas_are_summed_over_components(deploying_world: World) -> None:

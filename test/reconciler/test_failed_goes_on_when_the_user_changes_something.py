@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
+from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.decision import Remove
 from dgdr_controller.reconciler.failed import failed
@@ -46,6 +46,13 @@ def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: Worl
     assert decision.status.hardware is None
     assert decision.status.profiling_results is None
     assert {c.type for c in decision.status.conditions or ()} == {"Profiling", "Succeeded"}
+
+
+def test_an_export_that_no_longer_holds_is_taken_off(failed_world: World) -> None:
+    assert not failed(replace(failed_world, generation=2)).annotations
+    exported = failed_world.request.metadata.model_copy(update={"annotations": {ANNOTATION_GENERATED: "kind: x"}})
+    world = replace(failed_world, request=failed_world.request.model_copy(update={"metadata": exported}))
+    assert failed(replace(world, generation=2)).annotations == {ANNOTATION_GENERATED: None}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
@@ -9,6 +10,7 @@ from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import Pod
 from dgdr_controller.profiling.protocol import RunState
 from dgdr_controller.reconciler.decision import How
+from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
 from dgdr_controller.reconciler.world import World
 from test.reconciler.conftest import (
@@ -53,16 +55,18 @@ def test_a_job_is_remembered_before_anything_else(profiling_world: World) -> Non
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == run_of(world).inputs
     assert decision.status == world.status
-    assert decision.after_s == 0
+    assert decision.after_s == 5
 
 
 def test_a_second_job_is_remembered_beside_the_first(following: World) -> None:
     (ensured,) = profiling(replace(following, job=job_of(following, "job-2"))).ensure
+    assert ensured.how is How.APPLY
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1,job-2"
 
 
 def test_remembering_keeps_what_the_output_was_made_for(profiling_world: World) -> None:
-    world = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world, inputs="old"))
+    job = job_of(profiling_world, inputs="old")
+    world = replace(profiling_world, job=job, output_map=map_of(profiling_world, inputs="old"))
     (ensured,) = profiling(world).ensure
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == "old"
 
@@ -72,7 +76,7 @@ def test_a_job_that_runs_is_left_alone(following: World) -> None:
     assert decision.status == following.status
     assert not decision.ensure
     assert not decision.events
-    assert decision.after_s is None
+    assert decision.after_s == 10  # by then it should have a pod
 
 
 def test_a_job_that_is_not_there_yet_is_made(profiling_world: World) -> None:
@@ -108,17 +112,46 @@ def test_a_job_that_is_deleted_twice_fails(following: World) -> None:
     assert not decision.ensure
 
 
-@pytest.mark.parametrize("how", [{"deleted": True}, {"owner": "other"}])
-def test_a_job_that_goes_or_is_anothers_is_not_followed(following: World, how: dict[str, Any]) -> None:
-    decision = profiling(replace(following, job=job_of(following, Failed=("Odd", "no"), **how)))
+@pytest.mark.parametrize(
+    ("how", "reason"), [({"deleted": True}, "WaitingForCleanup"), ({"owner": "other"}, "NameConflict")]
+)
+def test_a_job_that_goes_or_is_anothers_is_waited_for(following: World, how: dict[str, Any], reason: str) -> None:
+    world = replace(following, job=job_of(following, Failed=("Odd", "no"), **how))
+    decision = profiling(world)
     assert decision.status.phase is Phase.PROFILING
-    assert decision.ensure[-1].manifest["kind"] == "Job"
-
-
-def test_without_the_output_the_run_begins_anew(following: World) -> None:
-    decision = profiling(replace(following, output_map=None))
-    assert decision.status.phase is Phase.PENDING
+    assert said(decision, "Profiling")[1] == reason
     assert not decision.ensure
+    assert not decision.remove
+    assert decision.after_s is not None
+    gone = after(world, decision, job=None)
+    assert profiling(gone).ensure[-1].manifest["kind"] == "Job"
+
+
+def test_a_job_of_other_inputs_is_not_followed(following: World) -> None:
+    decision = profiling(replace(following, job=job_of(following, inputs="of an older spec")))
+    assert decision.status.phase is Phase.PENDING
+    world = after(following, decision, job=job_of(following, inputs="of an older spec"))
+    assert [each.kind for each in pending(world).remove] == ["Job"]
+
+
+def test_an_output_that_is_gone_is_made_again(following: World) -> None:
+    decision = profiling(replace(following, output_map=None))
+    assert decision.status.phase is Phase.PROFILING
+    (ensured,) = decision.ensure
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
+
+
+def test_what_an_earlier_job_said_is_not_said_of_this_one(following: World) -> None:
+    told = published_of(following, job="job-0", completed=5, total=6, error="of the job before")
+    world = replace(following, **told | {"output_map": map_of(following, seen="job-0,job-1")})
+    assert profiling(world).status.profiling_progress is None
+    failed = profiling(replace(world, job=job_of(following, Failed=("BackoffLimitExceeded", "too many"))))
+    assert said(failed, "Profiling")[2] == "BackoffLimitExceeded: too many"
+
+
+def test_a_long_message_is_cut(following: World) -> None:
+    decision = profiling(replace(following, **published_of(following, message="x" * 900_000)))
+    assert len(decision.status.model_dump_json()) < 10_000
 
 
 @pytest.mark.parametrize("job", [True, False])
@@ -139,7 +172,7 @@ def test_progress_is_shown(following: World) -> None:
     assert decision.status.profiling_progress is not None
     assert (decision.status.profiling_progress.completed, decision.status.profiling_progress.total) == (2, 3)
     assert said(decision, "Profiling") == ("False", "SweepingDecode", "vllm aggregated")
-    assert decision.after_s is None
+    assert decision.is_progress
 
 
 @pytest.mark.parametrize(
@@ -178,7 +211,7 @@ def test_a_refusal_fails_with_the_profilers_words(following: World, code: int) -
     told = published_of(following, status=RunState.FAILED, exit_code=code, error="unknown model x")
     decision = profiling(replace(following, **told))
     assert decision.status.phase is Phase.FAILED
-    assert said(decision, "Profiling") == ("False", "SweepingDecodeFailed", "profiling failed: unknown model x")
+    assert said(decision, "Profiling") == ("False", "SweepingDecodeFailed", "unknown model x")
     assert [(event.reason, event.warning) for event in decision.events] == [("ProfilingJobFailed", True)]
     assert decision.status.profiling_progress is None
 
@@ -191,7 +224,7 @@ def test_what_another_pod_may_mend_is_left_to_the_job(following: World, code: in
     failed = job_of(following, Failed=("BackoffLimitExceeded", "too many"))
     decision = profiling(replace(following, job=failed, **told))
     assert decision.status.phase is Phase.FAILED
-    assert said(decision, "Profiling")[2] == "profiling failed: out of disk"
+    assert said(decision, "Profiling")[2] == "out of disk"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +269,72 @@ def test_other_containers_and_good_ends_explain_nothing(following: World) -> Non
     ]
     job = job_of(following, Failed=("DeadlineExceeded", "Job was active longer than specified deadline"))
     decision = profiling(replace(following, job=job, pods=(pod_of(containerStatuses=ends),)))
-    assert said(decision, "Profiling")[2] == "DeadlineExceeded: Job was active longer than specified deadline"
+    assert said(decision, "Profiling")[2] == "it was not done after 30 min (DeadlineExceeded)"
+
+
+def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: World) -> None:
+    told = published_of(following, status=RunState.FAILED, exit_code=75, error="interrupted", message="interrupted")
+    job = job_of(following, Failed=("DeadlineExceeded", ""))
+    decision = profiling(replace(following, job=job, **told))
+    assert said(decision, "Profiling")[2].startswith("it was not done after 30 min (DeadlineExceeded); the last of it")
+
+
+def test_what_the_publisher_could_not_publish_is_said(following: World) -> None:
+    told = published_of(following, status=RunState.FAILED, exit_code=70, error="they do not fit into a ConfigMap")
+    decision = profiling(replace(following, job=job_of(following, Complete=100), **told))
+    assert said(decision, "Profiling")[2] == "they do not fit into a ConfigMap"
+
+
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        ({"exitCode": 137, "reason": "OOMKilled", "message": ""}, "OOMKilled"),
+        ({"exitCode": 70, "reason": "Error", "message": "a bug"}, "ProfilerEnded"),
+    ],
+)
+def test_a_profiler_that_died_is_told_of_and_left_to_the_job(
+    following: World, ended: dict[str, Any], reason: str
+) -> None:
+    pod = pod_of(created_ago=5000, containerStatuses=[container("profiler", terminated=ended)])
+    world = replace(following, pods=(pod,))
+    decision = profiling(world)
+    assert decision.status.phase is Phase.PROFILING
+    assert said(decision, "Profiling")[1] == reason
+    assert [event.reason for event in decision.events] == [reason]
+    younger = pod_of("profile-qwen-y", created_ago=1, containerStatuses=[container("profiler", running={})])
+    assert said(profiling(after(world, decision, pods=(pod, younger))), "Profiling")[1] == "ProfilingRunning"
+
+
+def test_a_job_without_a_pod_is_told_of(following: World) -> None:
+    job = following.job
+    assert job is not None
+    old = msgspec.structs.replace(
+        job, metadata=msgspec.structs.replace(job.metadata, creation_timestamp=NOW - dt.timedelta(seconds=11))
+    )
+    decision = profiling(replace(following, job=old))
+    assert said(decision, "Profiling")[1] == "WaitingForPod"
+    assert "kubectl describe job profile-qwen" in said(decision, "Profiling")[2]
+    assert not decision.remove
+    assert decision.after_s is not None
+
+
+def test_trouble_begins_when_the_pod_was_scheduled(following: World) -> None:
+    at = rfc3339(NOW - dt.timedelta(seconds=5))
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
+    pod = pod_of(created_ago=2000, conditions=[scheduled], containerStatuses=[container("profiler", **PULL)])
+    assert profiling(replace(following, pods=(pod,))).status.phase is Phase.PROFILING
+
+
+def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: World) -> None:
+    def pods(reason: str) -> tuple[Pod, ...]:
+        return (pod_of(containerStatuses=[container("profiler", waiting={"reason": reason, "message": reason})]),)
+
+    world = replace(following, pods=pods("ErrImagePull"))
+    decision = profiling(world)
+    assert decision.events
+    again = profiling(after(world, decision, pods=pods("ImagePullBackOff")))
+    assert not again.events
+    assert "ImagePullBackOff" in said(again, "Profiling")[2]
 
 
 def test_a_completed_jobs_result_is_waited_for_a_minute(following: World) -> None:

@@ -162,3 +162,15 @@ def test_whatever_happens_no_key_is_lost_or_worked_on_twice_at_a_time(seed: int)
         await asyncio.wait(workers)
 
     run()
+
+
+@virtual_time
+async def test_who_stops_waiting_in_the_moment_in_which_a_key_comes_is_just_cancelled() -> None:
+    queue: PriorityQueue[str] = PriorityQueue()
+    waiting = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    queue.add("a")
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (await queue.get())[0] == "a"

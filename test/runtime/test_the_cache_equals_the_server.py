@@ -341,6 +341,30 @@ async def test_a_write_is_read_at_once_although_the_watch_lags(widgets: Widgets)
             assert cache.informer(widgets)._overlay._echoes == {}
 
 
+@pytest.mark.parametrize(
+    ("selector", "labels", "shown"),
+    [
+        ("app=a", {"app": "a"}, True),
+        ("app=a,tier=b", {"app": "a", "tier": "b", "more": "c"}, True),
+        ("app=a,tier=b", {"app": "a"}, False),
+        ("app=a", {"app": "b"}, False),
+        ("app!=b", {"app": "a"}, False),
+        ("app in (a)", {"app": "a"}, False),
+        ("app", {"app": "a"}, False),
+    ],
+)
+@virtual_time
+async def test_a_write_is_read_at_once_if_its_labels_are_those_that_are_watched(
+    widgets: Widgets, selector: str, labels: dict[str, str], *, shown: bool
+) -> None:
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        async with running(server, widgets, label_selector=selector) as cache:
+            with server.holding(widgets):
+                await cache._client.create(widgets, widget("new", 1, **labels))
+                assert sizes(cache, widgets) == ({"new": 1} if shown else {})
+
+
 @virtual_time
 async def test_a_deleted_object_is_hidden_at_once_but_not_its_successor(widgets: Widgets) -> None:
     async with FakeApiServer() as server:

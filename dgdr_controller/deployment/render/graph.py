@@ -23,6 +23,7 @@ from dgdr_api.dgd import (
 )
 from dgdr_api.images import image_repository, image_tag
 from dgdr_api.names import (
+    ANNOTATION_CANDIDATE,
     ANNOTATION_UID,
     LABEL_MANAGED_BY,
     LABEL_NAME,
@@ -132,7 +133,10 @@ def render(candidate: Candidate, request: GraphRequest, settings: Settings) -> D
                 **({LABEL_NAMESPACE: request.namespace} if request.namespace else {}),
                 LABEL_MANAGED_BY: MANAGED_BY,
             },
-            annotations={ANNOTATION_UID: request.uid} if request.uid else None,
+            annotations={
+                ANNOTATION_CANDIDATE: candidate.id,
+                **({ANNOTATION_UID: request.uid} if request.uid else {}),
+            },
         ),
         spec=DgdSpec(
             backend_framework=candidate.backend.value,

@@ -128,6 +128,10 @@ class FakeApiServer:
         """Return an object."""
         return copy.deepcopy(self._kinds[resource.group, resource.plural].objects[key])
 
+    def objects(self, resource: Resource[Any]) -> list[Body]:
+        """Return all objects of a kind."""
+        return copy.deepcopy(list(self._kinds[resource.group, resource.plural].objects.values()))
+
     def forget_history(self) -> None:
         """Compact: watches cannot begin before now."""
         for kind in self._kinds.values():
