@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,7 +82,7 @@ class Journey:
         """Return an object, or None while there is none or the API server is away."""
         try:
             return self.api.request("GET", path)
-        except OSError:
+        except (OSError, HTTPException):  # it is away, or went away while it answered
             return None
 
     def status(self) -> dict[str, Any]:

@@ -48,6 +48,8 @@ _LONGEST_PHASE = 253
 _LONGEST_MESSAGE = 1000
 _NOTED_S = 5.0
 """When to look again though the watch has not told of our own write."""
+_PASSING_S = 3.0
+"""Trouble younger than this may be none: a pod is unschedulable for a moment while another one still ends."""
 _NO_POD_S = 10.0
 """How long a Job may take to have its pod before people are told."""
 
@@ -106,7 +108,10 @@ def _with_job(world: World, job: Job) -> Decision:
             return _fail(world, said.phase if said else None, (said.error if said else "") or silent)
         return Decision(_follow(world), after_s=5.0, is_progress=True)
     if trouble := _trouble(world, job):
-        return _stuck(world, trouble)
+        age = (world.now - trouble.since).total_seconds() if trouble.since else _PASSING_S
+        if age >= _PASSING_S:
+            return _stuck(world, trouble)
+        return Decision(_follow(world), is_progress=True, after_s=_PASSING_S - age + 0.5)
     return Decision(_follow(world), is_progress=True, after_s=None if world.pods else _NO_POD_S)
 
 

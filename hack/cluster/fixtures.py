@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import subprocess
 import time
@@ -50,6 +51,14 @@ def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
             file = held.enter_context(lock.open("w"))
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have connections that a test on a cluster has left open found in this test, and not in any later one."""
+    yield
+    if request.node.get_closest_marker("cluster"):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ EVERYTHING = DgdrStatus(
             observed_generation=3,
         ),
     ),
-    deployment_info=DeploymentInfo(replicas=4, available_replicas=4),
+    deployment_info=DeploymentInfo(uid="11111111-0000-4000-8000-000000000000", replicas=4, available_replicas=4),
     profiling_results=ProfilingResults(
         selected_config=GRAPH,
         pareto=(

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import re
 import uuid
@@ -345,13 +344,6 @@ async def staged(config: Config, plays: str = "success", *, operates: bool = Tru
         with contextlib.suppress(RequestError):
             await client.delete(NAMESPACES, Key("", namespace))
         await client.close()
-
-
-@pytest.fixture(autouse=True)
-def _buried() -> Iterator[None]:
-    """Have the connections of killed controllers found here, where they are expected, and not in another test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="session")

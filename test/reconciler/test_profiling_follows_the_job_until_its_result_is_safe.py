@@ -325,6 +325,13 @@ def test_trouble_begins_when_the_pod_was_scheduled(following: World) -> None:
     assert profiling(replace(following, pods=(pod,))).status.phase is Phase.PROFILING
 
 
+def test_trouble_of_a_moment_is_not_told(following: World) -> None:
+    decision = profiling(replace(following, pods=(unschedulable(1),)))
+    assert decision.status == following.status
+    assert not decision.events
+    assert decision.after_s == pytest.approx(2.5)
+
+
 def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: World) -> None:
     def pods(reason: str) -> tuple[Pod, ...]:
         return (pod_of(containerStatuses=[container("profiler", waiting={"reason": reason, "message": reason})]),)

@@ -399,6 +399,8 @@ async def test_a_stolen_lease_ends_the_manager_at_once(config: Config, namespace
     await client.close()
 
 
+# A TLS connection to a server that was killed waits half a minute for the goodbye of the other side.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @real_time
 async def test_a_restart_of_the_api_server_is_survived_and_nothing_missed(own: Local) -> None:
     config = Config.from_kubeconfig(own.kubeconfig)
