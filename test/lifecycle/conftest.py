@@ -199,7 +199,8 @@ class Stage:
         status = request["status"]
         status["conditions"] = sorted(status["conditions"], key=lambda each: str(each["type"]))
         text = json.dumps(_without(status, _TIMES), sort_keys=True, indent=1)
-        for name, value in (("UID", request["metadata"]["uid"]), ("NAMESPACE", self.namespace)):
+        made = status.get("deploymentInfo", {}).get("uid", "")
+        for name, value in (("UID", request["metadata"]["uid"]), ("NAMESPACE", self.namespace), ("DGD", made or "DGD")):
             text = text.replace(value, name)
         return re.sub(r"pod profile-qwen-\w{5}", "pod profile-qwen-xxxxx", text)
 
