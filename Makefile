@@ -140,11 +140,15 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
-	@$(BIN)/python -m pytest -n auto -m "not slow"
+	@$(BIN)/python -m pytest -n auto -m "not slow and not matrix"
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.
 	@$(BIN)/python -m pytest -n auto -m slow
+
+.PHONY: matrix
+matrix: $(STAMP) ## Every request whose verdict is written down, through the planner: an hour on two cores.
+	@$(BIN)/python -m pytest -n auto test/matrix
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.

@@ -105,8 +105,8 @@ def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_depl
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"model": "nobody/knows-it"}, "is not a model that .* knows"),
-        ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "can be deployed on 2 × h200_sxm"),
+        ({"workload": {"isl": 40_000, "osl": 1000}}, "isl \\+ osl is 41000 tokens, but the context of"),
+        ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "GPUs that would do is 8$"),
     ],
 )
 def test_what_only_the_user_can_change_fails_with_the_profilers_words(
@@ -121,7 +121,7 @@ def test_what_only_the_user_can_change_fails_with_the_profilers_words(
         assert len(journey.jobs) == 1
         assert journey.events()[-1] == "ProfilingJobFailed"
         # What was wrong is put right: the request starts again by itself.
-        right = {"spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "autoApply": False}}
+        right = {"spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "workload": None, "autoApply": False}}
         api.request("PATCH", journey.path, right, MERGE_PATCH)
         assert journey.reaches("Ready") == "Ready"
 

@@ -167,7 +167,8 @@ class Candidate(ApiModel):
     """GPUs of all replicas; made from the workers."""
     context_length: int = Field(ge=1)
     """Longest sequence in tokens that the engines are started for."""
-    performance: Performance
+    performance: Performance | None = None
+    """None: nothing is known but that it fits (source *naive*)."""
     source: Source
     verdict: Verdict | None = None
     """None until judged."""
@@ -210,9 +211,22 @@ class Candidate(ApiModel):
     def scaled(self, replicas: int) -> "Candidate":
         """Return the same group of workers this many times, with the totals that this gives."""
         factor = replicas / self.replicas
-        totals = {name: getattr(self.performance, name) * factor for name in _TOTALS}
-        performance = self.performance.model_copy(update=totals)
+        performance = self.performance
+        if performance is not None:
+            totals = {name: getattr(performance, name) * factor for name in _TOTALS}
+            performance = performance.model_copy(update=totals)
         return Candidate.model_validate(dict(self) | {"replicas": replicas, "performance": performance})
+
+    @property
+    def numbers(self) -> Performance:
+        """What it delivers, where that is known.
+
+        Raises:
+            ValueError: It is not: a candidate by memory fit alone is not compared with others.
+        """
+        if self.performance is None:
+            raise ValueError(f"nothing is known of the performance of candidate {self.id}")
+        return self.performance
 
     @property
     def shape(self) -> str:

@@ -150,6 +150,15 @@ class ConfigurationWarning:
     TYPE = "ConfigurationWarning"
 
     @classmethod
+    def not_simulated(cls, model: str, why: str) -> RequestWarning:
+        """Say that the deployment rests on memory fit alone (design proposal, "Warning Conditions")."""
+        return RequestWarning(
+            type=cls.TYPE,
+            message=f"Model '{model}' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
+            f"SLA-optimized. Use searchStrategy: thorough for SLA optimization{f' ({why})' if why else ''}",
+        )
+
+    @classmethod
     def note(cls, message: str) -> RequestWarning:
         """Carry a sentence that another module words."""
         return RequestWarning(type=cls.TYPE, message=message)

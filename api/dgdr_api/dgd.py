@@ -37,6 +37,35 @@ class Resources(ApiModel):
     limits: dict[str, str]
 
 
+class EnvVar(ApiModel):
+    """One environment variable."""
+
+    name: str
+    value: str
+
+
+class VolumeMount(ApiModel):
+    """Where a volume is seen in a container."""
+
+    name: str
+    mount_path: str
+    read_only: bool
+
+
+class ClaimSource(ApiModel):
+    """A PersistentVolumeClaim."""
+
+    claim_name: str
+    read_only: bool
+
+
+class Volume(ApiModel):
+    """A volume of a pod."""
+
+    name: str
+    persistent_volume_claim: ClaimSource
+
+
 class Container(ApiModel):
     """The container of a component; the operator wants it to be named ``main``."""
 
@@ -44,7 +73,9 @@ class Container(ApiModel):
     image: str
     command: tuple[str, ...]
     args: tuple[str, ...]
+    env: tuple[EnvVar, ...] | None = None
     env_from: tuple[EnvFromSource, ...] | None = None
+    volume_mounts: tuple[VolumeMount, ...] | None = None
     resources: Resources | None = None
 
 
@@ -52,6 +83,7 @@ class PodSpec(ApiModel):
     """The pod of a component."""
 
     containers: tuple[Container]
+    volumes: tuple[Volume, ...] | None = None
 
 
 class PodMeta(ApiModel):

@@ -41,6 +41,10 @@ _WIDE = 200
 @click.option("--total-gpus", type=int, help="GPUs that may be used in all.")
 @click.option("--gpus-per-node", type=int, help="GPUs of one node.")
 @click.option(
+    "--model-cache", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder that stands for the root of spec.modelCache's claim.",
+)  # fmt: skip
+@click.option(
     "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
     help="What goes to standard output: the table, the DGD, or all results.",
 )  # fmt: skip
@@ -56,6 +60,7 @@ def plan(  # noqa: PLR0913 - one for each option
     gpu_sku: str | None,
     total_gpus: int | None,
     gpus_per_node: int | None,
+    model_cache: Path | None,
     form: str,
     deadline: float,
 ) -> None:
@@ -64,7 +69,7 @@ def plan(  # noqa: PLR0913 - one for each option
     console = Console(stderr=True)
     settings = _settings()
     try:
-        request = plan_request(read_request(source, name), hardware)
+        request = plan_request(read_request(source, name), hardware, model_cache)
         if output is not None:
             _make_folder(output)
         with ProgressDisplay(console) as progress:

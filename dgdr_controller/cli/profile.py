@@ -1,6 +1,7 @@
 """``dgdr profile``: the program of the profiling Job. Its files are what the publisher and the controller see."""
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -26,6 +27,9 @@ from dgdr_controller.profiling.protocol import (
     RunStatus,
 )
 
+_DEADLINE_S = 1680.0
+"""Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""
+
 
 @click.command()
 @click.option(
@@ -35,8 +39,8 @@ from dgdr_controller.profiling.protocol import (
     "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Where results are written."
 )
 @click.option(
-    "--deadline", type=click.FloatRange(min=1), default=SEARCH_DEADLINE_S, show_default=True, metavar="SECONDS",
-    help="Longest search of one engine and mode.",
+    "--deadline", type=click.FloatRange(min=1), default=_DEADLINE_S, show_default=True, metavar="SECONDS",
+    help="How long all of it may take; what has been found by then is judged.",
 )  # fmt: skip
 def profile(*, config: Path, folder: Path, deadline: float) -> None:
     """Profile a request inside its Job."""
@@ -60,7 +64,8 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
 
 def _results(config: Path, run: "_Run", deadline: float) -> Results:
     given = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
-    results = rapid(request_in_cluster(given.request, given.hardware), run, min(deadline, SEARCH_DEADLINE_S))
+    request, until = request_in_cluster(given.request, given.hardware), time.monotonic() + deadline
+    results = rapid(request, run, SEARCH_DEADLINE_S, until)
     if results.choice is None:
         raise NotDeployableError(nothing_deployable(results))
     return results

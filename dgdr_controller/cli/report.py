@@ -13,6 +13,9 @@ def sentence(results: Results) -> str:
     place = f"{results.request.spec.model} on {hardware.total_gpus.value} × {hardware.gpu_sku}"
     if choice is None:
         return f"{place}: no configuration can be deployed."
+    gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
+    if choice.performance is None:
+        return f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – fits; its performance is unknown."
     performance, goal = choice.performance, results.goal
     parts = [
         f"{significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU",
@@ -22,7 +25,6 @@ def sentence(results: Results) -> str:
     if goal.e2e_latency:
         parts.append(f"whole request {significant(performance.e2e)} ms{_target(goal.e2e_latency)}")
     users = significant(performance.concurrency)
-    gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
     return (
         f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
         f"estimated {', '.join(parts)} at its full load of {users} concurrent request{'' if users == '1' else 's'}."
@@ -47,7 +49,8 @@ def print_report(results: Results, console: Console) -> None:
     provenance = results.provenance
     data = ", ".join(f"{backend} {version}" for backend, version in provenance.perf_database.items())
     notes = " ".join(provenance.notes)
-    _say(console, f"Estimates by {provenance.engine} {provenance.engine_version} ({data}). {notes}", "dim")
+    by = f"{provenance.engine} {provenance.engine_version}"
+    _say(console, f"{'Estimates' if data else 'Planned'} by {by}{f' ({data})' if data else ''}. {notes}", "dim")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

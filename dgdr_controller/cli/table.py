@@ -33,6 +33,10 @@ def _outcome(candidate: Candidate) -> Outcome:
     return candidate.verdict.outcome if candidate.verdict else Outcome.DOMINATED
 
 
+def _number(candidate: Candidate, name: str) -> str:
+    return significant(getattr(candidate.performance, name)) if candidate.performance else "unknown"
+
+
 def _reason(candidate: Candidate) -> str:
     return candidate.verdict.reason if candidate.verdict else ""
 
@@ -49,10 +53,10 @@ _COLUMNS = (
     _Column("workers", _shape),
     _Column("batch", lambda c: "/".join(str(worker.batch) for worker in c.workers), least_width=90, right=True),
     _Column("GPUs", lambda c: str(c.gpus), least_width=90, right=True),
-    _Column("tok/s/GPU", lambda c: significant(c.performance.tokens_per_s_per_gpu), right=True),
-    _Column("tok/s/user", lambda c: significant(c.performance.tokens_per_s_per_user), least_width=90, right=True),
-    _Column("TTFT ms", lambda c: significant(c.performance.ttft), right=True),
-    _Column("ITL ms", lambda c: significant(c.performance.itl), right=True),
+    _Column("tok/s/GPU", lambda c: _number(c, "tokens_per_s_per_gpu"), right=True),
+    _Column("tok/s/user", lambda c: _number(c, "tokens_per_s_per_user"), least_width=90, right=True),
+    _Column("TTFT ms", lambda c: _number(c, "ttft"), right=True),
+    _Column("ITL ms", lambda c: _number(c, "itl"), right=True),
     _Column("verdict", lambda c: _outcome(c).value, least_width=115),
     _Column("why", _reason, least_width=170),
 )
@@ -81,7 +85,8 @@ def shown(results: Results) -> list[Candidate]:
 
 
 def _rank(candidate: Candidate) -> tuple[int, float]:
-    return list(Outcome).index(_outcome(candidate)), -candidate.performance.tokens_per_s_per_gpu
+    density = candidate.performance.tokens_per_s_per_gpu if candidate.performance else 0.0
+    return list(Outcome).index(_outcome(candidate)), -density
 
 
 def rest(results: Results) -> str:

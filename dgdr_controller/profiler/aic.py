@@ -9,14 +9,16 @@ import difflib
 import importlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.search import Found, ModelFacts, Row, Search, Survey
+from dgdr_controller.profiler.model.aliases import ALIASES
+from dgdr_controller.profiler.search import Found, Row, Search, Survey
 
 ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
 """Every concrete backend, in the order in which they are searched and listed."""
@@ -32,11 +34,6 @@ _ITL_GRID = (
     *(60, 70, 80, 100, 130, 170, 220, 300),
 )
 """ITL targets in ms at which AIC is asked for its best rows, beside the request's own: the shape of the front."""
-
-_NOT_PLAIN = frozenset(
-    {"kv_lora_rank", "sliding_window", "linear_num_key_heads", "mamba_d_state", "mamba_head_dim", "ssm_state_size"}
-)
-"""Keys of a model's config that say: the cache is not one key and one value for each token and layer."""
 
 _MOST_STEPS = 12
 """Most questions asked on the way down to the lowest latency."""
@@ -57,20 +54,41 @@ def _module(path: str) -> ModuleType:
     return importlib.import_module(f"aiconfigurator.{path}")
 
 
-def survey(model: str, system: str | None) -> Survey:
-    """Tell what AIC knows of a model and of a system (None: AIC has no such system)."""
+def survey(model: str, folder: Path | None, system: str | None) -> Survey:
+    """Tell what AIC knows of a model and of a system.
+
+    Args:
+        model: Its id.
+        folder: Where its config is; None: AIC has to know the id.
+        system: AIC's name of the system; None: it has no such system.
+    """
     common, databases = _module("sdk.common"), _module("sdk.perf_database")
-    known = models()
-    spelled = next((name for name in known if name.lower() == model.lower()), None)
+    known, reason = models(), ""
+    simulated_as = _bundled(model, known) if folder is None else str(folder)
+    content: dict[str, Any] | None = None
+    if simulated_as is not None:
+        try:
+            content = _module("sdk.utils").get_model_config_from_model_path(simulated_as)["raw_config"]
+        except (ValueError, KeyError, TypeError) as error:  # of a folder: what AIC cannot read it cannot simulate
+            simulated_as, reason = None, " ".join(str(error).split())
     package = common.__name__.partition(".")[0].removesuffix("_core")
     return Survey(
         engine={"aiconfigurator": "AIConfigurator", "aisimulate": "AISimulate"}[package],
         engine_version=metadata.version(package),
-        model=facts(spelled) if spelled else None,
+        simulated_as=simulated_as,
+        content=content if folder is None else None,
+        reason=reason,
         similar=tuple(difflib.get_close_matches(model, known, n=3, cutoff=0.5)),
         databases=dict(_databases(databases, system)) if system else {},
         systems=tuple(sorted(name for name in common.SupportedSystems if dict(_databases(databases, name)))),
     )
+
+
+def _bundled(model: str, known: Sequence[str]) -> str | None:
+    """Return AIC's spelling of a model's id, or of the id of one that has the same shape."""
+    aliases = {alias.lower(): target for alias, target in ALIASES.items()}
+    wanted = aliases.get(model.lower(), model).lower()
+    return next((name for name in known if name.lower() == wanted), None)
 
 
 def models() -> list[str]:
@@ -84,22 +102,6 @@ def _databases(perf_database: ModuleType, system: str) -> Iterator[tuple[Backend
             yield backend, perf_database.resolve_query_version(system, backend.value, VERSION_SLOT)
         except ValueError:  # no data of this backend for the system
             continue
-
-
-def facts(model: str) -> ModelFacts:
-    """Return what AIC knows of a model, by its exact id."""
-    info = _module("sdk.utils").get_model_config_from_model_path(model)
-    raw = info["raw_config"]
-    text = raw.get("text_config") or {}
-    plain = not any(config.get(key) for config in (raw, text) for key in _NOT_PLAIN)
-    values = 2 * int(info["layers"]) * int(info["n_kv"]) * int(info["d"])
-    return ModelFacts(
-        model=model,
-        context_length=int(info["context"]),
-        kv_values_per_token=values if plain and values > 0 else None,
-        experts=int(info["num_experts"] or 0),
-        own_code="auto_map" in raw,
-    )
 
 
 def search(wanted: Search) -> Found:

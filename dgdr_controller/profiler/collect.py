@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 from dgdr_api.candidate import Candidate
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler import aic
+from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.rows import read_rows
-from dgdr_controller.profiler.search import Found, ModelFacts, Search
+from dgdr_controller.profiler.search import Found, Search
 from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
 from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
 
@@ -20,7 +21,7 @@ class Pool(Protocol):
     """Runs a function on items, each in a process of its own; see `workers.WorkerPool`."""
 
     def run(
-        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float
+        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float
     ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
         """Yield what happens to each item."""
         ...
@@ -55,28 +56,28 @@ class Reader:
     """Reads a search's rows.
 
     Attributes:
-        facts: The model's facts.
+        config: The model's config.
         versions: Version of the performance data of each backend.
         vram_mib: Memory of one GPU in MiB.
     """
 
-    facts: ModelFacts
+    config: ModelConfig
     versions: dict[Backend, str]
     vram_mib: int
 
     def read(self, found: Found, search: Search) -> tuple[list[Candidate], str]:
         """Return the candidates, and what should be said about the rows."""
-        reading = read_rows(found.rows, search, self.facts, self.versions[search.backend], self.vram_mib)
+        reading = read_rows(found.rows, search, self.config, self.versions[search.backend], self.vram_mib)
         dropped = [f"{count} rows {reason} were dropped" for reason, count in reading.dropped.items()]
         return reading.candidates, "; ".join([*([found.reason] if found.reason else []), *dropped])
 
 
 def collect(
-    pool: Pool, searches: Sequence[Search], reader: Reader, spectator: Spectator, deadline_s: float
+    pool: Pool, searches: Sequence[Search], reader: Reader, spectator: Spectator, deadline_s: float, until: float
 ) -> Collected:
     """Run the searches and read their rows. A search that fails is reported and costs only itself."""
     found: dict[Search, tuple[list[Candidate], SearchReport]] = {}
-    for event in pool.run(aic.search, searches, deadline_s):
+    for event in pool.run(aic.search, searches, deadline_s, until):
         search = event.item
         match event:
             case Started():

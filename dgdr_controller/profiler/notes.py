@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.search import ModelFacts
 from dgdr_controller.profiler.selection import missed_targets
 from dgdr_controller.profiler.verdicts import Judgement
 from dgdr_controller.profiling.protocol import Results, SearchOutcome, SearchReport
@@ -16,13 +16,14 @@ _ENGINES = "TTFT is modelled differently for each engine: differences in TTFT be
 _EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
 
 
-def notes(request: PlanRequest, facts: ModelFacts, judgement: Judgement) -> Iterator[str]:
+def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[str]:
     """Yield the notes on the numbers; sources: aic-facts §8, §4."""
     yield _TTFT
     yield _ITL
     if request.backend is Backend.AUTO:
         yield _ENGINES
-    if facts.experts:
+    yield from model.notes
+    if model.config.experts:
         yield _EXPERTS
     choice = judgement.choice
     if choice is None:
@@ -35,7 +36,7 @@ def notes(request: PlanRequest, facts: ModelFacts, judgement: Judgement) -> Iter
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
 
 
-def search_warnings(reports: Iterable[SearchReport], facts: ModelFacts) -> Iterator[RequestWarning]:
+def search_warnings(reports: Iterable[SearchReport], model: Model) -> Iterator[RequestWarning]:
     """Yield a warning for each search that failed, and for a model that engines may refuse."""
     for report in reports:
         if report.outcome is SearchOutcome.FAILED:
@@ -43,9 +44,9 @@ def search_warnings(reports: Iterable[SearchReport], facts: ModelFacts) -> Itera
                 f"The search of {report.backend} {report.mode} failed ({report.message}): "
                 "better configurations may have been missed. Run it again to include them"
             )
-    if facts.own_code:
+    if model.config.own_code:
         yield ConfigurationWarning.note(
-            f"The config of {facts.model} names code of its own (auto_map). An engine that does not know the model "
+            f"The config of {model.name} names code of its own (auto_map). An engine that does not know the model "
             "loads it only with --trust-remote-code, which is not rendered"
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.defaults import Value, effective
@@ -10,6 +11,7 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import deprecations, validate
+from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
 from dgdr_controller.profiling.protocol import Goal, RequestIdentity, Target
 
@@ -25,6 +27,7 @@ class PlanRequest:
         gpu: The GPU.
         hardware: Everything about the hardware, with sources.
         goal: Workload, targets, objective.
+        cache: Its model cache, and where that can be looked into.
         warnings: What should be said about the request itself.
     """
 
@@ -34,6 +37,7 @@ class PlanRequest:
     gpu: Gpu
     hardware: HardwareUsed
     goal: Goal
+    cache: MountedCache | None
     warnings: tuple[RequestWarning, ...]
 
     @property
@@ -52,8 +56,15 @@ class PlanRequest:
         return self.hardware.vram_mib.value
 
 
-def plan_request(request: DynamoGraphDeploymentRequest, given: GivenHardware) -> PlanRequest:
+def plan_request(
+    request: DynamoGraphDeploymentRequest, given: GivenHardware, cache_root: Path | None = None
+) -> PlanRequest:
     """Validate a request and resolve everything that a search needs, without a cluster.
+
+    Args:
+        request: The request.
+        given: Hardware from the command line.
+        cache_root: A folder that stands for the root of the model cache's claim.
 
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
@@ -61,7 +72,7 @@ def plan_request(request: DynamoGraphDeploymentRequest, given: GivenHardware) ->
     if errors := refusals(request):
         raise InvalidRequestError(errors)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
-    return _plan_request(request, gpu, hardware, replaced)
+    return _plan_request(request, gpu, hardware, replaced, cache_root)
 
 
 def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: HardwareUsed) -> PlanRequest:
@@ -75,7 +86,8 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
     gpu = find_gpu(hardware.gpu_sku)
     if gpu is None:
         raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
-    return _plan_request(request, gpu, hardware, [])
+    cache = effective(request.spec).model_cache
+    return _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
 
 
 def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
@@ -84,12 +96,19 @@ def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
 
 
 def _plan_request(
-    request: DynamoGraphDeploymentRequest, gpu: Gpu, hardware: HardwareUsed, replaced: list[str]
+    request: DynamoGraphDeploymentRequest,
+    gpu: Gpu,
+    hardware: HardwareUsed,
+    replaced: list[str],
+    cache_root: Path | None,
 ) -> PlanRequest:
     applied = effective(request.spec)
     notes = [*deprecations(request), *replaced]
     if applied.search_strategy.value is SearchStrategy.THOROUGH:
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
+    cache = applied.model_cache
+    if cache is not None and cache_root is None:
+        notes.append(f"spec.modelCache {cache.pvc_name} was not looked into: --model-cache DIR stands for its root")
     return PlanRequest(
         identity=RequestIdentity(name=request.metadata.name, namespace=request.metadata.namespace, spec=request.spec),
         model=applied.model,
@@ -106,6 +125,7 @@ def _plan_request(
             concurrency=applied.concurrency,
             request_rate=applied.request_rate,
         ),
+        cache=MountedCache(cache, cache_root) if cache is not None else None,
         warnings=tuple(ConfigurationWarning.note(note) for note in notes),
     )
 
@@ -118,7 +138,6 @@ def _not_planned_yet(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     """Refuse what would change the deployment and is not rendered: a plan that ignores it would be a wrong one."""
     applied = effective(request.spec)
     asked: Mapping[str, bool] = {
-        "spec.modelCache": applied.model_cache is not None,
         "spec.features.planner": applied.planner,
         "spec.features.kvRouter": applied.kv_router,
         "spec.features.mocker": applied.mocker,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
-from dgdr_controller.profiler.search import ModelFacts, Row, Search
+from dgdr_controller.profiler.model.config import ModelConfig
+from dgdr_controller.profiler.model.memory import USABLE_VRAM
+from dgdr_controller.profiler.search import Row, Search
 
 PROMPT_MARGIN_TOKENS = 1500
 """Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
@@ -21,9 +23,6 @@ DECODE_STEP_TOKENS = 512
 
 _STEP_MULTIPLE = 64
 """Steps are rounded up to this: engines allocate in blocks of 16 to 64 tokens."""
-
-USABLE_VRAM = 0.92
-"""Share of a GPU's memory that an engine may fill: vLLM's default, the largest of the three."""
 
 _MODES = {
     Mode.AGGREGATED: {Role.AGGREGATED: ""},
@@ -71,7 +70,7 @@ class Reading:
     dropped: Counter[str]
 
 
-def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Reading:
+def read_rows(rows: Iterable[Row], search: Search, config: ModelConfig, version: str, vram_mib: int) -> Reading:
     """Turn rows into distinct candidates of one replica each.
 
     A row whose GPU count is not the one of its own parallelism is dropped and counted: its numbers are for
@@ -81,7 +80,7 @@ def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: s
     dropped: Counter[str] = Counter()
     for row in rows:
         try:
-            candidate = _candidate(row, search, facts, version, vram_mib)
+            candidate = _candidate(row, search, config, version, vram_mib)
         except ValidationError:
             dropped["with values that make no sense"] += 1
             continue
@@ -92,7 +91,7 @@ def read_rows(rows: Iterable[Row], search: Search, facts: ModelFacts, version: s
     return Reading(list(distinct.values()), dropped)
 
 
-def _candidate(row: Row, search: Search, facts: ModelFacts, version: str, vram_mib: int) -> Candidate | None:
+def _candidate(row: Row, search: Search, config: ModelConfig, version: str, vram_mib: int) -> Candidate | None:
     whole = _RowColumns.model_validate(row)
     workers = tuple(_worker(row, role, prefix, whole, search) for role, prefix in _MODES[search.mode].items())
     candidate = Candidate(
@@ -101,7 +100,7 @@ def _candidate(row: Row, search: Search, facts: ModelFacts, version: str, vram_m
         mode=search.mode,
         workers=workers,
         replicas=1,
-        context_length=context_length(workers, search, facts, vram_mib),
+        context_length=context_length(workers, search, config, vram_mib),
         performance=_performance(whole, sum(worker.gpus for worker in workers), search.osl),
         source=_source(whole),
     )
@@ -153,27 +152,27 @@ def _source(whole: _RowColumns) -> Source:
     return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
 
 
-def context_length(workers: tuple[Worker, ...], search: Search, facts: ModelFacts, vram_mib: int) -> int:
+def context_length(workers: tuple[Worker, ...], search: Search, config: ModelConfig, vram_mib: int) -> int:
     """Return the longest sequence that the engines are started for, in tokens.
 
     Lengths of a workload are means, so twice the mean request is wanted; the model's own limit and the memory that
     the estimate leaves free bound it. isl + osl always fits: the estimate is for that.
     """
     mean = search.isl + search.osl
-    wanted = min(2 * mean, facts.context_length)
-    return max(mean, min(wanted, *(mean + _spare_tokens(worker, mean, facts, vram_mib) for worker in workers)))
+    wanted = min(2 * mean, config.context)
+    return max(mean, min(wanted, *(mean + _spare_tokens(worker, mean, config, vram_mib) for worker in workers)))
 
 
-def _spare_tokens(worker: Worker, mean: int, facts: ModelFacts, vram_mib: int) -> int:
+def _spare_tokens(worker: Worker, mean: int, config: ModelConfig, vram_mib: int) -> int:
     """Return how many tokens beyond one mean request fit in the worker's KV cache.
 
     The estimate already holds the cache of a whole batch: one long request may use the others' share. Memory that
     the estimate leaves free is added where the size of one token's keys and values is known.
     """
     shared = (worker.batch - 1) * mean
-    if facts.kv_values_per_token is None or worker.memory_gib is None:
+    if config.kv_values_per_token is None or worker.memory_gib is None:
         return shared
     value_bytes = 1 if worker.kv_cache_dtype is KvCacheDtype.FP8 else 2
     shards = worker.parallelism.tp * worker.parallelism.pp
     free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
-    return shared + max(0, int(free_bytes * shards / (facts.kv_values_per_token * value_bytes)))
+    return shared + max(0, int(free_bytes * shards / (config.kv_values_per_token * value_bytes)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
@@ -15,7 +16,7 @@ class Search:
     """The search of one engine in one mode.
 
     Attributes:
-        model: Id of the model as the simulator knows it.
+        model: What the simulator loads: an id of its own, or a folder.
         system: The simulator's name of the GPU system.
         total_gpus: The budget.
         isl: Mean input length in tokens.
@@ -46,32 +47,16 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What the simulator knows of a model.
-
-    Attributes:
-        model: Its id, spelled as the simulator spells it.
-        context_length: Longest sequence that the model was made for, in tokens.
-        kv_values_per_token: Numbers that one token adds to the KV cache over all layers, or None where
-            the attention does not store plain keys and values.
-        experts: Number of experts of a mixture-of-experts model, else 0.
-        own_code: Whether its config names code of its own (``auto_map``), which engines run only when told to.
-    """
-
-    model: str
-    context_length: int
-    kv_values_per_token: int | None
-    experts: int
-    own_code: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """What the simulator knows of a request before any search.
 
     Attributes:
-        engine: Name and version of the simulator.
-        model: Facts of the model, or None if it is unknown.
+        engine: Name of the simulator.
+        engine_version: Its version.
+        simulated_as: What it loads for this model: an id of its own, or the folder that it was asked about; None: it
+            cannot.
+        content: The model's config, where it is one that the simulator brings along.
+        reason: Why it cannot simulate the model of a folder.
         similar: Known models with a similar name, best first.
         databases: Version of the performance data for each backend that has some for the system.
         systems: Systems that have performance data.
@@ -79,7 +64,9 @@ class Survey:
 
     engine: str
     engine_version: str
-    model: ModelFacts | None
+    simulated_as: str | None
+    content: Mapping[str, Any] | None
+    reason: str
     similar: tuple[str, ...]
     databases: Mapping[Backend, str]
     systems: tuple[str, ...]

@@ -25,9 +25,9 @@ def scale(candidate: Candidate, goal: Goal, budget: int) -> Candidate:
     affordable = max(1, budget // candidate.gpus_per_replica)
     needed = affordable
     if goal.concurrency is not None:
-        needed = _replicas(goal.concurrency / candidate.performance.concurrency, affordable)
+        needed = _replicas(goal.concurrency / candidate.numbers.concurrency, affordable)
     if goal.request_rate is not None:
-        needed = _replicas(goal.request_rate / candidate.performance.request_rate, affordable)
+        needed = _replicas(goal.request_rate / candidate.numbers.request_rate, affordable)
     return candidate.scaled(max(1, needed))
 
 
@@ -44,9 +44,9 @@ def has_load(goal: Goal) -> bool:
 def served(candidate: Candidate, goal: Goal) -> float:
     """Return the share of the wanted load that the candidate serves, 0 to 1; 1 when no load is wanted."""
     if goal.concurrency is not None:
-        return min(1.0, candidate.performance.concurrency / goal.concurrency)
+        return min(1.0, candidate.numbers.concurrency / goal.concurrency)
     if goal.request_rate is not None:
-        return min(1.0, candidate.performance.request_rate / goal.request_rate)
+        return min(1.0, candidate.numbers.request_rate / goal.request_rate)
     return 1.0
 
 
@@ -73,7 +73,7 @@ class Criteria:
     def of(cls, candidate: Candidate, goal: Goal, budget: int) -> "Criteria":
         """Read the criteria off a candidate."""
         loaded = has_load(goal)
-        performance = candidate.performance
+        performance = candidate.numbers
         return cls(
             speed=performance.tokens_per_s_per_user,
             density=performance.tokens_per_s / (candidate.gpus if loaded else budget),
@@ -136,7 +136,7 @@ def _objective(candidate: Candidate, criteria: Criteria, objective: Optimization
         case OptimizationType.THROUGHPUT:
             return rest
         case OptimizationType.LATENCY:
-            return (-candidate.performance.e2e, *rest)
+            return (-candidate.numbers.e2e, *rest)
         case OptimizationType.HYBRID:
             # The knee: where the product of both, each as a share of its best, is largest. The best values are
             # the same for all, so the plain product has its maximum in the same place.
@@ -160,7 +160,7 @@ def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
 
 def targets(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]:
     """Return the targets that apply: name, what the candidate reaches, and the target."""
-    performance = candidate.performance
+    performance = candidate.numbers
     known = (
         ("TTFT", performance.ttft, goal.ttft),
         ("ITL", performance.itl, goal.itl),

@@ -83,7 +83,7 @@ def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: H
 def _standing(candidate: Candidate) -> tuple[object, ...]:
     """Order of display: outcome, then tokens/s/GPU."""
     outcome = candidate.verdict.outcome if candidate.verdict else Outcome.DOMINATED
-    return (list(Outcome).index(outcome), -candidate.performance.tokens_per_s_per_gpu, candidate.id)
+    return (list(Outcome).index(outcome), -candidate.numbers.tokens_per_s_per_gpu, candidate.id)
 
 
 def _over_budget(candidate: Candidate, budget: int) -> Verdict | None:
@@ -114,7 +114,7 @@ def _how_missed(candidate: Candidate, goal: Goal) -> str:
 
 def _compared(candidate: Candidate, choice: Candidate) -> str:
     """Say what an alternative gives and takes against the choice."""
-    ours, theirs = candidate.performance, choice.performance
+    ours, theirs = candidate.numbers, choice.numbers
     pairs = (
         ("tokens/s/user", ours.tokens_per_s_per_user, theirs.tokens_per_s_per_user),
         ("tokens/s/GPU", ours.tokens_per_s_per_gpu, theirs.tokens_per_s_per_gpu),

@@ -4,6 +4,7 @@ Processes are forked from one server process that has imported what all of them 
 import is paid once.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -80,7 +81,7 @@ class WorkerPool:
         self._slots = slots or len(os.sched_getaffinity(0))
 
     def run(
-        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float
+        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float = math.inf
     ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
         """Yield what happens to each item, as it happens; every process has ended when this does.
 
@@ -88,12 +89,14 @@ class WorkerPool:
             function: Module-level function; items and answers must be picklable.
             items: What to work on, in this order.
             deadline_s: Seconds that one item may take.
+            until: Monotonic time at which all of it must have ended; what has not is lost.
         """
         waiting, running = deque(items), list[_Running[Item]]()
         try:
             while waiting or running:
                 while waiting and len(running) < self._slots:
-                    running.append(self._start(function, waiting.popleft(), deadline_s))
+                    left = max(0.0, min(deadline_s, until - time.monotonic()))
+                    running.append(self._start(function, waiting.popleft(), left))
                     yield Started(running[-1].item)
                 nearest = min(task.deadline for task in running) - time.monotonic()
                 ready = wait([task.pipe for task in running], timeout=max(0.0, nearest))

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dgdr_api.defaults import Cache, effective
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import (
     ANNOTATION_INPUTS,
@@ -205,6 +206,8 @@ def _pod(run: Run) -> Manifest:
     profiling = run.settings.profiling
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
     data = {"name": "profiling-output", "mountPath": _DATA_DIR}
+    cache = effective(run.request.spec).model_cache
+    weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
     temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
     profiler = {
         "name": PROFILER,
@@ -217,7 +220,7 @@ def _pod(run: Run) -> Manifest:
             f"--deadline={profiling.rapid_deadline_s - _REPORT_S}",
         ],
         "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
-        "volumeMounts": [config, data, temporary],
+        "volumeMounts": [config, data, temporary, *weights],
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
         "securityContext": _locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -263,8 +266,13 @@ def _pod(run: Run) -> Manifest:
             {"name": "profiling-output", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
             _api_access(),
+            *([_claim(cache)] if cache else []),
         ],
     }
+
+
+def _claim(cache: Cache) -> Manifest:
+    return {"name": "model-cache", "persistentVolumeClaim": {"claimName": cache.pvc_name, "readOnly": True}}
 
 
 def _identity(run: Run) -> list[Manifest]:

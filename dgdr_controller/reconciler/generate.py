@@ -1,6 +1,6 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from dgdr_api.candidate import Candidate, Outcome, Source
 from dgdr_api.conditions import (
@@ -25,6 +25,14 @@ from dgdr_controller.reconciler.decision import Decision, Event, enter
 from dgdr_controller.reconciler.world import World
 
 _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
+_NUMBERS = {
+    "throughput": "tokens_per_s",
+    "throughput_per_gpu": "tokens_per_s_per_gpu",
+    "ttft": "ttft",
+    "itl": "itl",
+    "concurrency": "concurrency",
+}
+"""Fields of a point in the status, and what they are called in a candidate's performance."""
 _STATUS_BYTES = 12 * 1024
 """So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
 RECOMMENDED = "recommended"
@@ -120,6 +128,10 @@ def _results(world: World, choice: Candidate, results: Results, graph: DynamoGra
 
 def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
     performance = candidate.performance
+    numbers: dict[str, Any] = {}
+    if performance is not None:
+        numbers = {name: _rounded(getattr(performance, of)) for name, of in _NUMBERS.items()}
+        numbers["meets_sla"] = results.goal.is_met_by(performance)
     return ParetoItem(
         id=candidate.id,
         config=graph_of(world, candidate, results).manifest(),
@@ -127,13 +139,8 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
         mode=candidate.mode.value,
         parallelization=candidate.shape,
         gpus=candidate.gpus,
-        throughput=_rounded(performance.tokens_per_s),
-        throughput_per_gpu=_rounded(performance.tokens_per_s_per_gpu),
-        ttft=_rounded(performance.ttft),
-        itl=_rounded(performance.itl),
-        concurrency=_rounded(performance.concurrency),
         source=_SOURCES.get(candidate.source, "estimated"),
-        meets_sla=results.goal.is_met_by(performance),
+        **numbers,
     )
 
 
@@ -144,6 +151,8 @@ def _rounded(value: float) -> float:
 
 def _sentence(choice: Candidate) -> str:
     performance = choice.performance
+    if performance is None:
+        return f"{choice.backend} {choice.mode}, {choice.shape}: it fits; its performance is unknown ({choice.source})"
     return (
         f"{choice.backend} {choice.mode}, {choice.shape}: {significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU "
         f"at TTFT {significant(performance.ttft)} ms, ITL {significant(performance.itl)} ms ({choice.source})"

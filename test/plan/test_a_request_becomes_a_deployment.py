@@ -88,10 +88,10 @@ def test_the_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Call
     results, _ = outcome(tmp_path / "out")
     assert results.choice is not None
     lowest = {
-        mode: min(c.performance.ttft for c in results.candidates if c.mode == mode)
+        mode: min(c.numbers.ttft for c in results.candidates if c.mode == mode)
         for mode in ("aggregated", "disaggregated")
     }
-    assert results.choice.performance.ttft == min(lowest.values())
+    assert results.choice.numbers.ttft == min(lowest.values())
     # With the best throughput as the only aim, prefill would run on one GPU each; its shortest TTFT is at tp8 or tp4.
     assert lowest["disaggregated"] < 150
 
@@ -101,8 +101,8 @@ def test_one_token_of_output_is_planned(dgdr: Any, write: Callable[..., str], tm
     assert run.returncode == 0, run.stderr
     results, _ = outcome(tmp_path / "out")
     assert results.choice is not None
-    assert results.choice.performance.itl == 0
-    assert results.choice.performance.request_rate > 0
+    assert results.choice.numbers.itl == 0
+    assert results.choice.numbers.request_rate > 0
 
 
 def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..
     assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
     results, deployment = outcome(tmp_path / "out")
     assert results.choice is not None
-    assert results.choice.performance.request_rate >= 1
+    assert results.choice.numbers.request_rate >= 1
     assert gpus(deployment) == results.choice.gpus == 1
 
 
@@ -167,3 +167,84 @@ def test_options_stand_before_the_request_and_say_so(dgdr: Any, write: Callable[
     assert results.choice is not None
     assert {w.parallelism.gpus for w in results.choice.workers} == {1}
     assert "--gpu-sku h200_sxm replaces spec.hardware.gpuSku h100_sxm" in run.stdout
+
+
+NOT_SIMULATED = "not supported by AIC. Generated DGD uses reasonable defaults but may not be SLA-optimized."
+
+
+@pytest.mark.parametrize("spec", [{"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
+                                  {"hardware": {"gpuSku": "t4", "totalGpus": 4}}])  # fmt: skip
+def test_without_performance_data_memory_decides(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path, spec: dict[str, Any]
+) -> None:
+    run = dgdr("plan", "-f", write(**spec), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, deployment = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert results.provenance.mode == "naive"
+    assert gpus(deployment) == results.choice.gpus == 4
+    assert f"Warning (ConfigurationWarning): Model 'meta-llama/Meta-Llama-3.1-8B' {NOT_SIMULATED}" in run.stdout
+    assert "its performance is unknown" in run.stdout.splitlines()[0]
+
+
+def mistral(folder: Path, weights_gib: float = 13.5) -> None:
+    """Put a model into a folder that the simulator cannot simulate; its weights take no space."""
+    folder.mkdir(parents=True)
+    config = {
+        "architectures": ["MistralForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4096, "vocab_size": 32000,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+        "max_position_embeddings": 32768,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(int(weights_gib * 2**30))
+
+
+def test_a_private_model_is_planned_from_its_cache_and_loaded_from_its_claim(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    mistral(tmp_path / "cache" / "models" / "mine")
+    cache = {"pvcName": "claim", "pvcModelPath": "models/mine"}
+    run = dgdr("plan", "-f", write(model="acme/mine", modelCache=cache), "--model-cache", "cache", "-o", "out")
+    assert run.returncode == 0, run.stderr
+    assert f"Model 'acme/mine' {NOT_SIMULATED}" in run.stdout
+    assert "MistralForCausalLM is not supported" in run.stdout
+    results, deployment = outcome(tmp_path / "out")
+    assert results.model == "/opt/model-cache/models/mine"
+    frontend, worker = (c["podTemplate"]["spec"] for c in deployment["spec"]["components"])
+    for pod in (frontend, worker):
+        assert pod["volumes"] == [
+            {"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim", "readOnly": True}}
+        ]
+        (mount,) = pod["containers"][0]["volumeMounts"]
+        assert mount == {"name": "model-cache", "mountPath": "/opt/model-cache", "readOnly": True}
+    args = worker["containers"][0]["args"]
+    assert args[args.index("--model") + 1] == "/opt/model-cache/models/mine"
+    assert args[args.index("--served-model-name") + 1] == "acme/mine"
+
+
+def test_a_private_model_of_a_known_architecture_is_simulated(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    mistral(tmp_path / "cache" / "mine")
+    config = tmp_path / "cache" / "mine" / "config.json"
+    config.write_text(config.read_text().replace("Mistral", "Llama"))
+    cache = {"pvcName": "claim", "pvcModelPath": "mine", "pvcMountPath": "/models"}
+    run = dgdr("plan", "-f", write(model="mine", modelCache=cache), "--model-cache", "cache", "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.model == "/models/mine"
+    assert results.provenance.mode == "rapid"
+    assert results.choice is not None
+    assert results.choice.performance is not None
+    assert results.warnings == ()
+
+
+def test_a_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    run = dgdr("plan", "-f", write(model="meta-llama/Llama-3.1-8B-Instruct"), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.model == "meta-llama/Llama-3.1-8B-Instruct"
+    assert "Simulated as meta-llama/Meta-Llama-3.1-8B, whose shape it has." in results.provenance.notes

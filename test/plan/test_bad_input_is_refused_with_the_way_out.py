@@ -91,7 +91,6 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
         ({"features": {"planner": True}}, "spec.features.planner: Forbidden: is not supported by this version"),
         ({"overrides": {"dgd": {"spec": {}}}}, "spec.overrides.dgd: Forbidden: is not supported by this version"),
-        ({"modelCache": {"pvcName": "c"}}, "spec.modelCache: Forbidden: is not supported by this version"),
     ],
 )
 def test_a_wrong_field(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
@@ -135,12 +134,35 @@ def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., 
 
 
 @pytest.mark.aic
-def test_an_unknown_model_gets_a_suggestion(dgdr: Any, write: Callable[..., str]) -> None:
-    run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32"))
+def test_an_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
+    dgdr: Any, write: Callable[..., str]
+) -> None:
+    run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32"), HF_ENDPOINT="http://127.0.0.1:9")
     refused(
         run,
+        INTERRUPTED,
+        "spec.model: Model 'Qwen/Qwen3-32' is not one that the simulator knows, and the Hugging Face hub cannot be "
+        "reached",
+        "did you mean Qwen/Qwen3-32B",
+    )
+
+
+@pytest.mark.aic
+def test_a_model_that_the_engine_does_not_load(dgdr: Any, write: Callable[..., str]) -> None:
+    run = dgdr("plan", "-f", write(model="XiaomiMiMo/MiMo-7B-Base", backend="trtllm"))
+    refused(
+        run, REQUEST_WRONG, "Model 'XiaomiMiMo/MiMo-7B-Base' not supported by backend 'trtllm': it has architecture"
+    )
+
+
+@pytest.mark.aic
+def test_a_model_cache_without_the_model(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "cache" / "other").mkdir(parents=True)
+    file = write(model="mine", modelCache={"pvcName": "claim", "pvcModelPath": "llm"})
+    refused(
+        dgdr("plan", "-f", file, "--model-cache", "cache"),
         REQUEST_WRONG,
-        "'Qwen/Qwen3-32' is not a model that AIConfigurator 0.12.0 knows; did you mean Qwen/Qwen3-32B",
+        "spec.modelCache.pvcModelPath: there is no config.json under 'llm' of claim claim; its root has: other/",
     )
 
 
@@ -156,23 +178,12 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        (
-            {"hardware": {"gpuSku": "t4", "totalGpus": 4}},
-            "AIConfigurator 0.12.0 has no performance data for backend vllm on t4; ",
-        ),
         ({"hardware": {"gpuSku": "b60", "totalGpus": 4}}, "deployments on intel GPUs (b60) are not rendered yet"),
         ({"hardware": {"gpuSku": "h100_sxm", "totalGpus": 1, "vramMb": 12000}}, "engines may use 10.8"),
         (
-            {"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
-            "no performance data for any backend on l4; ",
-        ),
-        (
             {"model": "meta-llama/Meta-Llama-3.1-405B"},
-            "no configuration of meta-llama/Meta-Llama-3.1-405B can be deployed on 1 × h100_sxm:",
-        ),
-        (
-            {"model": "nvidia/Llama-3.1-70B-Instruct-FP8", "hardware": {"gpuSku": "a100_sxm", "totalGpus": 8}},
-            "no configuration of nvidia/Llama-3.1-70B-Instruct-FP8 can be deployed on 8 × a100_sxm:",
+            "its weights take 756 GiB, and an engine may use 73 GiB of each GPU; the smallest number of these GPUs that "  # noqa: ISC004
+            "would do is 16",
         ),
     ],
 )
@@ -187,7 +198,7 @@ def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
     (tmp_path / "out").mkdir()
     earlier = tmp_path / "out" / "dgd.yaml"
     earlier.write_text("earlier")
-    for model, code in (("none/such", REQUEST_WRONG), ("meta-llama/Meta-Llama-3.1-405B", NOT_DEPLOYABLE)):
+    for model, code in (("none/such/model", REQUEST_WRONG), ("meta-llama/Meta-Llama-3.1-405B", NOT_DEPLOYABLE)):
         run = dgdr("plan", "-f", write(model=model), "-o", "out")
         refused(run, code, "out/dgd.yaml is from an earlier run and was left as it is")
         assert earlier.read_text() == "earlier"

@@ -138,3 +138,14 @@ def test_the_api_server_takes_every_object_and_knows_every_field(api: Client, na
         path = PATHS[manifest["kind"]].format(namespace)
         stored = api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", manifest)
         assert stored["metadata"]["name"] == manifest["metadata"]["name"]
+
+
+def test_the_model_cache_is_mounted_for_the_profiler_alone_and_read_only() -> None:
+    pod = builder.job(run(modelCache={"pvcName": "claim", "pvcMountPath": "/models"}))["spec"]["template"]["spec"]
+    claim = {"claimName": "claim", "readOnly": True}
+    assert {"name": "model-cache", "persistentVolumeClaim": claim} in pod["volumes"]
+    (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
+    mount = {"name": "model-cache", "mountPath": "/models", "readOnly": True}
+    assert mount in profiler["volumeMounts"]
+    assert mount not in publisher["volumeMounts"]
+    assert "model-cache" not in json.dumps(builder.job(run()))

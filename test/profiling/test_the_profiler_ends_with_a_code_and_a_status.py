@@ -50,9 +50,9 @@ def test_an_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:
 
 @pytest.mark.aic
 def test_a_model_that_nobody_knows_is_the_users_error(tmp_path: Path) -> None:
-    code, status = ended(profile(given(tmp_path, model="nobody/nothing-7b"), tmp_path), tmp_path)
+    code, status = ended(profile(given(tmp_path, model="nobody/nothing/7b"), tmp_path), tmp_path)
     assert (code, status["exitCode"], status["status"]) == (65, 65, "failed")
-    assert "nobody/nothing-7b" in status["error"]
+    assert "Model 'nobody/nothing/7b' not found on HuggingFace and no modelCache specified" in status["error"]
 
 
 @pytest.mark.aic

@@ -15,7 +15,8 @@ import dgdr_controller
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler import aic
-from dgdr_controller.profiler.search import Found, ModelFacts, Search
+from dgdr_controller.profiler.model.config import read_config
+from dgdr_controller.profiler.search import Found, Search, Survey
 from dgdr_controller.profiler.workers import Answered, WorkerPool
 
 
@@ -92,17 +93,31 @@ def test_no_row_needs_what_no_flag_can_say() -> None:
 
 
 @pytest.mark.aic
-def test_every_model_of_the_simulator_has_facts() -> None:
+def test_every_model_of_the_simulator_has_a_config_that_is_read() -> None:
     (names,) = asked(partial(aic.models))
     assert len(names) > 80
-    facts: list[ModelFacts] = asked(*(partial(aic.facts, name) for name in names))
-    assert {each.model for each in facts} == set(names)
-    assert all(each.context_length >= 1024 for each in facts)
-    assert all(each.kv_values_per_token is None or each.kv_values_per_token > 0 for each in facts)
-    known = {each.model: each for each in facts}
+    surveys: list[Survey] = asked(*(partial(aic.survey, name.lower(), None, None) for name in names))
+    assert {each.simulated_as for each in surveys} == set(names)
+    known = {each.simulated_as: read_config(each.content or {}) for each in surveys}
+    assert all(each.context >= 1024 for each in known.values())
     assert known["Qwen/Qwen3-32B"].kv_values_per_token == 2 * 64 * 8 * 128
     for compressed in ("deepseek-ai/DeepSeek-R1", "moonshotai/Kimi-K2.5", "nvidia/Nemotron-H-56B-Base-8K"):
         assert known[compressed].kv_values_per_token is None
+
+
+@pytest.mark.aic
+def test_a_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that_is_known() -> None:
+    (found,) = asked(partial(aic.survey, "Meta-Llama/llama-3.1-8B-instruct", None, "h100_sxm"))
+    assert found.simulated_as == "meta-llama/Meta-Llama-3.1-8B"
+    assert found.content["architectures"] == ["LlamaForCausalLM"]
+
+
+@pytest.mark.aic
+def test_what_the_simulator_cannot_read_of_a_folder_is_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["MistralForCausalLM"]}')
+    (found,) = asked(partial(aic.survey, "acme/private", tmp_path, "h100_sxm"))
+    assert found.simulated_as is None
+    assert "MistralForCausalLM is not supported" in found.reason
 
 
 def test_nothing_but_the_adapter_names_the_simulator() -> None:

@@ -1,11 +1,12 @@
 """Every way in which a search can end, told by a pool that replays events."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Mode
+from dgdr_api.candidate import Mode, Source
 from dgdr_api.gpus import find_gpu
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
@@ -14,7 +15,7 @@ from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableEr
 from dgdr_controller.profiler.given import GivenHardware
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
-from dgdr_controller.profiler.search import Found, ModelFacts, Search, Survey
+from dgdr_controller.profiler.search import Found, Search, Survey
 from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
 from dgdr_controller.profiling.protocol import Results, SearchOutcome
 
@@ -23,9 +24,20 @@ ROW: dict[str, Any] = {
     "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
     "memory": 48.7, "ctx_tokens": 4000,
 }  # fmt: skip
-FACTS = ModelFacts("Qwen/Qwen3-32B", 40_960, 131_072, experts=0)
+CONFIG = {
+    "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 25600, "vocab_size": 151936,
+    "max_position_embeddings": 40960,
+}  # fmt: skip
 SURVEY = Survey(
-    "AIConfigurator", "0.12.0", FACTS, (), {Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"}, ("h200_sxm",)
+    engine="AIConfigurator",
+    engine_version="0.12.0",
+    simulated_as="Qwen/Qwen3-32B",
+    content=CONFIG,
+    reason="",
+    similar=(),
+    databases={Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"},
+    systems=("h200_sxm",),
 )
 
 Ending = Callable[[Any], Any]
@@ -50,8 +62,8 @@ class Replay:
         self.endings = {Mode.AGGREGATED: agg, Mode.DISAGGREGATED: disagg}
         self.survey = survey
 
-    def run(self, _: object, items: Sequence[Any], deadline_s: float) -> Iterator[Any]:
-        assert deadline_s > 0
+    def run(self, _: object, items: Sequence[Any], deadline_s: float, until: float) -> Iterator[Any]:
+        assert deadline_s > 0 < until
         for item in reversed(items):  # whoever ends first must not change the result
             yield Started(item)
             yield self.endings[item.mode](item) if isinstance(item, Search) else self.survey(item)
@@ -108,10 +120,24 @@ def test_failures_without_any_candidate_are_worth_another_run() -> None:
         run(Replay(lost("took longer than 1 s"), answered(reason="nothing fits")))
 
 
-def test_nothing_found_without_a_failure_is_an_answer() -> None:
-    results = run(Replay(answered(reason="does not fit"), answered(reason="does not fit")))
-    assert (results.choice, results.candidates) == (None, ())
-    assert [search.message for search in results.searches] == ["does not fit", "does not fit"]
+def test_what_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None:
+    results = run(Replay(answered(reason="no data for this"), answered(reason="no data for this")))
+    assert results.choice is not None
+    assert (results.choice.source, results.choice.performance) == (Source.NAIVE, None)
+    assert (results.provenance.mode, results.provenance.perf_database) == ("naive", {})
+    assert [search.message for search in results.searches] == ["no data for this", "no data for this"]
+    (warning,) = results.warnings
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message == (
+        "Model 'Qwen/Qwen3-32B' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
+        "SLA-optimized. Use searchStrategy: thorough for SLA optimization (no data for this)"
+    )
+
+
+def test_what_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:
+    nothing = answered(reason="does not fit")
+    with pytest.raises(NotDeployableError, match=r"does not fit on 2 × l4: .* 61 GiB.* that would do is 4$"):
+        run(Replay(nothing, nothing), hardware={"gpuSku": "l4", "totalGpus": 2})
 
 
 def test_rows_that_were_dropped_are_counted() -> None:
@@ -132,7 +158,7 @@ def test_engines_without_data_are_listed() -> None:
         ("trtllm", "agg", "no-candidate"),
         ("trtllm", "dis", "no-candidate"),
     ]
-    assert results.searches[4].message == "no performance data for h200_sxm"
+    assert results.searches[4].message == "AIConfigurator 0.12.0 has no performance data for h200_sxm"
     assert set(results.provenance.perf_database) == {"vllm", "sglang"}
 
 
@@ -173,8 +199,7 @@ def test_gpus_of_other_vendors_are_refused_before_any_search() -> None:
 
 
 def test_a_model_that_brings_code_of_its_own_is_a_warning() -> None:
-    facts = ModelFacts("Qwen/Qwen3-32B", 40_960, None, experts=0, own_code=True)
-    survey = Survey("AIConfigurator", "0.12.0", facts, (), {Backend.VLLM: "0.24.0"}, ())
+    survey = replace(SURVEY, content=CONFIG | {"auto_map": {"AutoModel": "m.M"}})
     results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1)))
     assert "--trust-remote-code, which is not rendered" in results.warnings[0].message
 

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Mode, Role
+from dgdr_api.defaults import Cache
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import GraphRequest, render, unrenderable
 from dgdr_controller.manifest import dump_documents, load_documents
@@ -66,3 +69,33 @@ def test_the_same_candidate_gives_the_same_bytes_and_survives_yaml(
     texts = [dump_documents([manifest]) for manifest in manifests]
     assert texts[0] == texts[1]
     assert load_documents(texts[0]) == [manifests[0]]
+
+
+@given(data=st.data())
+def test_a_model_cache_is_mounted_read_only_everywhere(
+    data: st.DataObject, candidates: st.SearchStrategy[Candidate]
+) -> None:
+    candidate = data.draw(candidates)
+    by_path = replace(REQUEST, cache=Cache("claim", "a", "/models"), model="/models/a")
+    by_id = replace(REQUEST, cache=Cache("claim", None, "/models"))
+    for request, home in ((by_path, None), (by_id, "/models")):
+        for component in render(candidate, request, Settings()).spec.components:
+            pod = component.pod_template.spec
+            (container,), (volume,) = pod.containers, pod.volumes or ()
+            assert volume.persistent_volume_claim.claim_name == "claim"
+            (mount,) = container.volume_mounts or ()
+            assert (mount.name, mount.mount_path, mount.read_only) == (volume.name, "/models", True)
+            env = {each.name: each.value for each in container.env or ()}
+            assert env.get("HF_HUB_CACHE") == home
+            if home:  # the hub's library writes locks into its home, which the mount refuses
+                assert not env["HF_HOME"].startswith(home)
+                assert env["HF_HUB_OFFLINE"] == "1"
+
+
+@given(data=st.data())
+def test_without_a_model_cache_nothing_is_mounted(
+    data: st.DataObject, candidates: st.SearchStrategy[Candidate]
+) -> None:
+    text = dump_documents([render(data.draw(candidates), REQUEST, Settings()).manifest()])
+    assert "volume" not in text
+    assert "env:" not in text

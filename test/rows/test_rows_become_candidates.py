@@ -6,10 +6,16 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Source
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.model.config import ModelConfig, read_config
 from dgdr_controller.profiler.rows import read_rows
-from dgdr_controller.profiler.search import ModelFacts, Search
+from dgdr_controller.profiler.search import Search
 
-QWEN = ModelFacts("Qwen/Qwen3-32B", 40_960, kv_values_per_token=2 * 64 * 8 * 128, experts=0)
+CONTENT = {
+    "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 25600, "vocab_size": 151936,
+    "max_position_embeddings": 40960,
+}  # fmt: skip
+QWEN = read_config(CONTENT)
 H200_MIB = 143_771
 
 AGGREGATED: dict[str, Any] = {
@@ -36,8 +42,8 @@ def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
     return Search(**(fields | other))
 
 
-def read(row: dict[str, Any], wanted: Search, facts: ModelFacts = QWEN, vram_mib: int = H200_MIB) -> Candidate:
-    reading = read_rows([row], wanted, facts, "0.24.0", vram_mib)
+def read(row: dict[str, Any], wanted: Search, config: ModelConfig = QWEN, vram_mib: int = H200_MIB) -> Candidate:
+    reading = read_rows([row], wanted, config, "0.24.0", vram_mib)
     assert not reading.dropped
     (candidate,) = reading.candidates
     return candidate
@@ -48,7 +54,7 @@ def test_an_aggregated_row() -> None:
     (worker,) = candidate.workers
     assert (candidate.gpus, worker.parallelism.tp, worker.batch) == (4, 4, 96)
     assert worker.max_num_tokens == 5632  # 4000 of prompt, 1500 of margin, 96 decodes, in steps of 64
-    performance = candidate.performance
+    performance = candidate.numbers
     assert performance.e2e == pytest.approx(344.226 + 26.599 * 999)
     assert performance.tokens_per_s_per_gpu == pytest.approx(890.761, abs=0.001)
     assert performance.tokens_per_s_per_user == pytest.approx(37.596, abs=0.001)
@@ -87,7 +93,7 @@ def test_equal_configurations_are_one_candidate() -> None:
 
 def test_one_token_of_output_is_counted_as_throughput() -> None:
     row = AGGREGATED | {"tpot": 0.0, "tokens/s": 0.0, "request_rate": 0.0}  # as AIC writes it for osl 1
-    performance = read(row, search(osl=1)).performance
+    performance = read(row, search(osl=1)).numbers
     assert (performance.itl, performance.e2e) == (0, 344.226)
     assert performance.tokens_per_s == performance.request_rate == pytest.approx(96 / 0.344226)
     assert performance.tokens_per_s_per_user == pytest.approx(1000 / 344.226)
@@ -113,11 +119,12 @@ ONE = AGGREGATED | {"bs": 1, "concurrency": 1, "tp": 1, "num_total_gpus": 1}
     ],
 )
 def test_the_context_covers_the_request_and_fits(row: dict[str, Any], context: int, expected: int) -> None:
-    facts = ModelFacts("m", context, QWEN.kv_values_per_token, experts=0)
-    assert read(row, search(), facts).context_length == expected
+    config = read_config(CONTENT | {"max_position_embeddings": context})
+    assert read(row, search(), config).context_length == expected
 
 
 def test_without_the_size_of_a_token_one_request_gets_what_it_needs() -> None:
-    facts = ModelFacts("m", 40_960, kv_values_per_token=None, experts=0)
-    assert read(ONE, search(), facts).context_length == 5000
-    assert read(AGGREGATED, search(), facts).context_length == 10_000
+    config = read_config(CONTENT | {"sliding_window": 1024})
+    assert config.kv_values_per_token is None
+    assert read(ONE, search(), config).context_length == 5000
+    assert read(AGGREGATED, search(), config).context_length == 10_000

@@ -112,6 +112,6 @@ def test_replicas_serve_the_load_with_the_fewest_or_fill_the_budget(
     if load is None:
         assert many.replicas == full
         return
-    each = one.performance.concurrency if goal.concurrency else one.performance.request_rate
+    each = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
     assert many.replicas == full or many.replicas * each >= load * (1 - 1e-9)
     assert many.replicas == 1 or (many.replicas - 1) * each < load * (1 + 1e-9)

@@ -5,10 +5,13 @@ Invariant, checked on every rendering: the GPUs of the graph are those of the ca
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from dgdr_api.candidate import Candidate, Mode, Role, Worker
+from dgdr_api.defaults import Cache, effective
 from dgdr_api.dgd import (
     GPU_RESOURCE,
+    ClaimSource,
     Component,
     ComponentType,
     Container,
@@ -16,10 +19,13 @@ from dgdr_api.dgd import (
     DynamoGraphDeployment,
     EnvFromSecret,
     EnvFromSource,
+    EnvVar,
     PodMeta,
     PodSpec,
     PodTemplate,
     Resources,
+    Volume,
+    VolumeMount,
 )
 from dgdr_api.images import image_repository, image_tag
 from dgdr_api.names import (
@@ -49,6 +55,8 @@ _COMPONENTS: dict[Role, tuple[str, ComponentType]] = {
     Role.DECODE: ("decode", "decode"),
 }
 """Name and type of the component of each role."""
+_CACHE = "model-cache"
+_HF_HOME = "/tmp/huggingface"  # noqa: S108 - in a container of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class GraphRequest:
         served_name: Name under which clients ask for it.
         image: ``spec.image``, whose registry and tag the images share, or None for the settings' ones.
         runtime_version: ``spec.runtimeVersionOverride``.
+        cache: ``spec.modelCache``, or None.
     """
 
     name: str
@@ -72,6 +81,7 @@ class GraphRequest:
     served_name: str
     image: str | None
     runtime_version: str | None
+    cache: Cache | None = None
 
     @classmethod
     def of(cls, spec: DgdrSpec, name: str, namespace: str | None, uid: str | None, model: str) -> "GraphRequest":
@@ -85,7 +95,14 @@ class GraphRequest:
             model: What the engines load, as the search found it.
         """
         version = spec.runtime_version_override
-        return cls(name, namespace, uid, model, spec.model, spec.image, version)
+        return cls(name, namespace, uid, model, spec.model, spec.image, version, effective(spec).model_cache)
+
+    @property
+    def hub_cache(self) -> str | None:
+        """Where the hub's library finds the model, when engines load it by its id from the model cache."""
+        if self.cache is None or PurePosixPath(self.model).is_relative_to(self.cache.mount_path):
+            return None
+        return self.cache.mount_path
 
 
 def unrenderable(candidate: Candidate, gpus_per_node: int) -> str | None:
@@ -216,8 +233,26 @@ def _component(name: str, kind: ComponentType, replicas: int, container: Contain
         runtime_version_override=request.runtime_version,
         pod_template=PodTemplate(
             metadata=PodMeta(labels={LABEL_POD: request.name}),
-            spec=PodSpec(containers=(container,)),
+            spec=PodSpec(containers=(_with_cache(container, request),), volumes=_volumes(request)),
         ),
+    )
+
+
+def _with_cache(container: Container, request: GraphRequest) -> Container:
+    """Mount the model cache, read-only; its hub cache cannot take locks, so that the hub's home is elsewhere."""
+    if request.cache is None:
+        return container
+    mount = VolumeMount(name=_CACHE, mount_path=request.cache.mount_path, read_only=True)
+    place = {"HF_HUB_CACHE": request.hub_cache, "HF_HOME": _HF_HOME, "HF_HUB_OFFLINE": "1"}
+    env = tuple(EnvVar(name=n, value=v) for n, v in place.items() if v) if request.hub_cache else None
+    return container.model_copy(update={"volume_mounts": (mount,), "env": env})
+
+
+def _volumes(request: GraphRequest) -> tuple[Volume, ...] | None:
+    if request.cache is None:
+        return None
+    return (
+        Volume(name=_CACHE, persistent_volume_claim=ClaimSource(claim_name=request.cache.pvc_name, read_only=True)),
     )
 
 

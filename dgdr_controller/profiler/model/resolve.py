@@ -1,0 +1,113 @@
+"""Which model a request means: in its model cache, among those that the simulator knows, or on the hub."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from dgdr_controller.profiler.cache import MountedCache
+from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
+from dgdr_controller.profiler.model import folder as folders
+from dgdr_controller.profiler.model import hub
+from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, read_config
+from dgdr_controller.profiler.search import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that was found.
+
+    Attributes:
+        name: What the request calls it.
+        loaded_as: What engines load: its id, or its path on the mount of the model cache.
+        simulated_as: What the simulator loads: an id of its own, or a folder; None: it cannot simulate it.
+        config: What its config says.
+        weights: Bytes of the files of its weights; None: nobody has seen them.
+        notes: What a reader of the results should know of how it was found.
+    """
+
+    name: str
+    loaded_as: str
+    simulated_as: str | None
+    config: ModelConfig
+    weights: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+Look = Callable[[Path | None], Survey]
+"""Asks the simulator about the model: the one in a folder, or the one of the request's name."""
+Download = Callable[[str, Path], int | None]
+
+
+def find_model(
+    name: str, cache: MountedCache | None, look: Look, scratch: Path, download: Download = hub.download
+) -> tuple[Model, Survey]:
+    """Find a model; return it with what the simulator knows.
+
+    Args:
+        name: What the request calls it.
+        cache: Its model cache, if it has one that can be looked into.
+        look: Asks the simulator.
+        scratch: An empty folder, for what the hub says; it is needed as long as the model is simulated.
+        download: Asks the hub.
+
+    Raises:
+        RequestRefusedError: There is no such model, or what is there is none.
+        InterruptedRunError: The hub would have to be asked and cannot.
+    """
+    if cache is not None and cache.root is not None and (found := _in_cache(name, cache, cache.root)):
+        known = look(found)
+        place = cache.mounted(found.relative_to(cache.root))
+        where = f"{place} of model cache {cache.cache.pvc_name}"
+        return _of_folder(name, place, found, known, folders.weight_bytes(found), where), known
+    model, known = _without_cache(name, look, scratch, download)
+    if cache is not None and cache.cache.model_path is not None:
+        model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
+    return model, known
+
+
+def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> tuple[Model, Survey]:
+    """Find a model by its name alone."""
+    known = look(None)
+    if known.simulated_as is not None and known.content is not None:
+        spelled = known.simulated_as if known.simulated_as.lower() == name.lower() else name
+        notes = () if spelled == known.simulated_as else (f"Simulated as {known.simulated_as}, whose shape it has.",)
+        return Model(name, spelled, known.simulated_as, read_config(known.content), None, notes), known
+    try:
+        weights = download(name, scratch)
+    except (RequestRefusedError, InterruptedRunError) as error:
+        hint = f"; did you mean {' or '.join(known.similar)}?" if known.similar else ""
+        raise type(error)(f"spec.model: {error}{hint}") from None
+    known = look(scratch)
+    return _of_folder(name, name, scratch, known, weights, "the Hugging Face hub"), known
+
+
+def _of_folder(name: str, loaded_as: str, folder: Path, known: Survey, weights: int | None, where: str) -> Model:
+    try:
+        config = read_config(folders.read_content(folder))
+    except ConfigError as error:
+        raise RequestRefusedError(f"spec.model: '{name}' from {where}: {error}") from error
+    return Model(name, loaded_as, known.simulated_as, config, weights, (f"Model config from {where}.",))
+
+
+def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
+    """Return the model's folder; None where the cache does not say where and does not hold it either.
+
+    Raises:
+        RequestRefusedError: There is nothing where the request says that it is, or it cannot be read.
+    """
+    said = cache.cache.model_path
+    try:
+        if said is None:
+            return folders.find(root, name)
+        path = PurePosixPath(said)
+        inside = path.relative_to(cache.cache.mount_path) if path.is_absolute() else path
+        found = root / inside
+        if ".." not in inside.parts and (found / "config.json").is_file():
+            return found
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it is not under {cache.cache.mount_path}"
+        raise RequestRefusedError(f"spec.modelCache.pvcModelPath: '{said}' cannot be looked at: {reason}") from None
+    raise RequestRefusedError(
+        f"spec.modelCache.pvcModelPath: there is no config.json under '{said}' of claim {cache.cache.pvc_name}; "
+        f"its root has: {folders.entries(root)}"
+    )
