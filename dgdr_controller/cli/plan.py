@@ -19,6 +19,7 @@ from dgdr_controller.cli.report import print_report
 from dgdr_controller.deployment.render import GraphRequest, render, version_note
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
+from dgdr_controller.profiler.explain import explain
 from dgdr_controller.profiler.given import GivenHardware
 from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
@@ -44,6 +45,7 @@ _WIDE = 200
     "--model-cache", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder that stands for the root of spec.modelCache's claim.",
 )  # fmt: skip
+@click.option("--explain", "wants_reasons", is_flag=True, help="Say why the winner won, and how far behind others are.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
     help="What goes to standard output: the table, the DGD, or all results.",
@@ -61,6 +63,7 @@ def plan(  # noqa: PLR0913 - one for each option
     total_gpus: int | None,
     gpus_per_node: int | None,
     model_cache: Path | None,
+    wants_reasons: bool,
     form: str,
     deadline: float,
 ) -> None:
@@ -82,6 +85,9 @@ def plan(  # noqa: PLR0913 - one for each option
     except ProfilerError as error:
         _fail(error.exit_code, str(error), output)
     _print(form, results, graph)
+    if wants_reasons:
+        for line in explain(results):
+            click.echo(line, err=form != "table")
     if graph is None:
         _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
