@@ -154,6 +154,17 @@ def test_a_config_that_is_none_is_refused(tmp_path: Path, text: str, said: str) 
         find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
 
 
+def test_files_that_cannot_be_looked_at_are_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+
+    def refuse(self: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # nothing is forbidden to root, as which these tests may run
+    with pytest.raises(RequestRefusedError, match="its files cannot be looked at: Permission denied"):
+        find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+
+
 def test_how_modelopt_quantised_is_read_beside_the_config(tmp_path: Path) -> None:
     put(tmp_path)
     (tmp_path / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "NVFP4"}}')

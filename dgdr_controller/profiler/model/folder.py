@@ -65,12 +65,15 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def weight_bytes(folder: Path) -> int | None:
-    """Return the bytes of the weights in a folder; None where there are none."""
-    sizes: dict[str, int] = {}
-    for path in folder.iterdir():
-        if path.is_file():  # of a link what it leads to: caches link to their blobs
-            sizes[path.name] = path.stat().st_size
-    return weights_among(sizes)
+    """Return the bytes of the weights in a folder; None where there are none.
+
+    Raises:
+        ConfigError: They cannot be looked at.
+    """
+    try:  # of a link what it leads to: caches link to their blobs
+        return weights_among({path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()})
+    except OSError as error:
+        raise ConfigError(f"its files cannot be looked at: {error.strerror}") from error
 
 
 def weights_among(sizes: Mapping[str, int]) -> int | None:

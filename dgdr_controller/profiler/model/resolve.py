@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from dgdr_controller.profiler.cache import MountedCache
@@ -58,7 +59,7 @@ def find_model(
         known = look(found)
         place = cache.mounted(found.relative_to(cache.root))
         where = f"{place} of model cache {cache.cache.pvc_name}"
-        return _of_folder(name, place, found, known, folders.weight_bytes(found), where), known
+        return _of_folder(name, place, found, known, partial(folders.weight_bytes, found), where), known
     model, known = _without_cache(name, look, scratch, download)
     if cache is not None and cache.cache.model_path is not None:
         model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
@@ -78,12 +79,14 @@ def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> 
         hint = f"; did you mean {' or '.join(known.similar)}?" if known.similar else ""
         raise type(error)(f"spec.model: {error}{hint}") from None
     known = look(scratch)
-    return _of_folder(name, name, scratch, known, weights, "the Hugging Face hub"), known
+    return _of_folder(name, name, scratch, known, lambda: weights, "the Hugging Face hub"), known
 
 
-def _of_folder(name: str, loaded_as: str, folder: Path, known: Survey, weights: int | None, where: str) -> Model:
+def _of_folder(
+    name: str, loaded_as: str, folder: Path, known: Survey, weigh: Callable[[], int | None], where: str
+) -> Model:
     try:
-        config = read_config(folders.read_content(folder))
+        config, weights = read_config(folders.read_content(folder)), weigh()
     except ConfigError as error:
         raise RequestRefusedError(f"spec.model: '{name}' from {where}: {error}") from error
     return Model(name, loaded_as, known.simulated_as, config, weights, (f"Model config from {where}.",))
@@ -106,7 +109,8 @@ def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
             return found
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is not under {cache.cache.mount_path}"
-        raise RequestRefusedError(f"spec.modelCache.pvcModelPath: '{said}' cannot be looked at: {reason}") from None
+        where = f"spec.modelCache.pvcModelPath: '{said}'" if said else f"spec.modelCache: claim {cache.cache.pvc_name}"
+        raise RequestRefusedError(f"{where} cannot be looked at: {reason}") from None
     raise RequestRefusedError(
         f"spec.modelCache.pvcModelPath: there is no config.json under '{said}' of claim {cache.cache.pvc_name}; "
         f"its root has: {folders.entries(root)}"
