@@ -105,6 +105,11 @@ def test_a_config_that_cannot_be_used_says_why(content: dict[str, Any], message:
         read_config(content)
 
 
+def test_a_context_that_is_not_said_does_not_end() -> None:
+    content = {name: value for name, value in DENSE.items() if name != "max_position_embeddings"}
+    assert read_config(content).context > 10**9
+
+
 def test_the_kv_cache_is_spread_over_heads_and_layers() -> None:
     config = read_config(DENSE)
     whole = 2 * 32 * 8 * 128 * 2

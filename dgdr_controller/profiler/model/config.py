@@ -11,7 +11,7 @@ from typing import Any
 _NAMES: dict[str, tuple[str, ...]] = {
     "layers": ("num_hidden_layers", "n_layer", "num_layers"),
     "hidden": ("hidden_size", "n_embd", "d_model"),
-    "heads": ("num_attention_heads", "n_head"),
+    "heads": ("num_attention_heads", "n_head", "num_heads"),
     "kv_heads": ("num_key_value_heads", "num_kv_heads", "multi_query_group_num"),
     "head_dim": ("head_dim",),
     "intermediate": ("intermediate_size_mlp", "intermediate_size", "ffn_hidden_size", "n_inner"),
@@ -28,7 +28,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "nope_head_dim": ("qk_nope_head_dim",),
     "v_head_dim": ("v_head_dim",),
 }
-_REQUIRED = ("layers", "hidden", "heads", "vocab", "context")
+_REQUIRED = ("layers", "hidden", "heads", "vocab")
+_UNBOUNDED = 2**31
+"""Stands for a context whose end is not said: some models have no table of positions that could end."""
 _LIST = "layers_block_type"
 """Says of each layer what it is, where their number is not said."""
 _NOT_PLAIN = frozenset(
@@ -67,7 +69,7 @@ class ModelConfig:
         head_dim: Size of one head.
         intermediate: Inner size of a dense layer's feed-forward part; 0: there is none.
         vocab: Tokens.
-        context: Longest sequence in tokens.
+        context: Longest sequence in tokens; very large where the config names none.
         experts: Experts that tokens are routed to, of each layer; 0: not a mixture of experts.
         expert_intermediate: Inner size of one expert.
         shared_experts: Experts that every token goes through.
@@ -142,6 +144,7 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
     sizes["layers"] = sizes["layers"] or next((len(v) for part in parts if isinstance(v := part.get(_LIST), list)), 0)
     if missing := [_NAMES[name][0] for name in _REQUIRED if not sizes[name]]:
         raise ConfigError(f"config.json does not say {', '.join(missing)}")
+    sizes["context"] = sizes["context"] or _UNBOUNDED
     quantisation = _quantisation(parts)
     return ModelConfig(
         architecture=architectures[0],
