@@ -35,7 +35,7 @@ def download(model: str, folder: Path) -> int | None:
         RequestRefusedError: The hub has no such model, or does not show it to us.
         InterruptedRunError: The hub cannot be reached, now or from here.
     """
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError  # noqa: PLC0415 - takes half a second
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - takes half a second
 
     if not _ID.fullmatch(model):
         raise _not_found(model)
@@ -46,8 +46,6 @@ def download(model: str, folder: Path) -> int | None:
         ):
             with attempt:
                 return _download(model, folder)
-    except RepositoryNotFoundError as error:
-        raise _refused(model, error) from None
     except HfHubHTTPError as error:
         raise _refused(model, error) from None
     except _Unreachable as error:
