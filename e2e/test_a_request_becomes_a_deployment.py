@@ -63,9 +63,8 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
         output = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-whole")
         results = json.loads(gzip.decompress(base64.b64decode(output["binaryData"]["results.json.gz"])))
         assert results["selected"] == first["id"]
-        assert journey.events() == [
-            *("Initialized", "ProfilingJobCreated", "SpecGenerated", "DeploymentCreated", "DeploymentReady")
-        ]
+        told = ["Initialized", "ProfilingJobCreated", "SpecGenerated", "DeploymentCreated", "DeploymentReady"]
+        assert journey.wait(lambda: journey.events() == told, 10), journey.events()
         assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
         api.request("DELETE", journey.path)
         derived = (
@@ -119,7 +118,7 @@ def test_what_only_the_user_can_change_fails_with_the_profilers_words(
         assert succeeded["message"].startswith("Profiling failed: ")
         assert re.search(message, succeeded["message"])
         assert len(journey.jobs) == 1
-        assert journey.events()[-1] == "ProfilingJobFailed"
+        assert journey.wait(lambda: journey.events()[-1] == "ProfilingJobFailed", 10), journey.events()
         # What was wrong is put right: the request starts again by itself.
         right = {"spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "workload": None, "autoApply": False}}
         api.request("PATCH", journey.path, right, MERGE_PATCH)

@@ -40,14 +40,14 @@ def test_a_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(
             assert said.startswith("pod profile-unpulled-")
             assert "localhost/nowhere:none" in said
             assert journey.phases[-1] == "Profiling"
-            assert "ImagePullFailed" in journey.events()
+            assert journey.wait(lambda: "ImagePullFailed" in journey.events(), 10), journey.events()
         # The setting is right again: the Job, which cannot be changed, is made anew once it is deleted.
         api.request(
             "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs/profile-unpulled?propagationPolicy=Background"
         )
         assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert len(journey.jobs) == 2
-        assert "RetryingJob" in journey.events()
+        assert journey.wait(lambda: "RetryingJob" in journey.events(), 10), journey.events()
 
 
 def test_an_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Client, namespace: str) -> None:
@@ -98,7 +98,7 @@ def test_anothers_deployment_of_the_name_is_left_alone_until_it_is_gone(api: Cli
         journey.apply(backend="vllm")
         assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "NameConflict", 180)
         assert "left as it is" in journey.condition("DeploymentReady")["message"]
-        assert journey.events()[-1] == "NameConflict"
+        assert journey.wait(lambda: journey.events()[-1] == "NameConflict", 10), journey.events()
         after = api.request("GET", journey.graph_path)
         assert json.dumps(after["spec"]) == json.dumps(before["spec"])
         assert (after["metadata"]["uid"], after["metadata"]["generation"]) == (before["metadata"]["uid"], 1)
