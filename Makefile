@@ -150,6 +150,10 @@ test-slow: $(STAMP) ## What takes minutes: a controller killed before and after 
 matrix: $(STAMP) ## Every request whose verdict is written down, through the planner: an hour on two cores.
 	@$(BIN)/python -m pytest -n auto test/matrix
 
+.PHONY: bench-rapid
+bench-rapid: $(STAMP) ## `dgdr plan` against AIC's own command line, alternated: a quarter of an hour (RUNS=3).
+	@$(BIN)/python -m hack.bench.rapid --runs $(or $(RUNS),3)
+
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
 	@$(BIN)/python -m pytest -n auto -m cluster

@@ -108,6 +108,8 @@ class Worker(ApiModel):
     """Number format of the KV cache that the numbers are for."""
     memory_gib: float | None = Field(default=None, ge=0)
     """Memory needed on each GPU in GiB, as estimated."""
+    request_rate: float | None = Field(default=None, gt=0)
+    """Requests per second that one of these workers keeps up with by itself."""
 
     @property
     def gpus(self) -> int:

@@ -8,7 +8,6 @@ from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import unrenderable
 from dgdr_controller.profiler.collect import Collected
 from dgdr_controller.profiler.errors import NotDeployableError
-from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.notes import notes, search_warnings
@@ -70,9 +69,8 @@ def _hindrance(candidate: Candidate, request: PlanRequest) -> Verdict | None:
     if reason := unrenderable(candidate, request.gpus_per_node):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
     needed = max(worker.memory_gib or 0 for worker in candidate.workers)
-    usable = request.vram_mib / 1024 * USABLE_VRAM
-    if needed > usable:
-        reason = f"needs {needed:.1f} GiB of each GPU, of which engines may use {usable:.1f}"
+    if needed > request.usable_gib:
+        reason = f"needs {needed:.1f} GiB of each GPU, of which engines may use {request.usable_gib:.1f}"
         return Verdict(outcome=Outcome.DOES_NOT_FIT, reason=reason)
     return None
 

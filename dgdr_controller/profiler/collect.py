@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler import aic
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.rows import read_rows
 from dgdr_controller.profiler.search import Found, Search
+from dgdr_controller.profiler.sweep import search as sweep
 from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
 from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
 
@@ -77,7 +77,7 @@ def collect(
 ) -> Collected:
     """Run the searches and read their rows. A search that fails is reported and costs only itself."""
     found: dict[Search, tuple[list[Candidate], SearchReport]] = {}
-    for event in pool.run(aic.search, searches, deadline_s, until):
+    for event in pool.run(sweep, searches, deadline_s, until):
         search = event.item
         match event:
             case Started():

@@ -147,7 +147,7 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
 def _too_big(request: PlanRequest, model: Model, sized: list[Sized]) -> str:
     weights, gpus, sku = _weights(model), request.total_gpus, request.gpu.sku
     what = f"{model.name} does not fit on {gpus} × {sku}: its weights take {weights / memory.GIB:.0f} GiB"
-    what += f", and an engine may use {request.vram_mib / 1024 * memory.USABLE_VRAM:.0f} GiB of each GPU"
+    what += f", and an engine may use {request.usable_gib:.0f} GiB of each GPU"
     smallest = next((each.shape.gpus for each in sized), None)
     if smallest is None:
         return f"{what}; no number of these GPUs would do"

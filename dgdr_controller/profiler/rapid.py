@@ -9,7 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from dgdr_controller.profiler import aic
+from dgdr_controller.profiler.aic import survey as aic
+from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.answer import Question, answer
 from dgdr_controller.profiler.collect import Collected, Pool, Progress, Reader, Spectator, collect
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
@@ -56,7 +57,7 @@ def rapid(
     """
     if request.gpu.vendor != "nvidia":
         raise NotDeployableError(f"deployments on {request.gpu.vendor} GPUs ({request.gpu.sku}) are not rendered yet")
-    pool = pool or WorkerPool(preload=aic.PRELOAD)
+    pool = pool or WorkerPool(preload=PRELOAD)
     with tempfile.TemporaryDirectory(prefix="dgdr-") as scratch:
         spectator(Progress(None, "loading the simulator", finished=False))
         begun = time.monotonic()

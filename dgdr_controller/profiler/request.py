@@ -13,6 +13,7 @@ from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, Se
 from dgdr_api.validation import deprecations, validate
 from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
+from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.profiling.protocol import Goal, RequestIdentity, Target
 
 
@@ -54,6 +55,11 @@ class PlanRequest:
     def vram_mib(self) -> int:
         """Memory of one GPU in MiB."""
         return self.hardware.vram_mib.value
+
+    @property
+    def usable_gib(self) -> float:
+        """Memory of one GPU that an engine may use, in GiB."""
+        return self.vram_mib / 1024 * USABLE_VRAM
 
 
 def plan_request(
@@ -124,6 +130,7 @@ def _plan_request(
             objective=applied.optimization_type.value,
             concurrency=applied.concurrency,
             request_rate=applied.request_rate,
+            autoscale=applied.planner,
         ),
         cache=MountedCache(cache, cache_root) if cache is not None else None,
         warnings=tuple(ConfigurationWarning.note(note) for note in notes),

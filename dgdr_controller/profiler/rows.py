@@ -1,7 +1,6 @@
 """From a row of AIC's table to a candidate: what each column means, in one place.
 
-Columns: aic-facts §3. A row describes one replica; an aggregated row has plain names, a disaggregated one the
-prefixes ``(p)`` and ``(d)``.
+A row describes one replica; an aggregated row has plain names, a disaggregated one the prefixes ``(p)`` and ``(d)``.
 """
 
 from collections import Counter
@@ -45,6 +44,7 @@ class _WorkerColumns(BaseModel):
     workers: int = 1
     memory: float
     kvcache: str
+    request_rate: float | None = None
 
 
 class _RowColumns(BaseModel):
@@ -54,12 +54,12 @@ class _RowColumns(BaseModel):
 
     ttft: float = Field(gt=0)
     tpot: float = Field(ge=0)
-    request_rate: float = Field(ge=0)
-    tokens_per_s: float = Field(alias="tokens/s", ge=0)
+    request_rate: float = Field(gt=0)
+    tokens_per_s: float = Field(alias="tokens/s", gt=0)
     concurrency: float = Field(gt=0)
     num_total_gpus: int
     ctx_tokens: int = 0
-    per_ops_source: dict[str, dict[str, str]] = Field(default={}, alias="_per_ops_source")
+    sources: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,30 +126,27 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
         max_num_tokens=-(-step_tokens[role] // _STEP_MULTIPLE) * _STEP_MULTIPLE,
         kv_cache_dtype=KvCacheDtype.FP8 if columns.kvcache == "fp8" else KvCacheDtype.AUTO,
         memory_gib=columns.memory,
+        request_rate=columns.request_rate,
     )
 
 
 def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
     e2e = whole.ttft + whole.tpot * (osl - 1)
-    # For one token of output AIC leaves both at 0: it counts decoded tokens only. Little's law gives the rate.
-    rate = whole.request_rate or 1000 * whole.concurrency / e2e
-    tokens_per_s = whole.tokens_per_s or rate * osl
     return Performance(
         ttft=whole.ttft,
         itl=whole.tpot,
         e2e=e2e,
-        tokens_per_s=tokens_per_s,
-        tokens_per_s_per_gpu=tokens_per_s / gpus,
+        tokens_per_s=whole.tokens_per_s,
+        tokens_per_s_per_gpu=whole.tokens_per_s / gpus,
         tokens_per_s_per_user=1000 / whole.tpot if whole.tpot else 1000 * osl / e2e,
         concurrency=whole.concurrency,
-        request_rate=rate,
+        request_rate=whole.request_rate,
     )
 
 
 def _source(whole: _RowColumns) -> Source:
-    """Sum up where the operators' times come from; AIC does not say so for disaggregated rows: mixed."""
-    sources = {source for step in whole.per_ops_source.values() for source in step.values()}
-    return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
+    """Sum up where the operators' times come from."""
+    return Source(whole.sources[0]) if len(whole.sources) == 1 else Source.MIXED
 
 
 def context_length(workers: tuple[Worker, ...], search: Search, config: ModelConfig, vram_mib: int) -> int:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.aic import ENGINES
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.search import Search, Survey
+from dgdr_controller.profiler.search import ENGINES, Search, Survey
+from dgdr_controller.profiler.selection import has_load
 from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
 
 
@@ -77,8 +77,10 @@ def _unloadable(request: PlanRequest, architecture: str) -> RequestRefusedError:
 
 
 def _modes(request: PlanRequest) -> tuple[Mode, ...]:
-    """Prefill and decode need a GPU each."""
-    return (Mode.AGGREGATED, Mode.DISAGGREGATED) if request.total_gpus > 1 else (Mode.AGGREGATED,)
+    """Prefill and decode need a GPU each; with an SLA the planner scales the two apart, so nothing else is for it."""
+    if request.total_gpus == 1:
+        return (Mode.AGGREGATED,)
+    return (Mode.DISAGGREGATED,) if request.goal.autoscale else (Mode.AGGREGATED, Mode.DISAGGREGATED)
 
 
 def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> Search:
@@ -89,11 +91,13 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         backend=engine,
         mode=mode,
         total_gpus=request.total_gpus,
+        gpus_per_node=request.gpus_per_node,
+        usable_gib=request.usable_gib,
         isl=goal.isl,
         osl=goal.osl,
-        ttft=goal.ttft.value if goal.ttft else None,
-        itl=goal.itl.value if goal.itl else None,
-        e2e_latency=goal.e2e_latency.value if goal.e2e_latency else None,
+        request_rate=goal.request_rate if has_load(goal) else None,
+        concurrency=goal.concurrency if has_load(goal) else None,
+        autoscale=goal.autoscale,
     )
 
 

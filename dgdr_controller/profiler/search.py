@@ -1,29 +1,42 @@
 """What one simulator process is asked, and what it answers: plain values that cross a process border."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_api.candidate import Mode
+from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
 
-Row = Mapping[str, object]
+ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
+"""Every concrete backend, in the order in which they are searched and listed."""
+
+Row = Mapping[str, Any]
 """One line of the simulator's table, columns as it names them."""
+
+SHAPE = ("tp", "pp", "dp", "moe_tp", "moe_ep", "cp")
+"""The columns that are a worker's parallelism."""
+
+
+def shape_of(row: Row) -> tuple[int, ...]:
+    """Return what tells workers of different parallelism apart."""
+    return tuple(row[key] for key in SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The search of one engine in one mode.
+    """The search of one engine in one mode. Targets are no part of it: they choose among what is found.
 
     Attributes:
         model: What the simulator loads: an id of its own, or a folder.
         system: The simulator's name of the GPU system.
         total_gpus: The budget.
+        gpus_per_node: GPUs of one node.
+        usable_gib: Memory of one GPU that an engine may use.
         isl: Mean input length in tokens.
         osl: Mean output length in tokens.
-        ttft: Target in ms, or None when the target is for the whole request.
-        itl: Target in ms, or None likewise.
-        e2e_latency: Target for the whole request in ms, or None.
+        request_rate: Requests per second to be served, or None.
+        concurrency: Requests at a time to be served, or None.
+        autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
     """
 
     model: str
@@ -31,11 +44,32 @@ class Search:
     backend: Backend
     mode: Mode
     total_gpus: int
+    gpus_per_node: int
+    usable_gib: float
     isl: int
     osl: int
-    ttft: float | None
-    itl: float | None
-    e2e_latency: float | None
+    request_rate: float | None = None
+    concurrency: float | None = None
+    autoscale: bool = False
+
+
+def _never(_prefill: Row, _decode: Row) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Estimates of single workers, one row for each parallelism and operating point that fits in memory.
+
+    Attributes:
+        rows: By role; empty: there is no replica.
+        reason: Why there is none.
+        same_tp: Whether this prefill and this decode worker must have the same TP to exchange keys and values.
+    """
+
+    rows: Mapping[Role, list[Row]]
+    reason: str = ""
+    same_tp: Callable[[Row, Row], bool] = _never
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ def scale(candidate: Candidate, goal: Goal, budget: int) -> Candidate:
     """Return a candidate of one replica with as many replicas as are wanted.
 
     Without a load: as many as the budget holds. With one: the fewest that serve it, or all that the budget holds.
-    One replica at least, also where that is over budget (`judge` says so).
+    One replica at least, also where that is over budget (`judge` says so). With the planner: one, it adds the others.
     """
+    if goal.autoscale:
+        return candidate.scaled(1)
     affordable = max(1, budget // candidate.gpus_per_replica)
     needed = affordable
     if goal.concurrency is not None:
@@ -37,17 +39,31 @@ def _replicas(wanted: float, affordable: int) -> int:
 
 
 def has_load(goal: Goal) -> bool:
-    """Say whether a load is given that must be served."""
-    return goal.concurrency is not None or goal.request_rate is not None
+    """Say whether a load is given that must be served by what is deployed; the planner follows the load by itself."""
+    return not goal.autoscale and (goal.concurrency is not None or goal.request_rate is not None)
 
 
 def served(candidate: Candidate, goal: Goal) -> float:
     """Return the share of the wanted load that the candidate serves, 0 to 1; 1 when no load is wanted."""
+    if not has_load(goal):
+        return 1.0
     if goal.concurrency is not None:
         return min(1.0, candidate.numbers.concurrency / goal.concurrency)
     if goal.request_rate is not None:
         return min(1.0, candidate.numbers.request_rate / goal.request_rate)
     return 1.0
+
+
+def autoscaled(candidate: Candidate) -> float:
+    """Return tokens/s/GPU where neither side waits for the other: each request takes its share of both.
+
+    A worker of g GPUs that keeps up with r requests per second spends g / r GPU seconds on each.
+    """
+    performance = candidate.numbers
+    rates = [(worker.parallelism.gpus, worker.request_rate) for worker in candidate.workers]
+    gpu_seconds = sum(gpus / rate for gpus, rate in rates if rate)
+    tokens = performance.tokens_per_s / performance.request_rate
+    return tokens / gpu_seconds if gpu_seconds else performance.tokens_per_s_per_gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,8 @@ class Criteria:
     Attributes:
         speed: tokens/s that one user sees.
         density: tokens/s for each GPU. Without a load for each GPU of the *budget*, so that GPUs left idle count
-            (AIC's ``tokens/s/gpu_cluster``); with one for each GPU that is used.
+            (AIC's ``tokens/s/gpu_cluster``); with one for each GPU that is used. With the planner for each GPU once
+            it has found the counts of workers that go together.
         promptness: the negated TTFT in ms.
         thrift: the negated number of GPUs; 0 without a load, where the whole budget is there to be used.
         served: share of the load that is served.
@@ -74,9 +91,10 @@ class Criteria:
         """Read the criteria off a candidate."""
         loaded = has_load(goal)
         performance = candidate.numbers
+        used = candidate.gpus if loaded else budget
         return cls(
             speed=performance.tokens_per_s_per_user,
-            density=performance.tokens_per_s / (candidate.gpus if loaded else budget),
+            density=autoscaled(candidate) if goal.autoscale else performance.tokens_per_s / used,
             promptness=-performance.ttft,
             thrift=-candidate.gpus if loaded else 0,
             served=served(candidate, goal),

@@ -42,6 +42,8 @@ class Goal(ApiModel):
     objective: OptimizationType
     concurrency: float | None = None
     request_rate: float | None = None
+    autoscale: bool = False
+    """The planner sets the number of workers as load comes and goes: the deployment starts with one of each role."""
 
     def is_met_by(self, performance: Performance) -> bool:
         """Say whether every target that the user wrote is met."""

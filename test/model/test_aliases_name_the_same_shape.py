@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.profiler import aic
+from dgdr_controller.profiler.aic import survey as aic
+from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.model.aliases import ALIASES
 from dgdr_controller.profiler.workers import Answered, WorkerPool
 
@@ -78,7 +79,7 @@ def test_a_model_of_another_shape_has_no_stand_in(model: str) -> None:
 def test_every_stand_in_is_bundled_and_no_alias_is() -> None:
     [known] = [
         event.answer
-        for event in WorkerPool(preload=aic.PRELOAD).run(call, [partial(aic.models)], deadline_s=240)
+        for event in WorkerPool(preload=PRELOAD).run(call, [partial(aic.models)], deadline_s=240)
         if isinstance(event, Answered)
     ]
     assert set(ALIASES.values()) <= set(known)

@@ -1,4 +1,4 @@
-"""Rows as AIConfigurator 0.12 writes them (columns copied from its tables)."""
+"""Rows with the numbers and columns of AIConfigurator 0.12."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ AGGREGATED: dict[str, Any] = {
     "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.226, "tpot": 26.599, "tokens/s": 3563.045,
     "tokens/s/gpu": 890.761, "tokens/s/user": 37.596, "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1,
     "moe_ep": 1, "cp": 1, "kvcache": "bfloat16", "memory": 48.748, "ctx_tokens": 4000,
-    "_per_ops_source": {"mix_step": {"gemm": "silicon", "norm": "empirical"}},
+    "sources": ["empirical", "silicon"],
 }  # fmt: skip
 DISAGGREGATED: dict[str, Any] = {
     "concurrency": 224, "request_rate": 7.216, "ttft": 778.117, "tpot": 28.591, "tokens/s": 7215.56,
@@ -37,7 +37,8 @@ DISAGGREGATED: dict[str, Any] = {
 def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
     fields: dict[str, Any] = {
         "model": "Qwen/Qwen3-32B", "system": "h200_sxm", "backend": Backend.VLLM, "mode": mode, "total_gpus": 8,
-        "isl": 4000, "osl": 1000, "ttft": 2000.0, "itl": 30.0, "e2e_latency": None,
+        "gpus_per_node": 8, "usable_gib": 129.2,
+        "isl": 4000, "osl": 1000,
     }  # fmt: skip
     return Search(**(fields | other))
 
@@ -91,11 +92,11 @@ def test_equal_configurations_are_one_candidate() -> None:
     assert len(read_rows([AGGREGATED, again, other], search(), QWEN, "0.24.0", H200_MIB).candidates) == 2
 
 
-def test_one_token_of_output_is_counted_as_throughput() -> None:
-    row = AGGREGATED | {"tpot": 0.0, "tokens/s": 0.0, "request_rate": 0.0}  # as AIC writes it for osl 1
+def test_one_token_of_output_has_no_interval_between_tokens() -> None:
+    row = AGGREGATED | {"tpot": 0.0, "tokens/s": 278.887, "request_rate": 278.887}
     performance = read(row, search(osl=1)).numbers
     assert (performance.itl, performance.e2e) == (0, 344.226)
-    assert performance.tokens_per_s == performance.request_rate == pytest.approx(96 / 0.344226)
+    assert performance.tokens_per_s == performance.request_rate == 278.887
     assert performance.tokens_per_s_per_user == pytest.approx(1000 / 344.226)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dgdr_api.candidate import Candidate, Mode, Role, Worker
+from dgdr_api.candidate import Candidate, Parallelism, Role, Worker
 from dgdr_api.defaults import Cache, effective
 from dgdr_api.dgd import (
     GPU_RESOURCE,
@@ -106,30 +106,34 @@ class GraphRequest:
 
 
 def unrenderable(candidate: Candidate, gpus_per_node: int) -> str | None:
-    """Say why a candidate cannot be rendered, or None if it can.
+    """Say why a candidate cannot be rendered, or None if it can."""
+    engine = candidate.backend
+    reasons = (unrenderable_worker(engine, each.role, each.parallelism, gpus_per_node) for each in candidate.workers)
+    return next((reason for reason in reasons if reason), None)
+
+
+def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, gpus_per_node: int) -> str | None:
+    """Say why no worker of this shape can be rendered, or None if it can.
 
     What is rendered is tensor parallelism (of the experts too, in a mixture-of-experts model) and, aggregated,
     pipeline parallelism, within a node. That is what the flags of our tables express.
     """
-    return next(_obstacles(candidate, gpus_per_node), None)
+    return next(_obstacles(backend, role, shape, gpus_per_node), None)
 
 
-def _obstacles(candidate: Candidate, gpus_per_node: int) -> Iterator[str]:
-    hands_over = candidate.mode is Mode.AGGREGATED or ENGINES[candidate.backend].disaggregates_pipelines
-    for worker in candidate.workers:
-        shape = worker.parallelism
-        if shape.gpus > gpus_per_node:
-            yield f"one {worker.role} worker needs {shape.gpus} GPUs and a node has {gpus_per_node}"
-        if shape.dp > 1:
-            yield "attention data parallelism is not rendered yet"
-        if shape.moe_ep > 1:
-            yield "expert parallelism is not rendered yet"
-        if shape.cp > 1:
-            yield f"{candidate.backend} has no flag for context parallelism"
-        if shape.moe_tp not in (1, shape.tp):
-            yield "experts and attention have different tensor parallel sizes"
-        if shape.pp > 1 and not hands_over:
-            yield f"{candidate.backend} cannot hand over the KV cache of a pipeline"
+def _obstacles(backend: Backend, role: Role, shape: Parallelism, gpus_per_node: int) -> Iterator[str]:
+    if shape.gpus > gpus_per_node:
+        yield f"one {role} worker needs {shape.gpus} GPUs and a node has {gpus_per_node}"
+    if shape.dp > 1:
+        yield "attention data parallelism is not rendered yet"
+    if shape.moe_ep > 1:
+        yield "expert parallelism is not rendered yet"
+    if shape.cp > 1:
+        yield f"{backend} has no flag for context parallelism"
+    if shape.moe_tp not in (1, shape.tp):
+        yield "experts and attention have different tensor parallel sizes"
+    if shape.pp > 1 and role is not Role.AGGREGATED and not ENGINES[backend].disaggregates_pipelines:
+        yield f"{backend} cannot hand over the KV cache of a pipeline"
 
 
 def render(candidate: Candidate, request: GraphRequest, settings: Settings) -> DynamoGraphDeployment:
