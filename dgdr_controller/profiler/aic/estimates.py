@@ -37,8 +37,8 @@ def estimate_workers(wanted: Search) -> Workers:
     Raises:
         Exception: A fault of AIC; that it cannot model a request is no fault but an answer.
     """
-    task = _task(wanted)
     try:
+        task = _task(wanted)
         estimators = [_Estimator.of(task, wanted, role) for role in _PREFIXES[wanted.mode]]
         rows = {estimator.role: list(estimator.rows()) for estimator in estimators}
         for estimator in estimators:
@@ -61,14 +61,16 @@ class _Estimator:
         role: The role.
         database: AIC's performance data.
         settings: What AIC's task has worked out for its own sweep: parallelisms, precision, corrections.
-        obstacles: What kept parallelisms from being estimated.
+        failures: Of parallelisms that could not be estimated at all, one each.
+        gaps: The first operating point that lies outside of what was measured.
     """
 
     wanted: Search
     role: Role
     database: Any
     settings: Mapping[str, Any]
-    obstacles: list[Exception]
+    failures: list[Exception]
+    gaps: list[Exception]
 
     @classmethod
     def of(cls, task: Any, wanted: Search, role: Role) -> "_Estimator":
@@ -79,7 +81,7 @@ class _Estimator:
             settings = task.sweep_agg_kwargs(database=database)
         else:
             settings = task.sweep_disagg_kwargs(prefill_database=database, decode_database=database)
-        return cls(wanted, role, database, settings, [])
+        return cls(wanted, role, database, settings, [], [])
 
     @property
     def _prefix(self) -> str:
@@ -97,7 +99,7 @@ class _Estimator:
             try:
                 yield from self._rows_of(tuple(parallel))
             except Exception as error:  # noqa: BLE001 - "not divisible by" and the like come as any type
-                self.obstacles.append(error)
+                self.failures.append(error)
 
     def why_nothing(self) -> str:
         """Say why there is not one row.
@@ -105,12 +107,12 @@ class _Estimator:
         Raises:
             Exception: What AIC failed with, where that is a fault of it.
         """
-        errors = module("sdk.errors")
-        for obstacle in self.obstacles:
-            if errors.has_perf_data_not_available_cause(obstacle):
-                return " ".join(str(obstacle).split())
-        if self.obstacles and len(self.obstacles) == len(self.settings[f"{self._prefix}parallel_config_list"]):
-            raise self.obstacles[-1]
+        missing = module("sdk.errors").has_perf_data_not_available_cause
+        for error in (*self.gaps, *self.failures):
+            if missing(error):
+                return " ".join(str(error).split())
+        if self.failures and len(self.failures) == len(self.settings[f"{self._prefix}parallel_config_list"]):
+            raise self.failures[0]
         return f"no {self.role} worker on {self.wanted.total_gpus} GPUs has the memory for one request"
 
     def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
@@ -121,8 +123,8 @@ class _Estimator:
             for number, point in enumerate(points):
                 try:
                     summary = predict(point)
-                except missing as error:  # this point lies outside of what was measured
-                    self.obstacles.append(error)
+                except missing as error:
+                    self.gaps[:] = self.gaps or [error]
                     continue
                 if summary.check_oom() or summary.check_kv_cache_oom():
                     if number == 0:
