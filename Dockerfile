@@ -40,6 +40,7 @@ FROM build AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY api/ api/
 COPY dgdr_controller/ dgdr_controller/
+RUN test -s dgdr_controller/results/static/vendor/d3.min.js || { echo "run first: python3 hack/assets.py" >&2; exit 1; }
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-compile --no-deps --root /code /wheels/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code

@@ -26,6 +26,7 @@ from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.settings import Settings
 
 _WIDE = 200
@@ -38,6 +39,10 @@ _WIDE = 200
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Write dgd.yaml and results.json here."
 )
+@click.option(
+    "--report", "page", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page for the browser: chart, table, comparison, what-if, every DGD.",
+)  # fmt: skip
 @click.option("--gpu-sku", help="GPU, for example h200_sxm; stands before spec.hardware.gpuSku.")
 @click.option("--total-gpus", type=int, help="GPUs that may be used in all.")
 @click.option("--gpus-per-node", type=int, help="GPUs of one node.")
@@ -59,6 +64,7 @@ def plan(  # noqa: PLR0913 - one for each option
     source: str,
     name: str | None,
     output: Path | None,
+    page: Path | None,
     gpu_sku: str | None,
     total_gpus: int | None,
     gpus_per_node: int | None,
@@ -73,15 +79,18 @@ def plan(  # noqa: PLR0913 - one for each option
     settings = _settings()
     try:
         request = plan_request(read_request(source, name), hardware, model_cache)
-        if output is not None:
-            _make_folder(output)
+        _prepare(output, page)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)
         results, graph = _deployment(results, settings)
         if output is not None:
             _write(output, results, graph)
+        if page is not None:
+            _write_page(page, results, settings, console)
     except (UnreadableError, InvalidRequestError) as error:
         _fail(ExitCode.REQUEST_WRONG, str(error))
+    except MissingAssetError as error:
+        _fail(ExitCode.INTERNAL, str(error))
     except ProfilerError as error:
         _fail(error.exit_code, str(error), output)
     _print(form, results, graph)
@@ -95,14 +104,27 @@ def plan(  # noqa: PLR0913 - one for each option
         console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
 
 
-def _make_folder(output: Path) -> None:
+def _prepare(output: Path | None, page: Path | None) -> None:
+    """See that what is asked for can be written.
+
+    Raises:
+        MissingAssetError: The page cannot be made in this installation.
+    """
+    if output is not None:
+        _make_folder(output, "--output")
+    if page is not None:
+        require_assets()
+        _make_folder(page.parent, "--report")
+
+
+def _make_folder(output: Path, option: str) -> None:
     """Make the folder for the results now: who cannot write there should not wait for a search first."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise click.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from None
+        raise click.BadParameter(f"{output}: {error.strerror}", param_hint=option) from None
 
 
 def _deployment(results: Results, settings: Settings) -> tuple[Results, DynamoGraphDeployment | None]:
@@ -125,6 +147,11 @@ def _write(folder: Path, results: Results, graph: DynamoGraphDeployment | None) 
     """Write the files: all of them or none."""
     texts = {"dgd.yaml": dump_documents([graph.manifest()])} if graph else {}
     write_atomically(folder, texts | {"results.json": _results_text(results)})
+
+
+def _write_page(page: Path, results: Results, settings: Settings, console: Console) -> None:
+    write_atomically(page.parent, {page.name: report(results, settings)})
+    console.print(f"Written: {page}, to be opened in a browser", highlight=False, soft_wrap=True)
 
 
 def _print(form: str, results: Results, graph: DynamoGraphDeployment | None) -> None:

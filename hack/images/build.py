@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from hack.assets import AssetError, fetch
 from hack.cluster import docker
 from hack.cluster.progress import ClusterError, locked, step
 from hack.images import names
@@ -26,6 +27,10 @@ def build(target: Target) -> Path:
     Raises:
         ClusterError: It cannot be built here.
     """
+    try:
+        fetch()  # npm is here, not in the image
+    except AssetError as error:
+        raise ClusterError(str(error)) from None
     digest = content_hash(target)
     archive = names.archive(target, digest)
     if not archive.exists():

@@ -1,0 +1,61 @@
+"""What the page shows: the results, the deployment of every candidate, the defaults that a what-if falls back on."""
+
+import base64
+import gzip
+import json
+
+from dgdr_api.candidate import Outcome
+from dgdr_api.defaults import DEFAULT_ITL_MS, DEFAULT_TTFT_MS
+from dgdr_api.hardware import ValueSource
+from dgdr_api.names import GROUP, KIND
+from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.settings import Settings
+
+_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
+
+
+def content(results: Results, settings: Settings) -> str:
+    """Return the page's content as JSON. The same inputs give the same text."""
+    parts = {
+        "results": results.model_dump(mode="json", exclude_none=True),
+        "defaults": {"ttft": DEFAULT_TTFT_MS, "itl": DEFAULT_ITL_MS},
+        "request": _request(results),
+        "manifests": _packed(manifests(results, settings)),
+    }
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def manifests(results: Results, settings: Settings) -> dict[str, str]:
+    """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
+    identity = results.request
+    request = GraphRequest.of(identity.spec, identity.name, identity.namespace, None, results.model)
+    offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _NOT_OFFERED)
+    return {c.id: dump_documents([render(c, request, settings).manifest()]) for c in offered}
+
+
+def _packed(texts: dict[str, str]) -> str:
+    """Pack texts that are nearly the same: 1.6 MB of deployments become some 40 KB."""
+    return base64.b64encode(gzip.compress(json.dumps(texts).encode(), mtime=0)).decode()
+
+
+def _request(results: Results) -> dict[str, object]:
+    """Return the request to change for another workload, with the hardware that was given beside it."""
+    spec = results.request.spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    used = results.hardware
+    given: dict[str, object] = {}
+    if used.gpu_sku_source is ValueSource.COMMAND_LINE:
+        given["gpuSku"] = used.gpu_sku
+    for name, value in (("totalGpus", used.total_gpus), ("numGpusPerNode", used.num_gpus_per_node)):
+        if value.source is ValueSource.COMMAND_LINE:
+            given[name] = value.value
+    if given:
+        spec["hardware"] = {**(spec.get("hardware") or {}), **given}
+    namespace = {"namespace": results.request.namespace} if results.request.namespace else {}
+    return {
+        "apiVersion": f"{GROUP}/v1beta1",
+        "kind": KIND,
+        "metadata": {"name": results.request.name, **namespace},
+        "spec": spec,
+    }

@@ -1,0 +1,44 @@
+// The page: one state, and views that show it. A view changes the state through `update` alone.
+"use strict";
+(() => {
+  const dgdr = globalThis.dgdr;
+  const VIEWS = [dgdr.headline, dgdr.chart, dgdr.card, dgdr.compare, dgdr.table];
+  const PRICE = 3; // $ for a GPU and hour, to begin with: the reader knows better
+
+  function start(content) {
+    const { results } = content;
+    const budget = results.hardware.totalGpus.value;
+    // What the candidates cost in the results' own judgement stays: it knows of no other rules than these.
+    const judged = (goal, asked) => {
+      const judgement = dgdr.verdicts.judge(results.candidates, goal, budget);
+      if (!asked) return judgement;
+      const choice = results.candidates.find(({ id }) => id === results.selected);
+      const front = results.pareto.map((id) => results.candidates.find((c) => c.id === id));
+      return { ...judgement, choice, front, verdicts: new Map(results.candidates.map((c) => [c.id, c.verdict])) };
+    };
+    const state = {
+      results, defaults: content.defaults, request: content.request,
+      goal: results.goal, asked: true, judgement: judged(results.goal, true),
+      facts: { price: PRICE, budget }, axes: { x: "speed", y: "density" }, hidden: new Set(),
+      card: results.selected ?? results.candidates[0]?.id, compared: [],
+    };
+
+    function update(changes) {
+      const before = state.judgement.choice?.id;
+      Object.assign(state, changes);
+      if ("goal" in changes) {
+        state.judgement = judged(state.goal, state.asked);
+        if (state.card === before) state.card = state.judgement.choice?.id ?? state.card; // who looks at the winner goes on to
+      }
+      for (const view of VIEWS) view.render(state, update);
+    }
+
+    dgdr.whatif.start(state, update);
+    dgdr.chart.start(state, update);
+    dgdr.table.start(state, update);
+    update({});
+    document.body.dataset.ready = "true";
+  }
+
+  dgdr.source.content().then(start);
+})();
