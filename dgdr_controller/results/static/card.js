@@ -35,7 +35,7 @@
       const missed = value > target.value;
       const bar = element("div.bar", { role: "img", "aria-label": `${significant((value / target.value) * 100, 2)} % of the target` }, element("i"));
       bar.firstChild.style.width = `${Math.min(100, (value / target.value) * 100)}%`;
-      const limit = `${exact(target.value)} ms${target.explicit ? "" : " by default"}`;
+      const limit = `${exact(target.value)} ms${target.explicit ? "" : " (default)"}`;
       return element(missed ? "div.target.missed" : "div.target", {},
         element("span", {}, `${missed ? "✕" : "✓"} ${name} ${significant(value)} of ${limit}`), bar);
     });

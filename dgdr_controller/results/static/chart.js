@@ -94,11 +94,12 @@
     const svg = d3.create("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", "group")
       .attr("aria-label", `${upward.title} over ${across.title}: ${points.length} candidates, ${front.size} on the Pareto front`);
     axesOf(svg, { x, y, width, height, across, upward });
-    if (target) targetLine(svg, target, { x, width, height, across });
+    const label = target && targetLine(svg, target, { x, width, height, across });
     const line = envelope(points.filter((point) => point.front && isOffered(point.candidate)), across, upward, facts);
     svg.append("path").attr("class", "front").attr("d", d3.line((p) => p.x, (p) => p.y)
       .curve(across.best > 0 ? d3.curveStepBefore : d3.curveStepAfter)(line));
     marks(svg, points, state, new Set(line));
+    label?.raise();
     const tip = element("div.tip", { hidden: true });
     const had = view.plot.contains(document.activeElement);
     view.plot.replaceChildren(svg.node(), tip);
@@ -119,9 +120,10 @@
     const ticks = (axis, count) => axis.ticks(count).tickFormat((value) => dgdr.numbers.exact(value)).tickSizeOuter(0);
     const low = svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - MARGIN.bottom})`)
       .call(ticks(d3.axisBottom(x), few).tickSizeInner(-(height - MARGIN.top - MARGIN.bottom)).tickPadding(8));
-    if (across.log) thin(low, x);
-    svg.append("g").attr("class", "axis").attr("transform", `translate(${MARGIN.left},0)`)
+    if (across.log) thin(low, x, 38);
+    const side = svg.append("g").attr("class", "axis").attr("transform", `translate(${MARGIN.left},0)`)
       .call(ticks(d3.axisLeft(y), 6).tickSizeInner(-(width - MARGIN.left - MARGIN.right)).tickPadding(8));
+    if (upward.log) thin(side, y, 18);
     const better = ({ best }, more, less) => (best > 0 ? more : less);
     svg.append("text").attr("class", "title").attr("text-anchor", "end").attr("x", width - MARGIN.right).attr("y", height - 8)
       .text(`${across.title} – better ${better(across, "to the right →", "← to the left")}`);
@@ -130,12 +132,12 @@
   }
 
   // A logarithmic axis names more ticks than there is room for.
-  function thin(axis, x) {
-    let last = -Infinity;
+  function thin(axis, position, gap) {
+    let last = Infinity;
     axis.selectAll(".tick").each(function each(value) {
       const label = d3.select(this).select("text");
-      if (x(value) - last < 38) label.remove();
-      else if (label.text()) last = x(value);
+      if (Math.abs(position(value) - last) < gap) label.remove();
+      else last = position(value);
     });
   }
 
@@ -148,7 +150,7 @@
     svg.append("line").attr("class", explicit ? "target" : "target default").attr("x1", at).attr("x2", at)
       .attr("y1", MARGIN.top).attr("y2", bottom);
     const right = at < width * 0.7;
-    svg.append("text").attr("class", "target-label").attr("x", at + (right ? 6 : -6)).attr("y", bottom - 8)
+    return svg.append("text").attr("class", "target-label").attr("x", at + (right ? 6 : -6)).attr("y", bottom - 8)
       .attr("text-anchor", right ? "start" : "end").text(`${label}${explicit ? "" : " (default)"}`);
   }
 

@@ -61,7 +61,7 @@
   function against(value, target) {
     if (!target) return [];
     const missed = value > target.value;
-    const text = `${missed ? "over" : "within"} ${exact(target.value)}${target.explicit ? "" : " by default"}`;
+    const text = `${missed ? "over" : "within"} ${exact(target.value)} ms${target.explicit ? "" : ", the default"}`;
     return [" (", element(missed ? "span.bad" : "span.good", {}, `${missed ? "✕" : "✓"} ${text}`), ")"];
   }
 

@@ -15,7 +15,7 @@
       value: (c, { budget }) => c.performance.tokensPerS / budget,
     },
     cost: {
-      title: "$ per million output tokens", best: -1,
+      title: "$ per million output tokens", best: -1, log: true,
       value: (c, { price }) => (price * 1e6) / (c.performance.tokensPerSPerGpu * 3600),
     },
     speed: {

@@ -15,13 +15,18 @@
   // Python rounds what lies exactly between two decimals to the even one, JavaScript away from zero.
   function roundedHalfToEven(value, places) {
     const scale = 10 ** Math.abs(places);
-    const scaled = places < 0 ? value / scale : value * scale;
-    const lower = Math.floor(scaled);
-    if (scaled - lower === 0.5 && (places < 0 ? scaled * scale : scaled / scale) === value) {
-      const even = lower % 2 === 0 ? lower : lower + 1;
-      return places < 0 ? even * scale : even / scale;
-    }
-    return places < 0 ? Math.round(scaled) * scale : Number(value.toFixed(Math.min(places, 100)));
+    const halves = places < 0 ? value % scale === scale / 2 : /^50*$/.test(decimals(value, places + ALL).slice(places));
+    if (!halves) return places < 0 ? Math.round(value / scale) * scale : Number(value.toFixed(Math.min(places, MOST)));
+    const lower = Math.floor(places < 0 ? value / scale : value * scale);
+    const even = lower % 2 === 0 ? lower : lower + 1;
+    return places < 0 ? even * scale : even / scale;
+  }
+
+  const MOST = 100; // of decimals, in toFixed
+  const ALL = 30; // decimals that tell a number from every other of its size
+
+  function decimals(value, count) {
+    return value.toFixed(Math.min(count, MOST)).split(".")[1];
   }
 
   // Writes a number that a person wrote, as they wrote it.

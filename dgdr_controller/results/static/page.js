@@ -8,10 +8,10 @@
   function start(content) {
     const { results } = content;
     const budget = results.hardware.totalGpus.value;
-    // What the candidates cost in the results' own judgement stays: it knows of no other rules than these.
+    // For what was asked, the judgement that came with the results; where no performance is known, for anything.
     const judged = (goal, asked) => {
       const judgement = dgdr.verdicts.judge(results.candidates, goal, budget);
-      if (!asked) return judgement;
+      if (!asked && judgement.offered.length) return judgement;
       const choice = results.candidates.find(({ id }) => id === results.selected);
       const front = results.pareto.map((id) => results.candidates.find((c) => c.id === id));
       return { ...judgement, choice, front, verdicts: new Map(results.candidates.map((c) => [c.id, c.verdict])) };
@@ -30,7 +30,9 @@
         state.judgement = judged(state.goal, state.asked);
         if (state.card === before) state.card = state.judgement.choice?.id ?? state.card; // who looks at the winner goes on to
       }
+      const focused = selectorOf(document.activeElement);
       for (const view of VIEWS) view.render(state, update);
+      if (document.activeElement === document.body && focused) document.querySelector(focused)?.focus({ preventScroll: true });
     }
 
     dgdr.whatif.start(state, update);
@@ -38,6 +40,12 @@
     dgdr.table.start(state, update);
     update({});
     document.body.dataset.ready = "true";
+  }
+
+  // By what an element is found again once its view was drawn anew: whoever uses the keyboard stays where they are.
+  function selectorOf({ id, ariaLabel }) {
+    if (id) return `#${CSS.escape(id)}`;
+    return ariaLabel ? `[aria-label="${CSS.escape(ariaLabel)}"]` : "";
   }
 
   dgdr.source.content().then(start);

@@ -122,7 +122,7 @@
     const cells = COLUMNS.map((column) => {
       const value = (column.cell ?? column.value)(candidate, state);
       if (column.key === "engine") {
-        return element("td", {}, element("button.link", { type: "button", onclick: look }, element(`i.dot.${candidate.backend}`), value));
+        return element("td", {}, element("button.link", { type: "button", "aria-label": `${value}: look at ${id}`, onclick: look }, element(`i.dot.${candidate.backend}`), value));
       }
       if (column.key === "verdict") return element("td", {}, value && element(`span.badge.${value}`, {}, value));
       return element(column.number ? "td.number" : `td.${column.key}`, {}, String(value));

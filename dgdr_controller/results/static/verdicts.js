@@ -71,14 +71,15 @@
 
   // The targets written by the user that the choice misses, and the load that it does not serve, in plain words.
   function warnings({ choice, offered }, goal, hardware) {
-    if (!choice) return [];
+    if (!choice?.performance) return [];
     const found = [];
     const missed = targets(choice, goal)
       .map((each) => ({ ...each, lowest: Math.min(...offered.map(({ performance }) => performance[each.key])) }))
       .filter(({ value, target }) => value > target.value && target.explicit);
     if (missed.length) found.push(closest(missed, `${choice.backend} ${choice.mode}, ${shape(choice)}`, hardware));
     const share = served(choice, goal);
-    if (share < 1) found.push(shareServed(share, targets(choice, goal).some(({ target }) => target.explicit), goal, hardware));
+    const written = targets(choice, goal).some(({ target }) => target.explicit);
+    if (share < 1) found.push(shareServed(share, written, goal, hardware));
     return found;
   }
 

@@ -57,7 +57,7 @@
       Object.assign(form, original);
       fill();
       changed();
-    } }, "As asked");
+    } }, "Back to what was asked");
 
     function fill() {
       for (const { key, field } of fields) field.value = form[key] === undefined ? "" : exact(form[key]);
@@ -109,7 +109,7 @@
     byId("whatif").addEventListener("click", write);
     output.textContent = yaml();
     return element("div", { id: "workload", hidden: true },
-      element("p", {}, "Other lengths change every number: they take a new search. This request asks for it, with the targets above."),
+      element("p", {}, "Other lengths change every number: they take a new search. This request asks for it, with the targets above, and deploys nothing by itself."),
       element("div.fields", {},
         element("label", {}, "input tokens ", isl), element("label", {}, "output tokens ", osl),
         element("button", { type: "button", onclick: copied }, "Copy as kubectl apply"),
@@ -127,7 +127,7 @@
     return {
       ...request,
       metadata: { ...request.metadata, name: `${request.metadata.name.slice(0, LONGEST_NAME - suffix.length)}${suffix}` },
-      spec: { ...spec, workload: { ...load, isl, osl }, ...(wanted.length ? { sla: Object.fromEntries(wanted) } : {}) },
+      spec: { ...spec, autoApply: false, workload: { ...load, isl, osl }, ...(wanted.length ? { sla: Object.fromEntries(wanted) } : {}) },
     };
   }
 
