@@ -4,7 +4,10 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "page.html"
-_FETCHED = "vendor/d3.min.js"
+VENDOR = "vendor/"
+"""Where the files of others are; beside each is its licence."""
+
+_FETCHED = (f"{VENDOR}d3.min.js", f"{VENDOR}d3.LICENSE")
 
 
 class MissingAssetError(Exception):
@@ -31,4 +34,5 @@ def require_assets() -> None:
     Raises:
         MissingAssetError: It is not.
     """
-    read(_FETCHED)
+    for name in _FETCHED:
+        read(name)

@@ -6,7 +6,7 @@ import html
 import re
 
 from dgdr_controller.profiling.protocol import Results
-from dgdr_controller.results.assets import PAGE, read
+from dgdr_controller.results.assets import PAGE, VENDOR, read
 from dgdr_controller.results.content import content
 from dgdr_controller.settings import Settings
 
@@ -31,7 +31,7 @@ def report(results: Results, settings: Settings) -> str:
 
     def inline(link: re.Match[str]) -> str:
         kind = "style" if link["style"] else "script"
-        text = read(link[kind])
+        text = _licensed(link[kind])
         if _ENDS.search(text):
             raise ValueError(f"{link[kind]} holds what would end its element")
         hashes[kind].append(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
@@ -59,3 +59,11 @@ def report(results: Results, settings: Settings) -> str:
             raise ValueError(f"{PAGE} has no {mark}")
         page = f"{before}{text}{after}"
     return page
+
+
+def _licensed(name: str) -> str:
+    """Return a file of the page; others' with their licence, which has to be in every copy."""
+    text = read(name)
+    if not name.startswith(VENDOR):
+        return text
+    return f"/*\n{read(name.partition('.')[0] + '.LICENSE')}*/\n{text}"

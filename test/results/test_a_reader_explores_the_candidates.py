@@ -57,6 +57,8 @@ def test_every_candidate_is_a_point_and_the_dominated_ones_are_faint(show: Open,
     alternatives = {c.id for c in found.candidates if c.verdict and c.verdict.outcome is Outcome.ALTERNATIVE}
     assert dominated <= faint
     assert not alternatives & faint
+    missing = {c.id for c in found.candidates if c.verdict and c.verdict.outcome is Outcome.MISSES_TARGET}
+    assert missing <= faint
     kinds = points.evaluate_all("els => [...new Set(els.map(e => e.classList[1] + ' ' + e.classList[2]))]")
     assert len(kinds) == 6  # three engines in two modes
     forms = {
@@ -90,6 +92,7 @@ def test_the_keyboard_goes_along_the_front_looks_and_compares(show: Open, found:
     page.locator('.point[tabindex="0"]').focus()
     page.keyboard.press("ArrowLeft")
     there = page.evaluate("document.activeElement.dataset.id")
+    assert "tokens/s/GPU" in page.evaluate("document.activeElement.ariaLabel")
     assert there in found.pareto
     assert there != found.selected
     page.keyboard.press("Enter")

@@ -35,6 +35,7 @@ def test_only_the_scripts_of_the_page_may_run(found: Results) -> None:
     scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts]
     assert rules["script-src"].split() == hashes
+    assert "Permission to use, copy, modify" in scripts[0]
     assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)', text)
 
 

@@ -5,7 +5,7 @@
   const { byId, element } = dgdr.dom;
   const { METRICS, text } = dgdr.metrics;
   const { shape } = dgdr.verdicts;
-  const { isOffered } = dgdr.selection;
+  const { isOffered, meetsTargets } = dgdr.selection;
   const { d3 } = globalThis;
 
   const ACROSS = ["speed", "ttft", "itl", "e2e", "concurrency"];
@@ -35,7 +35,7 @@
         element("label", {}, "across ", select("across", ACROSS, state.axes.x, (x) => update({ axes: { ...state.axes, x } }))),
         element("label", {}, "a GPU costs $ ", price, " per hour")),
       legend, plot,
-      element("p.hint", {}, "Click a point to look at it. With the keyboard: ← → along the front, ↑ ↓ through all, Enter to look, C to compare."),
+      element("p.hint", {}, "The line is the Pareto front within the targets, dashed without them. Click a point to look at it. With the keyboard: ← → along the front, ↑ ↓ through all, Enter to look, C to compare."),
     );
     view = { state, update, plot, legend, current: undefined };
     new ResizeObserver(() => render(view.state)).observe(plot);
@@ -95,9 +95,14 @@
       .attr("aria-label", `${upward.title} over ${across.title}: ${points.length} candidates, ${front.size} on the Pareto front`);
     axesOf(svg, { x, y, width, height, across, upward });
     const label = target && targetLine(svg, target, { x, width, height, across });
-    const line = envelope(points.filter((point) => point.front && isOffered(point.candidate)), across, upward, facts);
-    svg.append("path").attr("class", "front").attr("d", d3.line((p) => p.x, (p) => p.y)
-      .curve(across.best > 0 ? d3.curveStepBefore : d3.curveStepAfter)(line));
+    const best = points.filter((point) => point.front && isOffered(point.candidate));
+    const meeting = best.filter((point) => meetsTargets(point.candidate, goal));
+    const whole = envelope(best, across, upward, facts);
+    const line = meeting.length ? envelope(meeting, across, upward, facts) : whole;
+    // Dashed, what the front would be without targets: one of the other axis may be in the way of a point.
+    const path = d3.line((p) => p.x, (p) => p.y).curve(across.best > 0 ? d3.curveStepBefore : d3.curveStepAfter);
+    svg.append("path").attr("class", "whole-front").attr("d", path(whole));
+    svg.append("path").attr("class", "front").attr("d", path(line));
     marks(svg, points, state, new Set(line));
     label?.raise();
     const tip = element("div.tip", { hidden: true });
@@ -131,12 +136,13 @@
       .text(`${upward.title} – better ${better(upward, "upward →", "← downward")}`);
   }
 
-  // A logarithmic axis names more ticks than there is room for.
+  // A logarithmic axis names more ticks than there is room for: 1, 2 and 5 of each decade stay, where it has several.
   function thin(axis, position, gap) {
+    const [low, high] = position.domain();
     let last = Infinity;
     axis.selectAll(".tick").each(function each(value) {
-      const label = d3.select(this).select("text");
-      if (Math.abs(position(value) - last) < gap) label.remove();
+      const round = high / low < 5 || ["1", "2", "5"].includes(value.toExponential()[0]);
+      if (!round || Math.abs(position(value) - last) < gap) d3.select(this).select("text").remove();
       else last = position(value);
     });
   }
@@ -169,13 +175,12 @@
       const { outcome } = judgement.verdicts.get(candidate.id) ?? {};
       return outcome === "misses-target" || !front ? "faint" : "strong";
     };
-    const label = ({ candidate }) => `${candidate.backend} ${candidate.mode}, ${shape(candidate)}: ${numbers(candidate).map((each) => each.join(" ")).join(", ")}`;
     svg.append("g").selectAll("path").data(points).join("path")
       .attr("d", (point) => d3.symbol(FORMS[point.candidate.backend] ?? d3.symbolDiamond, size(point))())
       .attr("transform", (point) => `translate(${point.x},${point.y})`)
       .attr("class", (point) => `point ${point.candidate.backend} ${MODES[point.candidate.mode]} ${line.has(point) ? "strong" : strength(point)}`)
       .attr("data-id", (point) => point.candidate.id)
-      .attr("role", "button").attr("tabindex", -1).attr("aria-label", label)
+      .attr("role", "button").attr("tabindex", -1)
       .on("focus", (_, point) => hover(point)).on("blur", () => hover(undefined)).on("keydown", key);
     const ring = (id, name, radius, letter) => {
       const point = points.find(({ candidate }) => candidate.id === id);
@@ -192,6 +197,11 @@
     const { facts } = view.state;
     const names = ["density", "speed", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
     return [...names.map((name) => [METRICS[name].title, text(name, candidate, facts)]), ["GPUs", String(candidate.gpus)]];
+  }
+
+  function spoken({ candidate }) {
+    const said = numbers(candidate).map(([name, value]) => `${value} ${name}`);
+    return `${candidate.backend} ${candidate.mode}, ${shape(candidate)}: ${said.join(", ")}`;
   }
 
   function pointAt(event) {
@@ -233,6 +243,7 @@
     view.plot.querySelectorAll('.point[tabindex="0"]').forEach((each) => each.setAttribute("tabindex", -1));
     const place = mark(id) ?? mark(view.points.at(-1).candidate.id);
     place.setAttribute("tabindex", 0);
+    place.setAttribute("aria-label", spoken(view.points.find(({ candidate }) => candidate.id === place.dataset.id)));
     view.current = place.dataset.id;
     if (focus) place.focus();
   }

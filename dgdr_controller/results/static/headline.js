@@ -49,7 +49,7 @@
       [", ITL ", strong(`${significant(itl)} ms`), ...against(itl, goal.itl)],
       goal.e2eLatency ? [", whole request ", strong(`${significant(e2e)} ms`), ...against(e2e, goal.e2eLatency)] : [],
     ];
-    const reason = judgement.verdicts.get(choice.id).reason;
+    const reason = judgement.verdicts.get(choice.id)?.reason ?? "the best of all candidates";
     return [
       title,
       element("p.lead", {}, how, ...numbers.flat(),

@@ -40,9 +40,8 @@
 
   // Says whether one is at least as good in everything and better in something.
   function dominates(one, other) {
-    const ours = ordered(one);
-    const theirs = ordered(other);
-    return ours.every((value, i) => value >= theirs[i]) && ours.some((value, i) => value > theirs[i]);
+    const [ours, theirs] = [ordered(one), ordered(other)];
+    return compared(ours, theirs) !== 0 && ours.every((value, i) => value >= theirs[i]);
   }
 
   // The candidates that no other dominates, by falling density.

@@ -20,13 +20,13 @@
     const offered = candidates.filter(isOffered);
     const choice = choose(offered, goal, budget);
     const best = front(offered, goal, budget);
-    const onFront = new Set(best.map(({ id }) => id));
+    const onFront = new Map(best.map((each) => [each, criteria(each, goal, budget)]));
     const verdictOn = (candidate) => {
       if (!isOffered(candidate)) return candidate.verdict;
       if (candidate === choice) return { outcome: "selected", reason: whySelected(choice, goal) };
       if (!meetsTargets(candidate, goal)) return { outcome: "misses-target", reason: howMissed(candidate, goal) };
-      if (onFront.has(candidate.id)) return { outcome: "alternative", reason: against(candidate, choice) };
-      return { outcome: "dominated", reason: dominator(candidate, best, goal, budget) };
+      if (onFront.has(candidate)) return { outcome: "alternative", reason: against(candidate, choice) };
+      return { outcome: "dominated", reason: dominator(criteria(candidate, goal, budget), onFront) };
     };
     const verdicts = new Map(candidates.map((candidate) => [candidate.id, verdictOn(candidate)]));
     return { choice, front: best, offered, verdicts };
@@ -61,9 +61,9 @@
     return parts.length ? `${parts.join(", ")} vs selected` : "as good as the selected one";
   }
 
-  function dominator(candidate, best, goal, budget) {
-    const measure = criteria(candidate, goal, budget);
-    const by = best.find((other) => dominates(criteria(other, goal, budget), measure));
+  // Names who is better; `onFront`: what its candidates are compared by.
+  function dominator(measure, onFront) {
+    const [by] = [...onFront].find(([, theirs]) => dominates(theirs, measure)) ?? [];
     return by
       ? `${by.id} (${by.mode}, ${shape(by)}) is at least as good in everything`
       : "equal to the selected one";
