@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
 from dgdr_api.conditions import exact, significant
 from dgdr_api.model import ApiModel
+from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection import choose, front, scale
 from dgdr_controller.profiler.verdicts import judge, warnings
 from dgdr_controller.profiling.protocol import Goal
@@ -107,3 +108,19 @@ def test_numbers_are_written_the_same(value: float, rules: Page) -> None:
 
 def test_what_has_no_end_is_written_the_same(rules: Page) -> None:
     assert rules.evaluate("() => dgdr.numbers.significant(1 / 0)") == significant(math.inf)
+
+
+def test_ties_go_to_fewer_gpus_then_aggregated(rules: Page, make_candidate: Any, plain_goal: Goal) -> None:
+    goal = plain_goal.model_copy(update={"objective": OptimizationType.THROUGHPUT})
+    small, large = make_candidate(tp=2, per_gpu=200), make_candidate(tp=4, per_gpu=100)
+    together = make_candidate(tp=2)
+    prefill = together.workers[0].model_copy(update={"role": Role.PREFILL, "parallelism": Parallelism(tp=1)})
+    decode = prefill.model_copy(update={"role": Role.DECODE})
+    apart = make_candidate(mode=Mode.DISAGGREGATED, workers=(prefill, decode), backend=Backend.SGLANG)
+    for pool in ([large, small], [apart, together]):
+        choice = choose(pool, goal, 8)
+        told = rules.evaluate(
+            "([all, goal]) => dgdr.selection.choose(all, goal, 8).id", [[*map(wire, pool)], wire(goal)]
+        )
+        assert choice == pool[1]
+        assert told == pool[1].id
