@@ -1,5 +1,6 @@
 """What tests of several folders share: strategies for candidates, a goal to judge them by."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiling.protocol import Goal, Target
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a script: interrupts are tested all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dgdr", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("dgdr")
@@ -27,6 +31,7 @@ def _worker(draw: st.DrawFn, role: Role) -> Worker:
         max_num_tokens=draw(st.integers(1, 20_000)),
         kv_cache_dtype=draw(st.sampled_from(KvCacheDtype)),
         memory_gib=draw(st.floats(1, 80)),
+        request_rate=draw(st.sampled_from([None, 0.5, 2.0, 7.5])),
     )
 
 
@@ -77,6 +82,7 @@ def _goal(draw: st.DrawFn) -> Goal:
         objective=draw(st.sampled_from(OptimizationType)),
         concurrency=draw(st.sampled_from([4.0, 100.0])) if load == "concurrency" else None,
         request_rate=draw(st.sampled_from([0.5, 20.0])) if load == "rate" else None,
+        autoscale=draw(st.sampled_from([False, False, True])),
     )
 
 

@@ -55,7 +55,8 @@ def test_choice_front_verdicts_and_warnings_are_the_same(
     asked, tried = data.draw(goals), data.draw(goals)
     drawn = data.draw(st.lists(candidates, min_size=1, max_size=14))
     pool = list({c.id: c for c in (scale(each, asked, BUDGET) for each in drawn)}.values())
-    goal = tried.model_copy(update={"concurrency": asked.concurrency, "request_rate": asked.request_rate})
+    kept = ("concurrency", "request_rate", "autoscale")
+    goal = tried.model_copy(update={name: getattr(asked, name) for name in kept})
     shown = judge(pool, asked, BUDGET, lambda _: None).candidates  # the page has the verdicts of what was asked
     told = rules.evaluate(JUDGE, [[wire(c) for c in shown], wire(goal), HARDWARE])
 

@@ -7,8 +7,8 @@
   const { shape, warnings } = dgdr.verdicts;
 
   const WHAT_IF =
-    "What if: judged by the targets and the objective below, from the candidates that this search found. " +
-    "A new search with them may find more.";
+    "What if: judged by the targets and the objective below. The search does not depend on them: its best for these " +
+    "is among its candidates.";
 
   const strong = (text) => element("strong", {}, text);
   const gpus = (count) => (count === 1 ? "1 GPU" : `${count} GPUs`);

@@ -11,22 +11,33 @@
   }
 
   function hasLoad(goal) {
-    return goal.concurrency !== undefined || goal.requestRate !== undefined;
+    return !goal.autoscale && (goal.concurrency !== undefined || goal.requestRate !== undefined);
   }
 
   // The share of the wanted load that the candidate serves, 0 to 1.
   function served({ performance }, goal) {
+    if (!hasLoad(goal)) return 1;
     if (goal.concurrency !== undefined) return Math.min(1, performance.concurrency / goal.concurrency);
     if (goal.requestRate !== undefined) return Math.min(1, performance.requestRate / goal.requestRate);
     return 1;
+  }
+
+  // Tokens/s/GPU where neither side waits for the other: each request takes its share of both.
+  function autoscaled({ performance, workers }) {
+    const seconds = workers
+      .filter(({ requestRate }) => requestRate)
+      .reduce((sum, { parallelism: { tp = 1, pp = 1, dp = 1, cp = 1 }, requestRate }) => sum + (tp * pp * dp * cp) / requestRate, 0);
+    const tokens = performance.tokensPerS / performance.requestRate;
+    return seconds ? tokens / seconds : performance.tokensPerSPerGpu;
   }
 
   // What two candidates are compared by; more is better in each.
   function criteria(candidate, goal, budget) {
     const loaded = hasLoad(goal);
     const { performance } = candidate;
+    const used = loaded ? candidate.gpus : budget;
     return {
-      density: performance.tokensPerS / (loaded ? candidate.gpus : budget),
+      density: goal.autoscale ? autoscaled(candidate) : performance.tokensPerS / used,
       speed: performance.tokensPerSPerUser,
       promptness: -performance.ttft,
       served: served(candidate, goal),
