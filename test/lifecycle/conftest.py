@@ -164,9 +164,13 @@ class Stage:
                 while not await self._answered(holds):  # noqa: ASYNC110 - another process makes it hold
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            raise AssertionError(
-                f"it does not come to hold; status: {json.dumps(await self.status())[:3000]}"
-            ) from None
+            raise AssertionError(f"it does not come to hold: {await self._objects()}") from None
+
+    async def _objects(self) -> str:
+        """Return what there is, in a few lines."""
+        job, output = await self.found(JOBS, "profile-qwen"), await self.found(CONFIG_MAPS, "dgdr-output-qwen")
+        metadata = {name: each and each["metadata"] for name, each in (("job", job), ("output", output))}
+        return f"status {json.dumps(await self.status())[:3000]}\nmetadata {json.dumps(metadata)[:3000]}"
 
     @staticmethod
     async def _answered(holds: Callable[[], Awaitable[bool]]) -> bool:
