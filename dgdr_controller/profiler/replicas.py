@@ -72,13 +72,15 @@ def _ranks(*keys: Numbers) -> Indices:
 
 
 def worth_showing(replicas: Replicas, wanted: Search) -> list[int]:
-    """Return the deployable replicas that no other one beats in everything, and samples of every shape's best.
+    """Return the replicas that no other one beats in everything, and samples of every shape's best.
 
     Whatever the objective and the targets, the best replica is among them: every rank of `selection` gets better with
-    TTFT, with ITL and with merit.
+    TTFT, with ITL and with merit. So is the best of those that can be deployed; the others show what is missed.
     """
     merits = merit(replicas.rate, replicas.concurrency, replicas.gpus, wanted)
-    kept = set(_front(np.flatnonzero(replicas.deployable).tolist(), replicas, merits))
+    kept = set(_front(range(merits.size), replicas, merits))
+    if not replicas.deployable.all():
+        kept.update(_front(np.flatnonzero(replicas.deployable).tolist(), replicas, merits))
     octaves = np.floor(_SAMPLES_PER_OCTAVE * np.log2(np.maximum(replicas.itl, 1e-3))).astype(np.int64)
     samples: dict[tuple[int, int], int] = {}
     for index in np.lexsort((replicas.ttft, -merits)).tolist():
