@@ -19,6 +19,7 @@ from dgdr_controller.profiling.protocol import Provenance, Results
 
 _FITS = "the smallest engine that the model fits in"
 _UNVERIFIED = "Nothing was simulated or measured: whether latency targets are met is unknown."
+_BY_NAME = "The size of the weights is taken from the model's name: its layers differ from each other."
 _BY_MEMORY = ("memory fit", "1")
 _REASONS = 3
 """Candidates whose reason is told in the warning; all of them have theirs in the results."""
@@ -94,7 +95,7 @@ def _by_memory(question: Question, found: Collected, losers: list[Candidate]) ->
         choice,
         pareto=(choice.id,),
         warnings=[ConfigurationWarning.not_simulated(model.name, "; ".join(why))],
-        notes=(*model.notes, _UNVERIFIED),
+        notes=(*model.notes, *([_BY_NAME] if model.weights is None and model.config.mixed else []), _UNVERIFIED),
     )
 
 

@@ -75,14 +75,16 @@ def _sizes(request: PlanRequest, model: Model) -> Iterator[Sized]:
 
 
 def _weights(model: Model) -> int:
-    """Return the bytes of the weights: of their files, where somebody has seen them.
+    """Return the bytes of the weights: of their files, where somebody has seen them, else from config or name.
 
     Raises:
-        NotDeployableError: Nobody has, and the config does not give them either.
+        NotDeployableError: None of these tells.
     """
     if model.weights is not None:
         return model.weights
     if model.config.mixed:
+        if (named := memory.weight_bytes_by_name(model.name, model.config)) is not None:
+            return named
         raise NotDeployableError(
             f"how much memory {model.name} takes does not follow from its config, whose layers differ from each other: "
             "mount the model with spec.modelCache, so that its files can be measured"

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, read_config
-from dgdr_controller.profiler.model.memory import GIB, fit, kv_bytes_per_token, parameters, weight_bytes
+from dgdr_controller.profiler.model.memory import (
+    GIB,
+    fit,
+    kv_bytes_per_token,
+    parameters,
+    weight_bytes,
+    weight_bytes_by_name,
+)
 
 DENSE: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32,
@@ -80,6 +87,22 @@ def test_quantised_weights_take_what_their_files_take(model: str, gib: float) ->
 def test_a_quantisation_has_its_width(quantisation: dict[str, Any] | None, size: float) -> None:
     content = DENSE | ({"quantization_config": quantisation} if quantisation else {})
     assert read_config(content).bytes_per_weight == size
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B", 120),
+        ("nvidia/Nemotron-H-8B-Base-8K", 8),
+        ("acme/hybrid-1.5b-instruct", 1.5),
+        ("acme/hybrid-v2b", None),
+        ("acme/80GB", None),
+    ],
+)
+def test_a_name_may_tell_the_size(name: str, billions: float | None) -> None:
+    plain, quantised = read_config(DENSE), read_config(DENSE | {"quantization_config": {"quant_method": "fp8"}})
+    expected = (None, None) if billions is None else (billions * 2e9, billions * 1.25e9)
+    assert (weight_bytes_by_name(name, plain), weight_bytes_by_name(name, quantised)) == expected
 
 
 def test_a_multimodal_models_text_part_is_read() -> None:

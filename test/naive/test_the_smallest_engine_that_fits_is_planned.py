@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,6 +119,8 @@ def test_a_model_whose_size_nobody_knows_is_not_guessed() -> None:
     with pytest.raises(NotDeployableError, match=r"mount the model with spec\.modelCache"):
         naive(request(), model(mixed), Backend.VLLM)
     assert naive(request(), model(mixed, 100), Backend.VLLM).gpus == 8
+    named = replace(model(mixed), name="acme/hybrid-70B")
+    assert naive(request(), named, Backend.VLLM).workers[0].parallelism.tp == 4
 
 
 SKUS = st.sampled_from([gpu.sku for gpu in GPUS if gpu.vendor == "nvidia"])

@@ -96,6 +96,24 @@ def at_least_as_good(ours: Row, row: Row, question: Search) -> bool:
 
 
 @pytest.mark.aic
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (
+            {"model": "meta-llama/Meta-Llama-3.1-70B", "total_gpus": 1},
+            "no aggregated worker of up to 1 GPUs has the mem",
+        ),
+        # AIC takes the native format; the engine's data for this GPU has no such matrix product.
+        ({"model": "deepseek-ai/DeepSeek-R1", "system": "a100_sxm", "total_gpus": 8}, "quant mode"),
+    ],
+)
+def test_nothing_found_has_a_reason(other: dict[str, Any], reason: str) -> None:
+    (found,) = asked(partial(search, wanted(Mode.AGGREGATED, Backend.VLLM, **other)))
+    assert not found.rows
+    assert reason in found.reason
+
+
+@pytest.mark.aic
 def test_no_row_needs_what_no_flag_can_say() -> None:
     found = asked(*(partial(search, wanted(mode, Backend.SGLANG)) for mode in Mode))
     columns = {"cp", "(p)cp", "(d)cp"}

@@ -107,13 +107,13 @@ class _Estimator:
         Raises:
             Exception: What AIC failed with, where that is a fault of it.
         """
-        missing = module("sdk.errors").has_perf_data_not_available_cause
+        missing = module("sdk.perf_database").has_perf_data_not_available_cause
         for error in (*self.gaps, *self.failures):
             if missing(error):
                 return " ".join(str(error).split())
         if self.failures and len(self.failures) == len(self.settings[f"{self._prefix}parallel_config_list"]):
             raise self.failures[0]
-        return f"no {self.role} worker on {self.wanted.total_gpus} GPUs has the memory for one request"
+        return f"no {self.role} worker of up to {self.wanted.total_gpus} GPUs has the memory for one request"
 
     def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
         config = self._config(parallel)

@@ -5,6 +5,7 @@ Counts of parameters follow from the shapes of a transformer's matrices; they ar
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 from dgdr_controller.profiler.model.config import ModelConfig
@@ -16,6 +17,8 @@ _ENGINE_BYTES = 2 * GIB
 """CUDA context, communication buffers and captured graphs of one GPU."""
 _ACTIVATION_COPIES = 6
 """Copies of a step's activations that live at once: residual, normed, queries to values, both halves of the gate."""
+_BILLIONS = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)[Bb](?![A-Za-z0-9])")
+_UNQUANTISED_BYTES = 2
 _KV_BYTES = 2
 """Of one number in the KV cache, unless it is quantised."""
 
@@ -44,6 +47,18 @@ def weight_bytes(config: ModelConfig) -> int:
     """Estimate the bytes of the weights: quantised layers, embeddings in 16 bits."""
     layers, embeddings = parameters(config)
     return math.ceil(layers * config.bytes_per_weight + embeddings * max(2.0, config.bytes_per_weight))
+
+
+def weight_bytes_by_name(name: str, config: ModelConfig) -> int | None:
+    """Estimate the bytes of the weights from the largest count in a model's name (``120B``); None without one.
+
+    For models whose layers are not all transformers. Not all of the weights of a quantised one are: a quarter more.
+    """
+    counts = [float(count) for count in _BILLIONS.findall(name)]
+    if not counts:
+        return None
+    quantised = config.bytes_per_weight < _UNQUANTISED_BYTES
+    return math.ceil(max(counts) * 1e9 * config.bytes_per_weight * (1.25 if quantised else 1))
 
 
 def kv_bytes_per_token(config: ModelConfig, tp: int, pp: int) -> int:
