@@ -10,7 +10,7 @@ from dgdr_controller.profiler.collect import Collected
 from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
-from dgdr_controller.profiler.notes import notes, search_warnings
+from dgdr_controller.profiler.notes import notes, out_of_reach, search_warnings
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.search import Survey
 from dgdr_controller.profiler.selection import scale
@@ -60,7 +60,7 @@ def answer(question: Question, found: Collected) -> Results:
         judgement.candidates,
         judgement.choice,
         pareto=tuple(c.id for c in judgement.pareto),
-        warnings=warnings(judgement, goal, budget, request.gpu.sku),
+        warnings=[*warnings(judgement, goal, budget, request.gpu.sku), *out_of_reach(judgement, goal, budget)],
         notes=tuple(notes(request, model, judgement)),
     )
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds
+from dgdr_api.candidate import Outcome
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds, significant
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.selection import missed_targets
+from dgdr_controller.profiler.selection import Criteria, meets_targets, missed_targets
 from dgdr_controller.profiler.verdicts import Judgement
-from dgdr_controller.profiling.protocol import Results, SearchOutcome, SearchReport
+from dgdr_controller.profiling.protocol import Goal, Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
 _ITL = "ITL is within 20 % of those samples in 56 % of cases."
 _ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
+_MUCH_BETTER = 1.1
 _EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
 
 
@@ -34,6 +36,25 @@ def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[
     idle = request.total_gpus - choice.gpus
     if idle and request.goal.concurrency is None and request.goal.request_rate is None:
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
+
+
+def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[RequestWarning]:
+    """Yield a warning where much better could be had from what engines can do and we do not render."""
+    choice = judgement.choice
+    unrendered = [
+        candidate
+        for candidate in judgement.candidates
+        if candidate.verdict and candidate.verdict.outcome is Outcome.NOT_RENDERABLE and meets_targets(candidate, goal)
+    ]
+    if choice is None or not unrendered:
+        return
+    best = max(unrendered, key=lambda candidate: Criteria.of(candidate, goal, budget).density)
+    ratio = Criteria.of(best, goal, budget).density / Criteria.of(choice, goal, budget).density
+    if ratio >= _MUCH_BETTER and best.verdict:
+        yield ConfigurationWarning.note(
+            f"{best.backend} {best.mode}, {best.shape}, is estimated to serve {significant(ratio, digits=2)} times the "
+            f"tokens/s within the targets, but cannot be deployed yet: {best.verdict.reason}"
+        )
 
 
 def search_warnings(reports: Iterable[SearchReport], model: Model) -> Iterator[RequestWarning]:

@@ -2,7 +2,7 @@
 
 A replica serves as many requests as the slower side lets through (rate matching). The losses of both sides and the
 wait for a prefill worker are AIC's figures (``_RATE_MATCH_*_DEGRADATION``, ``_AUTOSCALE_TTFT_CORRECTION_FACTOR``), so
-that the numbers are those that AIC would give.
+that the numbers are those that AIC would give (a test compares them).
 """
 
 from collections.abc import Iterator, Sequence
@@ -140,13 +140,12 @@ def _joined(parts: Sequence[Pairs]) -> Pairs:
     )
 
 
-def rows(pairs: Pairs, indices: Sequence[int], workers: Workers, osl: int) -> Iterator[Row]:
+def rows(pairs: Pairs, indices: Sequence[int], workers: Workers) -> Iterator[Row]:
     """Yield replicas as rows, columns named as in AIC's tables: ``(p)`` and ``(d)`` before those of a worker."""
     numbers: dict[str, Numbers] = {
         "ttft": pairs.replicas.ttft,
         "tpot": pairs.replicas.itl,
         "request_rate": pairs.served,
-        "tokens/s": pairs.served * osl,
         "concurrency": pairs.replicas.concurrency,
         "num_total_gpus": pairs.replicas.gpus,
     }
@@ -154,11 +153,11 @@ def rows(pairs: Pairs, indices: Sequence[int], workers: Workers, osl: int) -> It
         prefill = workers.rows[Role.PREFILL][int(pairs.prefill[index])]
         decode = workers.rows[Role.DECODE][int(pairs.decode[index])]
         yield {
-            **{key: round(float(column[index]), 3) for key, column in numbers.items()},
+            **{key: float(column[index]) for key, column in numbers.items()},
             **{f"(p){key}": prefill[key] for key in _WORKER},
             **{f"(d){key}": decode[key] for key in _WORKER},
-            "(p)request_rate": round(prefill["request_rate"] * PREFILL_SHARE, 3),
-            "(d)request_rate": round(decode["request_rate"] * DECODE_SHARE, 3),
+            "(p)request_rate": prefill["request_rate"] * PREFILL_SHARE,
+            "(d)request_rate": decode["request_rate"] * DECODE_SHARE,
             "(p)workers": int(pairs.counts[index, 0]),
             "(d)workers": int(pairs.counts[index, 1]),
             "sources": sorted({*prefill["sources"], *decode["sources"]}),

@@ -61,7 +61,7 @@ def merit(rate: Numbers, concurrency: Numbers, gpus: Numbers, wanted: Search) ->
 
 def _ranks(*keys: Numbers) -> Indices:
     """Return each element's place in the order by the first key, then the second, and so on."""
-    flat = [np.round(key.ravel(), 9) for key in keys]
+    flat = [_significant(key.ravel()) for key in keys]
     order = np.lexsort(flat[::-1])
     rises = np.zeros(order.size, dtype=np.int64)
     for key in flat:
@@ -69,6 +69,14 @@ def _ranks(*keys: Numbers) -> Indices:
     ranks = np.empty(order.size, dtype=np.int64)
     ranks[order] = np.cumsum(rises)
     return ranks.reshape(keys[0].shape)
+
+
+def _significant(values: Numbers) -> Numbers:
+    """Round to nine digits: what differs by less differs by the order of additions."""
+    with np.errstate(divide="ignore"):
+        magnitude = np.where(values == 0, 0, np.floor(np.log10(np.abs(values))))
+    scale = 10.0 ** (8 - magnitude)
+    return np.asarray(np.round(values * scale) / scale)
 
 
 def worth_showing(replicas: Replicas, wanted: Search) -> list[int]:

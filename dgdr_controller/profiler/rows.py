@@ -13,15 +13,13 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Perfo
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.profiler.search import Row, Search
+from dgdr_controller.profiler.space import STEP_MULTIPLE
 
 PROMPT_MARGIN_TOKENS = 1500
 """Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
 
 DECODE_STEP_TOKENS = 512
 """Least tokens of one step of a decode worker, as AIC assumes (``decode_max_num_tokens``)."""
-
-_STEP_MULTIPLE = 64
-"""Steps are rounded up to this: engines allocate in blocks of 16 to 64 tokens."""
 
 _MODES = {
     Mode.AGGREGATED: {Role.AGGREGATED: ""},
@@ -55,7 +53,6 @@ class _RowColumns(BaseModel):
     ttft: float = Field(gt=0)
     tpot: float = Field(ge=0)
     request_rate: float = Field(gt=0)
-    tokens_per_s: float = Field(alias="tokens/s", gt=0)
     concurrency: float = Field(gt=0)
     num_total_gpus: int
     ctx_tokens: int = 0
@@ -123,7 +120,7 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
         ),
         count=columns.workers,
         batch=columns.bs,
-        max_num_tokens=-(-step_tokens[role] // _STEP_MULTIPLE) * _STEP_MULTIPLE,
+        max_num_tokens=-(-step_tokens[role] // STEP_MULTIPLE) * STEP_MULTIPLE,
         kv_cache_dtype=KvCacheDtype.FP8 if columns.kvcache == "fp8" else KvCacheDtype.AUTO,
         memory_gib=columns.memory,
         request_rate=columns.request_rate,
@@ -136,8 +133,8 @@ def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
         ttft=whole.ttft,
         itl=whole.tpot,
         e2e=e2e,
-        tokens_per_s=whole.tokens_per_s,
-        tokens_per_s_per_gpu=whole.tokens_per_s / gpus,
+        tokens_per_s=whole.request_rate * osl,
+        tokens_per_s_per_gpu=whole.request_rate * osl / gpus,
         tokens_per_s_per_user=1000 / whole.tpot if whole.tpot else 1000 * osl / e2e,
         concurrency=whole.concurrency,
         request_rate=whole.request_rate,
@@ -170,6 +167,6 @@ def _spare_tokens(worker: Worker, mean: int, config: ModelConfig, vram_mib: int)
     if config.kv_values_per_token is None or worker.memory_gib is None:
         return shared
     value_bytes = 1 if worker.kv_cache_dtype is KvCacheDtype.FP8 else 2
-    shards = worker.parallelism.tp * worker.parallelism.pp
+    shards = min(worker.parallelism.tp, config.kv_heads) * worker.parallelism.pp  # ranks beyond the heads hold copies
     free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
     return shared + max(0, int(free_bytes * shards / (config.kv_values_per_token * value_bytes)))

@@ -63,7 +63,7 @@ class Workers:
 
     Attributes:
         rows: By role; empty: there is no replica.
-        reason: Why there is none.
+        reason: Why there is none, or what is missing.
         same_tp: Whether this prefill and this decode worker must have the same TP to exchange keys and values.
     """
 
@@ -74,7 +74,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: rows, possibly none, and why there are none."""
+    """What a search found: rows, possibly none, and why there are none or some are missing."""
 
     rows: list[Row]
     reason: str = ""

@@ -8,6 +8,9 @@ from dgdr_api.candidate import Role
 _STEPS = ((32, 1), (128, 4), (512, 8))
 """Batches up to the first number are looked at in steps of the second: 3 to 6 %, finer than estimates are true."""
 
+STEP_MULTIPLE = 64
+"""Tokens of a step are rounded up to this when it is deployed: engines allocate in blocks of 16 to 64 tokens."""
+
 _MOST_PROMPTS = 2
 _CHUNK_STEP, _CHUNK_LIMIT = 512, 8192
 """Tokens. Engine steps of more than the limit, or of more than two prompts, gain nothing and delay the others."""
@@ -27,16 +30,21 @@ class Point:
 
 
 def operating_points(role: Role, isl: int) -> Iterator[list[Point]]:
-    """Yield the points of each batch, by rising need of memory within a batch and from batch to batch.
-
-    A prefill worker takes one prompt at a time: more of them raise everybody's TTFT and hardly the throughput.
-    """
-    for batch in (1,) if role is Role.PREFILL else batches():
+    """Yield the points of each batch, by rising need of memory within a batch and from batch to batch."""
+    for batch in _prompts_at_once(isl) if role is Role.PREFILL else batches():
         yield (
             [Point(batch, chunk) for chunk in chunks(isl) if _balanced(batch, chunk, isl)]
             if (role is Role.AGGREGATED)
             else [Point(batch)]
         )
+
+
+def _prompts_at_once(isl: int) -> list[int]:
+    """Return how many prompts a prefill worker may take at once: several short ones fill a step as one long does."""
+    found = [1]
+    while 2 * found[-1] * isl <= _CHUNK_LIMIT:
+        found.append(2 * found[-1])
+    return found
 
 
 def batches() -> list[int]:
@@ -54,7 +62,11 @@ def chunks(isl: int) -> list[int]:
     """
     step = max(isl, _CHUNK_STEP)
     most = max(_CHUNK_LIMIT, _MOST_PROMPTS * isl)
-    return sorted({isl, _MOST_PROMPTS * isl, *range(step, most + 1, step)})
+    found: list[int] = []
+    for chunk in sorted({isl, _MOST_PROMPTS * isl, *range(step, most + 1, step)}):
+        if not found or chunk - found[-1] >= STEP_MULTIPLE:  # closer ones are deployed alike
+            found.append(chunk)
+    return found
 
 
 def _balanced(batch: int, chunk: int, isl: int) -> bool:

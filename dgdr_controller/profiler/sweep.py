@@ -1,5 +1,7 @@
 """One search, in a worker process: workers are estimated, put together to replicas, and the best are told."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dgdr_api.candidate import Mode, Parallelism, Role
@@ -23,11 +25,11 @@ def search(wanted: Search) -> Found:
         return Found([], workers.reason)
     rows = {role: _marked(found, role, wanted) for role, found in workers.rows.items()}
     if wanted.mode is Mode.AGGREGATED:
-        return _aggregated(rows[Role.AGGREGATED], wanted)
-    return _disaggregated(Workers(rows, same_tp=workers.same_tp), wanted)
+        return Found(_aggregated(rows[Role.AGGREGATED], wanted), workers.reason)
+    return _disaggregated(Workers(rows, workers.reason, same_tp=workers.same_tp), wanted)
 
 
-def _marked(rows: list[Row], role: Role, wanted: Search) -> list[Row]:
+def _marked(rows: Sequence[Row], role: Role, wanted: Search) -> list[Row]:
     """Say of each worker whether it can be deployed: engines have the flags, GPUs the memory."""
     shapes = {shape: Parallelism(**dict(zip(SHAPE, shape, strict=True))) for shape in set(map(shape_of, rows))}
     renderable = {
@@ -37,7 +39,7 @@ def _marked(rows: list[Row], role: Role, wanted: Search) -> list[Row]:
     return [{**row, "deployable": renderable[shape_of(row)] and row["memory"] <= wanted.usable_gib} for row in rows]
 
 
-def _aggregated(rows: list[Row], wanted: Search) -> Found:
+def _aggregated(rows: list[Row], wanted: Search) -> list[Row]:
     """An aggregated worker is a replica by itself."""
     numbers: dict[tuple[int, ...], int] = {}
     columns = ("ttft", "tpot", "request_rate", "concurrency", "num_total_gpus")
@@ -51,7 +53,7 @@ def _aggregated(rows: list[Row], wanted: Search) -> Found:
         gpus=gpus,
         deployable=np.array([row["deployable"] for row in rows]),
     )
-    return Found([rows[index] for index in worth_showing(replicas, wanted)])
+    return [rows[index] for index in worth_showing(replicas, wanted)]
 
 
 def _disaggregated(workers: Workers, wanted: Search) -> Found:
@@ -59,4 +61,4 @@ def _disaggregated(workers: Workers, wanted: Search) -> Found:
     if pairs is None:
         return Found([], f"{wanted.total_gpus} GPUs do not hold a prefill and a decode worker")
     kept = worth_showing(pairs.replicas, wanted)
-    return Found(list(pairing.rows(pairs, kept, workers, wanted.osl)))
+    return Found(list(pairing.rows(pairs, kept, workers)), workers.reason)

@@ -58,7 +58,7 @@ for ttft in (1e9, 2000, 400, 120, 50, 30):
         found = task.run()
     except RuntimeError:
         continue
-    rows += found[["ttft", "tpot", "tokens/s", "num_total_gpus"]].to_dict("records")
+    rows += found[["ttft", "tpot", "request_rate", "num_total_gpus"]].to_dict("records")
 print(json.dumps(rows))
 """
 
@@ -88,11 +88,69 @@ def test_nothing_that_its_own_sweep_finds_is_better(mode: Mode, backend: Backend
     assert not better
 
 
+# The rows of AIC's own sweep, each beside ours for the same parallelisms, batches and counts.
+BESIDE = """
+import json, logging, sys, warnings
+from dgdr_api.candidate import Mode, Role
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.aic.estimates import estimate_workers
+from dgdr_controller.profiler.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
+from dgdr_controller.profiler.search import SHAPE, Search
+from aiconfigurator.sdk.task_v2 import Task
+mode, backend = Mode(sys.argv[1]), sys.argv[2]
+model, system, isl, osl, gpus = "Qwen/Qwen3-30B-A3B", "h200_sxm", 1000, 300, 4
+roles = [(Role.PREFILL, "(p)"), (Role.DECODE, "(d)")] if mode is Mode.DISAGGREGATED else [(Role.AGGREGATED, "")]
+workers = ("prefill_", "decode_") if mode is Mode.DISAGGREGATED else ("",)
+names = dict(model_path=model, system_name=system, backend_name=backend, backend_version="current")
+rows = Task(serving_mode="disagg" if len(roles) == 2 else "agg", total_gpus=gpus, isl=isl, osl=osl, ttft=1e9,
+            tpot=[5, 8, 12, 20, 40], pareto_sweep=False, **{r + k: v for r in workers for k, v in names.items()},
+            **{(r or "agg_") + "cp_candidates": [1] for r in workers}).run().to_dict("records")
+estimates = estimate_workers(Search(model, system, Backend(backend), mode, gpus, 8, 129.0, isl, osl)).rows
+pairs = []
+for row in rows:
+    ours = []
+    for role, prefix in roles:
+        keys = [key for key in (*SHAPE, "bs", "ctx_tokens") if prefix + key in row]
+        ours += [each for each in estimates[role] if all(each[key] == row[prefix + key] for key in keys)]
+    if len(ours) != len(roles):
+        pairs.append(None)
+        continue
+    theirs = [row["ttft"], row["tpot"], row["request_rate"], row["concurrency"]]
+    memory = [row[prefix + "memory"] for _, prefix in roles]
+    if len(roles) == 2:
+        p, d = ours
+        n, m = row["(p)workers"], row["(d)workers"]
+        rate = min(p["request_rate"] * n * PREFILL_SHARE, d["request_rate"] * m * DECODE_SHARE)
+        mine = [p["ttft"] * QUEUED_TTFT, d["tpot"], rate, d["concurrency"] * m]
+    else:
+        mine = [ours[0][key] for key in ("ttft", "tpot", "request_rate", "concurrency")]
+    pairs.append([theirs + memory, mine + [each["memory"] for each in ours]])
+print(json.dumps(pairs))
+"""
+
+
+@pytest.mark.aic
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("backend", ["trtllm", "sglang"])
+def test_numbers_are_those_of_its_own_sweep(mode: Mode, backend: str) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-c", BESIDE, mode.value, backend], capture_output=True, text=True, check=True, timeout=300
+    )
+    pairs = json.loads(printed.stdout.splitlines()[-1])
+    assert len(pairs) > 5
+    assert None not in pairs
+    for theirs, mine in pairs:
+        assert mine == pytest.approx(theirs, rel=1e-3, abs=2e-3)
+
+
 def at_least_as_good(ours: Row, row: Row, question: Search) -> bool:
     """Rows are rounded to three digits, so a rate is known to a thousandth or so."""
-    served = {id(each): each["tokens/s"] * (question.total_gpus // each["num_total_gpus"]) for each in (ours, row)}
     faster = all(ours[key] <= row[key] + 0.001 for key in ("ttft", "tpot"))
-    return bool(faster and served[id(ours)] >= served[id(row)] * 0.998)
+    return bool(faster and _served(ours, question) >= _served(row, question) * 0.998)
+
+
+def _served(row: Row, question: Search) -> float:
+    return float(row["request_rate"] * (question.total_gpus // row["num_total_gpus"]))
 
 
 @pytest.mark.aic

@@ -17,9 +17,7 @@ from dgdr_controller.profiler.space import Point, operating_points
 _UNBOUNDED_MS = 1e9
 """Stands for "no target": AIC wants a number. Nothing that it is asked for here depends on targets."""
 
-_NUMBERS = ("ttft", "tpot", "concurrency", "request_rate", "tokens/s")
-_DIGITS = 3
-"""As in AIC's tables."""
+_NUMBERS = ("ttft", "tpot", "concurrency", "request_rate")
 
 _PREFIXES = {
     Mode.AGGREGATED: {Role.AGGREGATED: ""},
@@ -49,7 +47,8 @@ def estimate_workers(wanted: Search) -> Workers:
         if module("sdk.errors").is_expected_cli_error(error):
             return Workers({}, " ".join(str(error).split()))
         raise
-    return Workers(rows, same_tp=estimators[-1].same_tp)
+    lost = "; ".join(each.what_is_missing() for each in estimators if each.failures)
+    return Workers(rows, lost, same_tp=estimators[-1].same_tp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,9 @@ class _Estimator:
     @classmethod
     def of(cls, task: Any, wanted: Search, role: Role) -> "_Estimator":
         database = module("sdk.perf_database").get_database_view(
-            wanted.system, wanted.backend.value, VERSION_SLOT, database_mode=task.database_mode
+            *(wanted.system, wanted.backend.value, VERSION_SLOT),
+            database_mode=task.database_mode,
+            transfer_policy=task.transfer_policy,
         )
         if wanted.mode is Mode.AGGREGATED:
             settings = task.sweep_agg_kwargs(database=database)
@@ -114,6 +115,12 @@ class _Estimator:
         if self.failures and len(self.failures) == len(self.settings[f"{self._prefix}parallel_config_list"]):
             raise self.failures[0]
         return f"no {self.role} worker of up to {self.wanted.total_gpus} GPUs has the memory for one request"
+
+    def what_is_missing(self) -> str:
+        """Say which part of the search could not be done."""
+        tried = len(self.settings[f"{self._prefix}parallel_config_list"])
+        reason = " ".join(str(self.failures[0]).split()) or type(self.failures[0]).__name__
+        return f"{len(self.failures)} of {tried} {self.role} parallelisms were not estimated, the first: {reason}"
 
     def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
         config = self._config(parallel)
@@ -176,8 +183,7 @@ def _row(summary: Any, role: Role, config: Any, point: Point, osl: int) -> Row:
     if role is Role.AGGREGATED:
         values, sources = summary.get_result_dict(), summary.get_per_ops_source().values()
         if osl == 1:  # AIC counts decoded tokens only and says 0; the rate is Little's law
-            rate = 1000 * values["concurrency"] / values["ttft"]
-            values = {**values, "request_rate": rate, "tokens/s": rate}
+            values = {**values, "request_rate": 1000 * values["concurrency"] / values["ttft"]}
     else:
         values, sources = _phase(summary, role, config, point, osl), [_phase_sources(summary, role)]
     return {
@@ -191,8 +197,8 @@ def _row(summary: Any, role: Role, config: Any, point: Point, osl: int) -> Row:
         "bs": point.batch,
         "ctx_tokens": point.chunk,
         "num_total_gpus": config.total_gpus_per_worker,
-        **{key: round(float(values[key]), _DIGITS) for key in _NUMBERS},
-        "memory": round(float(summary.get_memory()["total"]), _DIGITS),
+        **{key: float(values[key]) for key in _NUMBERS},
+        "memory": float(summary.get_memory()["total"]),
         "sources": sorted({source for step in sources for source in step.values()}),
     }
 
@@ -211,7 +217,6 @@ def _phase(summary: Any, role: Role, config: Any, point: Point, osl: int) -> dic
         "tpot": latency / (osl - 1) if role is Role.DECODE and osl > 1 else 0.0,
         "concurrency": concurrency,
         "request_rate": rate,
-        "tokens/s": rate * osl,
     }
 
 
