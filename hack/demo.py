@@ -55,12 +55,23 @@ def demo() -> None:
         raise ClusterError(f"the request ended as {phase}; kubectl describe dgdr {_NAME}")
 
 
+def _install_graphs(cluster: Cluster) -> None:
+    """Apply Dynamo's CRD. kubectl looks first and creates then: of two that install at once, one comes too late."""
+    apply = ("apply", "-f", str(CHECKOUT / "hack" / "dynamo" / "crd.yaml"))
+    try:
+        kubectl(cluster, *apply)
+    except ClusterError as error:
+        if "AlreadyExists" not in str(error):
+            raise
+        kubectl(cluster, *apply)
+
+
 def install(cluster: Cluster, controller: str, profiler: str) -> None:
     """Install CRDs and controller, on a cluster of ours also GPUs and a Dynamo, which are not there."""
     if cluster.ours and cluster.node:
         offer_gpus(Client(cluster.kubeconfig), cluster.node, _GPUS)
     if cluster.ours:
-        kubectl(cluster, "apply", "-f", str(CHECKOUT / "hack" / "dynamo" / "crd.yaml"))
+        _install_graphs(cluster)
     if isinstance(cluster, Local):
         cluster.add(Component("dynamo", _stand_in(cluster)))
     program = kubectl_program()

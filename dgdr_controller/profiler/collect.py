@@ -9,7 +9,6 @@ from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.rows import read_rows
 from dgdr_controller.profiler.search import Found, Search
-from dgdr_controller.profiler.sweep import search as sweep
 from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
 from dgdr_controller.profiling.protocol import SearchOutcome, SearchReport
 
@@ -77,7 +76,7 @@ def collect(
 ) -> Collected:
     """Run the searches and read their rows. A search that fails is reported and costs only itself."""
     found: dict[Search, tuple[list[Candidate], SearchReport]] = {}
-    for event in pool.run(sweep, searches, deadline_s, until):
+    for event in pool.run(_search, searches, deadline_s, until):
         search = event.item
         match event:
             case Started():
@@ -94,6 +93,13 @@ def collect(
                 found[search] = [], _report(search, SearchOutcome.FAILED, reason)
         spectator(Progress(search, _state(found[search][1]), finished=True, seconds=event.seconds))
     return Collected([c for s in searches for c in found[s][0]], [found[s][1] for s in searches])
+
+
+def _search(wanted: Search) -> Found:
+    """Run in a worker. Only there is numpy needed: the controller's image has none."""
+    from dgdr_controller.profiler.sweep import search  # noqa: PLC0415
+
+    return search(wanted)
 
 
 def _report(search: Search, outcome: SearchOutcome, message: str, candidates: int = 0) -> SearchReport:

@@ -4,6 +4,7 @@ No database is loaded here: AIC's engine may start threads, and a process with t
 """
 
 import contextlib
+import importlib
 
 import yaml
 
@@ -15,6 +16,7 @@ if hasattr(yaml, "CSafeLoader"):
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment,misc]
 
 with contextlib.suppress(ModuleNotFoundError):  # the survey tells that AIC is not installed
+    importlib.import_module("dgdr_controller.profiler.sweep")
     module("sdk.task_v2")
     # Which versions of the data there are, over all systems: AIC keeps what it has worked out.
     for engine in ENGINES:
