@@ -50,3 +50,7 @@ class Settings(BaseSettings):
     """Profiling Jobs."""
     hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content
     """Secret with the key HF_TOKEN for gated models; deployments work without it."""
+    prometheus_endpoint: str = (
+        "http://prometheus-kube-prometheus-prometheus.monitoring.svc.cluster.local:9090"  # as the planner guide has it
+    )
+    """Where Dynamo's planner reads metrics."""

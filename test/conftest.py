@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
-from dgdr_api.v1beta1 import Backend, OptimizationType
+from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
+from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
+from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.profiling.protocol import Goal, Target
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a script: interrupts are tested all the same
@@ -22,10 +24,20 @@ POWERS = st.sampled_from([1, 2, 4, 8])
 
 
 @st.composite
+def _shape(draw: st.DrawFn) -> Parallelism:
+    """Dense, or a mixture of experts whose attention is in slices or copies, its experts whole or in slices."""
+    tp = draw(POWERS)
+    if draw(st.booleans()):
+        return Parallelism(tp=tp)
+    dp, experts = draw(POWERS), draw(st.sampled_from(["moe_tp", "moe_ep"]))
+    return Parallelism(tp=tp, dp=dp, **{experts: tp * dp})
+
+
+@st.composite
 def _worker(draw: st.DrawFn, role: Role) -> Worker:
     return Worker(
         role=role,
-        parallelism=Parallelism(tp=draw(POWERS)),
+        parallelism=draw(_shape()),
         count=1 if role is Role.AGGREGATED else draw(st.integers(1, 5)),
         batch=draw(st.integers(1, 512)),
         max_num_tokens=draw(st.integers(1, 20_000)),
@@ -84,6 +96,35 @@ def _goal(draw: st.DrawFn) -> Goal:
         request_rate=draw(st.sampled_from([0.5, 20.0])) if load == "rate" else None,
         autoscale=draw(st.sampled_from([False, False, True])),
     )
+
+
+@pytest.fixture(scope="session")
+def hardware() -> HardwareUsed:
+    """Four nodes of eight H200."""
+
+    def said(value: int) -> Resolved:
+        return Resolved(value=value, source=ValueSource.SPEC)
+
+    return HardwareUsed(
+        gpu_sku="h200_sxm",
+        gpu_sku_source=ValueSource.SPEC,
+        total_gpus=said(32),
+        num_gpus_per_node=said(8),
+        vram_mib=said(143_771),
+    )
+
+
+@pytest.fixture(scope="session")
+def graph_request(hardware: HardwareUsed) -> Any:
+    """Make what a deployment is rendered for; fields of the spec by name, others as they are called there."""
+
+    def make(
+        model: str = "org/m", uid: str | None = None, curves: Any = (), on: Any = None, **spec: Any
+    ) -> GraphRequest:
+        asked = DgdrSpec.model_validate({"model": "org/m"} | spec)
+        return GraphRequest("r", None, uid, asked, model, on or hardware, curves)
+
+    return make
 
 
 @pytest.fixture(scope="session")

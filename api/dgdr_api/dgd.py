@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from pydantic import Field, JsonValue
 
+from dgdr_api.gpus import Vendor
 from dgdr_api.model import ApiModel
 from dgdr_api.names import DGD_KIND, GROUP
 from dgdr_api.v1beta1 import ObjectMeta
@@ -15,7 +16,10 @@ from dgdr_api.v1beta1 import ObjectMeta
 GPU_RESOURCE = "nvidia.com/gpu"
 """Name of the extended resource that NVIDIA's device plugin offers."""
 
-ComponentType = Literal["frontend", "worker", "prefill", "decode"]
+GPU_RESOURCES: dict[Vendor, str] = {"nvidia": GPU_RESOURCE, "amd": "amd.com/gpu", "intel": "gpu.intel.com/xe"}
+"""The same of each vendor's plugin."""
+
+ComponentType = Literal["frontend", "worker", "prefill", "decode", "planner"]
 
 
 class EnvFromSecret(ApiModel):
@@ -59,11 +63,18 @@ class ClaimSource(ApiModel):
     read_only: bool
 
 
-class Volume(ApiModel):
-    """A volume of a pod."""
+class ConfigMapSource(ApiModel):
+    """A ConfigMap, each key a file."""
 
     name: str
-    persistent_volume_claim: ClaimSource
+
+
+class Volume(ApiModel):
+    """A volume of a pod: of one source."""
+
+    name: str
+    persistent_volume_claim: ClaimSource | None = None
+    config_map: ConfigMapSource | None = None
 
 
 class Container(ApiModel):
@@ -84,6 +95,10 @@ class PodSpec(ApiModel):
 
     containers: tuple[Container]
     volumes: tuple[Volume, ...] | None = None
+    affinity: dict[str, JsonValue] | None = None
+    """As core/v1 has it."""
+    tolerations: tuple[dict[str, JsonValue], ...] | None = None
+    """As core/v1 has them."""
 
 
 class PodMeta(ApiModel):
@@ -99,6 +114,16 @@ class PodTemplate(ApiModel):
     spec: PodSpec
 
 
+class Multinode(ApiModel):
+    """An engine that spans nodes: a pod on each of them."""
+
+    node_count: int = Field(ge=2)
+
+
+class ScalingAdapter(ApiModel):
+    """Lets the planner set the component's replicas; it is there or not, and says nothing more."""
+
+
 class Component(ApiModel):
     """One kind of process of the deployment."""
 
@@ -106,13 +131,19 @@ class Component(ApiModel):
     type: ComponentType
     replicas: int = Field(ge=1)
     runtime_version_override: str | None = None
+    shared_memory_size: str | None = None
+    """Size of /dev/shm, a quantity."""
+    multinode: Multinode | None = None
+    scaling_adapter: ScalingAdapter | None = None
     pod_template: PodTemplate
 
     @property
     def gpus(self) -> int:
-        """GPUs of all replicas."""
+        """GPUs of all replicas: a pod's, on each node of each replica."""
         resources = self.pod_template.spec.containers[0].resources
-        return self.replicas * int(resources.limits.get(GPU_RESOURCE, "0")) if resources else 0
+        limits = resources.limits if resources else {}
+        of_a_pod = sum(int(limits.get(name, "0")) for name in GPU_RESOURCES.values())
+        return self.replicas * (self.multinode.node_count if self.multinode else 1) * of_a_pod
 
 
 class DgdSpec(ApiModel):

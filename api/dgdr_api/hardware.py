@@ -35,3 +35,9 @@ class HardwareUsed(ApiModel):
     """GPUs of one node."""
     vram_mib: Resolved
     """Memory of one GPU in MiB."""
+    products: tuple[str, ...] = ()
+    """Product labels of its nodes, where the cluster has other GPUs too: pods must be kept to these nodes."""
+    rdma_resource: str | None = None
+    """Extended resource by which each of its nodes offers RDMA devices; None where there is none or it is unknown."""
+    multinode: bool = True
+    """Whether an engine may span nodes: Grove or LWS is installed. Without a cluster it is assumed."""

@@ -12,11 +12,10 @@ from rich.console import Console
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.conditions import ConfigurationWarning
-from dgdr_api.dgd import DynamoGraphDeployment
 from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
-from dgdr_controller.deployment.render import GraphRequest, render, version_note
+from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.explain import explain
@@ -27,6 +26,7 @@ from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.results import MissingAssetError, report, require_assets
+from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 
 _WIDE = 200
@@ -127,25 +127,23 @@ def _make_folder(output: Path, option: str) -> None:
         raise click.BadParameter(f"{output}: {error.strerror}", param_hint=option) from None
 
 
-def _deployment(results: Results, settings: Settings) -> tuple[Results, DynamoGraphDeployment | None]:
-    """Render the choice; add to the results what should be said about its images."""
+def _deployment(results: Results, settings: Settings) -> tuple[Results, Composed | None]:
+    """Compose the deployment of the choice; add to the results what should be said about it."""
     choice = results.choice
     if choice is None:
         return results, None
-    identity = results.request
-    request = GraphRequest.of(identity.spec, identity.name, identity.namespace, None, results.model)
-    if note := version_note(request, settings):
-        results = results.model_copy(update={"warnings": (*results.warnings, ConfigurationWarning.note(note))})
-    return results, render(choice, request, settings)
+    composed = compose(choice, graph_request(results), settings)
+    notes = (ConfigurationWarning.note(note) for note in composed.notes)
+    return results.model_copy(update={"warnings": (*results.warnings, *notes)}), composed
 
 
 def _results_text(results: Results) -> str:
     return results.model_dump_json(indent=1, exclude_none=True) + "\n"
 
 
-def _write(folder: Path, results: Results, graph: DynamoGraphDeployment | None) -> None:
+def _write(folder: Path, results: Results, graph: Composed | None) -> None:
     """Write the files: all of them or none."""
-    texts = {"dgd.yaml": dump_documents([graph.manifest()])} if graph else {}
+    texts = {"dgd.yaml": dump_documents(graph.documents)} if graph else {}
     write_atomically(folder, texts | {"results.json": _results_text(results)})
 
 
@@ -154,12 +152,12 @@ def _write_page(page: Path, results: Results, settings: Settings, console: Conso
     console.print(f"Written: {page}, to be opened in a browser", highlight=False, soft_wrap=True)
 
 
-def _print(form: str, results: Results, graph: DynamoGraphDeployment | None) -> None:
+def _print(form: str, results: Results, graph: Composed | None) -> None:
     if form == "json":
         click.echo(_results_text(results), nl=False)
     elif form == "yaml":
         if graph is not None:
-            click.echo(dump_documents([graph.manifest()]), nl=False)
+            click.echo(dump_documents(graph.documents), nl=False)
         for warning in results.warnings:
             click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
     else:

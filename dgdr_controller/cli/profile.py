@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from dgdr_api import InvalidRequestError
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.manifest import dump_documents
-from dgdr_controller.profiler.collect import Progress
+from dgdr_controller.profiler.collect import Progress, Step
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
 from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
@@ -29,6 +29,8 @@ from dgdr_controller.profiling.protocol import (
 
 _DEADLINE_S = 1680.0
 """Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""
+
+_PHASES = {Step.SURVEY: ProfilingPhase.INITIALIZING, Step.CURVES: ProfilingPhase.BUILDING_CURVES}
 
 
 @click.command()
@@ -81,9 +83,9 @@ class _Run:
 
     def __call__(self, progress: Progress) -> None:
         """Take a step of the search."""
-        if progress.search is None:
-            self._total = progress.total
-            self.tell(ProfilingPhase.INITIALIZING, progress.state, 0, self._total)
+        if isinstance(progress.search, Step):
+            self._total = progress.total or self._total
+            self.tell(_PHASES[progress.search], progress.state, sum(self._searches.values()), self._total)
             return
         self._searches[progress.search] = progress.finished
         done, search = sum(self._searches.values()), progress.search

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dgdr_controller.profiler.collect import Progress
+from dgdr_controller.profiler.collect import Progress, Step
 from dgdr_controller.profiler.search import Search
 
 
@@ -24,7 +24,7 @@ class ProgressDisplay:
             console=console,
             transient=False,
         )
-        self._tasks: dict[Search | None, TaskID] = {}
+        self._tasks: dict[Search | Step, TaskID] = {}
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -40,7 +40,7 @@ class ProgressDisplay:
     def __call__(self, progress: Progress) -> None:
         """Show one step."""
         search = progress.search
-        title = f"{search.backend} {search.mode}" if search else "simulator"
+        title = search.value if isinstance(search, Step) else f"{search.backend} {search.mode}"
         if not self._console.is_terminal:
             if progress.finished:
                 self._console.print(

@@ -10,6 +10,8 @@ from dgdr_controller.kinds import Node
 
 _PRODUCT = "nvidia.com/gpu.product"
 _MEMORY = "nvidia.com/gpu.memory"
+_RDMA = "rdma/"
+"""What the names begin with by which device plugins offer RDMA (k8s-rdma-shared-dev-plugin, network operator)."""
 _KEEPS_AWAY = {"NoSchedule", "NoExecute"}
 
 
@@ -24,6 +26,7 @@ class NodeGpus:
         count: Whole GPUs that pods can get.
         vram_mib: Memory of one in MiB, or None when no label says it.
         out: Why none of them can be used now, or empty.
+        rdma: Resource by which the node offers RDMA devices, or None.
     """
 
     node: str
@@ -32,6 +35,7 @@ class NodeGpus:
     count: int
     vram_mib: int | None
     out: str = ""
+    rdma: str | None = None
 
 
 def without_the_rest(node: dict[str, Any]) -> dict[str, Any]:
@@ -39,12 +43,13 @@ def without_the_rest(node: dict[str, Any]) -> dict[str, Any]:
     metadata, spec, status = (node.get(part) or {} for part in ("metadata", "spec", "status"))
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name in (_PRODUCT, _MEMORY)}
     kept = {name: metadata[name] for name in ("name", "uid", "resourceVersion") if name in metadata}
-    gpus = {name: value for name, value in (status.get("allocatable") or {}).items() if name == GPU_RESOURCE}
+    offered = (status.get("allocatable") or {}).items()
+    devices = {name: value for name, value in offered if name == GPU_RESOURCE or name.startswith(_RDMA)}
     ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
     return {
         "metadata": kept | {"labels": labels},
         "spec": {name: spec[name] for name in ("unschedulable", "taints") if name in spec},
-        "status": {"allocatable": gpus, "conditions": ready},
+        "status": {"allocatable": devices, "conditions": ready},
     }
 
 
@@ -62,7 +67,14 @@ def read_node(node: Node) -> NodeGpus | None:
         count=count,
         vram_mib=_whole(labels.get(_MEMORY, "0")) or None,
         out=_out(node, product),
+        rdma=_rdma(node),
     )
+
+
+def _rdma(node: Node) -> str | None:
+    """Return the resource by which a node offers RDMA; of several the first by name, so that nodes agree."""
+    offered = node.status.allocatable.items()
+    return min((name for name, count in offered if name.startswith(_RDMA) and _whole(count)), default=None)
 
 
 def _out(node: Node, product: str) -> str:

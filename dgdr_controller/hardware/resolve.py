@@ -18,12 +18,13 @@ class NotFoundError(Exception):
     """The hardware cannot be resolved now; nodes may still come. The message says what was looked for and found."""
 
 
-def resolve(spec: Hardware, nodes: Sequence[NodeGpus]) -> HardwareUsed:
+def resolve(spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True) -> HardwareUsed:
     """Return everything about the hardware, with sources.
 
     Args:
         spec: What the request says; never replaced.
         nodes: The cluster's nodes with GPUs.
+        multinode: Whether the cluster can run an engine over several nodes.
 
     Raises:
         InvalidRequestError: The request names an unknown GPU.
@@ -44,7 +45,22 @@ def resolve(spec: Hardware, nodes: Sequence[NodeGpus]) -> HardwareUsed:
             min((each.vram_mib for each in offered if each.vram_mib), default=None),
         )
         or Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE),
+        products=_products(offered, nodes),
+        rdma_resource=_common([each.rdma for each in offered]) if spec.rdma is not False else None,
+        multinode=multinode,
     )
+
+
+def _products(offered: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[str, ...]:
+    """Return the labels that tell the nodes that are meant from others; none where there are no others."""
+    wanted = {each.product for each in offered if each.product}
+    others = {each.product for each in nodes} - wanted
+    return tuple(sorted(wanted)) if others else ()
+
+
+def _common(resources: Sequence[str | None]) -> str | None:
+    """Return the resource that every node offers: a pod that asks for another one may find no place."""
+    return resources[0] if resources and len(set(resources)) == 1 else None
 
 
 def _first(written: int | None, discovered: int | None) -> Resolved | None:

@@ -11,6 +11,9 @@ def shown(hardware: HardwareUsed) -> HardwareStatus:
         vram_mb=hardware.vram_mib.value,
         num_gpus_per_node=hardware.num_gpus_per_node.value,
         total_gpus=hardware.total_gpus.value,
+        rdma_resource=hardware.rdma_resource,
+        gpu_products=hardware.products or None,
+        multinode=hardware.multinode,
         sources=HardwareSources(
             gpu_sku=hardware.gpu_sku_source,
             vram_mb=hardware.vram_mib.source,
@@ -36,6 +39,9 @@ def used(status: HardwareStatus | None) -> HardwareUsed | None:
         total_gpus=total,
         num_gpus_per_node=per_node,
         vram_mib=vram,
+        products=status.gpu_products or (),
+        rdma_resource=status.rdma_resource,
+        multinode=status.multinode is not False,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import unrenderable
+from dgdr_controller.deployment.render import Nodes, unrenderable
 from dgdr_controller.profiler.collect import Collected
 from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model.resolve import Model
@@ -67,7 +67,7 @@ def answer(question: Question, found: Collected) -> Results:
 
 def _hindrance(candidate: Candidate, request: PlanRequest) -> Verdict | None:
     """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
-    if reason := unrenderable(candidate, request.gpus_per_node):
+    if reason := unrenderable(candidate, Nodes.of(request.hardware)):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
     needed = max(worker.memory_gib or 0 for worker in candidate.workers)
     if needed > request.usable_gib:

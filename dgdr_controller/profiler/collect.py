@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dgdr_api.candidate import Candidate
@@ -26,12 +27,18 @@ class Pool(Protocol):
         ...
 
 
+class Step(StrEnum):
+    """What is done beside the searches."""
+
+    SURVEY = "simulator"
+    CURVES = "planner's curves"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a spectator of the search sees: one line for each search."""
+    """What a spectator of the search sees: one line for each search, and for each other step."""
 
-    search: Search | None
-    """None: the survey before the searches."""
+    search: Search | Step
     state: str
     finished: bool
     seconds: float = 0.0

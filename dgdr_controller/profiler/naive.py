@@ -47,15 +47,18 @@ def naive(request: PlanRequest, model: Model, backend: Backend) -> Candidate:
         backend: The engine.
 
     Returns:
-        A candidate without performance; it fits in one node and in the budget.
+        A candidate without performance; it fits in the budget, and in one node where that is possible.
 
     Raises:
         NotDeployableError: It does not fit; the message names the smallest number of GPUs that would do.
     """
     sized = list(_sizes(request, model))
-    within = [each for each in sized if each.shape.gpus <= min(request.gpus_per_node, request.total_gpus)]
+    affordable = [each for each in sized if each.shape.gpus <= request.total_gpus]
+    within = [each for each in affordable if each.shape.gpus <= request.gpus_per_node]
     # A pipeline keeps only one of its stages busy with a single request: it is for what fits no other way.
     preferred = [each for each in within if each.shape.pp == 1] or within
+    if not preferred and request.hardware.multinode:
+        preferred = affordable
     chosen = next((each for each in preferred if each.requests >= _COMFORT), None)
     chosen = chosen or max(preferred, key=lambda each: each.requests, default=None)
     if chosen is None:
@@ -154,6 +157,6 @@ def _too_big(request: PlanRequest, model: Model, sized: list[Sized]) -> str:
     if smallest is None:
         return f"{what}; no number of these GPUs would do"
     if smallest <= gpus:
-        spans = f"a node has {request.gpus_per_node}: engines that span nodes are not rendered yet"
-        return f"{what}; it takes {smallest} of them at once and {spans}"
+        spans = f"a node has {request.gpus_per_node}: an engine that spans nodes needs Grove or LWS"
+        return f"{what}; it takes {smallest} of them at once and {spans}, which this cluster does not have"
     return f"{what}; the smallest number of these GPUs that would do is {smallest}"

@@ -53,7 +53,7 @@ def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[Requ
     if ratio >= _MUCH_BETTER and best.verdict:
         yield ConfigurationWarning.note(
             f"{best.backend} {best.mode}, {best.shape}, is estimated to serve {significant(ratio, digits=2)} times the "
-            f"tokens/s within the targets, but cannot be deployed yet: {best.verdict.reason}"
+            f"tokens/s within the targets, but cannot be deployed: {best.verdict.reason}"
         )
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from dgdr_controller.profiler.aic import survey as aic
 from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.answer import Question, answer
-from dgdr_controller.profiler.collect import Collected, Pool, Progress, Reader, Spectator, collect
-from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
+from dgdr_controller.profiler.collect import Collected, Pool, Progress, Reader, Spectator, Step, collect
+from dgdr_controller.profiler.curves import with_curves
+from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.model import hub
 from dgdr_controller.profiler.model.resolve import Download, find_model
 from dgdr_controller.profiler.request import PlanRequest
@@ -55,18 +56,16 @@ def rapid(
         InterruptedRunError: Searches failed and the others found nothing: another run may.
         ProfilerError: The simulator itself does not work.
     """
-    if request.gpu.vendor != "nvidia":
-        raise NotDeployableError(f"deployments on {request.gpu.vendor} GPUs ({request.gpu.sku}) are not rendered yet")
     pool = pool or WorkerPool(preload=PRELOAD)
     with tempfile.TemporaryDirectory(prefix="dgdr-") as scratch:
-        spectator(Progress(None, "loading the simulator", finished=False))
+        spectator(Progress(Step.SURVEY, "loading the simulator", finished=False))
         begun = time.monotonic()
         model, known = find_model(
             request.model, request.cache, partial(_survey, pool, request), Path(scratch), download
         )
         searched = scope(request, model, known)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
-        spectator(Progress(None, ready, finished=True, seconds=seconds, total=len(searched.searches)))
+        spectator(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
         reader = Reader(model.config, dict(known.databases), request.vram_mib)
         found = collect(pool, searched.searches, reader, spectator, deadline_s, until)
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
@@ -74,7 +73,8 @@ def rapid(
         reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)
         raise InterruptedRunError(f"no search came to an answer: {reasons}")
     question = Question(request, model, known, searched.engines)
-    return answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
+    results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
+    return with_curves(results, searched.searches, pool, spectator) if request.goal.autoscale else results
 
 
 def _survey(pool: Pool, request: PlanRequest, folder: Path | None) -> Survey:

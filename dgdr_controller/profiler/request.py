@@ -143,11 +143,7 @@ def _target(value: Value[float] | None) -> Target | None:
 
 def _not_planned_yet(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     """Refuse what would change the deployment and is not rendered: a plan that ignores it would be a wrong one."""
-    applied = effective(request.spec)
     asked: Mapping[str, bool] = {
-        "spec.features.planner": applied.planner,
-        "spec.features.kvRouter": applied.kv_router,
-        "spec.features.mocker": applied.mocker,
         "spec.overrides.dgd": bool(request.spec.overrides and request.spec.overrides.dgd),
     }
     return [

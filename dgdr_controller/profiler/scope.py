@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads
 from dgdr_controller.profiler.model.resolve import Model
@@ -91,7 +92,7 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         backend=engine,
         mode=mode,
         total_gpus=request.total_gpus,
-        gpus_per_node=request.gpus_per_node,
+        nodes=Nodes.of(request.hardware),
         usable_gib=request.usable_gib,
         isl=goal.isl,
         osl=goal.osl,

@@ -6,6 +6,7 @@ from typing import Any
 
 from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes
 
 ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
 """Every concrete backend, in the order in which they are searched and listed."""
@@ -30,7 +31,7 @@ class Search:
         model: What the simulator loads: an id of its own, or a folder.
         system: The simulator's name of the GPU system.
         total_gpus: The budget.
-        gpus_per_node: GPUs of one node.
+        nodes: What the nodes allow.
         usable_gib: Memory of one GPU that an engine may use.
         isl: Mean input length in tokens.
         osl: Mean output length in tokens.
@@ -44,7 +45,7 @@ class Search:
     backend: Backend
     mode: Mode
     total_gpus: int
-    gpus_per_node: int
+    nodes: Nodes
     usable_gib: float
     isl: int
     osl: int

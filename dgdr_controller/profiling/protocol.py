@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from dgdr_api.candidate import Candidate, Mode, Performance
 from dgdr_api.conditions import RequestWarning
+from dgdr_api.curves import WorkerCurve
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import Backend, DgdrSpec, DynamoGraphDeploymentRequest, OptimizationType
@@ -155,6 +156,8 @@ class Results(ApiModel):
     """Id of the chosen candidate; None when nothing can be deployed."""
     warnings: tuple[RequestWarning, ...] = ()
     searches: tuple[SearchReport, ...] = ()
+    curves: tuple[WorkerCurve, ...] = ()
+    """For the planner: how fast the workers of its candidates are at other loads."""
     provenance: Provenance
 
     @model_validator(mode="after")

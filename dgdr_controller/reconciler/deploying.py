@@ -6,7 +6,7 @@ from typing import Any
 from dgdr_api.conditions import DeploymentReady
 from dgdr_api.names import ANNOTATION_CANDIDATE, dgd_name
 from dgdr_api.v1beta1 import DeploymentInfo, Phase
-from dgdr_controller.kinds import Graph
+from dgdr_controller.kinds import GRAPHS, Graph
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter, start_over
 from dgdr_controller.reconciler.world import World
 
@@ -23,16 +23,43 @@ def deploying(world: World) -> Decision:
         return _make(world)
     if conflict := _conflict(world, graph):
         return conflict
+    handed_over = _hand_over(world, graph)
     if is_healthy(graph):
         return Decision(
             enter(world, Phase.DEPLOYED, DeploymentReady.ready(name), deployment_info=info(graph)),
+            ensure=handed_over,
             events=[Event("DeploymentReady", DeploymentReady.ready(name).message)],
         )
     told = world.condition(DeploymentReady.TYPE)
     was_healthy = told is not None and told.reason == DeploymentReady.degraded("").reason
     state = graph.status.state
     waiting = DeploymentReady.degraded(state) if was_healthy else DeploymentReady.in_progress(name, state)
-    return Decision(enter(world, Phase.DEPLOYING, waiting, deployment_info=info(graph)))
+    return Decision(enter(world, Phase.DEPLOYING, waiting, deployment_info=info(graph)), ensure=handed_over)
+
+
+def _hand_over(world: World, graph: Graph) -> list[Ensure]:
+    """Let what the deployment mounts go with the deployment, which outlives the request."""
+    owner = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind, "name": graph.metadata.name}
+    return [
+        Ensure(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": each.metadata.name,
+                    "namespace": each.metadata.namespace,
+                    "labels": each.metadata.labels,
+                    "annotations": each.metadata.annotations,
+                    # No controller: that of the request made it, and proves so by its annotation.
+                    "ownerReferences": [owner | {"uid": graph.metadata.uid}],
+                },
+                "data": each.data,
+            },
+            How.APPLY,
+        )
+        for each in world.mounted
+        if world.owns(each.metadata) and graph.metadata.uid not in {o.uid for o in each.metadata.owner_references}
+    ]
 
 
 def deployed(world: World) -> Decision:

@@ -1,10 +1,12 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from dgdr_api.candidate import Candidate, Outcome, Source
 from dgdr_api.conditions import (
     ConfigurationWarning,
+    DeploymentReady,
     Profiling,
     ProfilingComplete,
     RequestWarning,
@@ -13,15 +15,16 @@ from dgdr_api.conditions import (
     of_warning,
     significant,
 )
-from dgdr_api.dgd import DynamoGraphDeployment
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
-from dgdr_controller.deployment.render import GraphRequest, render, version_note
+from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiling.builder import owner_reference
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.profiling.protocol import Results
-from dgdr_controller.reconciler.decision import Decision, Event, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Manifest, enter
 from dgdr_controller.reconciler.world import World
 
 _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
@@ -51,8 +54,8 @@ def generate(world: World, output: Output) -> Decision:
     # One that is asked for and cannot be had is not answered with another one: Ready says so.
     applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
     choice = asked or choice
-    graph = graph_of(world, choice, results)
-    told = [of_warning(each) for each in _merged(world, results)]
+    made = composed(world, choice, results)
+    told = [of_warning(each) for each in _merged(results, made.notes)]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
     status = enter(
@@ -61,13 +64,14 @@ def generate(world: World, output: Output) -> Decision:
         *(Profiling.completed(), done, generated, *told),
         profiling_phase=None,
         profiling_progress=None,
-        dgd_name=graph.metadata.name,
+        dgd_name=made.graph["metadata"]["name"],
         deployment_info=None,  # of one that was made by hand before; what is asked for now is made
-        profiling_results=_results(world, choice, results, graph),
+        profiling_results=_results(world, choice, results, made),
     )
     return Decision(
         shortened(status),
-        annotations={ANNOTATION_GENERATED: dump_documents([graph.manifest()])},
+        ensure=[Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps],
+        annotations={ANNOTATION_GENERATED: dump_documents([made.graph])},
         events=[
             Event("SpecGenerated", generated.message),
             *(Event(each.type, each.message, warning=True) for each in told),
@@ -85,20 +89,24 @@ def wanted(world: World, results: Results) -> Candidate | None:
     return next((each for each in offered if each.id == asked), None)
 
 
-def graph_of(world: World, candidate: Candidate, results: Results) -> DynamoGraphDeployment:
-    """Render the deployment of a candidate for this request."""
-    return render(candidate, _graph_request(world, results), world.settings)
+def composed(world: World, candidate: Candidate, results: Results) -> Composed:
+    """Compose the deployment of a candidate for this request."""
+    asked = world.request.metadata
+    request = GraphRequest(
+        asked.name,
+        asked.namespace,
+        asked.uid,
+        world.request.spec,
+        results.model,
+        results.hardware,
+        results.curves,
+    )
+    return compose(candidate, request, world.settings)
 
 
-def _graph_request(world: World, results: Results) -> GraphRequest:
-    metadata, spec = world.request.metadata, world.request.spec
-    return GraphRequest.of(spec, metadata.name, metadata.namespace, metadata.uid, results.model)
-
-
-def _merged(world: World, results: Results) -> list[RequestWarning]:
+def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
     """Return one warning of each type: conditions have one place for each."""
-    note = version_note(_graph_request(world, results), world.settings)
-    warnings = [*results.warnings, *([ConfigurationWarning.note(note)] if note else [])]
+    warnings = [*results.warnings, *map(ConfigurationWarning.note, notes)]
     by_type = {
         type_: [w.message for w in warnings if w.type == type_]
         for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)
@@ -106,13 +114,19 @@ def _merged(world: World, results: Results) -> list[RequestWarning]:
     return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
 
 
-def _results(world: World, choice: Candidate, results: Results, graph: DynamoGraphDeployment) -> ProfilingResults:
+def _owned(world: World, config_map: Manifest) -> Manifest:
+    """Let a ConfigMap go with the request; once the deployment is there, with that."""
+    metadata = config_map["metadata"] | {"ownerReferences": [owner_reference(world.request)]}
+    return config_map | {"metadata": metadata}
+
+
+def _results(world: World, choice: Candidate, results: Results, made: Composed) -> ProfilingResults:
     before = world.status.profiling_results
     front = [c for c in results.candidates if c.id in results.pareto and c.id != choice.id]
     shown = [choice, *front][:MAX_PARETO]
     provenance = results.provenance
     return ProfilingResults(
-        selected_config=graph.manifest(),
+        selected_config=made.graph,
         pareto=tuple(_point(world, candidate, results) for candidate in shown),
         start_time=before.start_time if before else None,
         completion_time=(before.completion_time if before else None) or world.now,
@@ -134,7 +148,7 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
         numbers["meets_sla"] = results.goal.is_met_by(performance)
     return ParetoItem(
         id=candidate.id,
-        config=graph_of(world, candidate, results).manifest(),
+        config=composed(world, candidate, results).graph,
         backend=candidate.backend,
         mode=candidate.mode.value,
         parallelization=candidate.shape,

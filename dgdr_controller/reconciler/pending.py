@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dgdr_api.conditions import Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
+from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_api.validation import validate
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
@@ -30,7 +30,7 @@ def pending(world: World) -> Decision:
     if errors := validate(request):
         return _invalid(world, errors)
     try:
-        hardware = resolve(request.spec.hardware or Hardware(), world.nodes)
+        hardware = resolve(request.spec.hardware or Hardware(), world.nodes, multinode=world.multinode)
     except InvalidRequestError as error:
         return _invalid(world, error.errors)
     except NotFoundError as error:
@@ -50,7 +50,7 @@ def pending(world: World) -> Decision:
             profiling_phase=ProfilingPhase.INITIALIZING,
             profiling_results=ProfilingResults(start_time=world.now),
         ),
-        ensure=job_objects(run),
+        ensure=job_objects(world, run),
         annotations=_retried(world),
         events=[Event("ProfilingJobCreated", "Profiling job created")],
     )
@@ -71,16 +71,38 @@ def _retried(world: World) -> dict[str, str | None]:
     return {ANNOTATION_RETRIED: retry} if retry != world.annotation(ANNOTATION_RETRIED) else {}
 
 
-def job_objects(run: Run) -> list[Ensure]:
+def job_objects(world: World, run: Run) -> list[Ensure]:
     """Return the objects of a run, the Job last: when it is there, everything is."""
     return [
         Ensure(builder.input_config_map(run), How.CREATE),
-        Ensure(builder.output_config_map(run), How.APPLY),
+        output_map(world, run, seen_jobs(world)),
         Ensure(builder.service_account(run), How.APPLY),
         Ensure(builder.role(run), How.APPLY),
         Ensure(builder.role_binding(run), How.APPLY),
         Ensure(builder.job(run), How.CREATE, refused=Profiling),
     ]
+
+
+def seen_jobs(world: World) -> list[str]:
+    """Return the UIDs of this run's Jobs, which the output's ConfigMap remembers: a count would miss a crash."""
+    annotations = world.output_map.metadata.annotations if world.output_map else {}
+    return [uid for uid in annotations.get(ANNOTATION_JOB_UID, "").split(",") if uid]
+
+
+def output_map(world: World, run: Run, jobs: Sequence[str]) -> Ensure:
+    """Return the ConfigMap of the output, with the Jobs that there have been.
+
+    One that is there is changed only as it was seen: who has not heard of a Job yet must not strike it off.
+    """
+    manifest, known = builder.output_config_map(run), world.output_map
+    if jobs:
+        manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] = ",".join(jobs)
+    if known is None:
+        return Ensure(manifest, How.CREATE)
+    inputs = known.metadata.annotations.get(ANNOTATION_INPUTS, run.inputs)
+    manifest["metadata"]["annotations"][ANNOTATION_INPUTS] = inputs
+    manifest["metadata"]["resourceVersion"] = known.metadata.resource_version
+    return Ensure(manifest, How.APPLY)
 
 
 def _left_over(world: World, run: Run) -> Decision | None:

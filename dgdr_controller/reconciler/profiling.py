@@ -4,18 +4,17 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from dgdr_api.conditions import Profiling
-from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
+from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import ContainerStatus, Job, Pod
-from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import PROFILER, Run
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.profiling.protocol import RunState, RunStatus
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Remove, enter, start_over
+from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter, start_over
 from dgdr_controller.reconciler.generate import generate
-from dgdr_controller.reconciler.pending import job_objects
+from dgdr_controller.reconciler.pending import job_objects, output_map, seen_jobs
 from dgdr_controller.reconciler.world import World
 
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -85,7 +84,7 @@ def profiling(world: World) -> Decision:
         return _without_job(world)
     if in_the_way := _in_the_way(world, job):
         return in_the_way
-    return _remember(world, job) if job.metadata.uid not in _seen(world) else _with_job(world, job)
+    return _remember(world, job) if job.metadata.uid not in seen_jobs(world) else _with_job(world, job)
 
 
 def _is_outdated(world: World) -> bool:
@@ -144,12 +143,6 @@ def _output(world: World) -> Output | None:
     return output if output.inputs == world.output_map.metadata.annotations.get(ANNOTATION_INPUTS) else None
 
 
-def _seen(world: World) -> list[str]:
-    """Return the UIDs of this run's Jobs, which the output's ConfigMap remembers: a count would miss a crash."""
-    annotations = world.output_map.metadata.annotations if world.output_map else {}
-    return [uid for uid in annotations.get(ANNOTATION_JOB_UID, "").split(",") if uid]
-
-
 def _run(world: World) -> Run | None:
     hardware = used(world.status.hardware)
     return Run(world.request, hardware, world.settings) if hardware else None
@@ -160,14 +153,8 @@ def _remember(world: World, job: Job) -> Decision:
     run = _run(world)
     if run is None:
         return start_over(world)
-    manifest = builder.output_config_map(run)
-    before = world.output_map.metadata.annotations if world.output_map else {}
-    manifest["metadata"]["annotations"] = {
-        **manifest["metadata"]["annotations"],
-        ANNOTATION_INPUTS: before.get(ANNOTATION_INPUTS, run.inputs),
-        ANNOTATION_JOB_UID: ",".join([*_seen(world), job.metadata.uid]),
-    }
-    return Decision(_follow(world), ensure=[Ensure(manifest, How.APPLY)], after_s=_NOTED_S)
+    noted = output_map(world, run, [*seen_jobs(world), job.metadata.uid])
+    return Decision(_follow(world), ensure=[noted], after_s=_NOTED_S)
 
 
 def _without_job(world: World) -> Decision:
@@ -175,16 +162,12 @@ def _without_job(world: World) -> Decision:
     run = _run(world)
     if run is None:
         return start_over(world)
-    seen = _seen(world)
+    seen = seen_jobs(world)
     if len(seen) >= _JOBS:
         return _fail(world, None, f"the profiling Job was deleted {len(seen)} times before its result was there")
-    objects = job_objects(run)
-    for each in objects:
-        if each.how is How.APPLY and each.manifest["kind"] == "ConfigMap" and seen:
-            each.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] = ",".join(seen)
     condition = Profiling.retrying() if seen else Profiling.running("", "")
     events = [Event("RetryingJob", condition.message, warning=True)] if seen else []
-    return Decision(enter(world, Phase.PROFILING, condition), ensure=objects, events=events)
+    return Decision(enter(world, Phase.PROFILING, condition), ensure=job_objects(world, run), events=events)
 
 
 def _follow(world: World) -> DgdrStatus:

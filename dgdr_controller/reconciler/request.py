@@ -19,6 +19,7 @@ from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.deploying import deployed, deploying
 from dgdr_controller.reconciler.failed import failed
+from dgdr_controller.reconciler.groups import MULTINODE, ApiGroups
 from dgdr_controller.reconciler.pace import Pace
 from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
@@ -64,6 +65,7 @@ class RequestReconciler:
         self._client = client
         self._events = events
         self._settings = settings
+        self._groups = ApiGroups(client)
         self._pace = Pace(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:
@@ -79,6 +81,8 @@ class RequestReconciler:
         if world is None:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
+        if phase in _LOOKS_FOR_GPUS:
+            world = replace(world, multinode=await self._groups.serves_any(MULTINODE))
         decision = PHASES[phase](world)
         if phase is Phase.PROFILING and decision.status.phase is Phase.FAILED:
             world = _with_output(world, await self._published(key))
@@ -105,10 +109,16 @@ class RequestReconciler:
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
             graph=self._cache.get(GRAPHS, Key(key.namespace, name or dgd_name(key.name))),
+            mounted=self._mounted(key),
             graphs_known=self._cache.available(GRAPHS),
             nodes=self._nodes() if request.status is None or request.status.phase in _LOOKS_FOR_GPUS else (),
         )
         return _with_output(world, output_map)
+
+    def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
+        """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""
+        found = self._cache.list(CONFIG_MAPS, key.namespace, labels={LABEL_NAME: key.name})
+        return tuple(each for each in found if each.metadata.name.startswith("planner-"))
 
     async def _published(self, key: Key) -> ConfigMap | None:
         """Read the output from the API server itself: nothing is given up by what a watch has not told yet."""

@@ -25,8 +25,10 @@ class World:
         output_map: The ConfigMap of the profiling's output, whoever owns it.
         output: What was published in it.
         graph: The DynamoGraphDeployment of its name, whoever made it.
+        mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs.
+        multinode: Whether the cluster can run an engine over several nodes.
     """
 
     request: DynamoGraphDeploymentRequest
@@ -38,8 +40,10 @@ class World:
     output_map: ConfigMap | None = None
     output: Output | None = None
     graph: Graph | None = None
+    mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] = ()
+    multinode: bool = False
 
     @property
     def name(self) -> str:

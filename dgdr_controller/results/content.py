@@ -8,7 +8,8 @@ from dgdr_api.candidate import Outcome
 from dgdr_api.defaults import DEFAULT_ITL_MS, DEFAULT_TTFT_MS
 from dgdr_api.hardware import ValueSource
 from dgdr_api.names import GROUP, KIND
-from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.deployment.compose import compose
+from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.settings import Settings
@@ -29,10 +30,15 @@ def content(results: Results, settings: Settings) -> str:
 
 def manifests(results: Results, settings: Settings) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
-    identity = results.request
-    request = GraphRequest.of(identity.spec, identity.name, identity.namespace, None, results.model)
+    request = graph_request(results)
     offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _NOT_OFFERED)
-    return {c.id: dump_documents([render(c, request, settings).manifest()]) for c in offered}
+    return {c.id: dump_documents(compose(c, request, settings).documents) for c in offered}
+
+
+def graph_request(results: Results) -> GraphRequest:
+    """Return what the deployments of a plan are rendered for; outside of a cluster nobody owns them."""
+    asked = results.request
+    return GraphRequest(asked.name, asked.namespace, None, asked.spec, results.model, results.hardware, results.curves)
 
 
 def _packed(texts: dict[str, str]) -> str:

@@ -11,15 +11,18 @@ import pytest
 import yaml
 
 from dgdr_api.candidate import Source
+from dgdr_api.defaults import effective
+from dgdr_api.dgd import DynamoGraphDeployment
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.parse import parse_request
-from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.deployment.compose import compose
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
 from dgdr_controller.profiler.given import GivenHardware
 from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 
 ENTRIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "requests.yaml").read_text())
@@ -103,9 +106,9 @@ def test_it_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any], tmp
     assert choice.mode in expected.get("modes", [choice.mode])
     if kind := expected.get("warning"):
         assert kind in {warning.type for warning in results.warnings}
-    spec = results.request.spec
-    graph = render(choice, GraphRequest.of(spec, "matrix", None, None, results.model), Settings())
-    assert graph.gpus == choice.gpus
+    graph = compose(choice, graph_request(results), Settings()).graph
+    asked = DynamoGraphDeployment.model_validate_json(json.dumps(graph), by_alias=True, by_name=False)
+    assert asked.gpus == (0 if effective(results.request.spec).mocker else choice.gpus)
 
 
 def test_there_are_enough_requests_of_every_kind() -> None:

@@ -95,13 +95,21 @@ def test_the_memory_that_the_request_states_counts() -> None:
     assert (whole.workers[0].parallelism.tp, small.workers[0].parallelism.tp) == (1, 4)
 
 
+def test_what_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
+    wanted, llm = request("h100_sxm", 16), model(weights_gib=756)
+    shape = naive(wanted, llm, Backend.VLLM).workers[0].parallelism
+    assert (shape.tp, shape.pp) == (8, 2)
+    alone = replace(wanted, hardware=wanted.hardware.model_copy(update={"multinode": False}))
+    with pytest.raises(NotDeployableError, match=r"takes 16 of them at once and a node has 8: .* needs Grove or LWS"):
+        naive(alone, llm, Backend.VLLM)
+
+
 @pytest.mark.parametrize(
     ("sku", "gpus", "weights_gib", "said"),
     [
         ("l4", 2, 131.4, "the smallest number of these GPUs that would do is 8"),
         ("h100_sxm", 1, 131.4, "the smallest number of these GPUs that would do is 2"),
         ("h100_sxm", 8, 756, "the smallest number of these GPUs that would do is 16"),
-        ("h100_sxm", 16, 756, "takes 16 of them at once and a node has 8: engines that span nodes are not rendered"),
         ("t4", 4, 20_000, "no number of these GPUs would do"),
     ],
 )
@@ -154,11 +162,15 @@ def test_whatever_is_asked_for_it_fits_within_node_and_budget_and_a_smaller_one_
     except NotDeployableError as error:
         assert not fitting
         if smallest := re.search(r"that would do is (\d+)$", str(error)):
-            assert int(smallest[1]) > room
+            assert int(smallest[1]) > gpus
         return
     shape = candidate.workers[0].parallelism
-    assert (shape.tp, shape.pp) in fitting
     assert candidate.gpus <= gpus
+    if not fitting:  # no engine within a node: one over several
+        assert shape.gpus > gpu.gpus_per_node
+        assert isl + osl <= candidate.context_length <= tokens(shape.tp, shape.pp)
+        return
+    assert (shape.tp, shape.pp) in fitting
     assert shape.gpus <= gpu.gpus_per_node
     assert isl + osl <= candidate.context_length <= tokens(shape.tp, shape.pp)
     assert shape.pp == 1 or all(pp > 1 for _, pp in fitting)

@@ -127,9 +127,11 @@ def test_experts_are_deployed_only_as_the_flags_can_say(dgdr: Any, write: Callab
     assert results.choice is not None
     for candidate in results.candidates:
         shapes = [worker.parallelism for worker in candidate.workers]
-        plain = all(s.dp == s.moe_ep == s.cp == 1 and s.moe_tp in (1, s.tp) for s in shapes)
+        mixed = any(s.moe_tp > 1 and s.moe_ep > 1 for s in shapes)
         assert candidate.verdict is not None
-        assert plain == (candidate.verdict.outcome != "not-renderable")
+        assert mixed == (candidate.verdict.outcome == "not-renderable")
+    shapes = [worker.parallelism for each in results.candidates for worker in each.workers]
+    assert {(s.dp > 1, s.moe_ep > 1) for s in shapes} >= {(False, True), (True, True)}
     assert gpus(deployment) == results.choice.gpus
     assert any("mixtures of experts" in note for note in results.provenance.notes)
 

@@ -89,7 +89,6 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ),
         ({"hardware": None}, "spec.hardware.totalGpus: Required value"),
         ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
-        ({"features": {"planner": True}}, "spec.features.planner: Forbidden: is not supported by this version"),
         ({"overrides": {"dgd": {"spec": {}}}}, "spec.overrides.dgd: Forbidden: is not supported by this version"),
     ],
 )
@@ -178,7 +177,6 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"hardware": {"gpuSku": "b60", "totalGpus": 4}}, "deployments on intel GPUs (b60) are not rendered yet"),
         ({"hardware": {"gpuSku": "h100_sxm", "totalGpus": 1, "vramMb": 12000}}, "engines may use 10.8"),
         (
             {"model": "meta-llama/Meta-Llama-3.1-405B"},

@@ -35,7 +35,7 @@ def run(name: str = "qwen", settings: Settings | None = None, **spec: Any) -> Ru
 
 
 def objects(of: Run) -> list[dict[str, Any]]:
-    return [each.manifest for each in job_objects(of)]
+    return [each.manifest for each in job_objects(world_of(of.request), of)]
 
 
 def labels(value: Any) -> Iterator[dict[str, str]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend, OptimizationType
+from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler import pairing
 from dgdr_controller.profiler.model.config import read_config
 from dgdr_controller.profiler.replicas import Replicas, worth_showing
@@ -29,7 +30,18 @@ MODEL = read_config({
 
 
 def search(budget: int, **load: Any) -> Search:
-    return Search("acme/model", "h100_sxm", Backend.VLLM, Mode.DISAGGREGATED, budget, 8, 80.0, 1000, OSL, **load)
+    return Search(
+        "acme/model",
+        "h100_sxm",
+        Backend.VLLM,
+        Mode.DISAGGREGATED,
+        budget,
+        Nodes(8),
+        80.0,
+        1000,
+        OSL,
+        **load,
+    )
 
 
 def row(gpus: int, ttft: float, tpot: float, rate: float, concurrency: float, batch: int) -> Row:

@@ -14,6 +14,7 @@ import pytest
 import dgdr_controller
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.aic import survey as aic
 from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.model.config import read_config
@@ -35,7 +36,7 @@ def asked(*questions: partial[Any]) -> list[Any]:
 def wanted(mode: Mode, backend: Backend = Backend.VLLM, **other: Any) -> Search:
     fields: dict[str, Any] = {
         "model": "meta-llama/Meta-Llama-3.1-8B", "system": "h100_sxm", "backend": backend, "mode": mode,
-        "total_gpus": 4, "gpus_per_node": 8, "usable_gib": 73.6, "isl": 4000, "osl": 1000,
+        "total_gpus": 4, "nodes": Nodes(8), "usable_gib": 73.6, "isl": 4000, "osl": 1000,
     }  # fmt: skip
     return Search(**(fields | other))
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Mode, Source
-from dgdr_api.gpus import find_gpu
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.collect import Progress
@@ -189,13 +188,6 @@ def test_what_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
 def test_a_simulator_that_does_not_work_is_told(survey: Ending, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         run(Replay(answered(), answered(), survey))
-
-
-def test_gpus_of_other_vendors_are_refused_before_any_search() -> None:
-    amd = find_gpu("mi300")
-    assert amd is not None
-    with pytest.raises(NotDeployableError, match=r"deployments on amd GPUs \(mi300\) are not rendered yet"):
-        run(Replay(answered(ROW), answered()), hardware={"gpuSku": "mi300"})
 
 
 def test_a_model_that_brings_code_of_its_own_is_a_warning() -> None:

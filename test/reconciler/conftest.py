@@ -113,7 +113,11 @@ def results_of(
 
 def run_of(world: World) -> Run:
     """Return the profiling run that Pending would begin in a world."""
-    return Run(world.request, resolve(world.request.spec.hardware or Hardware(), world.nodes), world.settings)
+    return Run(
+        world.request,
+        resolve(world.request.spec.hardware or Hardware(), world.nodes, multinode=world.multinode),
+        world.settings,
+    )
 
 
 def _decoded(resource: Any, manifest: dict[str, Any], status: dict[str, Any] | None = None) -> Any:
@@ -139,7 +143,7 @@ def job_of(
     return job
 
 
-def map_of(
+def map_of(  # noqa: PLR0913 - each by name
     world: World,
     published: Output | None = None,
     *,
@@ -147,10 +151,13 @@ def map_of(
     owner: str = UID,
     inputs: str = "",
     deleted: bool = False,
+    version: str = "1",
 ) -> ConfigMap:
     """Make the ConfigMap of the output, with what is published in it."""
     manifest = builder.output_config_map(run_of(world))
-    manifest["metadata"] |= {"uid": "map-1"} | ({"deletionTimestamp": rfc3339(NOW)} if deleted else {})
+    manifest["metadata"] |= {"uid": "map-1", "resourceVersion": version} | (
+        {"deletionTimestamp": rfc3339(NOW)} if deleted else {}
+    )
     manifest["metadata"]["ownerReferences"][0]["uid"] = owner
     if seen:
         manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] = seen

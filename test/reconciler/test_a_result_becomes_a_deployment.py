@@ -7,8 +7,8 @@ import pytest
 from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict, Worker
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, ANNOTATION_UID, LABEL_NAME
-from dgdr_api.v1beta1 import Phase
-from dgdr_controller.kinds import Graph
+from dgdr_api.v1beta1 import Features, Phase
+from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap, Graph
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling.output import pack
 from dgdr_controller.profiling.protocol import Results
@@ -443,3 +443,38 @@ def test_it_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: W
     decision = deployed(replace(deployed_world, graph=None, graphs_known=False))
     assert decision.status.phase is not Phase.FAILED
     assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"
+
+
+# With the planner
+
+
+def planned(world: World, **planner: Any) -> World:
+    spec = world.request.spec.model_copy(update={"features": Features(planner=planner or True)})
+    return replace(world, request=world.request.model_copy(update={"spec": spec}))
+
+
+def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(profiling_world: World) -> None:
+    decision = generated(planned(profiling_world), results_of())
+    (config_map,) = (each.manifest for each in decision.ensure)
+    assert config_map["kind"] == "ConfigMap"
+    (owner,) = config_map["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["controller"]) == ("DynamoGraphDeploymentRequest", True)
+    text = str(decision.status.profiling_results and decision.status.profiling_results.selected_config)
+    assert config_map["metadata"]["name"] in text
+
+
+def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: World) -> None:
+    world = planned(profiling_world)
+    decision = generated(world, results_of())
+    (config_map,) = (each.manifest for each in decision.ensure)
+    mounted: ConfigMap = CONFIG_MAPS.decode(msgspec.json.encode(config_map))
+    world = after(world, decision, mounted=(mounted,))
+    world = replace(world, graph=graph_of(manifest(world), state="pending"))
+    assert world.graph is not None
+    (moved,) = (each.manifest for each in deploying(world).ensure)
+    (owner,) = moved["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("DynamoGraphDeployment", world.graph.metadata.uid)
+    assert moved["data"] == config_map["data"]
+    again = replace(world, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(moved)),))
+    assert world.owns(again.mounted[0].metadata)
+    assert not deploying(again).ensure

@@ -41,7 +41,7 @@ def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
     assert decision.status.phase is Phase.PROFILING
     assert [(each.manifest["kind"], each.how) for each in decision.ensure] == [
         ("ConfigMap", How.CREATE),
-        ("ConfigMap", How.APPLY),
+        ("ConfigMap", How.CREATE),
         ("ServiceAccount", How.APPLY),
         ("Role", How.APPLY),
         ("RoleBinding", How.APPLY),
@@ -137,3 +137,17 @@ def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
     world = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
     world = in_phase(Phase.FAILED, world, pending(world))
     assert failed(world).status == world.status
+
+
+def test_who_is_late_does_not_strike_off_a_job_that_was_noted_down() -> None:
+    """A reader that has not heard of Profiling yet does Pending again: then too the server checks what it has read."""
+    world = begun(world_of())
+    noted = map_of(world, seen="job-0", version="77")
+    decision = pending(replace(world, job=job_of(world), output_map=noted))
+    (written,) = [
+        each.manifest["metadata"]
+        for each in decision.ensure
+        if (each.manifest["kind"], each.manifest["metadata"]["name"]) == ("ConfigMap", "dgdr-output-qwen")
+    ]
+    assert written["annotations"]["dgdr.nvidia.com/job-uid"] == "job-0"
+    assert written["resourceVersion"] == "77"

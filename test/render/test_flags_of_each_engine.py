@@ -4,12 +4,14 @@ The flags were read in the argument code of the engines that Dynamo 1.6.1 pins; 
 """
 
 import shlex
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import GraphRequest, render, unrenderable, version_note
+from dgdr_controller.deployment.render import Nodes, render, unrenderable, version_note
 from dgdr_controller.settings import DynamoSettings, Settings
 
 ZERO = Performance(
@@ -50,14 +52,23 @@ def candidate(backend: Backend, *workers: Worker) -> Candidate:
     )
 
 
-def request(image: str | None = None, version: str | None = None) -> GraphRequest:
-    return GraphRequest("r", None, None, "org/m", "org/m", image, version)
+def shaped(**shape: int) -> Worker:
+    return worker(Role.AGGREGATED, KvCacheDtype.AUTO, **shape)
 
 
-def command_lines(backend: Backend, *workers: Worker) -> dict[str, str]:
-    graph = render(candidate(backend, *workers), request(), Settings())
-    mains = {c.name: c.pod_template.spec.containers[0] for c in graph.spec.components}
-    return {name: shlex.join([*main.command, *main.args]) for name, main in mains.items()}
+Lines = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def command_lines(graph_request: Any) -> Lines:
+    """Render workers; return the command line of each component."""
+
+    def lines(backend: Backend, *workers: Worker, **spec: Any) -> dict[str, str]:
+        graph = render(candidate(backend, *workers), graph_request(**spec), Settings()).graph
+        mains = {c.name: c.pod_template.spec.containers[0] for c in graph.spec.components}
+        return {name: shlex.join([*main.command, *main.args]) for name, main in mains.items()}
+
+    return lines
 
 
 VLLM = "python3 -m dynamo.vllm --model org/m --served-model-name org/m --tensor-parallel-size 4"
@@ -109,7 +120,7 @@ TRANSCEIVER = (
         ),
     ],
 )
-def test_command_lines_by_role(backend: Backend, lines: dict[str, str]) -> None:
+def test_command_lines_by_role(command_lines: Lines, backend: Backend, lines: dict[str, str]) -> None:
     frontend = {"Frontend": "python3 -m dynamo.frontend"}
     together = command_lines(backend, worker(Role.AGGREGATED))
     apart = command_lines(backend, worker(Role.PREFILL), worker(Role.DECODE))
@@ -125,44 +136,94 @@ def test_command_lines_by_role(backend: Backend, lines: dict[str, str]) -> None:
         (Backend.TRTLLM, "--trtllm.kv_cache_config.dtype fp8"),
     ],
 )
-def test_an_8_bit_kv_cache_is_asked_for_in_each_engines_words(backend: Backend, flag: str) -> None:
+def test_an_8_bit_kv_cache_is_asked_for_in_each_engines_words(
+    command_lines: Lines, backend: Backend, flag: str
+) -> None:
     assert flag in command_lines(backend, worker(Role.AGGREGATED, KvCacheDtype.FP8))["worker"]
     assert "dtype" not in command_lines(backend, worker(Role.AGGREGATED))["worker"]
 
 
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
-def test_a_pipeline_is_written_where_it_exists(backend: Backend) -> None:
+def test_a_pipeline_is_written_where_it_exists(command_lines: Lines, backend: Backend) -> None:
     (line,) = [v for k, v in command_lines(backend, worker(Role.AGGREGATED, pp=2)).items() if k == "worker"]
     assert "--pp-size 2" in line or "--pipeline-parallel-size 2" in line
 
 
-def test_vllm_gets_a_token_budget_of_at_least_its_sequences() -> None:
+def test_vllm_gets_a_token_budget_of_at_least_its_sequences(command_lines: Lines) -> None:
     small = worker(Role.DECODE).model_copy(update={"max_num_tokens": 64})
     assert "--max-num-batched-tokens 224" in command_lines(Backend.VLLM, worker(Role.PREFILL), small)["decode"]
 
 
+V, S, T = Backend.VLLM, Backend.SGLANG, Backend.TRTLLM
+
+
 @pytest.mark.parametrize(
-    ("shape", "reason"),
+    ("backend", "shape", "flags"),
     [
-        ({"tp": 16}, "one aggregated worker needs 16 GPUs and a node has 8"),
-        ({"dp": 2}, "attention data parallelism is not rendered yet"),
-        ({"moe_ep": 4}, "expert parallelism is not rendered yet"),
-        ({"cp": 2}, "sglang has no flag for context parallelism"),
-        ({"moe_tp": 2}, "experts and attention have different tensor parallel sizes"),
+        (V, {"tp": 8, "moe_tp": 8}, "--tensor-parallel-size 8 --max"),
+        (V, {"tp": 8, "moe_ep": 8}, "--tensor-parallel-size 8 --enable-expert-parallel --max"),
+        (
+            V,
+            {"tp": 2, "dp": 4, "moe_ep": 8},
+            "--tensor-parallel-size 2 --data-parallel-size 4 --enable-expert-parallel",
+        ),
+        (V, {"tp": 1, "dp": 2, "moe_tp": 2}, "--tensor-parallel-size 1 --data-parallel-size 2 --max"),
+        (S, {"tp": 8, "moe_tp": 8}, "--tp-size 8 --context"),
+        (S, {"tp": 8, "moe_ep": 8}, "--tp-size 8 --ep-size 8 --context"),
+        (S, {"tp": 2, "dp": 4, "moe_ep": 8}, "--tp-size 8 --dp-size 4 --enable-dp-attention --ep-size 8 --context"),
+        (S, {"tp": 1, "dp": 2, "moe_tp": 2}, "--tp-size 2 --dp-size 2 --enable-dp-attention --context"),
+        (T, {"tp": 8, "moe_tp": 8}, "--tensor-parallel-size 8 --max"),
+        (T, {"tp": 8, "moe_ep": 8}, "--tensor-parallel-size 8 --expert-parallel-size 8 --max"),
+        (T, {"tp": 8, "moe_tp": 2, "moe_ep": 4}, "--tensor-parallel-size 8 --expert-parallel-size 4 --max"),
+        (T, {"tp": 1, "dp": 8, "moe_ep": 8}, "--tensor-parallel-size 8 --expert-parallel-size 8 --enable-attention-dp"),
+        (T, {"tp": 1, "dp": 2, "moe_tp": 2}, "--tensor-parallel-size 2 --enable-attention-dp"),
     ],
 )
-def test_what_the_flags_cannot_say_is_not_rendered(shape: dict[str, int], reason: str) -> None:
-    shaped = worker(Role.AGGREGATED).model_copy(update={"parallelism": Parallelism(**({"tp": 4} | shape))})
-    assert unrenderable(candidate(Backend.SGLANG, shaped), 8) == reason
+def test_a_mixture_of_experts_is_spread_as_planned(
+    command_lines: Lines, backend: Backend, shape: dict[str, int], flags: str
+) -> None:
+    assert unrenderable(candidate(backend, shaped(**shape)), NODES) is None
+    assert flags in command_lines(backend, shaped(**shape))["worker"]
 
 
-def test_experts_under_tensor_parallelism_are_rendered() -> None:
-    assert unrenderable(candidate(Backend.VLLM, worker(Role.AGGREGATED, moe_tp=4)), 8) is None
+def test_ranks_share_what_sglang_counts_for_all_of_them(command_lines: Lines) -> None:
+    lines = command_lines(S, worker(Role.PREFILL, tp=1, dp=8, moe_ep=8), worker(Role.DECODE, tp=1, dp=8, moe_ep=8))
+    assert "--chunked-prefill-size 44032 --max-prefill-tokens 5504" in lines["prefill"]
+    assert "--max-running-requests 1792 " in lines["decode"]
+    assert "--cuda-graph-max-bs-decode 224" in lines["decode"]
 
 
-def test_a_disaggregated_pipeline_is_not_rendered() -> None:
-    split = candidate(Backend.VLLM, worker(Role.PREFILL, pp=2), worker(Role.DECODE))
-    assert unrenderable(split, 8) == "vllm cannot hand over the KV cache of a pipeline"
+NODES = Nodes(gpus=8)
+ALONE = Nodes(gpus=8, apart="needs Grove or LWS, which this cluster does not have")
+
+
+@pytest.mark.parametrize(
+    ("backend", "shape", "nodes", "reason"),
+    [
+        (
+            *(S, {"tp": 16}, ALONE),
+            "needs Grove or LWS, which this cluster does not have: one aggregated worker takes 16 GPUs and a node has 8",
+        ),
+        (S, {"tp": 9}, NODES, "the 9 GPUs of one aggregated worker do not spread evenly over 2 nodes of 8"),
+        (S, {"dp": 2}, NODES, "attention data parallelism is for mixtures of experts"),
+        (V, {"moe_ep": 2}, NODES, "experts are spread over 2 GPUs and attention over 4"),
+        (S, {"cp": 2}, NODES, "sglang has no flag for context parallelism"),
+        (V, {"moe_tp": 2, "moe_ep": 2}, NODES, "vllm spreads experts whole or in slices, not both"),
+        (S, {"moe_tp": 2, "moe_ep": 2}, NODES, "sglang spreads experts whole or in slices, not surely both"),
+        (T, {"dp": 2, "moe_ep": 8}, NODES, "trtllm has attention either in slices or in copies, not both"),
+        (V, {"tp": 16, "dp": 2, "moe_ep": 32}, NODES, "vllm cannot have data-parallel ranks that span nodes"),
+    ],
+)
+def test_what_the_flags_cannot_say_is_not_rendered(
+    backend: Backend, shape: dict[str, int], nodes: Nodes, reason: str
+) -> None:
+    assert (unrenderable(candidate(backend, shaped(**shape)), nodes) or "").startswith(reason)
+
+
+@pytest.mark.parametrize("backend", [V, S, T])
+def test_a_disaggregated_pipeline_is_not_rendered(backend: Backend) -> None:
+    split = candidate(backend, worker(Role.PREFILL, pp=2), worker(Role.DECODE))
+    assert (unrenderable(split, NODES) or "").endswith("hand over the KV cache of a pipeline")
 
 
 @pytest.mark.parametrize(
@@ -176,17 +237,22 @@ def test_a_disaggregated_pipeline_is_not_rendered() -> None:
         ("r.io/dynamo-planner:nightly", "1.6.0", "r.io/vllm-runtime:nightly"),
     ],
 )
-def test_images_share_the_requests_registry_and_tag(image: str | None, version: str | None, expected: str) -> None:
-    graph = render(candidate(Backend.VLLM, worker(Role.AGGREGATED)), request(image, version), Settings())
+def test_images_share_the_requests_registry_and_tag(
+    graph_request: Any, image: str | None, version: str | None, expected: str
+) -> None:
+    request = graph_request(image=image, runtimeVersionOverride=version)
+    graph = render(candidate(Backend.VLLM, worker(Role.AGGREGATED)), request, Settings()).graph
     assert {c.pod_template.spec.containers[0].image for c in graph.spec.components} == {expected}
     assert {c.runtime_version_override for c in graph.spec.components} == {version}
 
 
-def test_images_come_from_the_settings_where_the_request_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_come_from_the_settings_where_the_request_names_none(
+    graph_request: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DGDR_DYNAMO__REGISTRY", "mirror.example/dynamo")
     monkeypatch.setenv("DGDR_DYNAMO__VERSION", "1.6.0")
     assert Settings().dynamo == DynamoSettings(registry="mirror.example/dynamo", version="1.6.0")
-    graph = render(candidate(Backend.TRTLLM, worker(Role.AGGREGATED)), request(), Settings())
+    graph = render(candidate(Backend.TRTLLM, worker(Role.AGGREGATED)), graph_request(), Settings()).graph
     image = graph.spec.components[0].pod_template.spec.containers[0].image
     assert image == "mirror.example/dynamo/tensorrtllm-runtime:1.6.0"
 
@@ -205,21 +271,23 @@ def test_images_come_from_the_settings_where_the_request_names_none(monkeypatch:
         ),
     ],
 )
-def test_images_of_another_version_are_noted(image: str | None, version: str | None, note: str | None) -> None:
-    said = version_note(request(image, version), Settings())
+def test_images_of_another_version_are_noted(
+    graph_request: Any, image: str | None, version: str | None, note: str | None
+) -> None:
+    said = version_note(graph_request(image=image, runtimeVersionOverride=version), Settings())
     assert (said or "").startswith(note or "")
     assert (said is None) == (note is None)
 
 
-def test_a_rendering_whose_gpus_do_not_add_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rendering_whose_gpus_do_not_add_up_is_refused(graph_request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Worker, "gpus", 3)
     wrong = candidate(Backend.VLLM, worker(Role.AGGREGATED))
     with pytest.raises(ValueError, match=f"rendered 8 GPUs for candidate {wrong.id} of 6"):
-        render(wrong, request(), Settings())
+        render(wrong, graph_request(), Settings())
 
 
-def test_pods_start_without_the_token_secret() -> None:
-    graph = render(candidate(Backend.SGLANG, worker(Role.AGGREGATED)), request(), Settings())
+def test_pods_start_without_the_token_secret(graph_request: Any) -> None:
+    graph = render(candidate(Backend.SGLANG, worker(Role.AGGREGATED)), graph_request(), Settings()).graph
     sources = [c.pod_template.spec.containers[0].env_from for c in graph.spec.components]
     refs = [source.secret_ref for each in sources for source in each or ()]
     assert len(refs) == 2

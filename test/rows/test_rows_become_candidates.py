@@ -6,6 +6,7 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Source
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import ModelConfig, read_config
 from dgdr_controller.profiler.rows import read_rows
 from dgdr_controller.profiler.search import Search
@@ -37,7 +38,7 @@ DISAGGREGATED: dict[str, Any] = {
 def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
     fields: dict[str, Any] = {
         "model": "Qwen/Qwen3-32B", "system": "h200_sxm", "backend": Backend.VLLM, "mode": mode, "total_gpus": 8,
-        "gpus_per_node": 8, "usable_gib": 129.2,
+        "nodes": Nodes(8), "usable_gib": 129.2,
         "isl": 4000, "osl": 1000,
     }  # fmt: skip
     return Search(**(fields | other))

@@ -171,6 +171,12 @@ class HardwareStatus(StatusModel):
     """Interconnect between the GPUs of a node; absent when unknown."""
     rdma: bool | None = None
     """Whether nodes reach each other by RDMA; absent when unknown."""
+    rdma_resource: str | None = None
+    """Extended resource by which nodes offer RDMA devices; absent when there is none or it is unknown."""
+    gpu_products: tuple[str, ...] | None = None
+    """Product labels of the nodes that pods are kept to; absent where the cluster has one kind of GPU."""
+    multinode: bool | None = None
+    """Whether an engine may span nodes: Grove or LWS is installed."""
     sources: HardwareSources | None = None
 
 

@@ -1,9 +1,12 @@
-"""What every engine's table speaks about: one worker, one flag, one engine."""
+"""What every engine's table speaks about: one worker, one flag, one limit, one engine."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
+from dgdr_api.gpus import find_gpu
+from dgdr_api.hardware import HardwareUsed
+from dgdr_api.v1beta1 import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,16 +14,20 @@ class EngineWorker:
     """One worker as an engine's flags see it.
 
     Attributes:
+        backend: The engine whose behaviour is wanted, also where it is simulated.
         model: What the engine loads.
         served_name: Name under which clients ask for it.
         role: What the worker does.
         shape: How it is spread over GPUs.
-        batch: Requests at once.
-        max_num_tokens: Tokens of one step at most.
+        batch: Requests at once, of each attention data-parallel rank.
+        max_num_tokens: Tokens of one step at most, of each rank.
         context_length: Longest sequence in tokens.
         kv_cache_dtype: Number format of the KV cache.
+        kv_routed: Whether a router wants to know what is in the KV caches.
+        gpu: AIC's name of the GPU, or None where it has none.
     """
 
+    backend: Backend
     model: str
     served_name: str
     role: Role
@@ -29,6 +36,8 @@ class EngineWorker:
     max_num_tokens: int
     context_length: int
     kv_cache_dtype: KvCacheDtype
+    kv_routed: bool = False
+    gpu: str | None = None
 
     @property
     def disaggregated(self) -> bool:
@@ -50,6 +59,16 @@ class EngineWorker:
         """Whether the KV cache is held in 8-bit floats."""
         return self.kv_cache_dtype is KvCacheDtype.FP8
 
+    @property
+    def publishes_kv_events(self) -> bool:
+        """Whether the worker tells a router what its KV cache holds: where prompts are read, prefixes are shared."""
+        return self.kv_routed and self.prefills
+
+    @property
+    def width(self) -> int:
+        """GPUs of one pipeline stage, over which attention (tp · dp) and experts (moe_tp · moe_ep) are spread."""
+        return self.shape.tp * self.shape.dp
+
 
 def _always(_: EngineWorker) -> bool:
     return True
@@ -65,6 +84,42 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Nodes:
+    """What the cluster's nodes allow.
+
+    Attributes:
+        gpus: GPUs of one node.
+        apart: Why no engine may span several; empty: one may.
+    """
+
+    gpus: int
+    apart: str = ""
+
+    @classmethod
+    def of(cls, hardware: HardwareUsed) -> "Nodes":
+        """Read them off the hardware."""
+        gpus, known = hardware.num_gpus_per_node.value, find_gpu(hardware.gpu_sku)
+        if not hardware.multinode:
+            return cls(gpus, "needs Grove or LWS, which this cluster does not have")
+        if known is not None and gpus < known.gpus_per_node:
+            # The simulator's engine would have its GPUs in one node, where they talk ten times as fast.
+            return cls(gpus, f"estimates are for nodes of {known.gpus_per_node} GPUs")
+        return cls(gpus)
+
+    def count(self, shape: Parallelism) -> int:
+        """Return the number of nodes that a worker of this shape takes."""
+        return -(-shape.gpus // self.gpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What an engine cannot do: when that is asked for, and the sentence that says so."""
+
+    exceeded: Callable[[Role, Parallelism, Nodes], bool]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """How one backend is started.
 
@@ -72,13 +127,13 @@ class Engine:
         module: Python module of Dynamo's worker.
         image: Name of Dynamo's image with this engine.
         flags: The command line, in this order.
-        disaggregates_pipelines: Whether pipeline parallel workers can hand over their KV cache.
+        limits: What it cannot do, of what the search may ask for.
     """
 
     module: str
     image: str
     flags: tuple[Flag, ...]
-    disaggregates_pipelines: bool
+    limits: tuple[Limit, ...] = ()
 
     def arguments(self, worker: EngineWorker) -> Iterator[str]:
         """Yield the command line of a worker."""

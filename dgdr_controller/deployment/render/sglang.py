@@ -1,41 +1,62 @@
 """SGLang: what each field of a worker becomes. Sources: SGLang 0.5.21 ``srt/arg_groups``, ``dynamo.sglang`` 1.6.1."""
 
+import json
+
 from dgdr_api.candidate import Role
-from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag
+from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Limit
 
 _PAGE_TOKENS = 16
 """Tokens of one KV page, as in Dynamo's own SGLang graphs; the chunk must be a multiple of it."""
 
+_EVENTS = json.dumps({"publisher": "zmq", "topic": "kv-events", "endpoint": "tcp://*:5557"}, separators=(",", ":"))
+
 
 def _chunk(worker: EngineWorker) -> int:
+    """Return the chunk of one data-parallel rank, in whole pages."""
     return -(-worker.max_num_tokens // _PAGE_TOKENS) * _PAGE_TOKENS
 
 
 ENGINE = Engine(
     module="dynamo.sglang",
     image="sglang-runtime",
-    disaggregates_pipelines=False,  # not verified with Dynamo: not offered
     flags=(
         Flag("--model-path", lambda w: w.model),
         Flag("--served-model-name", lambda w: w.served_name),
-        Flag("--tp-size", lambda w: w.shape.tp),
+        # SGLang's tp is the whole width; attention's data-parallel ranks are cut out of it.
+        Flag("--tp-size", lambda w: w.width),
         Flag("--pp-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),
+        Flag("--dp-size", lambda w: w.shape.dp, when=lambda w: w.shape.dp > 1),
+        Flag("--enable-dp-attention", when=lambda w: w.shape.dp > 1),
+        Flag("--ep-size", lambda w: w.shape.moe_ep, when=lambda w: w.shape.moe_ep > 1),
         Flag("--context-length", lambda w: w.context_length),
         # Not on prefill: there it would hold the next prompt back until the last one's KV cache has been fetched.
-        Flag("--max-running-requests", lambda w: w.batch, when=lambda w: w.decodes),
+        # It is for all ranks together, each gets its share; so is the chunk.
+        Flag("--max-running-requests", lambda w: w.batch * w.shape.dp, when=lambda w: w.decodes),
         Flag("--page-size", lambda _: _PAGE_TOKENS),
-        Flag("--chunked-prefill-size", _chunk, when=lambda w: w.prefills),
-        # The bound of one prefill batch; its default of 16384 would cut larger chunks.
+        Flag("--chunked-prefill-size", lambda w: _chunk(w) * w.shape.dp, when=lambda w: w.prefills),
+        # The bound of one prefill batch, of one rank; its default of 16384 would cut larger chunks.
         Flag("--max-prefill-tokens", _chunk, when=lambda w: w.prefills),
         # AIC's estimate of an aggregated worker is for steps that mix a prompt's chunk with running decodes.
         Flag("--enable-mixed-chunk", when=lambda w: w.role is Role.AGGREGATED),
         Flag("--cuda-graph-max-bs-decode", lambda w: w.batch, when=lambda w: w.decodes),
         Flag("--kv-cache-dtype", lambda _: "fp8_e4m3", when=lambda w: w.fp8_kv_cache),
+        Flag("--kv-events-config", lambda _: _EVENTS, when=lambda w: w.publishes_kv_events),
         Flag("--disaggregation-mode", lambda w: w.role, when=lambda w: w.disaggregated),
         # SGLang's own default is mooncake, which Dynamo's images are not set up for.
         Flag("--disaggregation-transfer-backend", lambda _: "nixl", when=lambda w: w.disaggregated),
         Flag("--disaggregation-bootstrap-port", lambda _: 12345, when=lambda w: w.disaggregated),
         # The bootstrap server binds this address, and the default is loopback: decode pods could not reach it.
         Flag("--host", lambda _: "0.0.0.0", when=lambda w: w.disaggregated),  # noqa: S104 - inside the pod
+    ),
+    limits=(
+        Limit(
+            lambda role, shape, _: shape.pp > 1 and role is not Role.AGGREGATED,
+            "sglang is not known to hand over the KV cache of a pipeline",
+        ),
+        Limit(
+            # Several of its kernels for 8-bit experts take one or the other, and refuse both when the model is loaded.
+            lambda _, shape, __: shape.moe_tp > 1 and shape.moe_ep > 1,
+            "sglang spreads experts whole or in slices, not surely both",
+        ),
     ),
 )

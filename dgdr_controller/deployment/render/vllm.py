@@ -1,33 +1,63 @@
-"""vLLM: what each field of a worker becomes. Sources: vLLM 0.31 ``engine/arg_utils.py``, ``dynamo.vllm`` 1.6.1."""
+"""vLLM: what each field of a worker becomes.
+
+Sources: vLLM 0.31 ``engine/arg_utils.py``, ``dynamo.vllm`` 1.6.1 ``args.py``; what is added to the command line of an
+engine that spans nodes: Dynamo's operator, ``backend_vllm.go``.
+"""
 
 import json
 
 from dgdr_api.candidate import Role
-from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag
+from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Limit
 
 _KV_ROLE = {Role.PREFILL: "kv_producer", Role.DECODE: "kv_consumer"}
+_EVENTS = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": "tcp://*:5557"}
+"""Each data-parallel rank adds its number to the port."""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _kv_transfer(worker: EngineWorker) -> str:
-    return json.dumps({"kv_connector": "NixlConnector", "kv_role": _KV_ROLE[worker.role]}, separators=(",", ":"))
+    return _json({"kv_connector": "NixlConnector", "kv_role": _KV_ROLE[worker.role]})
 
 
 ENGINE = Engine(
     module="dynamo.vllm",
     image="vllm-runtime",
-    disaggregates_pipelines=False,  # vLLM's NIXL consumer raises NotImplementedError with pp > 1
     flags=(
         Flag("--model", lambda w: w.model),
         Flag("--served-model-name", lambda w: w.served_name),
         Flag("--tensor-parallel-size", lambda w: w.shape.tp),
         Flag("--pipeline-parallel-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),
+        Flag("--data-parallel-size", lambda w: w.shape.dp, when=lambda w: w.shape.dp > 1),
+        # Experts go over all tp · dp GPUs: whole ones with it, slices of each without.
+        Flag("--enable-expert-parallel", when=lambda w: w.shape.moe_ep > 1),
         Flag("--max-model-len", lambda w: w.context_length),
         # vLLM refuses a token budget below the sequence limit, whose own default is 1024 on large GPUs: write both.
+        # Each data-parallel rank schedules by itself, so both are of one rank, as the batch is.
         Flag("--max-num-seqs", lambda w: w.batch),
         Flag("--max-num-batched-tokens", lambda w: max(w.max_num_tokens, w.batch)),
         Flag("--kv-cache-dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
+        # Off unless it is configured: the router would only guess what caches hold.
+        Flag("--kv-events-config", lambda _: _json(_EVENTS), when=lambda w: w.publishes_kv_events),
         Flag("--disaggregation-mode", lambda w: w.role, when=lambda w: w.disaggregated),
         # Without it prefill refuses to start, and decode silently computes the prompt again.
         Flag("--kv-transfer-config", _kv_transfer, when=lambda w: w.disaggregated),
+    ),
+    limits=(
+        Limit(
+            lambda role, shape, _: shape.pp > 1 and role is not Role.AGGREGATED,
+            "vllm cannot hand over the KV cache of a pipeline",  # its NIXL consumer raises NotImplementedError
+        ),
+        Limit(
+            lambda _, shape, __: shape.moe_tp > 1 and shape.moe_ep > 1,
+            "vllm spreads experts whole or in slices, not both",
+        ),
+        Limit(
+            # The operator adds either the flags of one group over nodes or those of ranks on nodes of their own.
+            lambda _, shape, nodes: shape.dp > 1 and shape.tp * shape.pp > nodes.gpus,
+            "vllm cannot have data-parallel ranks that span nodes",
+        ),
     ),
 )

@@ -36,8 +36,8 @@ def estimate_workers(wanted: Search) -> Workers:
         Exception: A fault of AIC; that it cannot model a request is no fault but an answer.
     """
     try:
-        task = _task(wanted)
-        estimators = [_Estimator.of(task, wanted, role) for role in _PREFIXES[wanted.mode]]
+        task = task_of(wanted)
+        estimators = [Estimator.of(task, wanted, role) for role in _PREFIXES[wanted.mode]]
         rows = {estimator.role: list(estimator.rows()) for estimator in estimators}
         for estimator in estimators:
             if not rows[estimator.role]:
@@ -52,7 +52,7 @@ def estimate_workers(wanted: Search) -> Workers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimator:
+class Estimator:
     """Estimates workers of one role.
 
     Attributes:
@@ -72,7 +72,8 @@ class _Estimator:
     gaps: list[Exception]
 
     @classmethod
-    def of(cls, task: Any, wanted: Search, role: Role) -> "_Estimator":
+    def of(cls, task: Any, wanted: Search, role: Role) -> "Estimator":
+        """Take over what AIC's task has worked out for one role."""
         database = module("sdk.perf_database").get_database_view(
             *(wanted.system, wanted.backend.value, VERSION_SLOT),
             database_mode=task.database_mode,
@@ -123,9 +124,9 @@ class _Estimator:
         return f"{len(self.failures)} of {tried} {self.role} parallelisms were not estimated, the first: {reason}"
 
     def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
-        config = self._config(parallel)
+        config = self.config(parallel)
         missing = module("sdk.errors").PerfDataNotAvailableError
-        predict = self._predictor(config)
+        predict = self.predictor(config)
         for points in operating_points(self.role, self.wanted.isl):
             for number, point in enumerate(points):
                 try:
@@ -139,7 +140,8 @@ class _Estimator:
                     break  # and so does a larger chunk
                 yield _row(summary, self.role, config, point, self.wanted.osl)
 
-    def _config(self, parallel: Parallel) -> Any:
+    def config(self, parallel: Parallel) -> Any:
+        """Return AIC's configuration of a worker."""
         tp, pp, dp, moe_tp, moe_ep, cp = parallel
         return dataclasses.replace(
             self.settings[f"{self._prefix}model_config"](parallel),
@@ -151,8 +153,11 @@ class _Estimator:
             cp_size=cp,
         )
 
-    def _predictor(self, config: Any) -> Callable[[Point], Any]:
-        """Return what estimates one parallelism. It has a backend of its own: AIC's keeps results by point alone."""
+    def predictor(self, config: Any, **workload: int) -> Callable[[Point], Any]:
+        """Return what estimates one parallelism, for another isl or osl than the search's where they are given.
+
+        It has a backend of its own: AIC's keeps results by point alone.
+        """
         name = self.wanted.backend.value
         worker = {
             "model": module("sdk.models").get_model(
@@ -167,15 +172,18 @@ class _Estimator:
         sdk = module("sdk.predict")
         if self.role is Role.AGGREGATED:
             return lambda point: sdk.predict_agg_worker(
-                **worker, runtime_config=self._runtime(point), ctx_tokens=point.chunk
+                **worker, runtime_config=self._runtime(point, workload), ctx_tokens=point.chunk
             )
         correction = self.settings[f"{self._prefix}latency_correction"]
         return lambda point: sdk.predict_disagg_worker(
-            **worker, runtime_config=self._runtime(point), role=self.role.value, latency_correction=correction
+            **worker,
+            runtime_config=self._runtime(point, workload),
+            role=self.role.value,
+            latency_correction=correction,
         )
 
-    def _runtime(self, point: Point) -> Any:
-        return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch)
+    def _runtime(self, point: Point, workload: Mapping[str, int]) -> Any:
+        return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch, **workload)
 
 
 def _row(summary: Any, role: Role, config: Any, point: Point, osl: int) -> Row:
@@ -227,7 +235,7 @@ def _phase_sources(summary: Any, role: Role) -> Mapping[str, str]:
     return sources
 
 
-def _task(wanted: Search) -> Any:
+def task_of(wanted: Search) -> Any:
     """Build AIC's Task: it works out parallelisms, precision and corrections for a model on a system."""
     identity = {
         "model_path": wanted.model,

@@ -194,6 +194,9 @@ class FakeApiServer:
         return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/apis":
+            groups = sorted({group for group, _ in self._kinds if group})
+            return web.json_response({"kind": "APIGroupList", "groups": [{"name": each} for each in groups]})
         try:
             kind, namespace, name, subresource = self._find(request.path)
             if request.method != "GET":

@@ -1,0 +1,36 @@
+"""What cannot be rendered, and why: asked before a candidate is offered."""
+
+from collections.abc import Iterator
+
+from dgdr_api.candidate import Candidate, Parallelism, Role
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render.engine import Nodes
+from dgdr_controller.deployment.render.engines import ENGINES
+
+
+def unrenderable(candidate: Candidate, nodes: Nodes) -> str | None:
+    """Say why a candidate cannot be rendered, or None if it can."""
+    engine = candidate.backend
+    reasons = (unrenderable_worker(engine, each.role, each.parallelism, nodes) for each in candidate.workers)
+    return next((reason for reason in reasons if reason), None)
+
+
+def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> str | None:
+    """Say why no worker of this shape can be rendered, or None if it can."""
+    return next(_obstacles(backend, role, shape, nodes), None)
+
+
+def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> Iterator[str]:
+    count = nodes.count(shape)
+    if count > 1 and nodes.apart:
+        yield f"{nodes.apart}: one {role} worker takes {shape.gpus} GPUs and a node has {nodes.gpus}"
+    if shape.gpus % count:
+        yield f"the {shape.gpus} GPUs of one {role} worker do not spread evenly over {count} nodes of {nodes.gpus}"
+    if shape.cp > 1:
+        yield f"{backend} has no flag for context parallelism"
+    experts = shape.moe_tp * shape.moe_ep
+    if experts not in (1, shape.tp * shape.dp):
+        yield f"experts are spread over {experts} GPUs and attention over {shape.tp * shape.dp}"
+    if shape.dp > 1 and experts == 1:
+        yield "attention data parallelism is for mixtures of experts; replicas do the same for other models"
+    yield from (limit.reason for limit in ENGINES[backend].limits if limit.exceeded(role, shape, nodes))

@@ -1,0 +1,105 @@
+"""Dynamo's planner beside the engines: a component that mounts its configuration and the curves it begins with.
+
+Source: ``dynamo.planner`` 1.6.1 ``__main__.py``, ``monitoring/perf_metrics.py`` (the files of the curves).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.curves import WorkerCurve
+from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
+from dgdr_api.names import ANNOTATION_UID
+from dgdr_controller.deployment.render.images import image
+from dgdr_controller.deployment.render.planner_config import Written, planner_config
+from dgdr_controller.deployment.render.pods import pod_template
+from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
+from dgdr_controller.settings import Settings
+
+_CONFIG, _CONFIG_FOLDER, _CONFIG_FILE = "planner-config", "/workspace/planner_config", "planner_config.json"
+_CURVES, _CURVES_FOLDER = "planner-profile-data", "/workspace/profiling_results"
+_DIGITS = 8
+
+
+def with_planner(
+    candidate: Candidate, request: GraphRequest, settings: Settings
+) -> tuple[Component, tuple[Manifest, ...]]:
+    """Return the planner's component and the ConfigMaps that it mounts."""
+    curves = _curves(candidate, request.curves)
+    written = Written.of(request).settings
+    known = {"profile_results_dir": _CURVES_FOLDER, **written} if curves else written
+    config = json.dumps(planner_config(candidate, request, known), indent=1, sort_keys=True)
+    maps = [_config_map(_CONFIG, {_CONFIG_FILE: config}, request)]
+    if curves:
+        maps.append(_config_map(_CURVES, curves, request))
+    return _component(maps, request, settings), tuple(maps)
+
+
+def _component(maps: Sequence[Manifest], request: GraphRequest, settings: Settings) -> Component:
+    folders = dict(zip((_CONFIG, _CURVES), (_CONFIG_FOLDER, _CURVES_FOLDER), strict=True))
+    names = dict(zip(folders, (each["metadata"]["name"] for each in maps), strict=False))
+    container = Container(
+        image=image("dynamo-planner", request, settings),
+        command=("python3", "-m", "dynamo.planner"),
+        args=("--config", f"{_CONFIG_FOLDER}/{_CONFIG_FILE}"),
+        env=(EnvVar(name="PROMETHEUS_ENDPOINT", value=settings.prometheus_endpoint),),
+        volume_mounts=tuple(VolumeMount(name=volume, mount_path=folders[volume], read_only=True) for volume in names),
+    )
+    volumes = tuple(Volume(name=volume, config_map=ConfigMapSource(name=name)) for volume, name in names.items())
+    return Component(
+        name="Planner",
+        type="planner",
+        replicas=1,
+        runtime_version_override=request.spec.runtime_version_override,
+        pod_template=pod_template(container, request, volumes=volumes),
+    )
+
+
+def _config_map(kind: str, data: Mapping[str, str], request: GraphRequest) -> Manifest:
+    """Return a ConfigMap whose name tells its content: requests that ask for the same do not meet, nor do versions."""
+    text = json.dumps([request.uid, request.namespace, request.name, data], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"{kind}-{digest}",
+            **({"namespace": request.namespace} if request.namespace else {}),
+            "labels": owner_labels(request),
+            **({"annotations": {ANNOTATION_UID: request.uid}} if request.uid else {}),
+        },
+        "data": dict(data),
+    }
+
+
+def _curves(candidate: Candidate, known: Sequence[WorkerCurve]) -> dict[str, str]:
+    """Return the files of the candidate's curves: both, or none where one is missing."""
+    found: dict[str, dict[str, Any]] = {}
+    for worker in candidate.workers:
+        wanted = (candidate.backend, worker.role, worker.parallelism, worker.kv_cache_dtype)
+        curve = next((c for c in known if (c.backend, c.role, c.parallelism, c.kv_cache_dtype) == wanted), None)
+        if curve is not None:
+            found |= _files(curve)
+    return {name: json.dumps(content) for name, content in found.items()} if len(found) == 2 else {}  # noqa: PLR2004
+
+
+def _files(curve: WorkerCurve) -> dict[str, dict[str, Any]]:
+    """Return a curve as the planner reads it."""
+    if prefill := curve.prefill:
+        columns = {
+            "prefill_isl": prefill.isl,
+            "prefill_ttft": prefill.ttft,
+            "prefill_thpt_per_gpu": prefill.tokens_per_s_per_gpu,
+        }
+        return {"prefill_raw_data.json": columns}
+    if decode := curve.decode:
+        columns = {
+            "x_kv_usage": decode.kv_usage,
+            "y_context_length": decode.context_length,
+            "z_itl": decode.itl,
+            "z_thpt_per_gpu": decode.tokens_per_s_per_gpu,
+        }
+        return {"decode_raw_data.json": columns | {"max_kv_tokens": decode.max_kv_tokens}}
+    return {}

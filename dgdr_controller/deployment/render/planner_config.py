@@ -1,0 +1,118 @@
+"""Dynamo's planner beside the engines: its component and its configuration.
+
+What the plan knows is filled in; what the user has written stays. Source: ``dynamo.planner`` 1.6.1,
+``config/planner_config.py`` (keys and defaults).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from dgdr_api.candidate import Candidate, Mode, Role
+from dgdr_api.defaults import Effective
+from dgdr_controller.deployment.render.request import GraphRequest
+
+RENAMED = {
+    "adjustment_interval": "throughput_adjustment_interval_seconds",
+    "itl": "itl_ms",
+    "load_adjustment_interval": "load_adjustment_interval_seconds",
+    "load_prediction_window_size": "prophet_window_size",
+    "no_operation": "advisory",
+    "prometheus_endpoint": "metric_pulling_prometheus_endpoint",
+    "prometheus_port": "metric_reporting_prometheus_port",
+    "throughput_adjustment_interval": "throughput_adjustment_interval_seconds",
+    "ttft": "ttft_ms",
+}
+"""Settings of the planner guide and of older planners, and what they are called today."""
+
+GONE = {
+    "isl": "the planner observes it",
+    "osl": "the planner observes it",
+    "no_correction": "today's planner has no correction factors",
+}
+"""Settings of the planner guide that no longer exist, and why."""
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the user has written about the planner.
+
+    Attributes:
+        settings: Settings, under today's names.
+        notes: A sentence for each that has no effect.
+    """
+
+    settings: dict[str, JsonValue]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: GraphRequest) -> "Written":
+        """Read ``spec.features.planner``: today's names, those of the guide, with its prefix and in camel case."""
+        features = request.spec.features
+        written = features.planner if features and isinstance(features.planner, dict) else {}
+        settings: dict[str, JsonValue] = {}
+        notes = []
+        for name, value in written.items():
+            key = todays_name(name)
+            if key in GONE:
+                notes.append(f"spec.features.planner.{name} has no effect: {GONE[key]}")
+            elif key != "enabled":
+                settings[key] = value
+        return cls(settings, tuple(notes))
+
+    @property
+    def advisory(self) -> bool:
+        """Whether the planner only says what it would do."""
+        return self.settings.get("advisory") is True
+
+
+def todays_name(name: str) -> str:
+    """Return what a setting of the planner is called today."""
+    key = _CAPITAL.sub(r"_\1", name).replace("-", "_").lower().removeprefix("planner_")
+    return RENAMED.get(key, key)
+
+
+def planner_config(
+    candidate: Candidate, request: GraphRequest, written: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """Return the planner's configuration: the plan's values, under those that the user has written."""
+    return {**dict(_planned(candidate, request, written)), **written}
+
+
+def _planned(
+    candidate: Candidate, request: GraphRequest, written: Mapping[str, JsonValue]
+) -> Iterator[tuple[str, JsonValue]]:
+    applied = request.effective
+    yield "model_name", request.spec.model
+    yield "backend", "mocker" if applied.mocker else candidate.backend.value
+    yield "mode", "agg" if candidate.mode is Mode.AGGREGATED else "disagg"
+    yield "max_gpu_budget", request.hardware.total_gpus.value
+    for worker in candidate.workers:
+        # An aggregated engine counts as one that decodes.
+        role = Role.PREFILL if worker.role is Role.PREFILL else Role.DECODE
+        yield f"{role}_engine_num_gpu", worker.parallelism.gpus
+    ttft, itl = _targets(candidate, applied)
+    targets = (applied.ttft, applied.itl, applied.e2e_latency)
+    if any(each is not None and each.explicit for each in targets) or written.keys() & {"ttft_ms", "itl_ms"}:
+        yield "optimization_target", "sla"  # its own default is throughput, which looks at no latency
+    yield "ttft_ms", ttft
+    yield "itl_ms", itl
+
+
+def _targets(candidate: Candidate, applied: Effective) -> tuple[float, float]:
+    """Return the latencies to hold, in ms.
+
+    The planner knows none of a whole request: that is shared out as the plan does it, first the time to first token
+    that is estimated, then what is left for the other tokens.
+    """
+    if applied.ttft is not None and applied.itl is not None:
+        return applied.ttft.value, applied.itl.value
+    whole = applied.e2e_latency.value if applied.e2e_latency else 0.0
+    first = candidate.performance.ttft if candidate.performance else whole / 2
+    others = max(1, applied.osl.value - 1)
+    itl = candidate.performance.itl if candidate.performance else 0.0
+    return first, max(itl, (whole - first) / others)

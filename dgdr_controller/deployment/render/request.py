@@ -1,0 +1,78 @@
+"""What a rendering needs to know beside the candidate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import JsonValue
+
+from dgdr_api.curves import WorkerCurve
+from dgdr_api.defaults import Effective, effective
+from dgdr_api.dgd import GPU_RESOURCES
+from dgdr_api.gpus import find_gpu
+from dgdr_api.hardware import HardwareUsed
+from dgdr_api.names import LABEL_MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, MANAGED_BY
+from dgdr_api.v1beta1 import DgdrSpec
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRequest:
+    """A request for a deployment.
+
+    Attributes:
+        name: Name of the request.
+        namespace: Namespace of the request, or None for the current one.
+        uid: UID of the request, or None outside a cluster.
+        spec: What is asked for.
+        model: What the engines load, as the search found it: an id of the hub or a path.
+        hardware: The hardware that it was planned for.
+        curves: How fast workers are at other loads, as far as that was asked for.
+    """
+
+    name: str
+    namespace: str | None
+    uid: str | None
+    spec: DgdrSpec
+    model: str
+    hardware: HardwareUsed
+    curves: tuple[WorkerCurve, ...] = ()
+
+    @property
+    def effective(self) -> Effective:
+        """The spec with every default filled in."""
+        return effective(self.spec)
+
+    @property
+    def gpu_resource(self) -> str:
+        """Extended resource by which pods ask for GPUs; of an unknown SKU NVIDIA's."""
+        gpu = find_gpu(self.hardware.gpu_sku)
+        return GPU_RESOURCES[gpu.vendor if gpu else "nvidia"]
+
+    @property
+    def loads_from_cache(self) -> bool:
+        """Whether engines load a folder of the model cache, not an id of the hub."""
+        cache = self.effective.model_cache
+        return cache is not None and PurePosixPath(self.model).is_relative_to(cache.mount_path)
+
+    @property
+    def tolerations(self) -> tuple[dict[str, JsonValue], ...]:
+        """Tolerations of the profiling Job: a deployment goes to the same nodes."""
+        job = (self.spec.overrides.profiling_job or {}) if self.spec.overrides else {}
+        found = _inside(job, "template", "spec").get("tolerations")
+        return tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
+
+
+def owner_labels(request: GraphRequest) -> dict[str, str]:
+    """Return the labels by which an object that was made for a request is found."""
+    namespace = {LABEL_NAMESPACE: request.namespace} if request.namespace else {}
+    return {LABEL_NAME: request.name, **namespace, LABEL_MANAGED_BY: MANAGED_BY}
+
+
+def _inside(value: Mapping[str, JsonValue], *path: str) -> Mapping[str, JsonValue]:
+    for name in path:
+        inner = value.get(name)
+        value = inner if isinstance(inner, dict) else {}
+    return value
