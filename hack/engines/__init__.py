@@ -1,0 +1,14 @@
+"""What the programs of a deployment know on their command lines, asked of their own argument parsers.
+
+A rendered flag that its engine does not know ends the pod, hours after the search. So the parsers themselves are asked:
+``wheels`` gets the published packages, ``inside`` runs their parsers in a process of its own, ``known`` holds what
+they said in committed files, which is what tests compare rendered command lines with.
+
+``python -m hack.engines`` writes those files, ``python -m hack.engines check`` says which are stale. Both need 0.4 GB
+of wheels the first time; tests that read the files need nothing.
+
+What is real: every line of argument code of Dynamo, vLLM and SGLang, at the versions that Dynamo pins. What is stood in
+for: packages that need a GPU or a compiler, and modules of the engines that are kernels (``programs`` lists both).
+TensorRT-LLM publishes no wheel where the others do, so only Dynamo's own parser of its command line is asked; what it
+passes on (``--trtllm.…``) no parser knows.
+"""
