@@ -141,7 +141,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
-	@$(BIN)/python -m pytest -n auto -m "not slow and not matrix"
+	@$(BIN)/python -m pytest -n auto -m "not slow and not matrix and not engines"
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.
@@ -150,6 +150,10 @@ test-slow: $(STAMP) ## What takes minutes: a controller killed before and after 
 .PHONY: matrix
 matrix: $(STAMP) ## Every request whose verdict is written down, through the planner: an hour on two cores.
 	@$(BIN)/python -m pytest -n auto test/matrix
+
+.PHONY: test-engines
+test-engines: $(STAMP) ## What is rendered, through the engines' own argument parsers: 0.4 GB of wheels the first time.
+	@$(BIN)/python -m pytest -m engines
 
 .PHONY: bench-rapid
 bench-rapid: $(STAMP) ## `dgdr plan` against AIC's own command line, alternated: a quarter of an hour (RUNS=3).
@@ -165,16 +169,20 @@ test-images: $(STAMP) ## Tests of the images, which they build.
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Tests without simulator, cluster and images: less than a minute.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images"
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images and not engines"
 
 .PHONY: coverage
 coverage: $(STAMP) ## Branch coverage of the unit tests.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images and not engines" --cov --cov-report=term-missing:skip-covered
 
 .PHONY: generate manifests
 manifests: generate
 generate: $(STAMP) ## Write the generated files, the CRD among them (also: make manifests).
 	@$(BIN)/python hack/generate.py
+
+.PHONY: engine-flags
+engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).
+	@$(BIN)/python -m hack.engines
 
 .PHONY: format
 format: $(STAMP) ## Format the code.

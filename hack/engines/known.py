@@ -20,7 +20,8 @@ class Flag:
 
     Attributes:
         values: How many words follow it.
-        type: "int" or "float" where its parser takes nothing else, or None.
+        type: "int" or "float" where its parser refuses words, or None. (8k for 8192 is refused
+            here though some take it: we do not write it.)
         choices: The words that it takes, or None for any.
         source: The file that defines it, below the package's folder.
     """

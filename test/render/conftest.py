@@ -1,0 +1,79 @@
+"""Command lines of representative candidates, as they stand in the rendered graphs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role, Worker
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import GraphRequest, render, unrenderable
+from dgdr_controller.settings import Settings
+
+GPUS_PER_NODE = 8
+SHAPES = [
+    {"tp": 1},
+    {"tp": 4},
+    {"tp": 2, "pp": 2},
+    {"tp": 16},
+    {"tp": 4, "moe_tp": 4},
+    {"tp": 4, "moe_ep": 4},
+    {"tp": 1, "dp": 8, "moe_ep": 8},
+    {"tp": 2, "dp": 4, "moe_ep": 8},
+    {"tp": 1, "dp": 8, "moe_tp": 8},
+    {"tp": 4, "moe_tp": 2, "moe_ep": 2},
+    {"tp": 1, "dp": 16, "moe_ep": 16},
+]
+"""Every kind of parallelism that the search knows; what cannot be rendered is left out, backend by backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One container of a rendered graph.
+
+    Attributes:
+        module: What it runs after ``python3 -m``.
+        words: What follows that.
+        worker: The worker that it is, or None for what is no worker.
+        candidate: The candidate that was rendered.
+    """
+
+    module: str
+    words: tuple[str, ...]
+    worker: Worker | None
+    candidate: Candidate
+
+
+@pytest.fixture
+def lines(make_candidate: Any) -> list[Line]:
+    """Return the containers of the graph of every candidate that can be rendered, over all backends."""
+    candidates = [
+        make_candidate(
+            backend=backend,
+            mode=Mode.AGGREGATED if roles == (Role.AGGREGATED,) else Mode.DISAGGREGATED,
+            workers=tuple(_worker(role, dtype, shape) for role in roles),
+        )
+        for backend in (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
+        for roles in ((Role.AGGREGATED,), (Role.PREFILL, Role.DECODE))
+        for dtype in KvCacheDtype
+        for shape in SHAPES
+    ]
+    rendered = [each for each in candidates if unrenderable(each, GPUS_PER_NODE) is None]
+    return [line for candidate in rendered for line in _lines(candidate)]
+
+
+def _worker(role: Role, dtype: KvCacheDtype, shape: dict[str, int]) -> Worker:
+    batch, tokens = {Role.AGGREGATED: (96, 5632), Role.PREFILL: (1, 5504), Role.DECODE: (224, 512)}[role]
+    shaped = Parallelism(**shape)
+    return Worker(role=role, parallelism=shaped, count=1, batch=batch, max_num_tokens=tokens, kv_cache_dtype=dtype)
+
+
+def _lines(candidate: Candidate) -> Iterator[Line]:
+    request = GraphRequest("r", None, None, "org/m", "org/m", None, None)
+    workers = {"worker" if w.role is Role.AGGREGATED else w.role.value: w for w in candidate.workers}
+    for component in render(candidate, request, Settings()).spec.components:
+        (main,) = component.pod_template.spec.containers
+        words = [*main.command, *main.args]
+        module = words.index("-m") + 1
+        yield Line(words[module], tuple(words[module + 1 :]), workers.get(component.name), candidate)

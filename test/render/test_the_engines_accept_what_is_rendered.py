@@ -1,0 +1,107 @@
+"""The real parsers of Dynamo and of the engines that it pins, at their versions, on the command lines that we render.
+
+``hack.engines`` says what of them is real and what is stood in for.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Role, Worker
+from dgdr_api.v1beta1 import Backend
+from hack.engines.__main__ import main
+from hack.engines.ask import parse
+
+pytestmark = pytest.mark.engines
+
+Settings = dict[str, Any]
+MEANT: dict[str, dict[str, Callable[[Worker], object]]] = {
+    "dynamo.vllm": {
+        "tensor_parallel_size": lambda w: w.parallelism.tp,
+        "pipeline_parallel_size": lambda w: w.parallelism.pp,
+        "data_parallel_size": lambda w: w.parallelism.dp,
+        "enable_expert_parallel": lambda w: w.parallelism.moe_ep > 1,
+        "max_num_seqs": lambda w: w.batch,
+        "max_model_len": lambda _: 10_000,
+    },
+    "dynamo.sglang": {
+        "tp_size": lambda w: w.parallelism.tp * w.parallelism.dp,
+        "pp_size": lambda w: w.parallelism.pp,
+        "dp_size": lambda w: w.parallelism.dp,
+        "enable_dp_attention": lambda w: w.parallelism.dp > 1,
+        "ep_size": lambda w: w.parallelism.moe_ep,
+        # Of all ranks together; SGLang divides it.
+        "max_running_requests": lambda w: None if w.role is Role.PREFILL else w.batch * w.parallelism.dp,
+        "context_length": lambda _: 10_000,
+    },
+    "dynamo.trtllm": {
+        "tensor_parallel_size": lambda w: w.parallelism.tp * w.parallelism.dp,
+        "pipeline_parallel_size": lambda w: w.parallelism.pp,
+        "enable_attention_dp": lambda w: w.parallelism.dp > 1,
+        "max_batch_size": lambda w: w.batch,
+        "max_seq_len": lambda _: 10_000,
+    },
+}
+"""What each engine is to make of a worker: its own name of a setting, and the value."""
+
+
+def gpus(module: str, settings: Settings) -> int:
+    axes = {
+        "dynamo.vllm": ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
+        "dynamo.sglang": ("tp_size", "pp_size"),
+        "dynamo.trtllm": ("tensor_parallel_size", "pipeline_parallel_size"),
+    }
+    total = 1
+    for axis in axes[module]:
+        total *= int(settings[axis])
+    return total
+
+
+@pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
+def test_each_engine_understands_each_worker_as_it_is_meant(backend: Backend, lines: list[Any]) -> None:
+    module = f"dynamo.{backend}"
+    own = [line for line in lines if line.module == module]
+    assert len(own) > 10
+    for line, parsed in zip(own, parse(module, [line.words for line in own]), strict=True):
+        assert parsed.refusal is None, f"{line.words}: {parsed.refusal}"
+        meant = {name: value(line.worker) for name, value in MEANT[module].items()}
+        assert {name: parsed.values[name] for name in meant} == meant
+        assert gpus(module, parsed.values) == line.worker.parallelism.gpus
+
+
+def test_the_frontend_accepts_its_command_line(lines: list[Any]) -> None:
+    own = {line.words for line in lines if line.module == "dynamo.frontend"}
+    assert [each.refusal for each in parse("dynamo.frontend", sorted(own))] == [None] * len(own)
+
+
+def test_engines_refuse_what_we_think_that_they_refuse() -> None:
+    vllm = parse(
+        "dynamo.vllm",
+        [
+            ("--model", "m", "--disaggregation-mode", "prefill"),
+            ("--model", "m", "--kv-transfer-config", '{"kv_connector":"NixlConnector","kv_role":"both"}'),
+            ("--model", "m", "--max-batch-size", "4"),
+        ],
+    )
+    assert [each.refusal is None for each in vllm] == [False, False, False]
+    (plain,) = parse("dynamo.trtllm", [("--max-num-seqs", "4")])
+    assert plain.refusal == "Unrecognized argument: --max-num-seqs"
+
+
+def test_the_planner_validates_a_configuration() -> None:
+    good, bad = parse(
+        "dynamo.planner",
+        [
+            ("--config", json.dumps({"mode": "agg", "optimization_target": "sla", "ttft": 900, "itl": 20})),
+            ("--config", json.dumps({"mode": "agg", "prefill_min_endpoint": 1})),
+        ],
+    )
+    assert good.refusal is None
+    assert (good.values["ttft_ms"], good.values["enable_throughput_scaling"]) == (900, True)
+    assert "use min_endpoint" in (bad.refusal or "")
+
+
+def test_the_committed_facts_are_what_the_parsers_say() -> None:
+    assert main(["check"]) == 0
