@@ -39,6 +39,7 @@ MEANT: dict[str, dict[str, Callable[[Worker], object]]] = {
     "dynamo.trtllm": {
         "tensor_parallel_size": lambda w: w.parallelism.tp * w.parallelism.dp,
         "pipeline_parallel_size": lambda w: w.parallelism.pp,
+        "expert_parallel_size": lambda w: w.parallelism.moe_ep if w.parallelism.moe_ep > 1 else None,
         "enable_attention_dp": lambda w: w.parallelism.dp > 1,
         "max_batch_size": lambda w: w.batch,
         "max_seq_len": lambda _: 10_000,
