@@ -8,10 +8,10 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role, Worker
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import GraphRequest, render, unrenderable
+from dgdr_controller.deployment.render import GraphRequest, Nodes, render, unrenderable
 from dgdr_controller.settings import Settings
 
-GPUS_PER_NODE = 8
+NODES = Nodes(gpus=8)
 SHAPES = [
     {"tp": 1},
     {"tp": 4},
@@ -26,6 +26,8 @@ SHAPES = [
     {"tp": 1, "dp": 16, "moe_ep": 16},
 ]
 """Every kind of parallelism that the search knows; what cannot be rendered is left out, backend by backend."""
+
+FEATURES = [None, {"kvRouter": True, "planner": True}, {"mocker": True}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Line:
 
 
 @pytest.fixture
-def lines(make_candidate: Any) -> list[Line]:
-    """Return the containers of the graph of every candidate that can be rendered, over all backends."""
+def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
+    """Return the containers of the graph of every candidate that can be rendered, over all backends and features."""
     candidates = [
         make_candidate(
             backend=backend,
@@ -59,8 +61,9 @@ def lines(make_candidate: Any) -> list[Line]:
         for dtype in KvCacheDtype
         for shape in SHAPES
     ]
-    rendered = [each for each in candidates if unrenderable(each, GPUS_PER_NODE) is None]
-    return [line for candidate in rendered for line in _lines(candidate)]
+    rendered = [each for each in candidates if unrenderable(each, NODES) is None]
+    requests = [graph_request(features=features) for features in FEATURES]
+    return [line for candidate in rendered for request in requests for line in _lines(candidate, request)]
 
 
 def _worker(role: Role, dtype: KvCacheDtype, shape: dict[str, int]) -> Worker:
@@ -69,10 +72,9 @@ def _worker(role: Role, dtype: KvCacheDtype, shape: dict[str, int]) -> Worker:
     return Worker(role=role, parallelism=shaped, count=1, batch=batch, max_num_tokens=tokens, kv_cache_dtype=dtype)
 
 
-def _lines(candidate: Candidate) -> Iterator[Line]:
-    request = GraphRequest("r", None, None, "org/m", "org/m", None, None)
+def _lines(candidate: Candidate, request: GraphRequest) -> Iterator[Line]:
     workers = {"worker" if w.role is Role.AGGREGATED else w.role.value: w for w in candidate.workers}
-    for component in render(candidate, request, Settings()).spec.components:
+    for component in render(candidate, request, Settings()).graph.spec.components:
         (main,) = component.pod_template.spec.containers
         words = [*main.command, *main.args]
         module = words.index("-m") + 1

@@ -10,7 +10,9 @@ import pytest
 from dgdr_api.candidate import Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment import render
-from dgdr_controller.deployment.render.graph import ENGINES
+from dgdr_controller.deployment.render import mocker
+from dgdr_controller.deployment.render.engines import ENGINES
+from dgdr_controller.deployment.render.planner_config import SETTINGS
 from hack.engines import known
 from hack.engines.programs import PROGRAMS
 
@@ -49,7 +51,8 @@ def test_every_rendered_command_line_is_in_the_words_of_its_program(lines: list[
 def test_the_lines_are_of_every_engine_and_role(lines: list[Any]) -> None:
     seen = {(line.module, line.worker.role if line.worker else None) for line in lines}
     workers = {(f"dynamo.{backend}", role) for backend in ENGINES for role in Role}
-    assert seen == workers | {("dynamo.frontend", None)}
+    simulated = {("dynamo.mocker", role) for role in Role}
+    assert seen == workers | simulated | {("dynamo.frontend", None), ("dynamo.planner", None)}
 
 
 @pytest.mark.parametrize("backend", ENGINES)
@@ -59,6 +62,12 @@ def test_every_flag_of_the_table_is_known_and_takes_a_value_or_not(backend: Back
     for flag in ENGINES[backend].flags:
         takes = "one" if flag.name in handed_on else flags[flag.name].values
         assert (flag.value is None) == (takes == "none"), f"{flag.name} takes {takes}"
+
+
+def test_every_flag_of_the_mocker_is_known_and_takes_a_value_or_not() -> None:
+    flags = known.read("dynamo.mocker").flags
+    for flag in mocker.ENGINE.flags:
+        assert (flag.value is None) == (flags[flag.name].values == "none")
 
 
 @pytest.mark.parametrize("backend", ENGINES)
@@ -110,6 +119,10 @@ def test_the_planner_would_ignore_a_key_that_it_does_not_have() -> None:
     planner = known.read("dynamo.planner")
     assert planner.unknown_keys({"ttft": 500, "itl_ms": 20, "mode": "disagg", "advisory": True}) == []
     assert planner.unknown_keys({"no_operation": True, "isl": 3000, "ttft": 500}) == ["isl", "no_operation"]
+
+
+def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
+    assert known.read("dynamo.planner").config["schema"]["properties"].keys() == SETTINGS
 
 
 def test_no_prose_of_others_is_committed() -> None:

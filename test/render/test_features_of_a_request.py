@@ -158,6 +158,11 @@ def test_settings_that_no_longer_exist_are_told(graph_request: Make) -> None:
     assert any(note.startswith("spec.features.planner.noCorrection has no effect") for note in composed(request).notes)
 
 
+def test_settings_that_the_planner_would_pass_over_are_told(graph_request: Make) -> None:
+    notes = composed(graph_request(features={"planner": {"maxGpuBugdet": 4}})).notes
+    assert notes == ("spec.features.planner.maxGpuBugdet is no setting of Dynamo's planner; it has no effect",)
+
+
 def test_the_planner_is_a_component_that_mounts_its_configuration(graph_request: Make) -> None:
     request = graph_request(features={"planner": True})
     found, (config_map,) = components(request), composed(request).config_maps

@@ -11,6 +11,8 @@ import pytest
 
 from dgdr_api.candidate import Role, Worker
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.compose import compose
+from dgdr_controller.settings import Settings as DgdrSettings
 from hack.engines.__main__ import main
 from hack.engines.ask import parse
 
@@ -72,9 +74,22 @@ def test_each_engine_understands_each_worker_as_it_is_meant(backend: Backend, li
         assert gpus(module, parsed.values) == line.worker.parallelism.gpus
 
 
-def test_the_frontend_accepts_its_command_line(lines: list[Any]) -> None:
-    own = {line.words for line in lines if line.module == "dynamo.frontend"}
-    assert [each.refusal for each in parse("dynamo.frontend", sorted(own))] == [None] * len(own)
+@pytest.mark.parametrize("module", ["dynamo.frontend", "dynamo.mocker"])
+def test_other_programs_accept_their_command_lines(module: str, lines: list[Any]) -> None:
+    own = {line.words for line in lines if line.module == module}
+    assert [each.refusal for each in parse(module, sorted(own))] == [None] * len(own)
+
+
+def test_the_mocker_understands_the_plan(lines: list[Any]) -> None:
+    own = [line for line in lines if line.module == "dynamo.mocker"]
+    for line, parsed in zip(own, parse("dynamo.mocker", [line.words for line in own]), strict=True):
+        shape = line.worker.parallelism
+        assert parsed.values["engine_type"] == line.candidate.backend
+        assert (parsed.values["max_num_seqs"], parsed.values["dp_size"]) == (line.worker.batch, shape.dp)
+        assert (parsed.values["ais_system"], parsed.values["ais_tp_size"]) == ("h200_sxm", shape.tp)
+        if parsed.values["ais_moe_ep_size"] is not None:  # the mocker's own rule
+            attention = shape.tp * (parsed.values["ais_attention_dp_size"] or 1)
+            assert attention == parsed.values["ais_moe_tp_size"] * parsed.values["ais_moe_ep_size"]
 
 
 def test_engines_refuse_what_we_think_that_they_refuse() -> None:
@@ -89,6 +104,29 @@ def test_engines_refuse_what_we_think_that_they_refuse() -> None:
     assert [each.refusal is None for each in vllm] == [False, False, False]
     (plain,) = parse("dynamo.trtllm", [("--max-num-seqs", "4")])
     assert plain.refusal == "Unrecognized argument: --max-num-seqs"
+
+
+@pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
+@pytest.mark.parametrize("mocker", [False, True])
+def test_the_planner_accepts_the_configuration_that_is_rendered(
+    backend: Backend, mocker: Any, graph_request: Any, make_candidate: Any
+) -> None:
+    written = {"loadPredictor": "kalman", "adjustment_interval": 60, "no_operation": True, "planner_min_endpoint": 2}
+    asked = [
+        graph_request(features={"planner": planner, "mocker": mocker}, sla=sla)
+        for planner in (True, written)
+        for sla in (None, {"ttft": 300, "itl": 15}, {"e2eLatency": 20_000})
+    ]
+    maps = [compose(make_candidate(backend=backend), request, DgdrSettings()).config_maps for request in asked]
+    configs = [config_map["data"]["planner_config.json"] for (config_map,) in maps]
+    parsed = parse("dynamo.planner", [("--config", config) for config in configs])
+    assert [each.refusal for each in parsed] == [None] * len(configs)
+    assert {each.values["max_gpu_budget"] for each in parsed} == {32}
+    assert [each.values["optimization_target"] for each in parsed] == ["throughput", "sla", "sla"] * 2
+    assert [each.values["enable_throughput_scaling"] for each in parsed] == [False, True, True] * 2
+    assert {each.values["load_predictor"] for each in parsed[3:]} == {"kalman"}
+    assert {each.values["throughput_adjustment_interval_seconds"] for each in parsed[3:]} == {60}
+    assert {each.values["advisory"] for each in parsed[3:]} == {True}
 
 
 def test_the_planner_validates_a_configuration() -> None:
