@@ -85,7 +85,7 @@ def test_the_mocker_understands_the_plan(lines: list[Any]) -> None:
     for line, parsed in zip(own, parse("dynamo.mocker", [line.words for line in own]), strict=True):
         shape = line.worker.parallelism
         assert parsed.values["engine_type"] == line.candidate.backend
-        assert (parsed.values["max_num_seqs"], parsed.values["dp_size"]) == (line.worker.batch, shape.dp)
+        assert (parsed.values["max_num_seqs"], parsed.values["dp_size"] or 1) == (line.worker.batch, shape.dp)
         assert (parsed.values["ais_system"], parsed.values["ais_tp_size"]) == ("h200_sxm", shape.tp)
         if parsed.values["ais_moe_ep_size"] is not None:  # the mocker's own rule
             attention = shape.tp * (parsed.values["ais_attention_dp_size"] or 1)
