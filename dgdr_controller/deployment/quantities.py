@@ -1,0 +1,131 @@
+"""Resources of containers: the names of GPUs, v1alpha1's own form of a resource list, how many GPUs a graph takes.
+
+v1alpha1 writes ``{cpu, memory, gpu, gpuType, custom}``, each a string; ``gpu`` is a number of ``gpuType``, which is
+``nvidia.com/gpu`` when absent, and ``custom`` holds every other name (upstream ``api/v1alpha1/common.go``).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import cast
+
+from pydantic import JsonValue
+
+from dgdr_api.dgd import GPU_RESOURCE
+from dgdr_controller.deployment.faults import Faults, Manifest
+
+GPU_RESOURCES = (GPU_RESOURCE, "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
+"""Names of the extended resources of which one is one whole GPU."""
+
+_OWN_FIELDS = ("cpu", "memory")
+_LISTS = ("limits", "requests")
+_WHOLE = re.compile("[0-9]{1,9}")
+_DEFAULT_NODES = 2
+"""What an absent ``multinode.nodeCount`` means, in both versions."""
+
+
+def to_items(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+    """Turn the resources of a container into those of a v1alpha1 service.
+
+    A GPU of another vendor becomes ``gpu`` and ``gpuType``, so that an override of ``gpu`` changes it.
+    """
+    resources = faults.mapping(value, path)
+    return resources | {name: _item(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
+
+
+def to_quantities(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+    """Turn the resources of a v1alpha1 service into those of a container."""
+    resources = faults.mapping(value, path)
+    return resources | {name: _list(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
+
+
+def _item(value: JsonValue, path: str, faults: Faults) -> Manifest:
+    quantities = {name: _text(each, f"{path}[{name}]", faults) for name, each in faults.mapping(value, path).items()}
+    item: Manifest = {name: quantities.pop(name) for name in _OWN_FIELDS if name in quantities}
+    gpu = next((name for name in GPU_RESOURCES if name in quantities), None)
+    if gpu is not None:
+        item["gpu"] = quantities.pop(gpu)
+        item |= {} if gpu == GPU_RESOURCE else {"gpuType": gpu}
+    return item | ({"custom": cast("JsonValue", quantities)} if quantities else {})
+
+
+def _list(value: JsonValue, path: str, faults: Faults) -> Manifest:
+    item = faults.mapping(value, path)
+    gpu = str(item.pop("gpuType", None) or GPU_RESOURCE)
+    custom = faults.mapping(item.pop("custom", None), f"{path}.custom")
+    quantities: Manifest = {name: _text(each, f"{path}.custom[{name}]", faults) for name, each in custom.items()}
+    for name, each in item.items():
+        quantities[gpu if name == "gpu" else name] = _text(each, f"{path}.{name}", faults)
+    return quantities
+
+
+def _text(value: JsonValue, path: str, faults: Faults) -> str:
+    """Return a quantity as the string that v1alpha1 wants, and that v1beta1 takes."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        faults.invalid(path, value, 'must be a quantity such as "1", "500m" or "8Gi"')
+    return str(value)
+
+
+def gpus_of(manifest: Manifest) -> int:
+    """Return how many GPUs a v1beta1 graph takes: the sum of replicas × nodes × GPUs of a pod.
+
+    Raises:
+        ValueError: Something that must be a number is none; `overrides.merge` refuses such a graph.
+    """
+    faults = Faults()
+    total = count(manifest, faults)
+    if faults.errors:
+        raise ValueError("; ".join(str(each) for each in faults.errors))
+    return total
+
+
+def count(manifest: Manifest, faults: Faults) -> int:
+    """Return how many GPUs a v1beta1 graph takes, and note every number in it that is none."""
+    spec = faults.mapping(manifest.get("spec"), "spec")
+    return sum(
+        _component(each, f"spec.components[{each.get('name')}]", faults)
+        for each in faults.mappings(spec.get("components"), "spec.components")
+    )
+
+
+def _component(component: Manifest, path: str, faults: Faults) -> int:
+    replicas = _number(component.get("replicas", 1), f"{path}.replicas", faults)
+    nodes = 1
+    if component.get("multinode") is not None:
+        multinode = faults.mapping(component["multinode"], f"{path}.multinode")
+        nodes = _number(multinode.get("nodeCount", _DEFAULT_NODES), f"{path}.multinode.nodeCount", faults)
+    return replicas * nodes * _pod(component, f"{path}.podTemplate", faults)
+
+
+def _pod(component: Manifest, path: str, faults: Faults) -> int:
+    """Return the GPUs of one pod: those of its containers, or of the hungriest that runs before them."""
+    template = faults.mapping(component.get("podTemplate"), path)
+    spec = faults.mapping(template.get("spec"), f"{path}.spec")
+    running, before = (
+        [_container(each, f"{path}.spec.{kind}[{each.get('name')}]", faults) for each in found]
+        for kind in ("containers", "initContainers")
+        for found in [faults.mappings(spec.get(kind), f"{path}.spec.{kind}")]
+    )
+    return max(sum(running), *before, 0)
+
+
+def _container(container: Manifest, path: str, faults: Faults) -> int:
+    resources = faults.mapping(container.get("resources"), f"{path}.resources")
+    written: Manifest = {}
+    for name in ("requests", "limits"):  # they are equal where both are written: limits last
+        written |= faults.mapping(resources.get(name), f"{path}.resources.{name}")
+    names: Iterator[str] = (name for name in GPU_RESOURCES if name in written)
+    return sum(_number(written[name], f"{path}.resources.limits[{name}]", faults) for name in names)
+
+
+def _number(value: JsonValue, path: str, faults: Faults) -> int:
+    number = whole_number(value)
+    if number is None:
+        faults.invalid(path, value, "must be a whole number, 0 or more")
+    return number or 0
+
+
+def whole_number(value: JsonValue) -> int | None:
+    """Return a count that is written as a number or as a string; None when it is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else None
