@@ -58,7 +58,8 @@ def on_base(base: Manifest, graph: Manifest) -> Manifest:
     """
     faults = Faults()
     spec = _read(base, faults)
-    plan = faults.mapping(copy.deepcopy(graph["spec"]), "spec")
+    graph = copy.deepcopy(graph)
+    plan = faults.mapping(graph["spec"], "spec")
     backend = plan.get("backendFramework")
     if spec.get("backendFramework") not in (None, backend):
         detail = f"the plan is for {backend}: set spec.backend of the request to the engine of the base"
@@ -76,7 +77,7 @@ def on_base(base: Manifest, graph: Manifest) -> Manifest:
     shared = {name: value for name, value in plan.items() if name not in spec or name == "backendFramework"}
     result: Manifest = {
         **graph,
-        "metadata": _metadata(base, graph),
+        "metadata": _metadata(base, graph, faults),
         "spec": {**spec, **shared, "components": whole + added},
     }
     if not faults.errors:
@@ -104,13 +105,14 @@ def _read(base: Manifest, faults: Faults) -> Manifest:
     return spec
 
 
-def _metadata(base: Manifest, graph: Manifest) -> Manifest:
+def _metadata(base: Manifest, graph: Manifest, faults: Faults) -> Manifest:
     """Return our metadata; labels and annotations of the base stay where they prove no ownership."""
-    theirs, ours = Faults().mapping(base.get("metadata"), ""), Faults().mapping(graph.get("metadata"), "")
+    theirs = faults.mapping(copy.deepcopy(base.get("metadata")), "metadata")
+    ours = faults.mapping(graph.get("metadata"), "metadata")
     for field in _POD_MAPS:
-        kept = _unclaimed(Faults().mapping(theirs.get(field), ""))
+        kept = _unclaimed(faults.mapping(theirs.get(field), f"metadata.{field}"))
         if kept:
-            ours[field] = kept | Faults().mapping(ours.get(field), "")
+            ours[field] = kept | faults.mapping(ours.get(field), f"metadata.{field}")
     return ours
 
 

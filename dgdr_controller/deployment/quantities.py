@@ -52,10 +52,10 @@ def _list(value: JsonValue, path: str, faults: Faults) -> Manifest:
     item = faults.mapping(value, path)
     gpu = str(item.pop("gpuType", None) or GPU_RESOURCE)
     custom = faults.mapping(item.pop("custom", None), f"{path}.custom")
-    quantities: Manifest = {name: _text(each, f"{path}.custom[{name}]", faults) for name, each in custom.items()}
-    for name, each in item.items():
-        quantities[gpu if name == "gpu" else name] = _text(each, f"{path}.{name}", faults)
-    return quantities
+    named: Manifest = {
+        gpu if name == "gpu" else name: _text(each, f"{path}.{name}", faults) for name, each in item.items()
+    }
+    return named | {name: _text(each, f"{path}.custom[{name}]", faults) for name, each in custom.items()}
 
 
 def _text(value: JsonValue, path: str, faults: Faults) -> str:

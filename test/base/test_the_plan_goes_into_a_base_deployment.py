@@ -74,13 +74,24 @@ def main(graph: Any, name: str) -> Any:
     return of(graph, name, "podTemplate", "spec", "containers", 0)
 
 
+def spoil(value: Any) -> None:
+    """Empty every object and list within a value."""
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            spoil(each)
+        value.clear()
+
+
 @pytest.fixture
 def deployed(plan: Any) -> Any:
     """The base with the plan in it."""
-    base = read_base(BASE)
-    before = copy.deepcopy((base, plan))
-    result = on_base(base, plan)
-    assert (base, plan) == before
+    base, graph = read_base(BASE), copy.deepcopy(plan)
+    before = copy.deepcopy((base, graph))
+    result = on_base(base, graph)
+    assert (base, graph) == before
+    kept = copy.deepcopy(result)
+    spoil([base, graph])
+    assert result == kept, "shares parts with what it was made of"
     return result
 
 
@@ -207,11 +218,13 @@ def broken(plan: Any, change: str) -> Any:
         "arguments": lambda: main(base, "decode").update(args=["--seed", 1]),
         "replicas": lambda: components.append({"name": "extra", "replicas": "many"}),
         "spec": lambda: base.update(spec=[]),
+        "labels": lambda: base["spec"].update(annotations=5),
+        "metadata": lambda: base.update(metadata={"labels": []}),
         "volume": lambda: pod(base, "decode").update(volumes=[{"name": "model-cache", "emptyDir": {}}]),
         "v1alpha1": lambda: base.update(
             apiVersion="nvidia.com/v1alpha1", spec={"services": {"w": {"ingress": {"enabled": True}}}}
         ),
-        "depth": lambda: base["spec"].update(backendFramework=float("nan")),
+        "no number": lambda: base["spec"].update(backendFramework=float("nan")),
     }
     changes[change]()
     return base
@@ -230,7 +243,9 @@ REASONS = {
     "replicas": ("spec.components[extra].replicas", "must be a whole number, 0 or more"),
     "volume": ("spec.components[decode].podTemplate.spec.volumes[model-cache]", "is another volume than the plan's of this name: call it otherwise"),
     "v1alpha1": ("spec.services.w.ingress", "v1beta1 has none: create the Ingress or HTTPRoute beside the deployment"),
-    "depth": ("spec.backendFramework", "must be a finite number"),
+    "labels": ("spec.annotations", "must be an object"),
+    "metadata": ("metadata.labels", "must be an object"),
+    "no number": ("spec.backendFramework", "must be a finite number"),
 }  # fmt: skip
 
 

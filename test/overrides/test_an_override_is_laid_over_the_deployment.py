@@ -48,6 +48,10 @@ def in_main(name: str, fields: str, version: str = BETA) -> str:
     return f"{version}spec: {{services: {{{name}: {{extraPodSpec: {{mainContainer: {{{fields}}}}}}}}}}}"
 
 
+def in_pod(fields: str) -> str:
+    return f"{BETA}spec: {{components: [{{name: worker, podTemplate: {{spec: {{{fields}}}}}}}]}}"
+
+
 EXAMPLE_7 = """
 spec:
   services:
@@ -134,7 +138,7 @@ def test_a_variable_and_a_volume_have_one_source(aggregated: Any, version: str) 
     variable = {"name": "HF_HOME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     assert variable in main(graph, "worker")["env"]
     volume = "volumes: [{name: model-cache, hostPath: {path: /nvme}}, {name: other, emptyDir: {}}]"
-    text = f"{BETA}spec: {{components: [{{name: worker, podTemplate: {{spec: {{{volume}}}}}}}]}}"
+    text = in_pod(volume)
     if version == ALPHA:
         text = f"{ALPHA}spec: {{services: {{worker: {{extraPodSpec: {{{volume}}}}}}}}}"
     assert pod(applied(aggregated, text), "worker")["volumes"] == [
@@ -145,7 +149,7 @@ def test_a_variable_and_a_volume_have_one_source(aggregated: Any, version: str) 
 
 def test_a_volume_keeps_what_is_not_written_of_its_source(aggregated: Any) -> None:
     volume = "volumes: [{name: model-cache, persistentVolumeClaim: {claimName: new}}]"
-    graph = applied(aggregated, f"{BETA}spec: {{components: [{{name: worker, podTemplate: {{spec: {{{volume}}}}}}}]}}")
+    graph = applied(aggregated, in_pod(volume))
     claim = {"claimName": "new", "readOnly": True}
     assert pod(graph, "worker")["volumes"] == [{"name": "model-cache", "persistentVolumeClaim": claim}]
 
@@ -200,6 +204,48 @@ def test_the_environment_of_the_graph_is_replaced(aggregated: Any) -> None:
     graph = applied(aggregated, BETA + "spec: {env: [{name: A, value: a}]}")
     for text in (BETA + "spec: {env: [{name: B, value: b}]}", ALPHA + "spec: {envs: [{name: B, value: b}]}"):
         assert applied(graph, text)["spec"]["env"] == [{"name": "B", "value": "b"}]
+
+
+POD_LISTS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "volumes": "name",
+    "imagePullSecrets": "name",
+    "resourceClaims": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+}
+CONTAINER_LISTS = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath", "volumeDevices": "devicePath"}
+
+
+@pytest.mark.parametrize("field", POD_LISTS)
+def test_lists_of_pods_merge_by_their_key(aggregated: Any, field: str) -> None:
+    first, second = f"{{{POD_LISTS[field]}: a, x: 1}}", f"{{{POD_LISTS[field]}: b}}"
+    once = applied(aggregated, in_pod(f"{field}: [{first}, {second}]"))
+    twice = applied(once, in_pod(f"{field}: [{second[:-1]}, z: 2}}]"))
+    key = POD_LISTS[field]
+    assert pod(twice, "worker")[field][-2:] == [{key: "a", "x": 1}, {key: "b", "z": 2}]
+    assert len(pod(twice, "worker")[field]) == len(pod(once, "worker")[field])
+
+
+@pytest.mark.parametrize("field", CONTAINER_LISTS)
+def test_lists_of_containers_merge_by_their_key(aggregated: Any, field: str) -> None:
+    key = CONTAINER_LISTS[field]
+    value = 80 if field == "ports" else "a"
+    once = applied(aggregated, in_main("worker", f"{field}: [{{{key}: {value}, x: 1}}]"))
+    twice = applied(once, in_main("worker", f"{field}: [{{{key}: {value}, z: 2}}]"))
+    assert main(twice, "worker")[field][-1] == {key: value, "x": 1, "z": 2}
+    assert len(main(twice, "worker")[field]) == len(main(once, "worker")[field])
+
+
+def test_claims_of_a_container_merge_by_name(aggregated: Any) -> None:
+    once = applied(aggregated, in_main("worker", "resources: {claims: [{name: a, request: r}, {name: b}]}"))
+    twice = applied(once, in_main("worker", "resources: {claims: [{name: b, request: s}]}"))
+    assert main(twice, "worker")["resources"]["claims"] == [
+        {"name": "a", "request": "r"},
+        {"name": "b", "request": "s"},
+    ]
 
 
 def test_lists_without_a_key_are_replaced(aggregated: Any) -> None:
@@ -297,6 +343,28 @@ def test_fields_without_effect_are_told(aggregated: Any) -> None:
     assert merged.graph == aggregated
     (warning,) = merged.warnings
     assert warning.startswith("spec.overrides.dgd.spec.services.worker.dynamoNamespace: has no effect")
+
+
+def test_v1alpha1_mounts_a_claim(aggregated: Any) -> None:
+    mounted = "spec: {pvcs: [{name: data}], services: {worker: {volumeMounts: [{name: data, mountPoint: /data}]}}}"
+    graph = applied(aggregated, mounted)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    assert pod(graph, "worker")["volumes"] == [*pod(aggregated, "worker")["volumes"], volume]
+    mounts = main(graph, "worker")["volumeMounts"]
+    assert sorted(mounts, key=lambda each: str(each["name"])) == [
+        {"name": "data", "mountPath": "/data"},
+        *main(aggregated, "worker")["volumeMounts"],
+    ]
+
+
+def test_the_result_shares_nothing_with_what_it_was_made_of(aggregated: Any) -> None:
+    graph, override = copy.deepcopy(aggregated), read(in_main("worker", "env: [{name: A, valueFrom: {b: {c: d}}}]"))
+    merged = merge(graph, override).graph
+    kept = copy.deepcopy(merged)
+    pod(graph, "Frontend").clear()
+    main(graph, "worker").clear()
+    main(override, "worker")["env"][0]["valueFrom"]["b"].clear()
+    assert merged == kept
 
 
 def test_containers_can_be_added(aggregated: Any) -> None:

@@ -222,6 +222,7 @@ def main(text: str, spec: str = "") -> Any:
     ("written", "read_as"),
     [
         ("{limits: {gpu: '2', gpuType: gpu.intel.com/xe}}", {"limits": {"gpu.intel.com/xe": "2"}}),
+        ("{limits: {gpu: '2', custom: {nvidia.com/gpu: '4'}}}", {"limits": {"nvidia.com/gpu": "4"}}),
         ("{limits: {gpu: 2}}", {"limits": {"nvidia.com/gpu": "2"}}),
         ("{limits: {gpuType: amd.com/gpu}}", {"limits": {}}),
         (
