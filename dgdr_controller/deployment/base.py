@@ -13,7 +13,7 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import json_value
 from dgdr_api.names import DGD_KIND
 from dgdr_controller.deployment import arguments
-from dgdr_controller.deployment.faults import Faults, Manifest, named
+from dgdr_controller.deployment.faults import Faults, Manifest, named, part
 from dgdr_controller.deployment.merging import overlaid, reserved
 from dgdr_controller.deployment.quantities import GPU_RESOURCES, count
 from dgdr_controller.deployment.services import MAIN
@@ -137,7 +137,7 @@ def _position(ours: Manifest, components: list[Manifest], faults: Faults) -> int
 def _component(base: Manifest, ours: Manifest, faults: Faults) -> Manifest:
     """Return a component: ours, over it the base's, over that what makes the plan."""
     path = f"spec.components[{base.get('name')}]"
-    theirs = _without_plan(base, path, faults)
+    theirs = _without_plan(base)
     _refuse_other_volumes(theirs, ours, path, faults)
     laid = overlaid(ours, theirs, path, "components[]", faults)
     result = faults.mapping(overlaid(laid, _plan(base, ours, path, faults), path, "components[]", faults), path)
@@ -146,36 +146,35 @@ def _component(base: Manifest, ours: Manifest, faults: Faults) -> Manifest:
     return result
 
 
-def _without_plan(base: Manifest, path: str, faults: Faults) -> Manifest:
+def _without_plan(base: Manifest) -> Manifest:
     """Return a component of a base without GPUs, and without labels and annotations that would be proofs of ours."""
-    component = copy.deepcopy(base)
-    template, pod, main = _parts(component, path, faults)
-    resources = faults.mapping(main.get("resources"), f"{path}.podTemplate.spec.containers[{MAIN}].resources")
-    for kind in ("limits", "requests"):
-        if isinstance(quantities := resources.get(kind), dict):
-            resources[kind] = {name: each for name, each in quantities.items() if name not in GPU_RESOURCES}
+    template, main = part(base, "podTemplate"), _main(base)
     if isinstance(metadata := template.get("metadata"), dict):
-        kept = {field: _unclaimed(v) if isinstance(v, dict) else v for field, v in metadata.items()}
-        template = {**template, "metadata": {**metadata, **kept}}
-    if main:
-        cleaned = {**main, **({"resources": resources} if resources else {})}
-        containers = pod.get("containers")
-        swapped = [cleaned if each == main else each for each in containers] if isinstance(containers, list) else []
-        template = {**template, "spec": {**pod, "containers": swapped}}
-    return {**component, **({"podTemplate": template} if template else {})}
+        kept = {field: _unclaimed(each) if isinstance(each, dict) else each for field, each in metadata.items()}
+        template["metadata"] = kept
+    if isinstance(resources := main.get("resources"), dict):
+        spec = part(template, "spec")
+        cleaned: Manifest = {**main, "resources": {kind: _without_gpus(each) for kind, each in resources.items()}}
+        containers = spec["containers"] if isinstance(spec["containers"], list) else []
+        template["spec"] = {**spec, "containers": [cleaned if each == main else each for each in containers]}
+    return {**base, **({"podTemplate": template} if template else {})}
 
 
-def _parts(component: Manifest, path: str, faults: Faults) -> tuple[Manifest, Manifest, Manifest]:
-    """Return the pod template, the pod and the main container of a component; empty where it has none."""
-    template = faults.mapping(component.get("podTemplate"), f"{path}.podTemplate")
-    pod = faults.mapping(template.get("spec"), f"{path}.podTemplate.spec")
-    return template, pod, named(pod.get("containers"), MAIN) or {}
+def _without_gpus(quantities: JsonValue) -> JsonValue:
+    if not isinstance(quantities, dict):
+        return quantities
+    return {name: each for name, each in quantities.items() if name not in GPU_RESOURCES}
+
+
+def _main(component: Manifest) -> Manifest:
+    """Return the main container of a component; empty where it has none."""
+    return named(part(component, "podTemplate", "spec").get("containers"), MAIN) or {}
 
 
 def _refuse_other_volumes(theirs: Manifest, ours: Manifest, path: str, faults: Faults) -> None:
     """Refuse a volume that has the name of one of ours and is another one: both are mounted."""
-    volumes = _parts(theirs, path, Faults())[1].get("volumes")
-    for volume in faults.mappings(_parts(ours, path, faults)[1].get("volumes"), path):
+    volumes = part(theirs, "podTemplate", "spec").get("volumes")
+    for volume in faults.mappings(part(ours, "podTemplate", "spec").get("volumes"), path):
         there = named(volumes, volume.get("name"))
         if there is not None and overlaid(volume, there, path, "volumes[]", Faults()) != volume:
             at = f"{path}.podTemplate.spec.volumes[{volume['name']}]"
@@ -184,27 +183,30 @@ def _refuse_other_volumes(theirs: Manifest, ours: Manifest, path: str, faults: F
 
 def _plan(base: Manifest, ours: Manifest, path: str, faults: Faults) -> Manifest:
     """Return the part of our component that the base does not change."""
-    template, _, main = _parts(ours, path, faults)
+    main, theirs = _main(ours), _main(base)
     wanted: Manifest = {field: main[field] for field in ("env", "volumeMounts") if field in main}
-    resources = faults.mapping(main.get("resources"), path)
-    limits = faults.mapping(resources.get("limits"), path)
+    limits = part(main, "resources", "limits")
     gpus: Manifest = {name: each for name, each in limits.items() if name in GPU_RESOURCES}
     wanted |= {"resources": {"limits": gpus}} if gpus else {}
-    _, _, theirs = _parts(base, path, faults)
     wanted |= _command_line(theirs, main, f"{path}.podTemplate.spec.containers[{MAIN}]", faults)
-    sources = faults.items(theirs.get("envFrom"), path)
-    ours_too = [each for each in faults.items(main.get("envFrom"), path) if _secret(each) not in map(_secret, sources)]
-    wanted |= {"envFrom": [*sources, *ours_too]} if sources or ours_too else {}
-    metadata: Manifest = {"metadata": template["metadata"]} if "metadata" in template else {}
+    sources = _sources(theirs)
+    added = [each for each in _sources(main) if _secret(each) not in map(_secret, sources)]
+    wanted |= {"envFrom": [*sources, *added]} if sources or added else {}
+    metadata: Manifest = {"metadata": part(ours, "podTemplate", "metadata")}
     pod: Manifest = {"containers": [{"name": MAIN, **wanted}]}
     fields: Manifest = {field: ours[field] for field in ("replicas", "multinode") if field in ours}
     return {"name": base.get("name"), **fields, "podTemplate": {**metadata, "spec": pod}}
 
 
+def _sources(container: Manifest) -> list[JsonValue]:
+    """Return where a container has its environment from."""
+    sources = container.get("envFrom")
+    return [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+
+
 def _secret(source: JsonValue) -> JsonValue:
     """Return what tells a source of environment variables apart."""
-    reference = source.get("secretRef") if isinstance(source, dict) else None
-    return reference.get("name") if isinstance(reference, dict) else source
+    return part(source, "secretRef").get("name") or source
 
 
 def _command_line(theirs: Manifest, ours: Manifest, path: str, faults: Faults) -> Manifest:

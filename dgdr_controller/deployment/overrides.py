@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import DGD_KIND, MAX_GRAPH_AND_COMPONENT, dgd_name, is_service_name
-from dgdr_controller.deployment.faults import Faults, Manifest
+from dgdr_controller.deployment.faults import Faults, Manifest, part
 from dgdr_controller.deployment.merging import NOT_NULL, overlaid
 from dgdr_controller.deployment.quantities import gpus_of
 from dgdr_controller.deployment.services import MAIN
@@ -113,10 +113,8 @@ def check(override: Manifest, request_name: str, namespace: str | None = None) -
 
 def deprecations(override: Manifest) -> list[str]:
     """Return a sentence for each older component name in an override, for a warning at admission."""
-    spec = Faults().mapping(override.get("spec"), "")
-    services = spec.get("services")
-    written = [(f"services.{name}", name) for name in services] if isinstance(services, dict) else []
-    components = Faults().mappings(spec.get("components"), "")
+    written = [(f"services.{name}", name) for name in part(override, "spec", "services")]
+    components = Faults().mappings(part(override, "spec").get("components"), "")
     written += [(f"components[{name}]", name) for each in components if isinstance(name := each.get("name"), str)]
     return [
         f'{PATH}.spec.{path}: override target "{name}" is deprecated; use {instead}'
@@ -130,7 +128,7 @@ def name_faults(graph: Manifest, path: str) -> list[FieldError]:
 
     The operator's gang scheduler bounds the sum of both.
     """
-    name = str(Faults().mapping(graph.get("metadata"), "").get("name"))
+    name = str(part(graph, "metadata").get("name"))
     longest = max(Topology.of(graph).types, key=len, default="")
     faults = Faults()
     if not is_service_name(name):
@@ -261,20 +259,12 @@ def _resolved_services(
 
 def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
     """Return a service whose arguments begin with those that the worker has: v1alpha1's older contract."""
-    ours, given = _arguments(base), _arguments(service)
-    if not ours or given is None or not isinstance(service, dict):
+    ours, given = (part(each, "extraPodSpec", "mainContainer").get("args") for each in (base, service))
+    if not isinstance(ours, list) or not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         return service
-    pod = Faults().mapping(service.get("extraPodSpec"), "")
-    main = Faults().mapping(pod.get("mainContainer"), "")
-    return {**service, "extraPodSpec": {**pod, "mainContainer": {**main, "args": [*ours, *given]}}}
-
-
-def _arguments(service: JsonValue) -> list[JsonValue] | None:
-    """Return the arguments of a service's main container; None where there are none, or no strings."""
-    at = service
-    for field in ("extraPodSpec", "mainContainer", "args"):
-        at = at.get(field) if isinstance(at, dict) else None
-    return at if isinstance(at, list) and all(isinstance(each, str) for each in at) else None
+    pod = part(service, "extraPodSpec")
+    main: Manifest = {**part(pod, "mainContainer"), "args": [*ours, *given]}
+    return {**part(service), "extraPodSpec": {**pod, "mainContainer": main}}
 
 
 def _refuse_foreign(given: Manifest, elsewhere: dict[str, str], version: str, path: str, faults: Faults) -> None:

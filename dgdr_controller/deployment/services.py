@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from dgdr_controller.deployment import quantities
-from dgdr_controller.deployment.faults import Faults, Manifest, named
+from dgdr_controller.deployment.faults import Faults, Manifest, named, part
 from dgdr_controller.deployment.merging import overlaid
 
 MAIN = "main"
@@ -236,8 +236,7 @@ def _with_claims(
 
 
 def _claim(volume: Manifest) -> JsonValue:
-    source = volume.get("persistentVolumeClaim")
-    return source.get("claimName") if isinstance(source, dict) else None
+    return part(volume, "persistentVolumeClaim").get("claimName")
 
 
 def _with_secret(value: JsonValue, secret: JsonValue, path: str, faults: Faults) -> Manifest:

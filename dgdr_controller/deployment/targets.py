@@ -6,7 +6,7 @@ refused, because an override that goes nowhere is a mistake that nobody would no
 
 from dataclasses import dataclass
 
-from dgdr_controller.deployment.faults import Faults, Manifest
+from dgdr_controller.deployment.faults import Faults, Manifest, part
 
 _WORKER, _PREFILL, _DECODE = ("worker",), ("prefill",), ("decode",)
 _EITHER = (*_WORKER, *_DECODE)
@@ -43,7 +43,7 @@ class Topology:
     @classmethod
     def of(cls, graph: Manifest) -> "Topology":
         """Return that of a v1beta1 graph."""
-        spec = Faults().mapping(graph.get("spec"), "")
+        spec = part(graph, "spec")
         components = Faults().mappings(spec.get("components"), "")
         backend = spec.get("backendFramework")
         types = {str(each.get("name")): str(each.get("type")) for each in components}

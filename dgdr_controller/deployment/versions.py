@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import GROUP
-from dgdr_controller.deployment.faults import Faults, Manifest
+from dgdr_controller.deployment.faults import Faults, Manifest, part
 from dgdr_controller.deployment.services import OBSOLETE, to_component, to_service
 
 ALPHA = f"{GROUP}/v1alpha1"
@@ -69,10 +69,9 @@ def to_v1beta1(manifest: Manifest) -> Manifest:
 
 def obsolete(manifest: Manifest) -> list[str]:
     """Return a sentence for each field of a v1alpha1 graph, or part of one, that is written and has no effect."""
-    services = Faults().mapping(Faults().mapping(manifest.get("spec"), "").get("services"), "")
     return [
         f"spec.services.{name}.{field}: {why}"
-        for name, service in services.items()
+        for name, service in part(manifest, "spec", "services").items()
         if isinstance(service, dict)
         for field, why in OBSOLETE.items()
         if field in service

@@ -47,7 +47,7 @@ spec:
       componentType: worker
       subComponentType: decode
       multinode: {nodeCount: 2}
-      extraPodMetadata: {labels: {own: label, nvidia.com/managed-by: me}}
+      extraPodMetadata: {labels: {own: label, nvidia.com/managed-by: me, nvidia.com/dgdr-name: other}}
       extraPodSpec:
         mainContainer: {command: [python3, -m, dynamo.vllm], args: [--data_parallel_size, "2", -ep]}
     Extra:
@@ -220,6 +220,11 @@ def broken(plan: Any, change: str) -> Any:
         "spec": lambda: base.update(spec=[]),
         "labels": lambda: base["spec"].update(annotations=5),
         "metadata": lambda: base.update(metadata={"labels": []}),
+        "template": lambda: of(base, "decode").update(podTemplate=5),
+        "pod": lambda: of(base, "decode", "podTemplate").update(spec=5),
+        "containers": lambda: pod(base, "decode").update(containers=5),
+        "resources": lambda: main(base, "decode").update(resources={"limits": 5}),
+        "sources": lambda: main(base, "decode").update(envFrom=[5]),
         "volume": lambda: pod(base, "decode").update(volumes=[{"name": "model-cache", "emptyDir": {}}]),
         "v1alpha1": lambda: base.update(
             apiVersion="nvidia.com/v1alpha1", spec={"services": {"w": {"ingress": {"enabled": True}}}}
@@ -241,6 +246,11 @@ REASONS = {
     "a shell": (f"{IN_MAIN}.command", "runs a shell, whose script is not changed: write command and args as words"),
     "arguments": (f"{IN_MAIN}.args[1]", "must be a string (quote numbers and true, false, yes, no)"),
     "replicas": ("spec.components[extra].replicas", "must be a whole number, 0 or more"),
+    "template": ("spec.components[decode].podTemplate", "must be an object"),
+    "pod": ("spec.components[decode].podTemplate.spec", "must be an object"),
+    "containers": ("spec.components[decode].podTemplate.spec.containers", "must be a list"),
+    "resources": (f"{IN_MAIN}.resources.limits", "must be an object"),
+    "sources": (f"{IN_MAIN}.envFrom[0]", "must be an object"),
     "volume": ("spec.components[decode].podTemplate.spec.volumes[model-cache]", "is another volume than the plan's of this name: call it otherwise"),
     "v1alpha1": ("spec.services.w.ingress", "v1beta1 has none: create the Ingress or HTTPRoute beside the deployment"),
     "labels": ("spec.annotations", "must be an object"),

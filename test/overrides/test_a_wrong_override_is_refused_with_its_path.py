@@ -178,6 +178,48 @@ MISTAKES = {
     service("extraPodSpec: {mainContainer: {$patch: {args: append}, args: [a]}}"): f"{SERVICE}.extraPodSpec.mainContainer.$patch: {ONLY}",
 }  # fmt: skip
 
+CONTAINER = "podTemplate.spec.containers[main]"
+OF_THE_OTHER_VERSION = {
+    BETA: {
+        "components": {
+            "componentType": "type",
+            "subComponentType": "type",
+            "extraPodSpec": "podTemplate.spec",
+            "extraPodMetadata": "podTemplate.metadata",
+            "envs": f"{CONTAINER}.env",
+            "envFromSecret": f"{CONTAINER}.envFrom",
+            "sharedMemory": "sharedMemorySize",
+            "resources": f"{CONTAINER}.resources",
+            "volumeMounts": f"{CONTAINER}.volumeMounts",
+            "livenessProbe": f"{CONTAINER}.livenessProbe",
+            "readinessProbe": f"{CONTAINER}.readinessProbe",
+        },
+        "": {"services": "components", "envs": "env", "pvcs": "podTemplate.spec.volumes of a component"},
+    },
+    ALPHA: {
+        "services": {
+            "type": "componentType",
+            "podTemplate": "extraPodSpec",
+            "sharedMemorySize": "sharedMemory.size",
+            "compilationCache": "volumeMounts, with useAsCompilationCache",
+        },
+        "": {"components": "services", "env": "envs"},
+    },
+}
+
+
+@pytest.mark.parametrize("version", OF_THE_OTHER_VERSION)
+def test_fields_of_the_other_version_are_refused_with_their_counterpart(aggregated: Any, version: str) -> None:
+    for place, fields in OF_THE_OTHER_VERSION[version].items():
+        for field, counterpart in fields.items():
+            given: Any = {field: None}
+            spec = {"components": [{"name": "worker"} | given]} if place == "components" else {place: {"worker": given}}
+            path = {"components": "components[worker].", "services": "services.worker."}.get(place, "")
+            messages = refused(aggregated, {**read(version), "spec": spec if place else given})
+            hint = f"{read(version)['apiVersion']} has no such field; write {counterpart}"
+            assert messages[0] == f"spec.{path}{field}: Unknown field: {hint}"
+
+
 NOT_BEFORE = {  # what only the deployment tells
     component("replicas: 1", "prefill"),
     component("replicas: 1", "VllmPrefillWorker"),

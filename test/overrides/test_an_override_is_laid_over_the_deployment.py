@@ -6,7 +6,7 @@ import pytest
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.overrides import check, deprecations, gpus_of, merge
+from dgdr_controller.deployment.overrides import check, deprecations, gpus_of, merge, name_faults
 from dgdr_controller.manifest import load_documents
 
 BETA = "apiVersion: nvidia.com/v1beta1\nkind: DynamoGraphDeployment\n"
@@ -152,6 +152,17 @@ def test_a_volume_keeps_what_is_not_written_of_its_source(aggregated: Any) -> No
     graph = applied(aggregated, in_pod(volume))
     claim = {"claimName": "new", "readOnly": True}
     assert pod(graph, "worker")["volumes"] == [{"name": "model-cache", "persistentVolumeClaim": claim}]
+
+
+def test_every_kind_of_source_and_handler_replaces_the_others(aggregated: Any) -> None:
+    graph = aggregated
+    for source in ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fieldRef"):
+        graph = applied(graph, in_main("worker", f"env: [{{name: A, valueFrom: {{{source}: {{x: z}}}}}}]"))
+        assert main(graph, "worker")["env"][-1] == {"name": "A", "valueFrom": {source: {"x": "z"}}}
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        for handler in ("exec", "httpGet", "tcpSocket", "grpc", "exec"):
+            graph = applied(graph, in_main("worker", f"{probe}: {{{handler}: {{x: 1}}}}"))
+            assert main(graph, "worker")[probe] == {handler: {"x": 1}}
 
 
 def test_a_probe_has_one_handler() -> None:
@@ -394,3 +405,15 @@ def test_pods_get_labels_and_annotations(aggregated: Any) -> None:
         ALPHA + "spec: {services: {worker: {extraPodMetadata: {labels: {a: b}, annotations: {c: d}}}}}",
     ):
         assert component(applied(aggregated, text), "worker")["podTemplate"]["metadata"] == expected
+
+
+def test_the_longest_component_says_how_long_a_name_may_be(aggregated: Any) -> None:
+    room = 45 - len("Frontend")
+    graph = applied(aggregated, f"metadata: {{name: {'a' * room}}}")
+    assert name_faults(graph, "p") == []
+    component(graph, "worker")["name"] = "VllmDecodeWorker"
+    (error,) = name_faults(graph, "p")
+    assert (error.path, error.detail) == (
+        "p",
+        'must have at most 29 characters beside the component "VllmDecodeWorker"',
+    )
