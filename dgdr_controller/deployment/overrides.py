@@ -49,7 +49,7 @@ _ELSEWHERE: dict[str, dict[str, str]] = {
 """Fields of a component or service that only the other version has, and what stands for them in this one."""
 _ELSEWHERE_IN_SPEC: dict[str, dict[str, str]] = {
     BETA: {"services": "components", "envs": "env", "pvcs": "podTemplate.spec.volumes of a component"},
-    ALPHA: {"components": "services", "env": "envs"},
+    ALPHA: {"components": f"services, or apiVersion: {BETA} and kind: {DGD_KIND}", "env": "envs"},
 }
 """The same for the graph's spec."""
 _APPENDING = ("worker", "prefill", "decode")

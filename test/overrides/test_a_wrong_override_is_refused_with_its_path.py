@@ -150,7 +150,6 @@ MISTAKES = {
     ALPHA + "spec: {services: [worker]}": f'spec.services: Invalid value: ["worker"]: {OBJECT}',
     ALPHA + "spec: {services: {worker: null}}": f"{SERVICE}: {NULL}",
     ALPHA + "spec: {services: {worker: 5}}": f"{SERVICE}: Invalid value: 5: {OBJECT}",
-    ALPHA + "spec: {components: []}": "spec.components: Unknown field: nvidia.com/v1alpha1 has no such field; write services",
     ALPHA + "spec: {pvcs: [{name: p, create: true}]}": "spec.pvcs[p].create: Forbidden: v1beta1 creates no claims: create the PersistentVolumeClaim beforehand and leave create out",
     service("replicas: 1", "missing"): 'spec.services.missing: Invalid value: "missing": is no component of this deployment, which has: Frontend, worker',
     ALPHA + "spec: {services: {worker: {}, VllmWorker: {}}}": f'spec.services.VllmWorker: Invalid value: "VllmWorker": "worker" {TWICE}, once by this name',
@@ -203,7 +202,7 @@ OF_THE_OTHER_VERSION = {
             "sharedMemorySize": "sharedMemory.size",
             "compilationCache": "volumeMounts, with useAsCompilationCache",
         },
-        "": {"components": "services", "env": "envs"},
+        "": {"components": f"services, or {BETA.strip().replace(chr(10), ' and ')}", "env": "envs"},
     },
 }
 

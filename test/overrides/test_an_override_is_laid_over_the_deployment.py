@@ -165,6 +165,13 @@ def test_every_kind_of_source_and_handler_replaces_the_others(aggregated: Any) -
             assert main(graph, "worker")[probe] == {handler: {"x": 1}}
 
 
+def test_shared_memory_is_switched_off_and_on(aggregated: Any) -> None:
+    graph = aggregated
+    for written, size in (("size: 16Gi", "16Gi"), ("disabled: true", "0"), ("size: 8Gi", "8Gi")):
+        graph = applied(graph, f"spec: {{services: {{worker: {{sharedMemory: {{{written}}}}}}}}}")
+        assert component(graph, "worker")["sharedMemorySize"] == size
+
+
 def test_a_probe_has_one_handler() -> None:
     probe = {"livenessProbe": {"httpGet": {"port": 1}, "periodSeconds": 5}}
     graph: Any = {

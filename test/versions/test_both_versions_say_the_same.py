@@ -393,6 +393,10 @@ def test_a_claim_is_not_created_and_everything_wrong_is_told_at_once() -> None:
 
 
 V1BETA1_ONLY = {
+    "{name: w, podTemplate: {metadata: 5}}": "spec.components[w].podTemplate.metadata",
+    "{name: w, podTemplate: {spec: 5}}": "spec.components[w].podTemplate.spec",
+    "{name: w, podTemplate: 5}": "spec.components[w].podTemplate",
+    "{name: w, compilationCache: 5}": "spec.components[w].compilationCache",
     "{name: w, experimental: {failover: {}}}": "spec.components[w].experimental",
     "{name: w, frontendSidecar: s}": "spec.components[w].frontendSidecar",
     "{name: w, podTemplate: {metadata: {finalizers: [f]}}}": "spec.components[w].podTemplate.metadata.finalizers",
