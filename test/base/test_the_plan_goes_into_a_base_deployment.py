@@ -177,6 +177,15 @@ def test_the_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(p
     ]
 
 
+def test_secrets_of_the_base_and_of_the_plan_are_both_read(plan: Any) -> None:
+    base = copy.deepcopy(plan)
+    main(base, "decode")["envFrom"] = own = [
+        {"secretRef": {"name": "own"}},
+        {"configMapRef": {"name": "hf-token-secret"}},
+    ]
+    assert main(on_base(base, plan), "decode")["envFrom"] == [*own, *main(plan, "decode")["envFrom"]]
+
+
 def test_a_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner: Any) -> None:
     base = copy.deepcopy(plan)
     plan["spec"]["components"].append(planner)
@@ -209,6 +218,7 @@ def broken(plan: Any, change: str) -> Any:
     changes: dict[str, Any] = {
         "no prefill": lambda: components.pop(1),
         "no component": components.clear,
+        "no list": lambda: base["spec"].update(components=5),
         "two decode": lambda: components.append(copy.deepcopy(components[2]) | {"name": "other"}),
         "another kind": lambda: base.update(kind="Deployment"),
         "another version": lambda: base.update(apiVersion="nvidia.com/v2"),
@@ -219,6 +229,13 @@ def broken(plan: Any, change: str) -> Any:
         "replicas": lambda: components.append({"name": "extra", "replicas": "many"}),
         "spec": lambda: base.update(spec=[]),
         "labels": lambda: base["spec"].update(annotations=5),
+        "no metadata": lambda: base.update(metadata=5),
+        "gpus": lambda: components.append(
+            {
+                "name": "extra",
+                "podTemplate": {"spec": {"containers": [{"name": "c", "resources": {"limits": {"amd.com/gpu": "x"}}}]}},
+            }
+        ),
         "metadata": lambda: base.update(metadata={"labels": []}),
         "template": lambda: of(base, "decode").update(podTemplate=5),
         "pod": lambda: of(base, "decode", "podTemplate").update(spec=5),
@@ -254,6 +271,8 @@ REASONS = {
     "volume": ("spec.components[decode].podTemplate.spec.volumes[model-cache]", "is another volume than the plan's of this name: call it otherwise"),
     "v1alpha1": ("spec.services.w.ingress", "v1beta1 has none: create the Ingress or HTTPRoute beside the deployment"),
     "labels": ("spec.annotations", "must be an object"),
+    "no metadata": ("metadata", "must be an object"),
+    "gpus": ("spec.components[extra].podTemplate.spec.containers[c].resources.limits[amd.com/gpu]", "must be a whole number, 0 or more"),
     "metadata": ("metadata.labels", "must be an object"),
     "no number": ("spec.backendFramework", "must be a finite number"),
 }  # fmt: skip
@@ -268,10 +287,11 @@ def test_an_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> 
     assert (error.path, error.detail) == REASONS[change]
 
 
-@pytest.mark.parametrize("change", ["no component", "spec"])
+@pytest.mark.parametrize("change", ["no component", "no list", "spec"])
 def test_everything_that_is_missing_is_told_at_once(plan: Any, change: str) -> None:
     with pytest.raises(BaseDeploymentError) as refused:
         on_base(broken(plan, change), plan)
+    assert {each.path for each in refused.value.errors} <= {"spec", "spec.components"}
     missing = [each.detail for each in refused.value.errors if each.kind == "Required value"]
     assert missing == [
         f"the plan needs one of the type {kind}; the base has none" for kind in ("frontend", "prefill", "decode")

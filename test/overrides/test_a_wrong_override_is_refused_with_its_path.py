@@ -112,6 +112,8 @@ MISTAKES = {
     container("command: [7]"): f"{MAIN}.command[0]: Invalid value: 7: {STRING}",
     container("envFrom: {}"): f"{MAIN}.envFrom: Invalid value: {{}}: {LIST}",
     container("envFrom: [a]"): f'{MAIN}.envFrom[0]: Invalid value: "a": {OBJECT}',
+    container("resources: {limits: {rdma/ib: null}}"): f"{MAIN}.resources.limits[rdma/ib]: {NULL}",
+    component("podTemplate: {spec: {topologySpreadConstraints: [{topologyKey: k, labelSelector: {matchLabels: {a: 1}}}]}}"): "spec.components[worker].podTemplate.spec.topologySpreadConstraints[k].labelSelector.matchLabels[a]: Invalid value: 1: " + STRING,
     container("workingDir: 5"): f"{MAIN}.workingDir: Invalid value: 5: {STRING}",
     container("securityContext: []"): f"{MAIN}.securityContext: Invalid value: []: {OBJECT}",
     container("startupProbe: 5"): f"{MAIN}.startupProbe: Invalid value: 5: {OBJECT}",

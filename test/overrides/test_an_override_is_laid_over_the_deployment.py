@@ -316,7 +316,9 @@ def test_what_is_no_number_cannot_be_counted(aggregated: Any, value: Any) -> Non
         (Mode.AGGREGATED, Backend.SGLANG, "SGLangWorker", "worker"),
         (Mode.AGGREGATED, Backend.SGLANG, "SGLangDecodeWorker", "worker"),
         (Mode.DISAGGREGATED, Backend.SGLANG, "SGLangDecodeWorker", "decode"),
+        (Mode.DISAGGREGATED, Backend.SGLANG, "SGLangPrefillWorker", "prefill"),
         (Mode.DISAGGREGATED, Backend.SGLANG, "SglangPrefillWorker", "prefill"),
+        (Mode.DISAGGREGATED, Backend.SGLANG, "SglangDecodeWorker", "decode"),
         (Mode.AGGREGATED, Backend.TRTLLM, "TRTLLMWorker", "worker"),
         (Mode.DISAGGREGATED, Backend.TRTLLM, "TRTLLMPrefillWorker", "prefill"),
         (Mode.DISAGGREGATED, Backend.TRTLLM, "TRTLLMDecodeWorker", "decode"),
@@ -347,13 +349,17 @@ def test_names_of_today_are_not_deprecated() -> None:
     assert deprecations({"spec": 5}) == []
 
 
-def test_a_component_of_a_base_is_reached_by_its_role() -> None:
+@pytest.mark.parametrize("role", ["worker", "prefill", "decode"])
+def test_a_component_of_a_base_is_reached_by_its_role(role: str) -> None:
     graph: Any = {
         "metadata": {"name": "g"},
-        "spec": {"components": [{"name": "Front", "type": "frontend"}, {"name": "Mine", "type": "decode"}]},
+        "spec": {"components": [{"name": "Front", "type": "frontend"}, {"name": "Mine", "type": role}]},
     }
-    merged = merge(graph, read(BETA + "spec: {components: [{name: decode, replicas: 3}]}"))
-    assert component(merged.graph, "Mine") == {"name": "Mine", "type": "decode", "replicas": 3}
+    merged = merge(graph, read(f"{BETA}spec: {{components: [{{name: {role}, replicas: 3}}]}}"))
+    assert component(merged.graph, "Mine") == {"name": "Mine", "type": role, "replicas": 3}
+    assert merged.warnings == (
+        f'spec.overrides.dgd.spec.components[{role}]: this deployment has no component "{role}"; applied to Mine',
+    )
 
 
 def test_fields_without_effect_are_told(aggregated: Any) -> None:
@@ -364,13 +370,15 @@ def test_fields_without_effect_are_told(aggregated: Any) -> None:
 
 
 def test_v1alpha1_mounts_a_claim(aggregated: Any) -> None:
-    mounted = "spec: {pvcs: [{name: data}], services: {worker: {volumeMounts: [{name: data, mountPoint: /data}]}}}"
+    mounted = "spec: {pvcs: [{name: data}], services: {worker: {volumeMounts: [%s]}}}"
+    mounted %= "{name: data, mountPoint: /data}, {name: data, mountPoint: /more}"
     graph = applied(aggregated, mounted)
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     assert pod(graph, "worker")["volumes"] == [*pod(aggregated, "worker")["volumes"], volume]
     mounts = main(graph, "worker")["volumeMounts"]
     assert sorted(mounts, key=lambda each: str(each["name"])) == [
         {"name": "data", "mountPath": "/data"},
+        {"name": "data", "mountPath": "/more"},
         *main(aggregated, "worker")["volumeMounts"],
     ]
 
