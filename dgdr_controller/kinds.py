@@ -4,6 +4,7 @@ Fields that are not named here are skipped. Sources: Kubernetes' core/v1 and bat
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -170,6 +171,8 @@ class GraphStatus(Struct, frozen=True, rename="camel"):
     state: str = ""
     observed_generation: int = 0
     components: dict[str, GraphComponentStatus] = field(default_factory=dict)
+    services: dict[str, GraphComponentStatus] = field(default_factory=dict)
+    """What v1alpha1 calls the components."""
     conditions: tuple[Condition, ...] = ()
 
 
@@ -186,6 +189,8 @@ def _request(raw: bytes) -> DynamoGraphDeploymentRequest:
 
 REQUESTS = Resource(GROUP, "v1beta1", "dynamographdeploymentrequests", KIND, decode=_request)
 GRAPHS = Resource(GROUP, "v1beta1", "dynamographdeployments", DGD_KIND, decode=Decoder(Graph).decode)
+GRAPHS_V1ALPHA1 = Resource(GROUP, "v1alpha1", "dynamographdeployments", DGD_KIND, decode=Decoder(Graph).decode)
+"""The same in the only version that Dynamo 1.1 serves."""
 JOBS = Resource("batch", "v1", "jobs", "Job", decode=Decoder(Job).decode)
 PODS = Resource("", "v1", "pods", "Pod", decode=Decoder(Pod).decode)
 NODES = Resource("", "v1", "nodes", "Node", decode=Decoder(Node).decode, namespaced=False)
@@ -194,7 +199,20 @@ SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", decod
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", decode=Decoder(Named).decode)
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", decode=Decoder(Named).decode)
 
-BY_KIND: dict[str, Resource[Any]] = {
-    resource.kind: resource for resource in (GRAPHS, JOBS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS)
+_WRITTEN: dict[tuple[str, str], Resource[Any]] = {
+    (resource.api_version, resource.kind): resource
+    for resource in (GRAPHS, GRAPHS_V1ALPHA1, JOBS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS)
 }
-"""The kinds that are written."""
+
+
+REMOVED: dict[str, Resource[Any]] = {resource.kind: resource for resource in (JOBS, CONFIG_MAPS)}
+"""The kinds of which objects are removed."""
+
+
+def resource_of(manifest: Mapping[str, Any]) -> Resource[Any]:
+    """Return the kind of an object that we write.
+
+    Raises:
+        KeyError: We write no such kind.
+    """
+    return _WRITTEN[manifest["apiVersion"], manifest["kind"]]

@@ -1,19 +1,22 @@
 """``dgdr manager``: the controller itself."""
 
 import asyncio
+import logging
 import os
 
 import click
 
 from dgdr_controller.hardware.nodes import without_the_rest
-from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.reconciler.request import BY_JOB, RequestReconciler, by_labels
-from dgdr_controller.runtime import Config, Controller, LeaderElection, Manager, Stored
+from dgdr_controller.runtime import Client, Config, Controller, LeaderElection, Manager, RequestError, Resource, Stored
 from dgdr_controller.runtime.log import configure
 from dgdr_controller.settings import Settings
 
 _OURS = "nvidia.com/managed-by=dynamo-operator"
 _JOB_LABEL = "batch.kubernetes.io/controller-uid"
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -50,26 +53,44 @@ def manager(  # noqa: PLR0913 - one for each option
         metrics_address=metrics_address,
         health_address=health_address,
     )
-    controller(it, Settings(), workers)
-    asyncio.run(it.run())
+    asyncio.run(_run(it, workers))
 
 
-def controller(it: Manager, settings: Settings, workers: int) -> Controller:
+async def _run(it: Manager, workers: int) -> None:
+    controller(it, Settings(), workers, await served_graphs(it.client))
+    await it.run()
+
+
+async def served_graphs(client: Client) -> Resource[Graph]:
+    """Return DynamoGraphDeployments in the version that the cluster serves: v1beta1, or Dynamo 1.1's v1alpha1.
+
+    Where it serves none, or does not answer, they are looked for as v1beta1 later on.
+    """
+    try:
+        for graphs in (GRAPHS, GRAPHS_V1ALPHA1):
+            if await client.serves(graphs):
+                return graphs
+    except RequestError as error:
+        _log.warning("which version of %s the cluster serves is not known: %s", GRAPHS, error)
+    return GRAPHS
+
+
+def controller(it: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
     """Add the controller of requests to a manager."""
     cache = it.cache
-    cache.watch(GRAPHS, optional=True)
+    cache.watch(graphs, optional=True)
     cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS)
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
     cache.watch(NODES, transform=without_the_rest)
 
-    reconciler = RequestReconciler(cache, it.client, it.recorder("dgdr-controller"), settings)
+    reconciler = RequestReconciler(cache, it.client, it.recorder("dgdr-controller"), settings, graphs)
     return (
         Controller(it, reconciler, name="dgdr")
         .for_(REQUESTS)
         .owns(JOBS)
         .watches(CONFIG_MAPS, by_labels)
-        .watches(GRAPHS, by_labels)
+        .watches(graphs, by_labels)
         .watches(PODS, by_labels)
         .with_options(workers=workers, timeout=60.0)
     )

@@ -1,10 +1,15 @@
-"""The objects of a deployment as they are created: rendered, then changed as the user wants it. Pure."""
+"""The objects of a deployment as they are created: rendered, put into the user's own, changed as the user wants it.
+
+Pure. Order: render → base deployment → ``deploymentOverrides`` → ``overrides.dgd`` → is it still within the budget?
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate
+from dgdr_api.errors import FieldError
 from dgdr_api.gpus import find_gpu
+from dgdr_controller.deployment.overrides import PATH, OverrideError, gpus_of, merge, name_faults
 from dgdr_controller.deployment.render import GraphRequest, Nodes, render, version_note
 from dgdr_controller.deployment.render.planner_config import Written
 from dgdr_controller.deployment.render.request import Manifest
@@ -16,7 +21,7 @@ class Composed:
     """A deployment.
 
     Attributes:
-        graph: The DynamoGraphDeployment.
+        graph: The DynamoGraphDeployment, v1beta1.
         config_maps: What it mounts; to be there first.
         notes: What its user should know, a sentence each.
     """
@@ -32,9 +37,30 @@ class Composed:
 
 
 def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> Composed:
-    """Compose the deployment of a candidate. The same inputs give the same objects."""
+    """Compose the deployment of a candidate. The same inputs give the same objects.
+
+    Raises:
+        InvalidRequestError: What the user wants cannot be laid over it, or makes it more than the budget.
+    """
     rendered = render(candidate, request, settings)
-    return Composed(rendered.graph.manifest(), rendered.config_maps, tuple(_notes(candidate, request, settings)))
+    graph, notes = rendered.graph.manifest(), list(_notes(candidate, request, settings))
+    if override := request.spec.overrides.dgd if request.spec.overrides else None:
+        merged = merge(graph, override)
+        graph = merged.graph
+        notes += merged.warnings
+        _check(graph, request)
+    return Composed(graph, rendered.config_maps, tuple(notes))
+
+
+def _check(graph: Manifest, request: GraphRequest) -> None:
+    """Refuse what the user has made of a deployment where it can no longer be created, or is too large."""
+    errors = name_faults(graph, f"{PATH}.metadata.name")
+    asked, budget = gpus_of(graph), request.hardware.total_gpus.value
+    if asked > budget:
+        detail = f"with it the deployment takes {asked} GPUs, {budget} may be used"
+        errors.append(FieldError(PATH, "Forbidden", detail))
+    if errors:
+        raise OverrideError(errors)
 
 
 def _notes(candidate: Candidate, request: GraphRequest, settings: Settings) -> Iterator[str]:

@@ -10,10 +10,11 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from dgdr_api import dgd
 from dgdr_api.dgd import GPU_RESOURCE
 from dgdr_controller.deployment.faults import Faults, Manifest
 
-GPU_RESOURCES = (GPU_RESOURCE, "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
+GPU_RESOURCES = (*dgd.GPU_RESOURCES.values(), "gpu.intel.com/i915")
 """Names of the extended resources of which one is one whole GPU."""
 
 _OWN_FIELDS = ("cpu", "memory")

@@ -1,6 +1,5 @@
 """The question that a search answers: a request with its hardware known and its defaults filled in."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import deprecations, validate
+from dgdr_controller.deployment.overrides import override_faults
 from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
@@ -97,8 +97,8 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
 
 
 def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
-    """Return why a request cannot be planned, whatever the hardware: rules that it breaks, what is not built yet."""
-    return [*validate(request), *_not_planned_yet(request)]
+    """Return why a request cannot be planned, whatever the hardware: rules that it breaks, overrides that cannot be."""
+    return [*validate(request), *override_faults(request)]
 
 
 def _plan_request(
@@ -139,15 +139,3 @@ def _plan_request(
 
 def _target(value: Value[float] | None) -> Target | None:
     return None if value is None else Target(value=value.value, explicit=value.explicit)
-
-
-def _not_planned_yet(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
-    """Refuse what would change the deployment and is not rendered: a plan that ignores it would be a wrong one."""
-    asked: Mapping[str, bool] = {
-        "spec.overrides.dgd": bool(request.spec.overrides and request.spec.overrides.dgd),
-    }
-    return [
-        FieldError(path, "Forbidden", "is not supported by this version; remove it to plan without it")
-        for path, wanted in asked.items()
-        if wanted
-    ]

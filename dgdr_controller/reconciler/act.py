@@ -5,7 +5,7 @@ from dataclasses import replace
 from dgdr_api.conditions import Profiling, stated
 from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase
-from dgdr_controller.kinds import BY_KIND, REQUESTS
+from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, enter
 from dgdr_controller.reconciler.world import World
 from dgdr_controller.runtime import (
@@ -57,7 +57,7 @@ async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: Wo
     """
     for each in decision.remove:
         try:
-            await client.delete(BY_KIND[each.kind], Key(meta.namespace, each.name), uid=each.uid)
+            await client.delete(REMOVED[each.kind], Key(meta.namespace, each.name), uid=each.uid)
         except (NotFoundError, ConflictError):
             continue  # it is gone, or another one has its name by now
     for wanted in decision.ensure:
@@ -92,7 +92,7 @@ async def _annotate(client: Client, meta: ObjectMeta, decision: Decision) -> str
 async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
     """Bring an object into being; one of its name that is not of this request is a conflict."""
     manifest = wanted.manifest
-    resource = BY_KIND[manifest["kind"]]
+    resource = resource_of(manifest)
     if wanted.how is How.APPLY:
         if manifest["metadata"].get("ownerReferences"):
             await _look(client, wanted, world)
@@ -112,7 +112,7 @@ async def _look(client: Client, wanted: Ensure, world: World) -> None:
     """
     metadata = wanted.manifest["metadata"]
     try:
-        found = await client.get(BY_KIND[wanted.manifest["kind"]], Key(metadata["namespace"], metadata["name"]))
+        found = await client.get(resource_of(wanted.manifest), Key(metadata["namespace"], metadata["name"]))
     except NotFoundError:
         return
     there = found.metadata

@@ -6,7 +6,7 @@ from typing import Any
 from dgdr_api.conditions import DeploymentReady
 from dgdr_api.names import ANNOTATION_CANDIDATE, dgd_name
 from dgdr_api.v1beta1 import DeploymentInfo, Phase
-from dgdr_controller.kinds import GRAPHS, Graph
+from dgdr_controller.kinds import Graph
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, enter, start_over
 from dgdr_controller.reconciler.world import World
 
@@ -39,7 +39,7 @@ def deploying(world: World) -> Decision:
 
 def _hand_over(world: World, graph: Graph) -> list[Ensure]:
     """Let what the deployment mounts go with the deployment, which outlives the request."""
-    owner = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind, "name": graph.metadata.name}
+    owner = {"apiVersion": world.graphs.api_version, "kind": world.graphs.kind, "name": graph.metadata.name}
     return [
         Ensure(
             {
@@ -161,7 +161,7 @@ def _annotations(world: World) -> Mapping[str, Any]:
 
 def info(graph: Graph) -> DeploymentInfo:
     """Return what the status shows of a deployment."""
-    components = graph.status.components.values()
+    components = (graph.status.components or graph.status.services).values()
     return DeploymentInfo(
         uid=graph.metadata.uid,
         replicas=sum(each.replicas for each in components) if components else None,

@@ -1,6 +1,7 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from dgdr_api.candidate import Candidate, Outcome, Source
@@ -15,11 +16,14 @@ from dgdr_api.conditions import (
     of_warning,
     significant,
 )
+from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render import GraphRequest
+from dgdr_controller.deployment.versions import to_v1alpha1
+from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling.builder import owner_reference
 from dgdr_controller.profiling.output import Output
@@ -54,7 +58,10 @@ def generate(world: World, output: Output) -> Decision:
     # One that is asked for and cannot be had is not answered with another one: Ready says so.
     applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
     choice = asked or choice
-    made = composed(world, choice, results)
+    try:
+        made = composed(world, choice, results)
+    except InvalidRequestError as error:
+        return _fail(world, "; ".join(map(str, error.errors)))
     told = [of_warning(each) for each in _merged(results, made.notes)]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
@@ -90,7 +97,11 @@ def wanted(world: World, results: Results) -> Candidate | None:
 
 
 def composed(world: World, candidate: Candidate, results: Results) -> Composed:
-    """Compose the deployment of a candidate for this request."""
+    """Compose the deployment of a candidate for this request, in the version that the cluster serves.
+
+    Raises:
+        InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
+    """
     asked = world.request.metadata
     request = GraphRequest(
         asked.name,
@@ -101,7 +112,8 @@ def composed(world: World, candidate: Candidate, results: Results) -> Composed:
         results.hardware,
         results.curves,
     )
-    return compose(candidate, request, world.settings)
+    made = compose(candidate, request, world.settings)
+    return replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
 
 
 def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
@@ -148,7 +160,7 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
         numbers["meets_sla"] = results.goal.is_met_by(performance)
     return ParetoItem(
         id=candidate.id,
-        config=composed(world, candidate, results).graph,
+        config=_configuration(world, candidate, results),
         backend=candidate.backend,
         mode=candidate.mode.value,
         parallelization=candidate.shape,
@@ -156,6 +168,14 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
         source=_SOURCES.get(candidate.source, "estimated"),
         **numbers,
     )
+
+
+def _configuration(world: World, candidate: Candidate, results: Results) -> Manifest | None:
+    """Return the deployment of a candidate; None where the user's overrides are not for it."""
+    try:
+        return composed(world, candidate, results).graph
+    except InvalidRequestError:
+        return None
 
 
 def _rounded(value: float) -> float:

@@ -7,6 +7,7 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_api.validation import validate
+from dgdr_controller.deployment.overrides import override_faults
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
 from dgdr_controller.hardware.status import shown
 from dgdr_controller.profiling import builder
@@ -27,7 +28,7 @@ def pending(world: World) -> Decision:
             enter(world, Phase.PENDING, Profiling.discovering()),
             events=[Event("Initialized", "DGDR initialized successfully")],
         )
-    if errors := validate(request):
+    if errors := [*validate(request), *override_faults(request)]:
         return _invalid(world, errors)
     try:
         hardware = resolve(request.spec.hardware or Hardware(), world.nodes, multinode=world.multinode)

@@ -13,7 +13,7 @@ from dgdr_api.conditions import Succeeded, Validation, stated
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.hardware.nodes import NodeGpus, read_node
-from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, ConfigMap
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, ConfigMap, Graph
 from dgdr_controller.profiling import output
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
@@ -59,12 +59,28 @@ _log = logging.getLogger(__name__)
 class RequestReconciler:
     """Takes requests from ``kubectl apply`` to a deployment."""
 
-    def __init__(self, cache: Cache, client: Client, events: EventRecorder, settings: Settings) -> None:
-        """Keep what it works with; all state that matters is in the API server."""
+    def __init__(
+        self,
+        cache: Cache,
+        client: Client,
+        events: EventRecorder,
+        settings: Settings,
+        graphs: Resource[Graph] = GRAPHS,
+    ) -> None:
+        """Keep what it works with; all state that matters is in the API server.
+
+        Args:
+            cache: What exists.
+            client: Writes.
+            events: Tells people.
+            settings: The installation's.
+            graphs: DynamoGraphDeployments in the version that the cluster serves.
+        """
         self._cache = cache
         self._client = client
         self._events = events
         self._settings = settings
+        self._graphs = graphs
         self._groups = ApiGroups(client)
         self._pace = Pace(lambda: asyncio.get_running_loop().time())
 
@@ -108,9 +124,10 @@ class RequestReconciler:
             now=_now(),
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
-            graph=self._cache.get(GRAPHS, Key(key.namespace, name or dgd_name(key.name))),
+            graphs=self._graphs,
+            graph=self._cache.get(self._graphs, Key(key.namespace, name or dgd_name(key.name))),
             mounted=self._mounted(key),
-            graphs_known=self._cache.available(GRAPHS),
+            graphs_known=self._cache.available(self._graphs),
             nodes=self._nodes() if request.status is None or request.status.phase in _LOOKS_FOR_GPUS else (),
         )
         return _with_output(world, output_map)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
-from dgdr_controller.kinds import ConfigMap, Graph, Job, Meta, Pod
+from dgdr_controller.kinds import GRAPHS, ConfigMap, Graph, Job, Meta, Pod
 from dgdr_controller.profiling.output import Output
+from dgdr_controller.runtime import Resource
 from dgdr_controller.settings import Settings
 
 
@@ -24,6 +25,7 @@ class World:
         pods: Pods of that Job.
         output_map: The ConfigMap of the profiling's output, whoever owns it.
         output: What was published in it.
+        graphs: DynamoGraphDeployments in the version that the cluster serves.
         graph: The DynamoGraphDeployment of its name, whoever made it.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
@@ -39,6 +41,7 @@ class World:
     pods: tuple[Pod, ...] = ()
     output_map: ConfigMap | None = None
     output: Output | None = None
+    graphs: Resource[Graph] = GRAPHS
     graph: Graph | None = None
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True

@@ -1,11 +1,13 @@
 """What the page shows: the results, the deployment of every candidate, the defaults that a what-if falls back on."""
 
 import base64
+import contextlib
 import gzip
 import json
 
 from dgdr_api.candidate import Outcome
 from dgdr_api.defaults import DEFAULT_ITL_MS, DEFAULT_TTFT_MS
+from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
 from dgdr_api.names import GROUP, KIND
 from dgdr_controller.deployment.compose import compose
@@ -32,7 +34,11 @@ def manifests(results: Results, settings: Settings) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
     request = graph_request(results)
     offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _NOT_OFFERED)
-    return {c.id: dump_documents(compose(c, request, settings).documents) for c in offered}
+    texts = {}
+    for candidate in offered:
+        with contextlib.suppress(InvalidRequestError):  # the request's overrides are not for this one
+            texts[candidate.id] = dump_documents(compose(candidate, request, settings).documents)
+    return texts
 
 
 def graph_request(results: Results) -> GraphRequest:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from dgdr_controller.runtime.config import Config
-from dgdr_controller.runtime.errors import api_error
+from dgdr_controller.runtime.errors import NotFoundError, api_error
 from dgdr_controller.runtime.resource import Key, Resource
 from dgdr_controller.runtime.transport import JSON, Request, Transport
 from dgdr_controller.runtime.wire import Page, WatchEvent, read_event, read_page
@@ -291,6 +291,14 @@ class Client:
         """Return what the server answers at a path: logs of a pod, ``/version``, discovery."""
         return await self._send("GET", path, params)
 
+    async def serves(self, resource: Resource[Any]) -> bool:
+        """Say whether the server knows a kind, in this very version."""
+        try:
+            known = msgspec.json.decode(await self.get_raw(resource.path().rpartition("/")[0]), type=_Known)
+        except NotFoundError:
+            return False
+        return any(each.name == resource.plural for each in known.resources)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -318,6 +326,17 @@ class Client:
     ) -> bytes:
         data = None if body is None else msgspec.json.encode(body)
         return await self.transport.send(Request(method, quote(path), params or {}, data, content, idempotent))
+
+
+class _Known(msgspec.Struct):
+    """What discovery tells of a group and version."""
+
+    class Entry(msgspec.Struct):
+        """One kind."""
+
+        name: str
+
+    resources: list[Entry] = []
 
 
 class _Deleted(msgspec.Struct):

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
-from dgdr_api.defaults import Cache
-from dgdr_api.v1beta1 import Backend
+from dgdr_api.hardware import HardwareUsed
+from dgdr_api.v1beta1 import Backend, DgdrSpec, ModelCache
 from dgdr_controller.deployment.render import GraphRequest, render
 from dgdr_controller.settings import Settings
 
-REQUEST = GraphRequest("qwen", "team", "0b6c", "Qwen/Qwen3-32B", "qwen3", None, None, Cache("claim", None, "/models"))
+SPEC = DgdrSpec(model="qwen3", model_cache=ModelCache(pvc_name="claim", pvc_mount_path="/models"))
 
 
-def _rendered(mode: Mode, backend: Backend = Backend.VLLM) -> Any:
+def _rendered(hardware: HardwareUsed, mode: Mode, backend: Backend = Backend.VLLM) -> Any:
     roles = (Role.AGGREGATED,) if mode is Mode.AGGREGATED else (Role.PREFILL, Role.DECODE)
     workers = tuple(
         Worker(role=role, parallelism=Parallelism(tp=2), count=1, batch=8, max_num_tokens=4096) for role in roles
@@ -30,19 +30,20 @@ def _rendered(mode: Mode, backend: Backend = Backend.VLLM) -> Any:
         performance=Performance(**zero),
         source=Source.MIXED,
     )
-    return render(candidate, REQUEST, Settings()).manifest()
+    request = GraphRequest("qwen", "team", "0b6c", SPEC, "Qwen/Qwen3-32B", hardware)
+    return render(candidate, request, Settings()).graph.manifest()
 
 
 @pytest.fixture(scope="session")
-def aggregated() -> Any:
+def aggregated(hardware: HardwareUsed) -> Any:
     """A rendered graph: Frontend and two workers of two GPUs; not to be changed."""
-    return _rendered(Mode.AGGREGATED)
+    return _rendered(hardware, Mode.AGGREGATED)
 
 
 @pytest.fixture(scope="session")
-def disaggregated() -> Any:
+def disaggregated(hardware: HardwareUsed) -> Any:
     """A rendered graph: Frontend, two prefill and two decode workers of two GPUs; not to be changed."""
-    return _rendered(Mode.DISAGGREGATED)
+    return _rendered(hardware, Mode.DISAGGREGATED)
 
 
 @pytest.fixture(scope="session")

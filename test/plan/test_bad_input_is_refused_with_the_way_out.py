@@ -89,7 +89,11 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ),
         ({"hardware": None}, "spec.hardware.totalGpus: Required value"),
         ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
-        ({"overrides": {"dgd": {"spec": {}}}}, "spec.overrides.dgd: Forbidden: is not supported by this version"),
+        (
+            {"overrides": {"dgd": {"spec": {"services": {"Wroker": {"replicas": 1}}}}}},
+            'spec.overrides.dgd.spec.services.Wroker: Invalid value: "Wroker": is no component of this deployment',
+        ),
+        ({"overrides": {"dgd": {"kind": "Deployment"}}}, "spec.overrides.dgd.apiVersion: Required value"),
     ],
 )
 def test_a_wrong_field(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:

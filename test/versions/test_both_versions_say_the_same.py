@@ -4,12 +4,11 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.defaults import Cache
-from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.deployment.render import Nodes, render, unrenderable
 from dgdr_controller.deployment.versions import ConversionError, obsolete, to_v1alpha1, to_v1beta1
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.settings import Settings
@@ -118,11 +117,14 @@ def test_there_and_back_is_the_same(graph: dict[str, Any]) -> None:
 
 @given(data=st.data())
 def test_what_the_renderer_writes_survives_with_and_without_a_model_cache(
-    data: st.DataObject, candidates: st.SearchStrategy[Candidate]
+    data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
-    cache = data.draw(st.sampled_from([None, Cache("claim", None, "/models")]))
-    request = GraphRequest("qwen", "team", "0b6c", "Qwen/Qwen3-32B", "qwen3", None, "1.6.1", cache)
-    graph = render(data.draw(candidates), request, Settings()).manifest()
+    candidate = data.draw(candidates)
+    assume(unrenderable(candidate, Nodes(gpus=8)) is None)
+    features = data.draw(st.sampled_from([None, {"planner": True, "kvRouter": True}, {"mocker": True}]))
+    cache = data.draw(st.sampled_from([None, {"pvcName": "claim"}]))
+    request = graph_request(runtimeVersionOverride="1.6.1", modelCache=cache, features=features)
+    graph = render(candidate, request, Settings()).graph.manifest()
     assert to_v1beta1(to_v1alpha1(graph)) == graph
 
 

@@ -194,9 +194,8 @@ class FakeApiServer:
         return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path == "/apis":
-            groups = sorted({group for group, _ in self._kinds if group})
-            return web.json_response({"kind": "APIGroupList", "groups": [{"name": each} for each in groups]})
+        if (told := self._discovery(request.path)) is not None:
+            return web.json_response(told)
         try:
             kind, namespace, name, subresource = self._find(request.path)
             if request.method != "GET":
@@ -212,9 +211,20 @@ class FakeApiServer:
         except Refusal as error:
             return web.json_response(error.body, status=error.status)
 
+    def _discovery(self, path: str) -> Body | None:
+        """Return what is told of groups, or of the kinds of one version; None: the path asks for something else."""
+        if path == "/apis":
+            groups = sorted({group for group, _ in self._kinds if group})
+            return {"kind": "APIGroupList", "groups": [{"name": each} for each in groups]}
+        resources = [each.resource for each in self._kinds.values()]
+        known = [{"name": each.plural} for each in resources if each.path().rpartition("/")[0] == path]
+        return {"kind": "APIResourceList", "resources": known} if known else None
+
     def _find(self, path: str) -> tuple[_Kind, str, str, str]:
         parts = path.strip("/").split("/")
         group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+        if not rest:
+            raise Refusal(404, "NotFound", "the server could not find the requested resource")
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2:  # noqa: PLR2004 - namespaces/NAME/PLURAL
             namespace, rest = rest[1], rest[2:]
