@@ -195,6 +195,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml $(COMPILE_OPTIONS)
 .PHONY: requirements
 requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt.
 	@echo "hatchling>=1.27" | $(BIN)/uv pip compile - $(COMPILE_OPTIONS) --upgrade -o requirements/build.txt
+	@$(BIN)/uv pip compile --group dynamo $(COMPILE_OPTIONS) --upgrade -o requirements/dynamo.txt
 	@$(COMPILE) --upgrade -o requirements/controller.txt
 	@$(COMPILE) --upgrade --extra profiler -o requirements/profiler.txt
 	@$(COMPILE) --upgrade --extra profiler --extra dev -o requirements/dev.txt

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from dgdr_controller.runtime import Config, Controller, Manager
 from dgdr_controller.runtime.log import configure
-from hack.dynamo.operator import DEPLOYMENTS, GRAPHS, GraphReconciler
+from hack.dynamo.kinds import DEPLOYMENTS, GRAPHS
+from hack.dynamo.operator import GraphReconciler
 
 
 async def main(kubeconfig: Path) -> None:

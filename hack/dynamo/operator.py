@@ -1,27 +1,19 @@
-"""Turns a DynamoGraphDeployment into pods that hold its GPUs and do nothing: what a request sees of the operator.
+"""Turns a DynamoGraphDeployment into pods that serve without GPUs: a real frontend, and simulated engines.
 
-One Deployment for each component, with its replicas and GPUs; the status as Dynamo's operator writes it
-(dynamo-api-facts §3.7).
+One Deployment for each component, with its replicas and GPUs; a Service for each frontend; the status as Dynamo's
+operator writes it (dynamo-api-facts §3.7).
 """
 
-from typing import Any
+import json
 
-import msgspec
+from dgdr_controller.runtime import Key, Manager, NotFoundError, Result
+from hack.dynamo import manifests
+from hack.dynamo.kinds import CONFIG_MAPS, DEPLOYMENTS, GRAPHS, SERVICES
+from hack.dynamo.manifests import GRAPH_LABEL, Manifest, name_of
+from hack.dynamo.timing import Timing
 
-from dgdr_controller.runtime import Key, Manager, Resource, Result
-from hack.cluster.node import PAUSE_IMAGE
-
-Manifest = dict[str, Any]
-
-
-def _decode(raw: bytes) -> Manifest:
-    return msgspec.json.decode(raw, type=dict[str, Any])
-
-
-GRAPHS = Resource("nvidia.com", "v1beta1", "dynamographdeployments", "DynamoGraphDeployment", decode=_decode)
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", decode=_decode)
-_GRAPH = "nvidia.com/dynamo-graph-deployment-name"
-_COMPONENT = "nvidia.com/dynamo-component"
+TIMINGS = "simulated-timings"
+"""ConfigMap of a namespace that says how fast its engines are: for ``gpus-N`` the fields of a ``Timing`` as JSON."""
 
 
 class GraphReconciler:
@@ -32,12 +24,11 @@ class GraphReconciler:
         self._cache, self._client = manager.cache, manager.client
 
     async def reconcile(self, key: Key) -> Result:
-        """Make the Deployments of a graph, and write down how they are."""
+        """Make the objects of a graph, and write down how they are."""
         graph = self._cache.get(GRAPHS, key)
         if graph is None or "deletionTimestamp" in graph["metadata"]:
             return Result.done()
-        for component in graph["spec"]["components"]:
-            await self._client.apply(DEPLOYMENTS, deployment(graph, component))
+        await self._make(key, graph)
         found = {
             component["name"]: self._cache.get(DEPLOYMENTS, Key(key.namespace, name_of(graph, component)))
             for component in graph["spec"]["components"]
@@ -48,36 +39,25 @@ class GraphReconciler:
             await self._client.replace_status(GRAPHS, key, status, resource_version=version)
         return Result.done()
 
+    async def _make(self, key: Key, graph: Manifest) -> None:
+        components = graph["spec"]["components"]
+        await self._client.apply(CONFIG_MAPS, manifests.simulation(graph, await self._timings(key.namespace)))
+        for component in components:
+            await self._client.apply(DEPLOYMENTS, manifests.deployment(graph, component))
+            if component.get("type") == "frontend":
+                await self._client.apply(SERVICES, manifests.service(graph, component))
+        wanted = {name_of(graph, component) for component in components}
+        for old in self._cache.metas(DEPLOYMENTS, key.namespace, labels={GRAPH_LABEL: key.name}):
+            if old.name not in wanted:
+                await self._client.delete(DEPLOYMENTS, old.key, uid=old.uid)
 
-def name_of(graph: Manifest, component: Manifest) -> str:
-    """Return the name of a component's Deployment."""
-    return f"{graph['metadata']['name']}-{component['name'].lower()}"
-
-
-def deployment(graph: Manifest, component: Manifest) -> Manifest:
-    """Return the Deployment of a component: its replicas and GPUs, and containers that do nothing."""
-    metadata = graph["metadata"]
-    labels = {_GRAPH: metadata["name"], _COMPONENT: component["name"]}
-    template = component["podTemplate"]
-    limits = template["spec"]["containers"][0].get("resources", {}).get("limits", {})
-    container = {"name": "main", "image": PAUSE_IMAGE, "imagePullPolicy": "Never", "resources": {"limits": limits}}
-    owner = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind, "name": metadata["name"], "uid": metadata["uid"]}
-    return {
-        "metadata": {
-            "name": name_of(graph, component),
-            "namespace": metadata["namespace"],
-            "labels": labels,
-            "ownerReferences": [owner | {"controller": True}],
-        },
-        "spec": {
-            "replicas": component["replicas"],
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": template.get("metadata", {}).get("labels", {}) | labels},
-                "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
-            },
-        },
-    }
+    async def _timings(self, namespace: str) -> dict[int, Timing]:
+        """Return the times that a namespace wants of its engines, by the GPUs of one copy of the model."""
+        try:
+            wanted = await self._client.get(CONFIG_MAPS, Key(namespace, TIMINGS))
+        except NotFoundError:
+            return {}
+        return {int(name.removeprefix("gpus-")): Timing(**json.loads(text)) for name, text in wanted["data"].items()}
 
 
 def status_of(graph: Manifest, found: dict[str, Manifest | None]) -> Manifest:

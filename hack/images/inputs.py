@@ -11,6 +11,9 @@ from hack.cluster.progress import ClusterError
 from hack.images import base
 from hack.images.names import DIGITS, Target
 
+_OURS = ("pyproject.toml", "README.md", "LICENSE", "api", "dgdr_controller")
+"""What the stage ``code`` of the Dockerfile is made of: in every image but Dynamo's."""
+
 
 def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
     """Return the hash of everything that an image is made of.
@@ -18,8 +21,13 @@ def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
     Raises:
         ClusterError: .dockerignore is written in a way that is not understood here.
     """
-    others = {checkout / "requirements" / f"{other}.txt" for other in Target if other is not target}
-    files = [path for path in (checkout / "Dockerfile", *context(checkout)) if path not in others]
+    others = {Path("requirements", f"{other}.txt") for other in Target if other is not target}
+    unused = others | {Path(each) for each in _OURS if target is Target.DYNAMO}
+    files = [
+        path
+        for path in (checkout / "Dockerfile", *context(checkout))
+        if unused.isdisjoint((path.relative_to(checkout), *path.relative_to(checkout).parents))
+    ]
     return _hash([target, base.RECIPE], files, checkout)
 
 

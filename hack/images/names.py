@@ -18,6 +18,8 @@ class Target(StrEnum):
 
     CONTROLLER = "controller"
     PROFILER = "profiler"
+    DYNAMO = "dynamo"
+    """Dynamo's frontend and mocker, for clusters of this machine."""
 
 
 def image(target: Target, tag: str) -> str:

@@ -9,6 +9,7 @@ from hack.images.inputs import content_hash, context, layers_hash
 from hack.images.names import Target
 
 BOTH = {Target.CONTROLLER, Target.PROFILER}
+ALL = set(Target)
 
 
 def changed(checkout: Path, path: str) -> set[Target]:
@@ -23,17 +24,18 @@ def changed(checkout: Path, path: str) -> set[Target]:
 @pytest.mark.parametrize(
     ("path", "images"),
     [
-        ("Dockerfile", BOTH),
+        ("Dockerfile", ALL),
         ("pyproject.toml", BOTH),
         ("README.md", BOTH),
         ("LICENSE", BOTH),
-        ("requirements/build.txt", BOTH),
+        ("requirements/build.txt", ALL),
         ("requirements/controller.txt", {Target.CONTROLLER}),
         ("requirements/profiler.txt", {Target.PROFILER}),
+        ("requirements/dynamo.txt", {Target.DYNAMO}),
         ("api/dgdr_api/names.py", BOTH),
         ("api/dgdr_api/new.py", BOTH),
         ("dgdr_controller/settings.py", BOTH),
-        ("hack/images/runtime.py", BOTH),
+        ("hack/images/runtime.py", ALL),
         ("requirements/dev.txt", set()),
         ("hack/images/build.py", set()),
         ("test/images/conftest.py", set()),
