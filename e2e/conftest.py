@@ -7,23 +7,30 @@ from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError, UnavailableError
-from hack.demo import install, kubectl
+from hack.demo import install, install_dynamo, kubectl
 from hack.images.load import load
 from hack.images.names import Target
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster) -> Iterator[Cluster]:
-    """The controller as a pod of its own image, with a Dynamo that is not there."""
+def dynamo(cluster: Cluster) -> Cluster:
+    """A Dynamo that needs no GPUs."""
     if not isinstance(cluster, Local):
         pytest.skip("these tests install CRDs and a stand-in for Dynamo: only into a cluster of processes")
     try:
-        images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
+        install_dynamo(cluster)
     except UnavailableError as error:
         lacking(f"no images: {error}")
-    install(cluster, *images)
-    yield cluster
-    log = _log(cluster)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def installed(dynamo: Cluster) -> Iterator[Cluster]:
+    """The controller as a pod of its own image, with Dynamo."""
+    images = [load(dynamo, target) for target in (Target.CONTROLLER, Target.PROFILER)]
+    install(dynamo, *images)
+    yield dynamo
+    log = _log(dynamo)
     assert "Traceback" not in log
     assert '"level":"error"' not in log.lower().replace(" ", "")
 

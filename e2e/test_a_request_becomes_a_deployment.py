@@ -10,6 +10,7 @@ from e2e.journey import Journey
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.local import Local
 from hack.demo import kubectl
+from hack.dynamo.endpoint import Endpoint
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
@@ -60,6 +61,8 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
         assert sum(held) == 8
         made = {"uid": graph["metadata"]["uid"], "replicas": len(held), "availableReplicas": len(held)}
         assert status["deploymentInfo"] == made
+        answer = Endpoint(api, namespace, "whole-dgd").chat("Qwen/Qwen3-32B", "Why is the sky blue?", 12)
+        assert answer["usage"]["completion_tokens"] == 12
         output = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-whole")
         results = json.loads(gzip.decompress(base64.b64decode(output["binaryData"]["results.json.gz"])))
         assert results["selected"] == first["id"]

@@ -24,6 +24,7 @@ from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, say, step
 from hack.cluster.resolve import resolve
 from hack.cluster.supervisor import Component
+from hack.dynamo.endpoint import Endpoint
 from hack.images.load import load
 from hack.images.names import Target
 
@@ -51,6 +52,9 @@ def demo() -> None:
         _apply_anew(cluster, api)
         phase = follow(api)
         show(cluster, api)
+        if phase == "Deployed" and cluster.ours:
+            talk(api)
+        say(f"Look around: export KUBECONFIG={cluster.kubeconfig}\nEnd it: make demo-down")
     if phase != "Deployed":
         raise ClusterError(f"the request ended as {phase}; kubectl describe dgdr {_NAME}")
 
@@ -66,14 +70,20 @@ def _install_graphs(cluster: Cluster) -> None:
         kubectl(cluster, *apply)
 
 
+def install_dynamo(cluster: Cluster) -> None:
+    """Install Dynamo's CRD and image on a cluster of ours, and where that runs programs for us, the operator."""
+    load(cluster, Target.DYNAMO)
+    _install_graphs(cluster)
+    if isinstance(cluster, Local):
+        cluster.add(Component("dynamo", _stand_in(cluster)))
+
+
 def install(cluster: Cluster, controller: str, profiler: str) -> None:
-    """Install CRDs and controller, on a cluster of ours also GPUs and a Dynamo, which are not there."""
+    """Install CRDs and controller, on a cluster of ours also GPUs that are not there, and a Dynamo that needs none."""
     if cluster.ours and cluster.node:
         offer_gpus(Client(cluster.kubeconfig), cluster.node, _GPUS)
     if cluster.ours:
-        _install_graphs(cluster)
-    if isinstance(cluster, Local):
-        cluster.add(Component("dynamo", _stand_in(cluster)))
+        install_dynamo(cluster)
     program = kubectl_program()
     with step("Installing the controller"):
         made = subprocess.run(  # noqa: S603 - make, with our arguments
@@ -99,7 +109,7 @@ def _dynamo(cluster: Cluster) -> Iterator[None]:
     if not cluster.ours or isinstance(cluster, Local):
         yield
         return
-    cluster.load(images_of_a_node.archive())  # the pause image, which its pods run
+    cluster.load(images_of_a_node.archive())  # the pause image, for components that are neither frontend nor engine
     with subprocess.Popen(_stand_in(cluster), cwd=CHECKOUT, stderr=subprocess.DEVNULL) as program:  # noqa: S603 - ours
         try:
             yield
@@ -159,7 +169,13 @@ def show(cluster: Cluster, api: Client) -> None:
             print(f"{component['replicas']} × {component['name']} ({gpus} GPUs): {' '.join(container['args'])}")
     say("\n$ kubectl get pods")
     print(kubectl(cluster, "get", "pods"))
-    say(f"Look around: export KUBECONFIG={cluster.kubeconfig}\nEnd it: make demo-down")
+
+
+def talk(api: Client) -> None:
+    """Ask the endpoint something, as a client of OpenAI's API does."""
+    answer = Endpoint(api, "default", f"{_NAME}-dgd").chat("Qwen/Qwen3-32B", "Why is the sky blue?", 20)
+    say(f"$ kubectl port-forward service/{_NAME}-dgd-frontend 8000 &\n$ curl localhost:8000/v1/chat/completions ...")
+    print(f"{answer['choices'][0]['message']['content'].strip()} (the engine is simulated: syllables by chance)\n")
 
 
 def _conditions(described: str) -> str:

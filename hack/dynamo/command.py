@@ -5,6 +5,7 @@ Sources of the flags: ``dynamo.mocker`` 1.6.1 ``args.py``; for the engines what 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 _ELSEWHERE = ("--ais-", "--aic-", "--planner-profile-data")
@@ -134,6 +135,6 @@ def _worker(engine: _Engine, words: Sequence[str]) -> Worker | None:
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield flags with their values, written as ``--flag value`` or ``--flag=value``."""
     starts = [number for number, word in enumerate(words) if word.startswith("--")]
-    for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+    for start, end in pairwise([*starts, len(words)]):
         name, _, value = words[start].partition("=")
         yield name, [*([value] if value else []), *words[start + 1 : end]]

@@ -97,6 +97,12 @@ def profiler(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.rmtree(image.root)  # nearly 1 GB
 
 
+@pytest.fixture(scope="session")
+def dynamo(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Image:  # noqa: ARG001 - skips
+    """The image of local clusters' Dynamo."""
+    return built(Target.DYNAMO, tmp_path_factory.mktemp("dynamo"))
+
+
 def built(target: Target, folder: Path) -> Image:
     if os.geteuid() != 0:
         lacking("a root file system is unpacked and run: that needs root")

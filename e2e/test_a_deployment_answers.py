@@ -1,0 +1,118 @@
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Mode
+from dgdr_api.v1beta1 import Backend
+from e2e import graphs
+from e2e.graphs import MODEL
+from e2e.journey import GROUP
+from hack.cluster.api import MERGE_PATCH, Client
+from hack.dynamo.endpoint import Endpoint
+from hack.dynamo.manifests import COMPONENT_LABEL
+from hack.dynamo.operator import TIMINGS
+
+REGISTERED_AS = {"prefill": "prefill", "decode": "backend"}
+"""What Dynamo calls the workers of each role."""
+
+pytestmark = [
+    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.alone("node")),
+    pytest.mark.usefixtures("dynamo"),
+]
+
+
+def path(graph: dict[str, Any]) -> str:
+    metadata = graph["metadata"]
+    return f"{GROUP}/namespaces/{metadata['namespace']}/dynamographdeployments/{metadata['name']}"
+
+
+def state(api: Client, graph: dict[str, Any]) -> str:
+    found = api.request("GET", path(graph))
+    status = found.get("status", {})
+    is_of_this = status.get("observedGeneration") == found["metadata"]["generation"]
+    return str(status["state"]) if is_of_this else "unobserved"
+
+
+def holds(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def served(api: Client, graph: dict[str, Any]) -> Endpoint:
+    """Deploy a graph; return its endpoint once it is successful."""
+    api.create(graph)
+    assert holds(lambda: state(api, graph) == "successful"), api.request("GET", path(graph)).get("status")
+    return Endpoint(api, graph["metadata"]["namespace"], graph["metadata"]["name"])
+
+
+def answers(endpoint: Endpoint, tokens: int = 12) -> None:
+    assert endpoint.models() == [MODEL]
+    answer = endpoint.chat(MODEL, "Why is the sky blue?", tokens)
+    assert answer["model"] == MODEL
+    assert answer["usage"]["completion_tokens"] == tokens
+    assert answer["choices"][0]["message"]["content"].strip()
+
+
+def frontend(api: Client, namespace: str, question: str) -> str:
+    """Ask a frontend that is not ready, and so behind no Service; return what it says, nothing where it does not run."""
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    found = api.request("GET", f"{pods}?labelSelector={COMPONENT_LABEL}=Frontend")["items"]
+    try:
+        return json.dumps(api.request("GET", f"{pods}/{found[0]['metadata']['name']}:8000/proxy/{question}"))
+    except (IndexError, OSError):
+        return ""
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_one_in_mocker_mode_is_successful_once_it_answers(api: Client, namespace: str, mode: Mode) -> None:
+    answers(served(api, graphs.mocker(namespace, "mocked", mode)))
+
+
+@pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
+@pytest.mark.parametrize("mode", Mode)
+def test_an_engine_that_has_no_gpus_is_simulated(api: Client, namespace: str, backend: Backend, mode: Mode) -> None:
+    answers(served(api, graphs.engine(namespace, "engine", mode, backend)))
+
+
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+def test_one_role_alone_is_not_enough(api: Client, namespace: str, role: str) -> None:
+    whole = graphs.mocker(namespace, "half", Mode.DISAGGREGATED)
+    components = whole["spec"]["components"]
+    half = whole | {"spec": {"components": [c for c in components if c["name"] in ("Frontend", role)]}}
+    api.create(half)
+    assert holds(lambda: f"{REGISTERED_AS[role]}.generate" in frontend(api, namespace, "health"))
+    assert json.loads(frontend(api, namespace, "v1/models"))["data"] == []
+    assert state(api, half) == "pending"
+    api.request("PATCH", path(half), {"spec": {"components": components}}, MERGE_PATCH)
+    assert holds(lambda: state(api, half) == "successful")
+    answers(Endpoint(api, namespace, "half"))
+
+
+def test_another_candidate_takes_the_place_of_the_first(api: Client, namespace: str) -> None:
+    first = graphs.mocker(namespace, "changed", Mode.AGGREGATED)
+    endpoint = served(api, first)
+    second = graphs.engine(namespace, "changed", Mode.DISAGGREGATED, Backend.SGLANG)
+    api.request("PATCH", path(first), {"spec": second["spec"]}, MERGE_PATCH)
+    assert holds(lambda: state(api, first) == "successful")
+    answers(endpoint)
+    found = api.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
+    assert {each["metadata"]["name"] for each in found} == {f"changed-{n}" for n in ("frontend", "prefill", "decode")}
+
+
+def test_a_test_says_how_fast_engines_are(api: Client, namespace: str) -> None:
+    timing = {"prefill_ms": 500, "prefill_ms_per_token": 0, "decode_ms": 100, "decode_ms_per_token": 0}
+    data = {"gpus-2": json.dumps(timing)}
+    api.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TIMINGS, "namespace": namespace}, "data": data}
+    )
+    endpoint = served(api, graphs.mocker(namespace, "slow", Mode.AGGREGATED))
+    begun = time.monotonic()
+    answers(endpoint, tokens=11)
+    assert time.monotonic() - begun >= 1.5  # 500 + 10 × 100 ms; the usual times are a tenth of that
