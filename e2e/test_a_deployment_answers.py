@@ -7,8 +7,7 @@ import pytest
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from e2e import graphs
-from e2e.graphs import MODEL
+from e2e.graphs import MODEL, graph
 from e2e.journey import GROUP
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.dynamo.endpoint import Endpoint
@@ -20,13 +19,13 @@ pytestmark = [
 ]
 
 
-def path(graph: dict[str, Any]) -> str:
-    metadata = graph["metadata"]
+def path(deployed: dict[str, Any]) -> str:
+    metadata = deployed["metadata"]
     return f"{GROUP}/namespaces/{metadata['namespace']}/dynamographdeployments/{metadata['name']}"
 
 
-def state(api: Client, graph: dict[str, Any]) -> str:
-    found = api.request("GET", path(graph))
+def state(api: Client, deployed: dict[str, Any]) -> str:
+    found = api.request("GET", path(deployed))
     status = found.get("status", {})
     is_of_this = status.get("observedGeneration") == found["metadata"]["generation"]
     return str(status["state"]) if is_of_this else "unobserved"
@@ -41,11 +40,11 @@ def holds(condition: Callable[[], bool], seconds: float = 60) -> bool:
     return True
 
 
-def served(api: Client, graph: dict[str, Any]) -> Endpoint:
+def served(api: Client, deployed: dict[str, Any]) -> Endpoint:
     """Deploy a graph; return its endpoint once it is successful."""
-    api.create(graph)
-    assert holds(lambda: state(api, graph) == "successful"), api.request("GET", path(graph)).get("status")
-    return Endpoint(api, graph["metadata"]["namespace"], graph["metadata"]["name"])
+    api.create(deployed)
+    assert holds(lambda: state(api, deployed) == "successful"), api.request("GET", path(deployed)).get("status")
+    return Endpoint(api, deployed["metadata"]["namespace"], deployed["metadata"]["name"])
 
 
 def answers(endpoint: Endpoint, tokens: int = 12) -> None:
@@ -56,20 +55,20 @@ def answers(endpoint: Endpoint, tokens: int = 12) -> None:
     assert answer["choices"][0]["message"]["content"].strip()
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_one_in_mocker_mode_is_successful_once_it_answers(api: Client, namespace: str, mode: Mode) -> None:
-    answers(served(api, graphs.mocker(namespace, "mocked", mode)))
-
-
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 @pytest.mark.parametrize("mode", Mode)
 def test_an_engine_that_has_no_gpus_is_simulated(api: Client, namespace: str, backend: Backend, mode: Mode) -> None:
-    answers(served(api, graphs.engine(namespace, "engine", mode, backend)))
+    answers(served(api, graph(namespace, "engine", backend, mode)))
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_one_in_mocker_mode_is_successful_once_it_answers(api: Client, namespace: str, mode: Mode) -> None:
+    answers(served(api, graph(namespace, "mocked", Backend.VLLM, mode, mocker=True, kvRouter=True)))
 
 
 @pytest.mark.parametrize("role", ["prefill", "decode"])
 def test_one_role_alone_is_not_enough(api: Client, namespace: str, role: str) -> None:
-    whole = graphs.mocker(namespace, "half", Mode.DISAGGREGATED)
+    whole = graph(namespace, "half", Backend.VLLM, Mode.DISAGGREGATED, mocker=True)
     components = whole["spec"]["components"]
     half = whole | {"spec": {"components": [c for c in components if c["name"] in ("Frontend", role)]}}
     api.create(half)
@@ -86,9 +85,9 @@ def test_one_role_alone_is_not_enough(api: Client, namespace: str, role: str) ->
 
 
 def test_another_candidate_takes_the_place_of_the_first(api: Client, namespace: str) -> None:
-    first = graphs.mocker(namespace, "changed", Mode.AGGREGATED)
+    first = graph(namespace, "changed", Backend.VLLM, Mode.AGGREGATED, mocker=True)
     endpoint = served(api, first)
-    second = graphs.engine(namespace, "changed", Mode.DISAGGREGATED, Backend.SGLANG)
+    second = graph(namespace, "changed", Backend.SGLANG, Mode.DISAGGREGATED)
     api.request("PATCH", path(first), {"spec": second["spec"]}, MERGE_PATCH)
     assert holds(lambda: state(api, first) == "successful")
     answers(endpoint)
@@ -102,7 +101,7 @@ def test_a_test_says_how_fast_engines_are(api: Client, namespace: str) -> None:
     api.create(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TIMINGS, "namespace": namespace}, "data": data}
     )
-    endpoint = served(api, graphs.mocker(namespace, "slow", Mode.AGGREGATED))
+    endpoint = served(api, graph(namespace, "slow", Backend.VLLM, Mode.AGGREGATED, mocker=True))
     begun = time.monotonic()
     answers(endpoint, tokens=11)
     assert time.monotonic() - begun >= 1.5  # 500 + 10 × 100 ms; the usual times are a tenth of that

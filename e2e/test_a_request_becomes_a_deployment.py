@@ -80,6 +80,16 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
     api.request("DELETE", journey.graph_path)
 
 
+def test_in_mocker_mode_it_takes_no_gpus_and_answers(api: Client, namespace: str) -> None:
+    with Journey(api, namespace, "mocked") as journey:
+        journey.apply(backend="vllm", features={"mocker": True})
+        assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
+        graph = api.request("GET", journey.graph_path)
+        assert gpus(graph) == 0
+        answer = Endpoint(api, namespace, "mocked-dgd").chat("Qwen/Qwen3-32B", "Why is the sky blue?", 12)
+        assert answer["usage"]["completion_tokens"] == 12
+
+
 def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_deployed(
     api: Client, namespace: str
 ) -> None:

@@ -1,6 +1,8 @@
 """What a component's command line becomes where there are no GPUs: the frontend itself, the mocker for every engine.
 
 Sources of the flags: ``dynamo.mocker`` 1.6.1 ``args.py``; for the engines what ``deployment.render`` says of each.
+Data-parallel ranks of SGLang and TensorRT-LLM are simulated as one engine: their flags are of all ranks together, or do
+not say how many there are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,7 +4,7 @@ import pytest
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from e2e import graphs
+from e2e.graphs import MODEL, graph
 from hack.dynamo import command
 from hack.dynamo.command import Frontend, understood
 
@@ -40,7 +40,7 @@ CHUNKS = "--sglang-chunked-prefill-size 5504 --sglang-max-prefill-tokens 5504"
     ],
 )
 def test_of_an_engine_as_it_is_rendered(backend: Backend, mode: Mode, expected: dict[str, str]) -> None:
-    _, *components = graphs.engine("n", "g", mode, backend)["spec"]["components"]
+    _, *components = graph("n", "g", backend, mode)["spec"]["components"]
     assert {component["name"] for component in components} == set(expected)
     for component in components:
         container = component["podTemplate"]["spec"]["containers"][0]
@@ -48,7 +48,7 @@ def test_of_an_engine_as_it_is_rendered(backend: Backend, mode: Mode, expected: 
         assert isinstance(worker, command.Worker)
         said = f"--engine-type {backend} --max-model-len 5000 {expected[component['name']]}"
         assert shlex.join(worker.arguments) == said
-        assert (worker.model, worker.served_name, worker.gpus) == (graphs.MODEL, graphs.MODEL, 2)
+        assert (worker.model, worker.served_name, worker.gpus) == (MODEL, MODEL, 2)
 
 
 @pytest.mark.parametrize(

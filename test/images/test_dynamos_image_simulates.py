@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION
+
 from .conftest import Image
 
 pytestmark = [pytest.mark.images]
@@ -24,8 +26,8 @@ def test_the_simulator_knows_every_flag(dynamo: Image) -> None:
     assert {*MOCKER_MODE, *SIMULATED, "--planner-profile-data"} <= known
 
 
-def test_the_frontend_starts(dynamo: Image) -> None:
-    assert dynamo.run("-m", "dynamo.frontend", "--version") == (0, "Dynamo Frontend 1.6.1\n")
+def test_it_is_of_the_release_that_is_rendered_for(dynamo: Image) -> None:
+    assert dynamo.run("-m", "dynamo.frontend", "--version") == (0, f"Dynamo Frontend {VERIFIED_DYNAMO_VERSION}\n")
 
 
 def test_it_holds_no_engine_and_no_tests(dynamo: Image) -> None:
