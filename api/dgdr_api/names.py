@@ -26,6 +26,8 @@ ANNOTATION_RETRY = "dgdr.nvidia.com/retry"
 ANNOTATION_RETRIED = "dgdr.nvidia.com/retried"
 ANNOTATION_CANDIDATE = "dgdr.nvidia.com/candidate"
 """On a deployment: id of the candidate that it was rendered from."""
+ANNOTATION_PRESERVED = "nvidia.com/dgdr-spec"
+"""On a request: what only v1alpha1 can say of it, as JSON."""
 ANNOTATION_GENERATED = "nvidia.com/generated-dgd-spec"
 
 PROFILING_SERVICE_ACCOUNT = "dgdr-profiling-job"

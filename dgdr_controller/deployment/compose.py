@@ -3,17 +3,24 @@
 Pure. Order: render → base deployment → ``deploymentOverrides`` → ``overrides.dgd`` → is it still within the budget?
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError
 from dgdr_api.gpus import find_gpu
+from dgdr_controller.deployment.base import on_base
+from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.overrides import PATH, OverrideError, gpus_of, merge, name_faults
 from dgdr_controller.deployment.render import GraphRequest, Nodes, render, version_note
 from dgdr_controller.deployment.render.planner_config import Written
 from dgdr_controller.deployment.render.request import Manifest
+from dgdr_controller.deployment.services import MAIN
+from dgdr_controller.deployment.versions import obsolete
 from dgdr_controller.settings import Settings
+
+_RUN_THE_ENGINES_IMAGE = ("frontend", "worker", "prefill", "decode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +51,49 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
     """
     rendered = render(candidate, request, settings)
     graph, notes = rendered.graph.manifest(), list(_notes(candidate, request, settings))
+    if request.base is not None:
+        graph = on_base(request.base, graph)
+        notes += obsolete(request.base)
+    graph = _marked(graph, request)
     if override := request.spec.overrides.dgd if request.spec.overrides else None:
         merged = merge(graph, override)
         graph = merged.graph
         notes += merged.warnings
-        _check(graph, request)
+    _check(graph, request)
     return Composed(graph, rendered.config_maps, tuple(notes))
+
+
+def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
+    """Return a deployment with what v1alpha1's ``deploymentOverrides`` say: name, marks, image of the engines."""
+    wanted = request.preserved.deployment_overrides
+    if wanted.namespace not in (None, request.namespace):
+        detail = f"the deployment is made in the namespace of the request, {request.namespace}"
+        shown = json.dumps(wanted.namespace)
+        raise OverrideError([FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown}", detail)])
+    metadata = {**graph["metadata"], **({"name": wanted.name} if wanted.name else {})}
+    for field, ours in (("labels", wanted.labels), ("annotations", wanted.annotations)):
+        theirs = {name: value for name, value in ours.items() if not reserved(name)}
+        metadata[field] = {**theirs, **metadata.get(field, {})}
+    components = graph["spec"]["components"]
+    if wanted.workers_image:
+        components = [_with_image(each, wanted.workers_image) for each in components]
+    return {**graph, "metadata": metadata, "spec": {**graph["spec"], "components": components}}
+
+
+def _with_image(component: Manifest, image: str) -> Manifest:
+    """Return a component whose engine, or the frontend beside the engines, runs an image."""
+    if component.get("type") not in _RUN_THE_ENGINES_IMAGE:
+        return component
+    pod = component["podTemplate"]["spec"]
+    containers = [{**each, "image": image} if each["name"] == MAIN else each for each in pod["containers"]]
+    template = {**component["podTemplate"], "spec": {**pod, "containers": containers}}
+    return {**component, "podTemplate": template}
 
 
 def _check(graph: Manifest, request: GraphRequest) -> None:
     """Refuse what the user has made of a deployment where it can no longer be created, or is too large."""
-    errors = name_faults(graph, f"{PATH}.metadata.name")
+    named = request.preserved.deployment_overrides.name
+    errors = name_faults(graph, "spec.deploymentOverrides.name" if named else f"{PATH}.metadata.name")
     asked, budget = gpus_of(graph), request.hardware.total_gpus.value
     if asked > budget:
         detail = f"with it the deployment takes {asked} GPUs, {budget} may be used"

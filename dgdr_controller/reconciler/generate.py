@@ -16,10 +16,12 @@ from dgdr_api.conditions import (
     of_warning,
     significant,
 )
-from dgdr_api.errors import InvalidRequestError
+from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
+from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
+from dgdr_controller.deployment.base import read_base
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.deployment.versions import to_v1alpha1
@@ -103,6 +105,10 @@ def composed(world: World, candidate: Candidate, results: Results) -> Composed:
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
     """
     asked = world.request.metadata
+    said = preserved(asked.annotations)
+    if said.base is not None and world.base is None:
+        detail = "is gone, and with it the deployment that the plan was to be put into"
+        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{said.base.name}"', detail)])
     request = GraphRequest(
         asked.name,
         asked.namespace,
@@ -111,6 +117,8 @@ def composed(world: World, candidate: Candidate, results: Results) -> Composed:
         results.model,
         results.hardware,
         results.curves,
+        said,
+        read_base(world.base) if world.base is not None else None,
     )
     made = compose(candidate, request, world.settings)
     return replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made

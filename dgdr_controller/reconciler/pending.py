@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dgdr_api.conditions import Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
+from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_api.validation import validate
+from dgdr_controller.deployment.base import read_base
 from dgdr_controller.deployment.overrides import override_faults
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
 from dgdr_controller.hardware.status import shown
@@ -28,9 +30,9 @@ def pending(world: World) -> Decision:
             enter(world, Phase.PENDING, Profiling.discovering()),
             events=[Event("Initialized", "DGDR initialized successfully")],
         )
-    if errors := [*validate(request), *override_faults(request)]:
-        return _invalid(world, errors)
     try:
+        if first := _checked(world):
+            return first
         hardware = resolve(request.spec.hardware or Hardware(), world.nodes, multinode=world.multinode)
     except InvalidRequestError as error:
         return _invalid(world, error.errors)
@@ -55,6 +57,28 @@ def pending(world: World) -> Decision:
         annotations=_retried(world),
         events=[Event("ProfilingJobCreated", "Profiling job created")],
     )
+
+
+def _checked(world: World) -> Decision | None:
+    """Check what the request says by itself; wait for the user's own deployment, where it names one.
+
+    Raises:
+        InvalidRequestError: It breaks a rule, or that deployment is none.
+    """
+    request = world.request
+    if errors := [*validate(request), *override_faults(request)]:
+        raise InvalidRequestError(errors)
+    wanted = preserved(request.metadata.annotations).base
+    if wanted is None:
+        return None
+    if world.base is not None:
+        read_base(world.base)
+        return None
+    place = world.request.metadata.namespace
+    # Upstream's words (dynamo-api-facts §1.6).
+    missing = f"ConfigMap {wanted.name} not found in namespace {place}, or key {wanted.key} not found in it"
+    waiting = Profiling.waiting("WaitingForConfigMap", missing)
+    return Decision(enter(world, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
 
 
 def _invalid(world: World, errors: Sequence[FieldError]) -> Decision:

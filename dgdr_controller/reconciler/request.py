@@ -10,7 +10,9 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from dgdr_api.conditions import Succeeded, Validation, stated
+from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
+from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.hardware.nodes import NodeGpus, read_node
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, ConfigMap, Graph
@@ -51,6 +53,7 @@ PHASES: dict[Phase | None, Callable[[World], Decision]] = {
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 _LOOKS_FOR_GPUS = (None, Phase.PENDING)
+_COMPOSES = (Phase.PENDING, Phase.PROFILING, Phase.READY)
 _RAW_REQUESTS = Resource(REQUESTS.group, REQUESTS.version, REQUESTS.plural, REQUESTS.kind, decode=decode_dict)
 
 _log = logging.getLogger(__name__)
@@ -97,6 +100,8 @@ class RequestReconciler:
         if world is None:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
+        if phase in _COMPOSES:
+            world = replace(world, base=await self._base(world))
         if phase in _LOOKS_FOR_GPUS:
             world = replace(world, multinode=await self._groups.serves_any(MULTINODE))
         decision = PHASES[phase](world)
@@ -131,6 +136,20 @@ class RequestReconciler:
             nodes=self._nodes() if request.status is None or request.status.phase in _LOOKS_FOR_GPUS else (),
         )
         return _with_output(world, output_map)
+
+    async def _base(self, world: World) -> str | None:
+        """Read the deployment that the plan is put into: a ConfigMap of the user, which no watch tells of."""
+        try:
+            wanted = preserved(world.request.metadata.annotations).base
+        except InvalidRequestError:
+            return None  # Pending says so
+        if wanted is None:
+            return None
+        try:
+            found = await self._client.get(CONFIG_MAPS, Key(world.request.metadata.namespace or "", wanted.name))
+        except NotFoundError:
+            return None
+        return found.data.get(wanted.key)
 
     def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
         """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""

@@ -30,6 +30,7 @@ class World:
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs.
+        base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
         multinode: Whether the cluster can run an engine over several nodes.
     """
 
@@ -46,6 +47,7 @@ class World:
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] = ()
+    base: str | None = None
     multinode: bool = False
 
     @property

@@ -1,6 +1,7 @@
 """Graphs to lay overrides over."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,6 +48,6 @@ def disaggregated(hardware: HardwareUsed) -> Any:
 
 
 @pytest.fixture(scope="session")
-def rendered() -> Callable[..., Any]:
+def rendered(hardware: HardwareUsed) -> Callable[..., Any]:
     """Render a graph of this mode and backend."""
-    return _rendered
+    return partial(_rendered, hardware)

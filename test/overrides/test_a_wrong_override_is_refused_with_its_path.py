@@ -234,7 +234,7 @@ def test_a_mistake_is_named(aggregated: Any, override: str, message: str) -> Non
     assert refused(aggregated, read(override)) == [message]
 
 
-@pytest.mark.parametrize("override", MISTAKES.keys() - NOT_BEFORE)
+@pytest.mark.parametrize("override", [each for each in MISTAKES if each not in NOT_BEFORE])
 def test_admission_finds_it_too_at_the_same_place(override: str) -> None:
     given = read(override)
     before = copy.deepcopy(given)

@@ -20,7 +20,8 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
 
 def version_note(request: GraphRequest, settings: Settings) -> str | None:
     """Say where the images are not of the Dynamo release that the flags are for; None where they are."""
-    given, override = request.spec.image, request.spec.runtime_version_override
+    given = request.preserved.deployment_overrides.workers_image or request.spec.image
+    override = request.spec.runtime_version_override
     tag = (image_tag(given) if given else settings.dynamo.version) or ""
     version = override or tag.removeprefix("v")
     if given is None and override not in (None, tag):

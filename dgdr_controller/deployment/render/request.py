@@ -1,7 +1,7 @@
 """What a rendering needs to know beside the candidate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from dgdr_api.dgd import GPU_RESOURCES
 from dgdr_api.gpus import find_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import LABEL_MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, MANAGED_BY
+from dgdr_api.preserved import Preserved
 from dgdr_api.v1beta1 import DgdrSpec
 
 Manifest = dict[str, Any]
@@ -29,6 +30,8 @@ class GraphRequest:
         spec: What is asked for.
         model: What the engines load, as the search found it: an id of the hub or a path.
         hardware: The hardware that it was planned for.
+        preserved: What v1alpha1 says beyond the spec.
+        base: The user's own deployment, which the plan is put into, or None.
         curves: How fast workers are at other loads, as far as that was asked for.
     """
 
@@ -39,6 +42,8 @@ class GraphRequest:
     model: str
     hardware: HardwareUsed
     curves: tuple[WorkerCurve, ...] = ()
+    preserved: Preserved = field(default_factory=Preserved)
+    base: Manifest | None = None
 
     @property
     def effective(self) -> Effective:

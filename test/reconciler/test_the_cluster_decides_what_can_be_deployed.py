@@ -1,0 +1,150 @@
+"""Which operators are there, which version of deployments is served, is the user's own deployment there."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.names import ANNOTATION_PRESERVED
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.cli.manager import served_graphs
+from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, JOBS, Graph
+from dgdr_controller.reconciler.deploying import deploying
+from dgdr_controller.reconciler.generate import generate
+from dgdr_controller.reconciler.groups import MULTINODE, ApiGroups
+from dgdr_controller.reconciler.pending import pending
+from dgdr_controller.reconciler.world import World
+from dgdr_controller.runtime import Client, Resource, decode_dict
+from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
+from test.reconciler.conftest import after, graph_of, published_of, request_of, results_of, said, world_of
+
+GROVE = Resource("grove.io", "v1alpha1", "podcliquesets", "PodCliqueSet", decode=decode_dict)
+BASE = """
+apiVersion: nvidia.com/v1beta1
+kind: DynamoGraphDeployment
+metadata: {name: theirs}
+spec:
+  components:
+    - {name: Frontend, type: frontend}
+    - name: engine
+      type: worker
+      podTemplate: {spec: {containers: [{name: main, image: "r.io/own:1.6.1", args: [--seed, "7"]}]}}
+"""
+
+
+def test_grove_is_looked_for_every_half_minute() -> None:
+    async def story() -> None:
+        now = 0.0
+        async with FakeApiServer() as server, Client(server.config) as client:
+            groups = ApiGroups(client, lambda: now)
+            server.serve(JOBS)
+            assert not await groups.serves_any(MULTINODE)
+            server.serve(GROVE)
+            assert not await groups.serves_any(MULTINODE)
+            now = 31.0
+            assert await groups.serves_any(MULTINODE)
+            assert [path for _, path, _ in server.requests] == ["/apis"] * 2
+
+    asyncio.run(story())
+
+
+def test_without_grove_engines_stay_within_a_node() -> None:
+    world = replace(world_of(), multinode=True)
+    begun = pending(replace(world, request=after(world, pending(world)).request))
+    alone = pending(after(world_of(), pending(world_of())))
+    assert [each.status.hardware and each.status.hardware.multinode for each in (begun, alone)] == [True, False]
+
+
+@pytest.mark.parametrize("served", [GRAPHS, GRAPHS_V1ALPHA1])
+def test_the_version_that_is_served_is_found(served: Resource[Graph]) -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server, Client(server.config) as client:
+            server.serve(served)
+            assert await served_graphs(client) == served
+
+    asyncio.run(story())
+
+
+def test_where_none_is_served_or_nobody_answers_the_newest_is_looked_for_later() -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server, Client(server.config) as client:
+            assert await served_graphs(client) == GRAPHS
+            server.faults.append(Fault(lambda request: request.path.startswith("/apis"), status=403, times=9))
+            assert await served_graphs(client) == GRAPHS
+
+    asyncio.run(story())
+
+
+def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_world: World) -> None:
+    world = replace(profiling_world, graphs=GRAPHS_V1ALPHA1)
+    told = published_of(world, results_of())
+    decision = generate(replace(world, **told), told["output"])
+    world = after(world, decision)
+    results = decision.status.profiling_results
+    assert results is not None
+    config = dict(results.selected_config or {})
+    assert config["apiVersion"] == "nvidia.com/v1alpha1"
+    (ensured,) = deploying(world).ensure
+    services: Any = ensured.manifest["spec"]["services"]
+    assert services["worker"]["resources"] == {"limits": {"gpu": "2"}}
+    made = graph_of(config, services={"worker": {"replicas": 2, "availableReplicas": 1}}, state="pending")
+    info = deploying(replace(world, graph=made)).status.deployment_info
+    assert info is not None
+    assert (info.replicas, info.available_replicas) == (2, 1)
+
+
+# v1alpha1's base deployment
+
+
+def based(world: World, text: str | None) -> World:
+    annotations = {ANNOTATION_PRESERVED: json.dumps({"profilingConfig": {"configMapRef": {"name": "base"}}})}
+    metadata = world.request.metadata.model_copy(update={"annotations": annotations})
+    return replace(world, request=world.request.model_copy(update={"metadata": metadata}), base=text)
+
+
+def test_a_base_that_is_missing_is_waited_for() -> None:
+    world = based(after(world_of(), pending(world_of())), None)
+    decision = pending(world)
+    assert decision.status.phase is Phase.PENDING
+    assert said(decision, "Profiling")[1:] == (
+        "WaitingForConfigMap",
+        "ConfigMap base not found in namespace team, or key disagg.yaml not found in it",
+    )
+    assert decision.after_s == 30
+    assert pending(replace(world, base=BASE)).status.phase is Phase.PROFILING
+
+
+def test_a_base_that_is_no_deployment_fails() -> None:
+    world = based(after(world_of(request_of()), pending(world_of())), "{")
+    decision = pending(world)
+    assert decision.status.phase is Phase.FAILED
+    assert "(document): Invalid value" in said(decision, "Validation")[2]
+
+
+def test_the_plan_is_put_into_it(profiling_world: World) -> None:
+    world = based(profiling_world, BASE)
+    told = published_of(world, results_of())
+    decision = generate(replace(world, **told), told["output"])
+    results = decision.status.profiling_results
+    assert results is not None
+    assert '"r.io/own:1.6.1"' in json.dumps(results.selected_config)
+
+
+def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_world: World) -> None:
+    world = based(profiling_world, None)
+    told = published_of(world, results_of())
+    decision = generate(replace(world, **told), told["output"])
+    assert decision.status.phase is Phase.FAILED
+    assert 'configMapRef: "base": is gone' in said(decision, "SpecGenerated")[2]
+
+
+def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_world: World) -> None:
+    overrides = {"dgd": {"spec": {"services": {"prefill": {"replicas": 1}}}}}
+    spec = request_of(overrides=overrides).spec
+    world = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+    told = published_of(world, results_of())
+    decision = generate(replace(world, **told), told["output"])
+    assert decision.status.phase is Phase.FAILED
+    assert 'spec.overrides.dgd.spec.services.prefill: Invalid value: "prefill"' in said(decision, "SpecGenerated")[2]
