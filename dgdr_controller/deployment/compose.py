@@ -106,7 +106,7 @@ def _notes(candidate: Candidate, request: GraphRequest, settings: Settings) -> I
     if note := version_note(request, settings):
         yield note
     if request.effective.planner:
-        yield from Written.of(request).notes
+        yield from Written.of(request.spec).notes
     if request.effective.mocker:
         yield "spec.features.mocker: the workers are simulated, and no GPU is asked for"
         return

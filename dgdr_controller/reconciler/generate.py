@@ -1,6 +1,6 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.base import read_base
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render import GraphRequest
+from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.deployment.versions import to_v1alpha1
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.manifest import dump_documents
@@ -64,7 +65,7 @@ def generate(world: World, output: Output) -> Decision:
         made = composed(world, choice, results)
     except InvalidRequestError as error:
         return _fail(world, "; ".join(map(str, error.errors)))
-    told = [of_warning(each) for each in _merged(results, made.notes)]
+    told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(world)])]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
     status = enter(
@@ -122,6 +123,17 @@ def composed(world: World, candidate: Candidate, results: Results) -> Composed:
     )
     made = compose(candidate, request, world.settings)
     return replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
+
+
+def _about_prometheus(world: World) -> Iterator[str]:
+    """Say where the planner would wait for metrics in vain."""
+    spec = world.request.spec
+    if world.prometheus is False and holds_latencies(spec):
+        yield (
+            f"The planner holds latencies by the metrics of {prometheus_of(spec, world.settings)}, which has no "
+            "address in this cluster: install Prometheus there, or say in spec.features.planner."
+            "metric_pulling_prometheus_endpoint where it is"
+        )
 
 
 def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from dgdr_api.conditions import Succeeded, Validation, stated
+from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
 from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DgdrStatus, Phase
+from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.nodes import NodeGpus, read_node
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, ConfigMap, Graph
 from dgdr_controller.profiling import output
@@ -25,6 +27,7 @@ from dgdr_controller.reconciler.groups import MULTINODE, ApiGroups
 from dgdr_controller.reconciler.pace import Pace
 from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
+from dgdr_controller.reconciler.prometheus import ServiceNames
 from dgdr_controller.reconciler.ready import ready
 from dgdr_controller.reconciler.world import World
 from dgdr_controller.runtime import (
@@ -85,6 +88,7 @@ class RequestReconciler:
         self._settings = settings
         self._graphs = graphs
         self._groups = ApiGroups(client)
+        self._names = ServiceNames()
         self._pace = Pace(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:
@@ -101,7 +105,7 @@ class RequestReconciler:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
         if phase in _COMPOSES:
-            world = replace(world, base=await self._base(world))
+            world = replace(world, base=await self._base(world), prometheus=await self._prometheus(world))
         if phase in _LOOKS_FOR_GPUS:
             world = replace(world, multinode=await self._groups.serves_any(MULTINODE))
         decision = PHASES[phase](world)
@@ -136,6 +140,10 @@ class RequestReconciler:
             nodes=self._nodes() if request.status is None or request.status.phase in _LOOKS_FOR_GPUS else (),
         )
         return _with_output(world, output_map)
+
+    async def _prometheus(self, world: World) -> bool | None:
+        wanted = effective(world.request.spec).planner
+        return await self._names.resolves(prometheus_of(world.request.spec, self._settings)) if wanted else None
 
     async def _base(self, world: World) -> str | None:
         """Read the deployment that the plan is put into: a ConfigMap of the user, which no watch tells of."""

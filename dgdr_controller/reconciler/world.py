@@ -31,6 +31,7 @@ class World:
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs.
         base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
+        prometheus: Whether the Prometheus that a planner would read exists; None: not known.
         multinode: Whether the cluster can run an engine over several nodes.
     """
 
@@ -48,6 +49,7 @@ class World:
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] = ()
     base: str | None = None
+    prometheus: bool | None = None
     multinode: bool = False
 
     @property

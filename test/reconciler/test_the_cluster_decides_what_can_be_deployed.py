@@ -15,6 +15,7 @@ from dgdr_controller.reconciler.deploying import deploying
 from dgdr_controller.reconciler.generate import generate
 from dgdr_controller.reconciler.groups import MULTINODE, ApiGroups
 from dgdr_controller.reconciler.pending import pending
+from dgdr_controller.reconciler.prometheus import ServiceNames
 from dgdr_controller.reconciler.world import World
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
@@ -148,3 +149,46 @@ def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_wo
     decision = generate(replace(world, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
     assert 'spec.overrides.dgd.spec.services.prefill: Invalid value: "prefill"' in said(decision, "SpecGenerated")[2]
+
+
+# The planner's Prometheus
+
+
+@pytest.mark.parametrize(
+    ("sla", "found", "told"), [({"ttft": 300}, False, True), ({"ttft": 300}, None, False), ({}, False, False)]
+)
+def test_a_planner_that_would_wait_for_metrics_is_told_of(
+    profiling_world: World, sla: dict[str, float], found: Any, told: Any
+) -> None:
+    spec = request_of(sla=sla, features={"planner": True}).spec
+    request = profiling_world.request.model_copy(update={"spec": spec})
+    world = replace(profiling_world, request=request, prometheus=found)
+    published = published_of(world, results_of())
+    decision = generate(replace(world, **published), published["output"])
+    conditions = {each.type: each.message for each in decision.status.conditions or ()}
+    assert ("has no address in this cluster" in conditions.get("ConfigurationWarning", "")) is told
+
+
+def test_names_are_asked_for_inside_a_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        asked: list[str] = []
+
+        async def look(host: str, _: object) -> list[str]:
+            asked.append(host)
+            if host.startswith("gone"):
+                raise OSError(host)
+            return ["there"]
+
+        names = ServiceNames()
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look, raising=False)
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        assert await names.resolves("http://prometheus.monitoring.svc:9090") is None
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        assert await names.resolves("http://prometheus.example.com") is None
+        assert not asked
+        for _ in range(2):
+            assert await names.resolves("http://prometheus.monitoring.svc:9090") is True
+            assert await names.resolves("http://gone.monitoring.svc.cluster.local:9090") is False
+        assert asked == ["prometheus.monitoring.svc", "gone.monitoring.svc.cluster.local"]
+
+    asyncio.run(story())

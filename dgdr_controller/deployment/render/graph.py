@@ -121,7 +121,7 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
         resources=None if simulated else Resources(limits=_devices(gpus, candidate, request)),
     )
     name, kind = _COMPONENTS[worker.role]
-    scaled = request.effective.planner and not Written.of(request).advisory
+    scaled = request.effective.planner and not Written.of(request.spec).advisory
     return Component(
         name=name,
         # The planner looks for the type that it scales, and of engines that do both that is decode.

@@ -13,7 +13,7 @@ from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
 from dgdr_api.names import ANNOTATION_UID
 from dgdr_controller.deployment.render.images import image
-from dgdr_controller.deployment.render.planner_config import Written, planner_config
+from dgdr_controller.deployment.render.planner_config import Written, planner_config, prometheus_of
 from dgdr_controller.deployment.render.pods import pod_template
 from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
 from dgdr_controller.settings import Settings
@@ -28,7 +28,7 @@ def with_planner(
 ) -> tuple[Component, tuple[Manifest, ...]]:
     """Return the planner's component and the ConfigMaps that it mounts."""
     curves = _curves(candidate, request.curves)
-    written = Written.of(request).settings
+    written = Written.of(request.spec).settings
     known = {"profile_results_dir": _CURVES_FOLDER, **written} if curves else written
     config = json.dumps(planner_config(candidate, request, known), indent=1, sort_keys=True)
     maps = [_config_map(_CONFIG, {_CONFIG_FILE: config}, request)]
@@ -44,7 +44,7 @@ def _component(maps: Sequence[Manifest], request: GraphRequest, settings: Settin
         image=image("dynamo-planner", request, settings),
         command=("python3", "-m", "dynamo.planner"),
         args=("--config", f"{_CONFIG_FOLDER}/{_CONFIG_FILE}"),
-        env=(EnvVar(name="PROMETHEUS_ENDPOINT", value=settings.prometheus_endpoint),),
+        env=(EnvVar(name="PROMETHEUS_ENDPOINT", value=prometheus_of(request.spec, settings)),),
         volume_mounts=tuple(VolumeMount(name=volume, mount_path=folders[volume], read_only=True) for volume in names),
     )
     volumes = tuple(Volume(name=volume, config_map=ConfigMapSource(name=name)) for volume, name in names.items())

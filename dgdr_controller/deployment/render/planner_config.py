@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from dgdr_api.candidate import Candidate, Mode, Role
-from dgdr_api.defaults import Effective
+from dgdr_api.defaults import Effective, effective
+from dgdr_api.v1beta1 import DgdrSpec
 from dgdr_controller.deployment.render.request import GraphRequest
+from dgdr_controller.settings import Settings
 
 RENAMED = {
     "adjustment_interval": "throughput_adjustment_interval_seconds",
@@ -70,9 +72,9 @@ class Written:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, request: GraphRequest) -> "Written":
+    def of(cls, spec: DgdrSpec) -> "Written":
         """Read ``spec.features.planner``: today's names, those of the guide, with its prefix and in camel case."""
-        features = request.spec.features
+        features = spec.features
         written = features.planner if features and isinstance(features.planner, dict) else {}
         settings: dict[str, JsonValue] = {}
         notes = []
@@ -92,6 +94,12 @@ class Written:
         return self.settings.get("advisory") is True
 
 
+def prometheus_of(spec: DgdrSpec, settings: Settings) -> str:
+    """Return where the planner reads metrics: what the user says, else the installation's."""
+    written = Written.of(spec).settings.get("metric_pulling_prometheus_endpoint")
+    return written if isinstance(written, str) else settings.prometheus_endpoint
+
+
 def todays_name(name: str) -> str:
     """Return what a setting of the planner is called today."""
     key = _CAPITAL.sub(r"_\1", name).replace("-", "_").lower().removeprefix("planner_")
@@ -103,6 +111,18 @@ def planner_config(
 ) -> dict[str, JsonValue]:
     """Return the planner's configuration: the plan's values, under those that the user has written."""
     return {**dict(_planned(candidate, request, written)), **written}
+
+
+def holds_latencies(spec: DgdrSpec) -> bool:
+    """Say whether the planner is to hold latencies, for which it needs Prometheus."""
+    written = Written.of(spec).settings
+    return written.get("optimization_target", "sla" if _wants_latency(effective(spec), written) else "") == "sla"
+
+
+def _wants_latency(applied: Effective, written: Mapping[str, JsonValue]) -> bool:
+    """Say whether the user has written a latency, in the request or in the planner's settings."""
+    targets = (applied.ttft, applied.itl, applied.e2e_latency)
+    return any(each is not None and each.explicit for each in targets) or bool(written.keys() & {"ttft_ms", "itl_ms"})
 
 
 def _planned(
@@ -118,8 +138,7 @@ def _planned(
         role = Role.PREFILL if worker.role is Role.PREFILL else Role.DECODE
         yield f"{role}_engine_num_gpu", worker.parallelism.gpus
     ttft, itl = _targets(candidate, applied)
-    targets = (applied.ttft, applied.itl, applied.e2e_latency)
-    if any(each is not None and each.explicit for each in targets) or written.keys() & {"ttft_ms", "itl_ms"}:
+    if _wants_latency(applied, written):
         yield "optimization_target", "sla"  # its own default is throughput, which looks at no latency
     yield "ttft_ms", ttft
     yield "itl_ms", itl
