@@ -39,5 +39,7 @@ class HardwareUsed(ApiModel):
     """Product labels of its nodes, where the cluster has other GPUs too: pods must be kept to these nodes."""
     rdma_resource: str | None = None
     """Extended resource by which each of its nodes offers RDMA devices; None where there is none or it is unknown."""
+    rdma_per_node: int = 0
+    """Devices of that resource on each node."""
     multinode: bool = True
     """Whether an engine may span nodes: Grove or LWS is installed. Without a cluster it is assumed."""

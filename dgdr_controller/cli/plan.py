@@ -15,7 +15,7 @@ from dgdr_api.conditions import ConfigurationWarning
 from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
-from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.explain import explain
@@ -26,7 +26,7 @@ from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.results import MissingAssetError, report, require_assets
-from dgdr_controller.results.content import graph_request
+from dgdr_controller.results.content import NOT_OFFERED, graph_request
 from dgdr_controller.settings import Settings
 
 _WIDE = 200
@@ -132,7 +132,8 @@ def _deployment(results: Results, settings: Settings) -> tuple[Results, Composed
     choice = results.choice
     if choice is None:
         return results, None
-    composed = compose(choice, graph_request(results), settings)
+    offered = [choice, *(c for c in results.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED)]
+    _, composed = compose_first(offered, graph_request(results), settings)
     notes = (ConfigurationWarning.note(note) for note in composed.notes)
     return results.model_copy(update={"warnings": (*results.warnings, *notes)}), composed
 

@@ -8,7 +8,7 @@ from dgdr_api import InvalidRequestError, parse_request
 from dgdr_api import validate as validate_request
 from dgdr_api.validation import deprecations
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
-from dgdr_controller.deployment.overrides import override_faults
+from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.profiling.exit_code import ExitCode
 
 
@@ -33,7 +33,7 @@ def _check(manifest: object, shown: str) -> bool:
     except InvalidRequestError as malformed:
         errors = malformed.errors
     else:
-        errors = [*validate_request(request), *override_faults(request)]
+        errors = [*validate_request(request), *wishes_refused(request)]
         for sentence in deprecations(request):
             click.echo(f"{shown}: warning: {sentence}", err=True)
     for error in errors:

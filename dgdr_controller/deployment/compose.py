@@ -3,18 +3,17 @@
 Pure. Order: render → base deployment → ``deploymentOverrides`` → ``overrides.dgd`` → is it still within the budget?
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.errors import FieldError
-from dgdr_api.gpus import find_gpu
+from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_controller.deployment.base import on_base
 from dgdr_controller.deployment.merging import reserved
+from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides import PATH, OverrideError, gpus_of, merge, name_faults
-from dgdr_controller.deployment.render import GraphRequest, Nodes, render, version_note
-from dgdr_controller.deployment.render.planner_config import Written
+from dgdr_controller.deployment.refusals import marking_faults
+from dgdr_controller.deployment.render import GraphRequest, render
 from dgdr_controller.deployment.render.request import Manifest
 from dgdr_controller.deployment.services import MAIN
 from dgdr_controller.deployment.versions import obsolete
@@ -43,6 +42,34 @@ class Composed:
         return [*self.config_maps, self.graph]
 
 
+def compose_first(
+    candidates: Iterable[Candidate], request: GraphRequest, settings: Settings
+) -> tuple[Candidate, Composed]:
+    """Compose the deployment of the first candidate that takes what the user wants of it: a base, an override.
+
+    Args:
+        candidates: The best one first; at least one.
+        request: The request.
+        settings: The installation's.
+
+    Raises:
+        InvalidRequestError: None of them does; it says why the best one does not.
+    """
+    refused: InvalidRequestError | None = None
+    for candidate in candidates:
+        try:
+            made = compose(candidate, request, settings)
+        except InvalidRequestError as error:
+            refused = refused or error
+            continue
+        if refused is None:
+            return candidate, made
+        why = "; ".join(map(str, refused.errors))
+        note = f"The recommended configuration is another one, but: {why}. This is the best one that can be deployed so"
+        return candidate, replace(made, notes=(*made.notes, note))
+    raise refused or ValueError("there are no candidates")
+
+
 def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> Composed:
     """Compose the deployment of a candidate. The same inputs give the same objects.
 
@@ -50,7 +77,7 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
         InvalidRequestError: What the user wants cannot be laid over it, or makes it more than the budget.
     """
     rendered = render(candidate, request, settings)
-    graph, notes = rendered.graph.manifest(), list(_notes(candidate, request, settings))
+    graph, notes = rendered.graph.manifest(), list(notes_on(candidate, request, settings))
     if request.base is not None:
         graph = on_base(request.base, graph)
         notes += obsolete(request.base)
@@ -60,24 +87,30 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
         graph = merged.graph
         notes += merged.warnings
     _check(graph, request)
-    return Composed(graph, rendered.config_maps, tuple(notes))
+    return Composed(_scalable(graph) if request.effective.planner else graph, rendered.config_maps, tuple(notes))
 
 
 def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
     """Return a deployment with what v1alpha1's ``deploymentOverrides`` say: name, marks, image of the engines."""
     wanted = request.preserved.deployment_overrides
-    if wanted.namespace not in (None, request.namespace):
-        detail = f"the deployment is made in the namespace of the request, {request.namespace}"
-        shown = json.dumps(wanted.namespace)
-        raise OverrideError([FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown}", detail)])
+    if faults := list(marking_faults(wanted, request.namespace)):
+        raise OverrideError(faults)
     metadata = {**graph["metadata"], **({"name": wanted.name} if wanted.name else {})}
     for field, ours in (("labels", wanted.labels), ("annotations", wanted.annotations)):
         theirs = {name: value for name, value in ours.items() if not reserved(name)}
         metadata[field] = {**theirs, **metadata.get(field, {})}
     components = graph["spec"]["components"]
-    if wanted.workers_image:
+    if wanted.workers_image and not request.effective.mocker:  # simulated workers run another image
         components = [_with_image(each, wanted.workers_image) for each in components]
     return {**graph, "metadata": metadata, "spec": {**graph["spec"], "components": components}}
+
+
+def _scalable(graph: Manifest) -> Manifest:
+    """Return a deployment whose engines the planner finds: of those that do both it looks for the type decode."""
+    components = [
+        {**each, "type": "decode"} if each.get("type") == "worker" else each for each in graph["spec"]["components"]
+    ]
+    return {**graph, "spec": {**graph["spec"], "components": components}}
 
 
 def _with_image(component: Manifest, image: str) -> Manifest:
@@ -92,27 +125,13 @@ def _with_image(component: Manifest, image: str) -> Manifest:
 
 def _check(graph: Manifest, request: GraphRequest) -> None:
     """Refuse what the user has made of a deployment where it can no longer be created, or is too large."""
-    named = request.preserved.deployment_overrides.name
-    errors = name_faults(graph, "spec.deploymentOverrides.name" if named else f"{PATH}.metadata.name")
+    cause = PATH
+    if not (request.spec.overrides and request.spec.overrides.dgd):
+        cause = "spec.profilingConfig.configMapRef" if request.base is not None else "metadata.name"
+    errors = name_faults(graph, f"{cause}.metadata.name" if cause == PATH else cause)
     asked, budget = gpus_of(graph), request.hardware.total_gpus.value
     if asked > budget:
         detail = f"with it the deployment takes {asked} GPUs, {budget} may be used"
-        errors.append(FieldError(PATH, "Forbidden", detail))
+        errors.append(FieldError(cause, "Forbidden", detail))
     if errors:
         raise OverrideError(errors)
-
-
-def _notes(candidate: Candidate, request: GraphRequest, settings: Settings) -> Iterator[str]:
-    if note := version_note(request, settings):
-        yield note
-    if request.effective.planner:
-        yield from Written.of(request.spec).notes
-    if request.effective.mocker:
-        yield "spec.features.mocker: the workers are simulated, and no GPU is asked for"
-        return
-    gpu = find_gpu(request.hardware.gpu_sku)
-    if gpu is not None and gpu.vendor != "nvidia":
-        yield f"Dynamo's own images are for NVIDIA GPUs: spec.image has to name one that is built for {gpu.sku}"
-    outside = request.uid is None  # in a cluster it was asked for them before
-    if outside and any(Nodes.of(request.hardware).count(worker.parallelism) > 1 for worker in candidate.workers):
-        yield "Its engines span nodes: the cluster needs Grove or LWS"

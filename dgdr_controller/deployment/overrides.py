@@ -14,7 +14,6 @@ from pydantic import JsonValue
 
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import DGD_KIND, MAX_GRAPH_AND_COMPONENT, dgd_name, is_service_name
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.faults import Faults, Manifest, part
 from dgdr_controller.deployment.merging import NOT_NULL, overlaid
 from dgdr_controller.deployment.quantities import gpus_of
@@ -22,7 +21,7 @@ from dgdr_controller.deployment.services import MAIN
 from dgdr_controller.deployment.targets import Topology, replacement, target
 from dgdr_controller.deployment.versions import ALPHA, BETA, ConversionError, obsolete, to_v1alpha1, to_v1beta1
 
-__all__ = ["Merged", "OverrideError", "check", "deprecations", "gpus_of", "merge", "name_faults", "override_faults"]
+__all__ = ["Merged", "OverrideError", "check", "deprecations", "gpus_of", "merge", "name_faults"]
 
 PATH = "spec.overrides.dgd"
 """Where the override stands in a request."""
@@ -110,12 +109,6 @@ def check(override: Manifest, request_name: str, namespace: str | None = None) -
     except OverrideError as error:
         return error.errors
     return []
-
-
-def override_faults(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
-    """Return what is wrong with the override of a request, as far as that shows before there is a deployment."""
-    override = request.spec.overrides.dgd if request.spec.overrides else None
-    return check(override, request.metadata.name, request.metadata.namespace) if override else []
 
 
 def deprecations(override: Manifest) -> list[str]:

@@ -26,7 +26,7 @@ class NodeGpus:
         count: Whole GPUs that pods can get.
         vram_mib: Memory of one in MiB, or None when no label says it.
         out: Why none of them can be used now, or empty.
-        rdma: Resource by which the node offers RDMA devices, or None.
+        rdma: Resource by which the node offers RDMA devices, and how many; None: there is none.
     """
 
     node: str
@@ -35,7 +35,7 @@ class NodeGpus:
     count: int
     vram_mib: int | None
     out: str = ""
-    rdma: str | None = None
+    rdma: tuple[str, int] | None = None
 
 
 def without_the_rest(node: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +71,15 @@ def read_node(node: Node) -> NodeGpus | None:
     )
 
 
-def _rdma(node: Node) -> str | None:
+def _rdma(node: Node) -> tuple[str, int] | None:
     """Return the resource by which a node offers RDMA; of several the first by name, so that nodes agree."""
-    offered = node.status.allocatable.items()
-    return min((name for name, count in offered if name.startswith(_RDMA) and _whole(count)), default=None)
+    offered = ((name, _devices(count)) for name, count in node.status.allocatable.items() if name.startswith(_RDMA))
+    return min(((name, count) for name, count in offered if count), default=None)
+
+
+def _devices(quantity: str) -> int:
+    """Read a number of devices; shared ones come by the thousand, which Kubernetes writes as 1k."""
+    return _whole(quantity.removesuffix("k")) * (1000 if quantity.endswith("k") else 1)
 
 
 def _out(node: Node, product: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
@@ -46,7 +47,7 @@ def resolve(spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True
         )
         or Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE),
         products=_products(offered, nodes),
-        rdma_resource=_common([each.rdma for each in offered]) if spec.rdma is not False else None,
+        **(_rdma([each.rdma for each in offered]) if spec.rdma is not False else {}),
         multinode=multinode,
     )
 
@@ -58,9 +59,12 @@ def _products(offered: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[s
     return tuple(sorted(wanted)) if others else ()
 
 
-def _common(resources: Sequence[str | None]) -> str | None:
-    """Return the resource that every node offers: a pod that asks for another one may find no place."""
-    return resources[0] if resources and len(set(resources)) == 1 else None
+def _rdma(offered: Sequence[tuple[str, int] | None]) -> dict[str, Any]:
+    """Return the resource that every node offers, and the fewest of a node: a pod must find a place on any."""
+    names = {each[0] if each else None for each in offered}
+    if len(names) != 1 or None in names:
+        return {}
+    return {"rdma_resource": names.pop(), "rdma_per_node": min(each[1] for each in offered if each)}
 
 
 def _first(written: int | None, discovered: int | None) -> Resolved | None:

@@ -12,6 +12,7 @@ def shown(hardware: HardwareUsed) -> HardwareStatus:
         num_gpus_per_node=hardware.num_gpus_per_node.value,
         total_gpus=hardware.total_gpus.value,
         rdma_resource=hardware.rdma_resource,
+        rdma_per_node=hardware.rdma_per_node or None,
         gpu_products=hardware.products or None,
         multinode=hardware.multinode,
         sources=HardwareSources(
@@ -41,6 +42,7 @@ def used(status: HardwareStatus | None) -> HardwareUsed | None:
         vram_mib=vram,
         products=status.gpu_products or (),
         rdma_resource=status.rdma_resource,
+        rdma_per_node=status.rdma_per_node or 0,
         multinode=status.multinode is not False,
     )
 

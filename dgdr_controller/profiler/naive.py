@@ -135,7 +135,7 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
         max_num_tokens=max(_step(request.goal), chosen.requests),
         memory_gib=round(chosen.fit.needed_gib, 1),
     )
-    replicas = request.total_gpus // chosen.shape.gpus
+    replicas = 1 if request.goal.autoscale else request.total_gpus // chosen.shape.gpus  # the planner adds others
     if request.goal.concurrency is not None:
         replicas = min(replicas, max(1, math.ceil(request.goal.concurrency / chosen.requests)))
     return Candidate(

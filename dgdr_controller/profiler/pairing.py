@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from dgdr_api.candidate import Role
+from dgdr_api.candidate import Parallelism, Role
+from dgdr_controller.deployment.render import unpairable
 from dgdr_controller.profiler.replicas import Indices, Numbers, Replicas, merit
 from dgdr_controller.profiler.search import SHAPE, Row, Search, Workers, shape_of
 
@@ -72,7 +73,13 @@ def _shapes(rows: Sequence[Row]) -> list[list[int]]:
 def _fit(prefill: Row, decode: Row, workers: Workers, wanted: Search) -> bool:
     if prefill["tp"] != decode["tp"] and workers.same_tp(prefill, decode):
         return False
+    if unpairable(wanted.backend, _parallelism(prefill), _parallelism(decode), wanted.kv_heads):
+        return False
     return bool(prefill["num_total_gpus"] + decode["num_total_gpus"] <= wanted.total_gpus)
+
+
+def _parallelism(row: Row) -> Parallelism:
+    return Parallelism(**{size: row[size] for size in SHAPE})
 
 
 def _matched(

@@ -10,7 +10,7 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import deprecations, validate
-from dgdr_controller.deployment.overrides import override_faults
+from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
@@ -98,7 +98,7 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
 
 def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     """Return why a request cannot be planned, whatever the hardware: rules that it breaks, overrides that cannot be."""
-    return [*validate(request), *override_faults(request)]
+    return [*validate(request), *wishes_refused(request)]
 
 
 def _plan_request(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_controller.profiler.model.config import ModelConfig
-from dgdr_controller.profiler.model.memory import USABLE_VRAM
+from dgdr_controller.profiler.model.memory import USABLE_VRAM, kv_bytes_per_token
 from dgdr_controller.profiler.search import Row, Search
 from dgdr_controller.profiler.space import STEP_MULTIPLE
 
@@ -25,6 +25,10 @@ _MODES = {
     Mode.AGGREGATED: {Role.AGGREGATED: ""},
     Mode.DISAGGREGATED: {Role.PREFILL: "(p)", Role.DECODE: "(d)"},
 }
+
+
+_OTHER_CACHES = 1.25
+"""Caches that hold more than keys and values, an indexer's for example, count so much more."""
 
 
 class _WorkerColumns(BaseModel):
@@ -161,12 +165,14 @@ def _spare_tokens(worker: Worker, mean: int, config: ModelConfig, vram_mib: int)
     """Return how many tokens beyond one mean request fit in the worker's KV cache.
 
     The estimate already holds the cache of a whole batch: one long request may use the others' share. Memory that
-    the estimate leaves free is added where the size of one token's keys and values is known.
+    the estimate leaves free is added; layers that keep less than others count as full ones.
     """
     shared = (worker.batch - 1) * mean
-    if config.kv_values_per_token is None or worker.memory_gib is None:
+    if worker.memory_gib is None:
         return shared
-    value_bytes = 1 if worker.kv_cache_dtype is KvCacheDtype.FP8 else 2
-    shards = min(worker.parallelism.tp, config.kv_heads) * worker.parallelism.pp  # ranks beyond the heads hold copies
+    shape, quantised = worker.parallelism, worker.kv_cache_dtype is KvCacheDtype.FP8
+    token_bytes = kv_bytes_per_token(config, shape.tp, shape.pp) / (2 if quantised else 1)
+    if not config.plain_cache:
+        token_bytes *= _OTHER_CACHES
     free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
-    return shared + max(0, int(free_bytes * shards / (config.kv_values_per_token * value_bytes)))
+    return shared + max(0, int(free_bytes / token_bytes))

@@ -94,6 +94,7 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         total_gpus=request.total_gpus,
         nodes=Nodes.of(request.hardware),
         usable_gib=request.usable_gib,
+        kv_heads=None if model.config.mla else model.config.kv_heads,
         isl=goal.isl,
         osl=goal.osl,
         request_rate=goal.request_rate if has_load(goal) else None,

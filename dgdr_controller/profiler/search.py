@@ -32,6 +32,7 @@ class Search:
         system: The simulator's name of the GPU system.
         total_gpus: The budget.
         nodes: What the nodes allow.
+        kv_heads: KV heads of the model; None where its cache has no heads.
         usable_gib: Memory of one GPU that an engine may use.
         isl: Mean input length in tokens.
         osl: Mean output length in tokens.
@@ -47,6 +48,7 @@ class Search:
     total_gpus: int
     nodes: Nodes
     usable_gib: float
+    kv_heads: int | None
     isl: int
     osl: int
     request_rate: float | None = None

@@ -1,5 +1,6 @@
 """Deploying and Deployed: the deployment is made once, by its name, and followed; it is never adopted or replaced."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def deploying(world: World) -> Decision:
         return _make(world)
     if conflict := _conflict(world, graph):
         return conflict
-    handed_over = _hand_over(world, graph)
+    handed_over = hand_over(world, graph)
     if is_healthy(graph):
         return Decision(
             enter(world, Phase.DEPLOYED, DeploymentReady.ready(name), deployment_info=info(graph)),
@@ -37,8 +38,10 @@ def deploying(world: World) -> Decision:
     return Decision(enter(world, Phase.DEPLOYING, waiting, deployment_info=info(graph)), ensure=handed_over)
 
 
-def _hand_over(world: World, graph: Graph) -> list[Ensure]:
+def hand_over(world: World, graph: Graph) -> list[Ensure]:
     """Let what the deployment mounts go with the deployment, which outlives the request."""
+    results = world.status.profiling_results
+    mounted = json.dumps(results.selected_config if results else None)
     owner = {"apiVersion": world.graphs.api_version, "kind": world.graphs.kind, "name": graph.metadata.name}
     return [
         Ensure(
@@ -58,7 +61,9 @@ def _hand_over(world: World, graph: Graph) -> list[Ensure]:
             How.APPLY,
         )
         for each in world.mounted
-        if world.owns(each.metadata) and graph.metadata.uid not in {o.uid for o in each.metadata.owner_references}
+        if f'"{each.metadata.name}"' in mounted
+        and world.owns(each.metadata)
+        and graph.metadata.uid not in {o.uid for o in each.metadata.owner_references}
     ]
 
 
@@ -70,7 +75,8 @@ def deployed(world: World) -> Decision:
     if graph is None:
         return _deleted(world)
     if is_healthy(graph):
-        return Decision(enter(world, Phase.DEPLOYED, deployment_info=info(graph)))
+        status = enter(world, Phase.DEPLOYED, deployment_info=info(graph))
+        return Decision(status, ensure=hand_over(world, graph))
     # One that somebody has changed says *successful* of its former spec until Dynamo's operator has looked.
     state = "updating" if graph.status.state == _SUCCESSFUL else graph.status.state
     degraded = DeploymentReady.degraded(state)
@@ -121,6 +127,7 @@ def _make(world: World) -> Decision:
         enter(world, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
         ensure=[Ensure(dict(config), How.CREATE, refused=DeploymentReady)],
         events=[Event("DeploymentCreated", f"DynamoGraphDeployment {name} created successfully")],
+        after_s=0.0,  # what it mounts is handed over to it at once
     )
 
 

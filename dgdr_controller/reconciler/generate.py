@@ -1,6 +1,6 @@
 """From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.base import read_base
-from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.deployment.versions import to_v1alpha1
@@ -60,9 +60,8 @@ def generate(world: World, output: Output) -> Decision:
         return _fail(world, "the published results have no deployable candidate")
     # One that is asked for and cannot be had is not answered with another one: Ready says so.
     applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
-    choice = asked or choice
     try:
-        made = composed(world, choice, results)
+        choice, made = _composed(world, [asked] if asked else [choice, *_offered(results)], results)
     except InvalidRequestError as error:
         return _fail(world, "; ".join(map(str, error.errors)))
     told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(world)])]
@@ -81,7 +80,7 @@ def generate(world: World, output: Output) -> Decision:
     return Decision(
         shortened(status),
         ensure=[Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps],
-        annotations={ANNOTATION_GENERATED: dump_documents([made.graph])},
+        annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
             *(Event(each.type, each.message, warning=True) for each in told),
@@ -95,12 +94,16 @@ def wanted(world: World, results: Results) -> Candidate | None:
     asked = world.annotation(ANNOTATION_DEPLOY)
     if asked == RECOMMENDED:
         return results.choice
-    offered = (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
-    return next((each for each in offered if each.id == asked), None)
+    return next((each for each in _offered(results) if each.id == asked), None)
 
 
-def composed(world: World, candidate: Candidate, results: Results) -> Composed:
-    """Compose the deployment of a candidate for this request, in the version that the cluster serves.
+def _offered(results: Results) -> Iterator[Candidate]:
+    """Yield the candidates that can be deployed, the best one first."""
+    return (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
+
+
+def _composed(world: World, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
+    """Compose the deployment of the first candidate that can be, in the version that the cluster serves.
 
     Raises:
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
@@ -121,8 +124,8 @@ def composed(world: World, candidate: Candidate, results: Results) -> Composed:
         said,
         read_base(world.base) if world.base is not None else None,
     )
-    made = compose(candidate, request, world.settings)
-    return replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
+    candidate, made = compose_first(candidates, request, world.settings)
+    return candidate, replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
 
 
 def _about_prometheus(world: World) -> Iterator[str]:
@@ -191,11 +194,15 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
 
 
 def _configuration(world: World, candidate: Candidate, results: Results) -> Manifest | None:
-    """Return the deployment of a candidate; None where the user's overrides are not for it."""
+    """Return the deployment of a candidate; None where it cannot be applied as it is.
+
+    That is where the user's overrides are not for it, or it mounts what is made for the chosen one alone.
+    """
     try:
-        return composed(world, candidate, results).graph
+        _, made = _composed(world, [candidate], results)
     except InvalidRequestError:
         return None
+    return None if made.config_maps else made.graph
 
 
 def _rounded(value: float) -> float:

@@ -9,7 +9,7 @@ from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_api.validation import validate
 from dgdr_controller.deployment.base import read_base
-from dgdr_controller.deployment.overrides import override_faults
+from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
 from dgdr_controller.hardware.status import shown
 from dgdr_controller.profiling import builder
@@ -66,7 +66,7 @@ def _checked(world: World) -> Decision | None:
         InvalidRequestError: It breaks a rule, or that deployment is none.
     """
     request = world.request
-    if errors := [*validate(request), *override_faults(request)]:
+    if errors := [*validate(request), *wishes_refused(request)]:
         raise InvalidRequestError(errors)
     wanted = preserved(request.metadata.annotations).base
     if wanted is None:

@@ -5,7 +5,7 @@ from dgdr_api.names import ANNOTATION_DEPLOY, output_name
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.reconciler.decision import Decision, Event, enter
-from dgdr_controller.reconciler.deploying import info
+from dgdr_controller.reconciler.deploying import hand_over, info
 from dgdr_controller.reconciler.generate import RECOMMENDED, generate, wanted
 from dgdr_controller.reconciler.world import World
 
@@ -20,8 +20,12 @@ def ready(world: World) -> Decision:
     if asked:
         return _told(world, SpecGenerated.table_gone(asked, output_name(world.name)))
     # One that somebody has made by hand, from what we wrote.
-    made = info(world.graph) if world.graph is not None and world.owns(world.graph.metadata) else None
-    return Decision(enter(world, Phase.READY, SpecGenerated.available(), deployment_info=made))
+    graph = world.graph if world.graph is not None and world.owns(world.graph.metadata) else None
+    made = info(graph) if graph else None
+    return Decision(
+        enter(world, Phase.READY, SpecGenerated.available(), deployment_info=made),
+        ensure=hand_over(world, graph) if graph else (),
+    )
 
 
 def _deploy(world: World, output: Output, asked: str) -> Decision:

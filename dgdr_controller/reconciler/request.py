@@ -104,7 +104,7 @@ class RequestReconciler:
         if world is None:
             return Result.done()
         phase = world.request.status.phase if world.request.status else None
-        if phase in _COMPOSES:
+        if phase in _COMPOSES and (phase is Phase.PENDING or (world.output is not None and world.output.is_final)):
             world = replace(world, base=await self._base(world), prometheus=await self._prometheus(world))
         if phase in _LOOKS_FOR_GPUS:
             world = replace(world, multinode=await self._groups.serves_any(MULTINODE))

@@ -16,7 +16,7 @@ from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling.protocol import Results
 from dgdr_controller.settings import Settings
 
-_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
+NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
 def content(results: Results, settings: Settings) -> str:
@@ -33,7 +33,7 @@ def content(results: Results, settings: Settings) -> str:
 def manifests(results: Results, settings: Settings) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
     request = graph_request(results)
-    offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _NOT_OFFERED)
+    offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in NOT_OFFERED)
     texts = {}
     for candidate in offered:
         with contextlib.suppress(InvalidRequestError):  # the request's overrides are not for this one

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Mode, Parallelism, Role, Source, Worker
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.preserved import DeploymentOverrides, Preserved
+from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.base import read_base
-from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.compose import Composed, compose, compose_first
 from dgdr_controller.deployment.overrides import gpus_of
 from dgdr_controller.settings import Settings
 
@@ -43,6 +44,18 @@ spec:
 def aggregated(make_candidate: Make) -> Candidate:
     candidate: Candidate = make_candidate(tp=4)
     return candidate.scaled(2)
+
+
+@pytest.fixture
+def disaggregated() -> Candidate:
+    workers = tuple(
+        Worker(role=role, parallelism=Parallelism(tp=2), count=1, batch=8, max_num_tokens=4096)
+        for role in (Role.PREFILL, Role.DECODE)
+    )
+    return Candidate(
+        backend=Backend.VLLM, backend_version="1", mode=Mode.DISAGGREGATED, workers=workers, replicas=1,
+        context_length=8192, source=Source.NAIVE,
+    )  # fmt: skip
 
 
 def composed(of: Candidate, request: Any) -> Composed:
@@ -94,6 +107,30 @@ def test_a_name_that_is_too_long_is_refused(graph_request: Make, aggregated: Can
     assert "must have at most 37 characters" in refused(
         aggregated, overriding(graph_request, metadata={"name": "a" * 38})
     )
+
+
+def test_the_next_best_candidate_is_taken_where_the_best_one_does_not_fit(
+    graph_request: Make, aggregated: Candidate, disaggregated: Candidate
+) -> None:
+    request = overriding(graph_request, spec={"services": {"prefill": {"replicas": 1}}})
+    chosen, made = compose_first([aggregated, disaggregated], request, Settings())
+    assert chosen == disaggregated
+    assert any(
+        note.startswith("The recommended configuration is another one, but: spec.overrides") for note in made.notes
+    )
+    best, plain = compose_first([aggregated, disaggregated], graph_request(), Settings())
+    assert best == aggregated
+    assert not plain.notes
+    with pytest.raises(InvalidRequestError, match=r"services\.prefill"):
+        compose_first([aggregated], request, Settings())
+
+
+def test_engines_of_a_base_are_found_by_the_planner_too(graph_request: Make, aggregated: Candidate) -> None:
+    request = replace(graph_request(features={"planner": True}), base=read_base(BASE))
+    made = composed(aggregated, request)
+    assert component(made, "VllmDecodeWorker")["type"] == "decode"
+    named = graph_request(features={"planner": True}, overrides={"dgd": {"spec": {"services": {"VllmWorker": {}}}}})
+    assert component(composed(aggregated, named), "worker")["type"] == "decode"
 
 
 # v1alpha1's base deployment and overrides

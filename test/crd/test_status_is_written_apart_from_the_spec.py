@@ -79,6 +79,7 @@ EVERYTHING = DgdrStatus(
         interconnect="nvlink",
         rdma=False,
         rdma_resource="rdma/ib",
+        rdma_per_node=8,
         gpu_products=("NVIDIA-H200",),
         multinode=True,
         sources=HardwareSources(

@@ -18,6 +18,7 @@ from test.lifecycle.conftest import (
     GRAPHS,
     JOBS,
     REQUESTS,
+    Killer,
     Stage,
     controlling,
     install,
@@ -61,8 +62,7 @@ def test_an_idle_controller_writes_nothing(dynamo: Config, plays: str, ends: str
         await stage.request()
         async with controlling(stage.config) as killer:
             await stage.reaches(ends)
-            await asyncio.sleep(1)
-            before = len(killer.writes)
+            before = await _settled(killer)
             # whatever makes it look again finds nothing to write
             await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"labels": {"looked": "at"}}})
             await asyncio.sleep(QUIET_S)
@@ -73,6 +73,16 @@ def test_an_idle_controller_writes_nothing(dynamo: Config, plays: str, ends: str
             assert killer.writes == []
 
     lives(dynamo, plays, story)
+
+
+async def _settled(killer: Killer) -> int:
+    """Wait until nothing has been written for a while; return how many writes there were."""
+    async with asyncio.timeout(30):
+        while True:
+            before = len(killer.writes)
+            await asyncio.sleep(QUIET_S)
+            if len(killer.writes) == before:
+                return before
 
 
 def test_a_request_that_cannot_be_read_is_answered_once(dynamo: Config) -> None:
@@ -304,6 +314,35 @@ def test_ready_goes_on_with_the_candidate_that_is_asked_for(dynamo: Config) -> N
             await stage.reaches("Deployed")
             graph: Any = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
             assert graph["spec"] == status["profilingResults"]["pareto"][1]["config"]["spec"]
+
+    lives(dynamo, "success", story)
+
+
+def test_what_the_planner_mounts_outlives_the_request_and_goes_with_the_deployment(dynamo: Config) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.request(features={"planner": True})
+        async with controlling(stage.config):
+            await stage.reaches("Deployed")
+            graph = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
+            (planner,) = (each for each in graph["spec"]["components"] if each["name"] == "Planner")
+            (volume,) = planner["podTemplate"]["spec"]["volumes"]
+            name = volume["configMap"]["name"]
+
+            async def moved() -> bool:
+                return own((await stage.client.get(CONFIG_MAPS, stage.key(name)))["metadata"]) == [
+                    graph["metadata"]["uid"]
+                ]
+
+            await stage.until(moved)
+        await stage.client.delete(REQUESTS, stage.key())
+
+        async def gone(what: str) -> bool:
+            return await stage.found(CONFIG_MAPS, what) is None
+
+        await stage.until(lambda: gone("dgdr-output-qwen"))
+        assert await stage.found(CONFIG_MAPS, name) is not None
+        await stage.client.delete(GRAPHS, stage.key("qwen-dgd"))
+        await stage.until(lambda: gone(name))
 
     lives(dynamo, "success", story)
 

@@ -146,7 +146,7 @@ def test_the_latent_vector_of_mla_is_on_every_rank() -> None:
     mla = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128}
     config = read_config(DENSE | mla)
     assert kv_bytes_per_token(config, 1, 1) == kv_bytes_per_token(config, 8, 1) == 32 * (512 + 64) * 2
-    assert config.kv_values_per_token is None
+    assert not config.plain_cache
 
 
 def test_what_does_not_fit_has_no_room_for_tokens() -> None:

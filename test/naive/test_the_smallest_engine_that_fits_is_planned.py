@@ -95,6 +95,11 @@ def test_the_memory_that_the_request_states_counts() -> None:
     assert (whole.workers[0].parallelism.tp, small.workers[0].parallelism.tp) == (1, 4)
 
 
+def test_the_planner_begins_with_one_engine() -> None:
+    wanted, llm = request("h100_sxm", 8, features={"planner": True}), model(weights_gib=15)
+    assert naive(wanted, llm, Backend.VLLM).replicas == 1
+
+
 def test_what_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
     wanted, llm = request("h100_sxm", 16), model(weights_gib=756)
     shape = naive(wanted, llm, Backend.VLLM).workers[0].parallelism

@@ -36,7 +36,7 @@ def asked(*questions: partial[Any]) -> list[Any]:
 def wanted(mode: Mode, backend: Backend = Backend.VLLM, **other: Any) -> Search:
     fields: dict[str, Any] = {
         "model": "meta-llama/Meta-Llama-3.1-8B", "system": "h100_sxm", "backend": backend, "mode": mode,
-        "total_gpus": 4, "nodes": Nodes(8), "usable_gib": 73.6, "isl": 4000, "osl": 1000,
+        "total_gpus": 4, "nodes": Nodes(8), "usable_gib": 73.6, "kv_heads": 8, "isl": 4000, "osl": 1000,
     }  # fmt: skip
     return Search(**(fields | other))
 
@@ -188,9 +188,9 @@ def test_every_model_of_the_simulator_has_a_config_that_is_read() -> None:
     assert {each.simulated_as for each in surveys} == set(names)
     known = {each.simulated_as: read_config(each.content or {}) for each in surveys}
     assert all(each.context >= 1024 for each in known.values())
-    assert known["Qwen/Qwen3-32B"].kv_values_per_token == 2 * 64 * 8 * 128
+    assert known["Qwen/Qwen3-32B"].plain_cache
     for compressed in ("deepseek-ai/DeepSeek-R1", "moonshotai/Kimi-K2.5", "nvidia/Nemotron-H-56B-Base-8K"):
-        assert known[compressed].kv_values_per_token is None
+        assert not known[compressed].plain_cache
 
 
 @pytest.mark.aic

@@ -463,6 +463,30 @@ def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(pro
     assert config_map["metadata"]["name"] in text
 
 
+def ready_by_hand(world: World) -> World:
+    spec = world.request.spec.model_copy(update={"auto_apply": False})
+    status = world.status.model_copy(update={"phase": Phase.READY})
+    return replace(world, request=world.request.model_copy(update={"spec": spec, "status": status}))
+
+
+def test_what_another_deployment_mounts_is_not_handed_over(profiling_world: World) -> None:
+    world = planned(profiling_world)
+    decision = generated(world, results_of())
+    (config_map,) = (each.manifest for each in decision.ensure)
+    other = config_map | {"metadata": config_map["metadata"] | {"name": "planner-config-00000000"}}
+    world = after(world, decision, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(other)),))
+    assert not deploying(replace(world, graph=graph_of(manifest(world), state="pending"))).ensure
+
+
+def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_world: World) -> None:
+    decision = generated(planned(profiling_world), results_of())
+    documents = load_documents(decision.annotations[ANNOTATION_GENERATED] or "")
+    assert [each["kind"] for each in documents if isinstance(each, dict)] == ["ConfigMap", "DynamoGraphDeployment"]
+    results = decision.status.profiling_results
+    assert results is not None
+    assert {each.config is None for each in results.pareto or ()} == {True}
+
+
 def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: World) -> None:
     world = planned(profiling_world)
     decision = generated(world, results_of())
@@ -475,6 +499,10 @@ def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: World) 
     (owner,) = moved["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"]) == ("DynamoGraphDeployment", world.graph.metadata.uid)
     assert moved["data"] == config_map["data"]
+    healthy = replace(world, graph=graph_of(manifest(world)))
+    assert deployed(after(healthy, deploying(healthy))).ensure  # its ConfigMap was seen late
+    by_hand = replace(ready_by_hand(world), graph=healthy.graph)
+    assert ready(by_hand).ensure
     again = replace(world, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(moved)),))
     assert world.owns(again.mounted[0].metadata)
     assert not deploying(again).ensure

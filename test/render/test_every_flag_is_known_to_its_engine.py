@@ -12,7 +12,7 @@ from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment import render
 from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engines import ENGINES
-from dgdr_controller.deployment.render.planner_config import SETTINGS
+from dgdr_controller.deployment.render.planner_settings import CHOICES, KINDS
 from hack.engines import known
 from hack.engines.programs import PROGRAMS
 
@@ -21,6 +21,8 @@ TRTLLM_FIELDS = {
     "disable_overlap_scheduler": ("true", "false"),
     "moe_tensor_parallel_size": None,
     "kv_cache_config.dtype": ("auto", "fp8", "nvfp4"),
+    "cuda_graph_config.enable_padding": ("true", "false"),
+    "cuda_graph_config.max_batch_size": None,
     "cache_transceiver_config.backend": ("DEFAULT", "UCX", "NIXL", "MOONCAKE", "MPI"),
     "cache_transceiver_config.max_tokens_in_buffer": None,
 }
@@ -122,7 +124,17 @@ def test_the_planner_would_ignore_a_key_that_it_does_not_have() -> None:
 
 
 def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
-    assert known.read("dynamo.planner").config["schema"]["properties"].keys() == SETTINGS
+    schema = known.read("dynamo.planner").config["schema"]
+    kinds, choices = {}, {}
+    for name, said in schema["properties"].items():
+        (first, *_) = (each for each in said.get("anyOf", [said]) if each.get("type") != "null")
+        meant = schema["$defs"][first["$ref"].rpartition("/")[2]] if "$ref" in first else first
+        if "enum" in meant:
+            choices[name] = tuple(meant["enum"])
+        else:
+            kinds[name] = meant["type"]
+    assert {name: kind for kind, names in KINDS.items() for name in names} == kinds
+    assert choices == CHOICES
 
 
 def test_no_prose_of_others_is_committed() -> None:

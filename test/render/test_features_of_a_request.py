@@ -8,8 +8,9 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
-from dgdr_api.v1beta1 import Backend
+from dgdr_api.v1beta1 import Backend, DgdrSpec, Features
 from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.render.planner_settings import setting_faults
 from dgdr_controller.settings import Settings
 
 Manifest = dict[str, Any]
@@ -121,9 +122,60 @@ def test_without_a_target_the_planner_keeps_its_own_aim(graph_request: Make) -> 
 def test_a_latency_of_the_whole_request_is_shared_out(graph_request: Make) -> None:
     config = config_of(graph_request(features={"planner": True}, sla={"e2eLatency": 30_000}, workload={"osl": 1000}))
     assert config["optimization_target"] == "sla"
-    assert config["ttft_ms"] + 999 * config["itl_ms"] == pytest.approx(30_000)
-    tight = config_of(graph_request(features={"planner": True}, sla={"e2eLatency": 100}))
-    assert (tight["ttft_ms"], tight["itl_ms"]) == (250, 20)  # no less than the engines can do
+    assert config["ttft_ms"] + 999 * config["itl_ms"] == pytest.approx(30_000, rel=1e-3)
+    # As in the plan: 250 ms, then 999 times 20 ms.
+    assert config["ttft_ms"] / config["itl_ms"] == pytest.approx(250 / 20, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("written", "ttft", "itl"), [({"ttft": 5000}, 5000, 25_000 / 999), ({"itl_ms": 20}, 30_000 - 20 * 999, 20)]
+)
+def test_what_is_written_of_one_latency_leaves_the_rest_to_the_other(
+    graph_request: Make, written: Manifest, ttft: float, itl: float
+) -> None:
+    request = graph_request(features={"planner": written}, sla={"e2eLatency": 30_000}, workload={"osl": 1000})
+    config = config_of(request)
+    assert (config["ttft_ms"], config["itl_ms"]) == (pytest.approx(ttft), pytest.approx(itl))
+
+
+@pytest.mark.parametrize("written", [{"adjustment-interval": 60}, {"load-predictor": "prophet"}, {"kalmanR": 2.0}])
+def test_who_says_how_load_is_forecast_wants_latencies_held(graph_request: Make, written: Manifest) -> None:
+    assert config_of(graph_request(features={"planner": written}))["optimization_target"] == "sla"
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ({"ttft": "fast"}, 'ttft: Invalid value: "fast": must be a number'),
+        ({"max_gpu_budget": 4.5}, "max_gpu_budget: Invalid value: 4.5: must be an integer"),
+        ({"advisory": "true"}, 'advisory: Invalid value: "true": must be a boolean'),
+        ({"min_endpoint": True}, "min_endpoint: Invalid value: true: must be an integer"),
+        ({"loadPredictor": "magic"}, 'loadPredictor: Invalid value: "magic": must be one of constant, arima'),
+        ({"scheduling": []}, "scheduling: Invalid value: []: must be an object"),
+        ({"ttft": 1, "ttft_ms": 2}, "ttft_ms: Invalid value: 2: is another name of ttft"),
+    ],
+)
+def test_what_the_planner_would_die_of_is_refused_before(written: Manifest, wrong: str) -> None:
+    asked = DgdrSpec(model="m", features=Features(planner=written))
+    (fault,) = setting_faults(asked)
+    assert str(fault).startswith(f"spec.features.planner.{wrong}")
+
+
+@pytest.mark.parametrize("planner", [True, False, None, {}, {"enabled": False}, {"ttft": 1, "itl": 2.5, "mode": "agg"}])
+def test_what_the_planner_takes_is_not_refused(planner: Any) -> None:
+    assert setting_faults(DgdrSpec(model="m", features=Features(planner=planner))) == []
+
+
+def test_a_setting_without_a_value_is_as_good_as_none(graph_request: Make) -> None:
+    assert "itl_ms" in config_of(graph_request(features={"planner": {"itl": None}}))
+
+
+@pytest.mark.parametrize(("budget", "told"), [(64, "64 GPUs"), (-1, "any number of GPUs"), (32, "")])
+def test_a_planner_that_may_outgrow_the_budget_is_told_of(graph_request: Make, budget: int, told: str) -> None:
+    notes = composed(graph_request(features={"planner": {"max_gpu_budget": budget}})).notes
+    assert [note for note in notes if "lets the planner use" in note] == (
+        [f"spec.features.planner lets the planner use {told}; the budget of the request is 32"] if told else []
+    )
 
 
 def test_what_the_user_has_written_stays(graph_request: Make) -> None:
@@ -159,8 +211,14 @@ def test_settings_that_no_longer_exist_are_told(graph_request: Make) -> None:
 
 
 def test_settings_that_the_planner_would_pass_over_are_told(graph_request: Make) -> None:
-    notes = composed(graph_request(features={"planner": {"maxGpuBugdet": 4}})).notes
+    notes = composed(
+        graph_request(features={"planner": {"maxGpuBugdet": 4}}), candidate(Backend.VLLM, AGGREGATED)
+    ).notes
     assert notes == ("spec.features.planner.maxGpuBugdet is no setting of Dynamo's planner; it has no effect",)
+
+
+def test_a_planner_without_curves_is_told_of(graph_request: Make) -> None:
+    assert any("begins without estimates" in note for note in composed(graph_request(features={"planner": True})).notes)
 
 
 def test_the_planner_is_a_component_that_mounts_its_configuration(graph_request: Make) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import Nodes, render, unrenderable, version_note
+from dgdr_controller.deployment.render import Nodes, render, unpairable, unrenderable, version_note
 from dgdr_controller.settings import DynamoSettings, Settings
 
 ZERO = Performance(
@@ -76,6 +76,7 @@ SGLANG = "python3 -m dynamo.sglang --model-path org/m --served-model-name org/m 
 TRTLLM = "python3 -m dynamo.trtllm --model org/m --served-model-name org/m --tensor-parallel-size 4"
 NIXL = '--kv-transfer-config \'{{"kv_connector":"NixlConnector","kv_role":"{}"}}\''
 BOOTSTRAP = "--disaggregation-transfer-backend nixl --disaggregation-bootstrap-port 12345 --host 0.0.0.0"
+GRAPHS = "--trtllm.cuda_graph_config.enable_padding true --trtllm.cuda_graph_config.max_batch_size"
 TRANSCEIVER = (
     "--trtllm.cache_transceiver_config.backend DEFAULT --trtllm.cache_transceiver_config.max_tokens_in_buffer 10000"
 )
@@ -110,11 +111,11 @@ TRANSCEIVER = (
             Backend.TRTLLM,
             {
                 "worker": f"{TRTLLM} --max-seq-len 10000 --max-batch-size 96 --max-num-tokens 5632 "
-                "--trtllm.enable_chunked_prefill true",
+                f"--trtllm.enable_chunked_prefill true {GRAPHS} 96",
                 "prefill": f"{TRTLLM} --max-seq-len 10000 --max-batch-size 1 --max-num-tokens 5504 "
                 "--trtllm.enable_chunked_prefill true --disaggregation-mode prefill "
                 f"--trtllm.disable_overlap_scheduler true {TRANSCEIVER}",
-                "decode": f"{TRTLLM} --max-seq-len 10000 --max-batch-size 224 --max-num-tokens 512 "
+                "decode": f"{TRTLLM} --max-seq-len 10000 --max-batch-size 224 --max-num-tokens 512 {GRAPHS} 224 "
                 f"--disaggregation-mode decode {TRANSCEIVER}",
             },
         ),
@@ -184,6 +185,36 @@ def test_a_mixture_of_experts_is_spread_as_planned(
 ) -> None:
     assert unrenderable(candidate(backend, shaped(**shape)), NODES) is None
     assert flags in command_lines(backend, shaped(**shape))["worker"]
+
+
+def test_sglang_reserves_memory_for_one_rank_not_for_all(command_lines: Lines) -> None:
+    """SGLang's own reserve is for the undivided chunk: 44032 tokens would take 65 GiB of 140."""
+    lines = command_lines(S, worker(Role.PREFILL, tp=1, dp=8, moe_ep=8), worker(Role.DECODE, tp=1, dp=8, moe_ep=8))
+    shares = {
+        name: float(line.split("--mem-fraction-static ")[1].split()[0])
+        for name, line in lines.items()
+        if name != "Frontend"
+    }
+    assert shares == {"prefill": pytest.approx(0.92, abs=0.02), "decode": pytest.approx(0.92, abs=0.03)}
+    assert "mem-fraction" not in command_lines(S, worker(Role.AGGREGATED))["worker"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "prefill", "decode", "heads", "fits"),
+    [
+        (V, 8, 4, 4, False),
+        (V, 8, 8, 4, True),
+        (V, 4, 2, 4, True),
+        (V, 4, 8, 4, True),
+        (V, 8, 4, None, True),  # latent attention has no heads
+        (V, 6, 4, 12, False),
+        (S, 8, 4, 4, True),
+    ],
+)
+def test_workers_that_cannot_meet_are_no_pair(
+    backend: Backend, prefill: int, decode: int, heads: int | None, *, fits: bool
+) -> None:
+    assert (unpairable(backend, Parallelism(tp=prefill), Parallelism(tp=decode), heads) is None) is fits
 
 
 def test_ranks_share_what_sglang_counts_for_all_of_them(command_lines: Lines) -> None:

@@ -100,10 +100,29 @@ def test_in_a_mixed_cluster_pods_are_kept_to_the_gpus_they_were_planned_for(comp
 
 
 def test_where_the_cache_is_handed_over_each_gpu_has_an_rdma_device(component: Make, disaggregated: Candidate) -> None:
-    assert "rdma/ib" not in limits(component(rdma_resource="rdma/ib")[0])
-    worker, _ = component(disaggregated, rdma_resource="rdma/ib")
+    assert "rdma/ib" not in limits(component(rdma_resource="rdma/ib", rdma_per_node=8)[0])
+    worker, _ = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=1000)
     assert limits(worker) == {"nvidia.com/gpu": "4", "rdma/ib": "4"}
     assert limits(component(disaggregated)[0]) == {"nvidia.com/gpu": "4"}
+
+
+def test_engines_over_several_nodes_talk_by_rdma_too(component: Make, make_candidate: Make) -> None:
+    worker, _ = component(make_candidate(tp=16), rdma_resource="rdma/ib", rdma_per_node=8)
+    assert limits(worker) == {"nvidia.com/gpu": "8", "rdma/ib": "8"}
+
+
+@pytest.mark.parametrize(("devices", "share"), [(8, "4"), (4, "2"), (2, "1"), (1, None)])
+def test_pods_take_their_share_of_few_devices(
+    component: Make, disaggregated: Candidate, devices: int, share: str | None
+) -> None:
+    worker, _ = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=devices)
+    assert limits(worker).get("rdma/ib") == share
+
+
+def test_rdma_that_is_claimed_and_not_found_is_told(component: Make, disaggregated: Candidate) -> None:
+    _, notes = component(disaggregated, spec={"hardware": {"rdma": True}})
+    assert any(note.startswith("spec.hardware.rdma is true, but no resource is known") for note in notes)
+    assert not component(spec={"hardware": {"rdma": True}})[1]
 
 
 def test_tolerations_of_the_profiling_job_are_those_of_the_deployment(component: Make) -> None:

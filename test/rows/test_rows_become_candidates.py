@@ -38,7 +38,7 @@ DISAGGREGATED: dict[str, Any] = {
 def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
     fields: dict[str, Any] = {
         "model": "Qwen/Qwen3-32B", "system": "h200_sxm", "backend": Backend.VLLM, "mode": mode, "total_gpus": 8,
-        "nodes": Nodes(8), "usable_gib": 129.2,
+        "nodes": Nodes(8), "usable_gib": 129.2, "kv_heads": 8,
         "isl": 4000, "osl": 1000,
     }  # fmt: skip
     return Search(**(fields | other))
@@ -125,8 +125,15 @@ def test_the_context_covers_the_request_and_fits(row: dict[str, Any], context: i
     assert read(row, search(), config).context_length == expected
 
 
-def test_without_the_size_of_a_token_one_request_gets_what_it_needs() -> None:
+def test_a_cache_of_another_kind_counts_as_a_full_one_and_a_quarter_more() -> None:
     config = read_config(CONTENT | {"sliding_window": 1024})
-    assert config.kv_values_per_token is None
-    assert read(ONE, search(), config).context_length == 5000
+    assert read(ONE | {"memory": 100.0}, search(), config).context_length == 10_000
+    assert read(ONE | {"memory": 129.0}, search(), config).context_length == 5554
+    assert read(ONE | {"memory": 130.0}, search(), config).context_length == 5000
     assert read(AGGREGATED, search(), config).context_length == 10_000
+
+
+def test_a_latent_cache_is_small_and_leaves_room_for_long_requests() -> None:
+    mla = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128}
+    config = read_config(CONTENT | mla)
+    assert read(ONE | {"memory": 94.0}, search(), config).context_length == 10_000

@@ -173,6 +173,8 @@ class HardwareStatus(StatusModel):
     """Whether nodes reach each other by RDMA; absent when unknown."""
     rdma_resource: str | None = None
     """Extended resource by which nodes offer RDMA devices; absent when there is none or it is unknown."""
+    rdma_per_node: Count | None = None
+    """Devices of that resource on each node."""
     gpu_products: tuple[str, ...] | None = None
     """Product labels of the nodes that pods are kept to; absent where the cluster has one kind of GPU."""
     multinode: bool | None = None

@@ -8,7 +8,16 @@ worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.graph import Rendered, render
 from dgdr_controller.deployment.render.images import version_note
-from dgdr_controller.deployment.render.limits import unrenderable, unrenderable_worker
+from dgdr_controller.deployment.render.limits import unpairable, unrenderable, unrenderable_worker
 from dgdr_controller.deployment.render.request import GraphRequest
 
-__all__ = ["GraphRequest", "Nodes", "Rendered", "render", "unrenderable", "unrenderable_worker", "version_note"]
+__all__ = [
+    "GraphRequest",
+    "Nodes",
+    "Rendered",
+    "render",
+    "unpairable",
+    "unrenderable",
+    "unrenderable_worker",
+    "version_note",
+]

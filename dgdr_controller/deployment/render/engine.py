@@ -25,6 +25,7 @@ class EngineWorker:
         kv_cache_dtype: Number format of the KV cache.
         kv_routed: Whether a router wants to know what is in the KV caches.
         gpu: AIC's name of the GPU, or None where it has none.
+        vram_mib: Memory of one GPU in MiB.
     """
 
     backend: Backend
@@ -38,6 +39,7 @@ class EngineWorker:
     kv_cache_dtype: KvCacheDtype
     kv_routed: bool = False
     gpu: str | None = None
+    vram_mib: int = 0
 
     @property
     def disaggregated(self) -> bool:
@@ -120,6 +122,19 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """What stands between a prefill and a decode worker: when, and the sentence that says so.
+
+    Attributes:
+        fails: Whether keys and values cannot go from the one shape to the other, given the model's KV heads.
+        reason: Why.
+    """
+
+    fails: Callable[[Parallelism, Parallelism, int], bool]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """How one backend is started.
 
@@ -128,12 +143,14 @@ class Engine:
         image: Name of Dynamo's image with this engine.
         flags: The command line, in this order.
         limits: What it cannot do, of what the search may ask for.
+        handovers: Which workers cannot work together.
     """
 
     module: str
     image: str
     flags: tuple[Flag, ...]
     limits: tuple[Limit, ...] = ()
+    handovers: tuple[Handover, ...] = ()
 
     def arguments(self, worker: EngineWorker) -> Iterator[str]:
         """Yield the command line of a worker."""

@@ -25,7 +25,7 @@ from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.images import image
 from dgdr_controller.deployment.render.planner import with_planner
-from dgdr_controller.deployment.render.planner_config import Written
+from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import model_volumes, pod_template, token, with_model
 from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
 from dgdr_controller.settings import Settings
@@ -118,14 +118,13 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
         args=tuple(engine.arguments(_engine_worker(worker, candidate, request))),
         env=_planner_env(worker, candidate, request) or None,
         env_from=token(settings),
-        resources=None if simulated else Resources(limits=_devices(gpus, candidate, request)),
+        resources=None if simulated else Resources(limits=_devices(gpus, nodes, candidate, request)),
     )
     name, kind = _COMPONENTS[worker.role]
     scaled = request.effective.planner and not Written.of(request.spec).advisory
     return Component(
         name=name,
-        # The planner looks for the type that it scales, and of engines that do both that is decode.
-        type="decode" if request.effective.planner and worker.role is Role.AGGREGATED else kind,
+        type=kind,
         replicas=worker.count * candidate.replicas,
         runtime_version_override=request.spec.runtime_version_override,
         shared_memory_size=None if simulated else f"{gpus * _SHARED_MEMORY_GIB}Gi",
@@ -151,13 +150,20 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest) 
         kv_cache_dtype=worker.kv_cache_dtype,
         kv_routed=request.effective.kv_router,
         gpu=gpu.aic_system if gpu else None,
+        vram_mib=request.hardware.vram_mib.value,
     )
 
 
-def _devices(gpus: int, candidate: Candidate, request: GraphRequest) -> dict[str, str]:
-    """Return what a pod takes of its node: GPUs, and an RDMA device for each where the KV cache is handed over."""
-    rdma = request.hardware.rdma_resource if candidate.mode is Mode.DISAGGREGATED else None
-    return {name: str(gpus) for name in (request.gpu_resource, rdma) if name}
+def _devices(gpus: int, nodes: int, candidate: Candidate, request: GraphRequest) -> dict[str, str]:
+    """Return what a pod takes of its node: GPUs, and its share of the RDMA devices where it talks to other pods.
+
+    Its share: where there are fewer devices than GPUs, pods would else keep each other out.
+    """
+    hardware, limits = request.hardware, {request.gpu_resource: str(gpus)}
+    share = min(gpus, gpus * hardware.rdma_per_node // hardware.num_gpus_per_node.value)
+    if hardware.rdma_resource and share and (candidate.mode is Mode.DISAGGREGATED or nodes > 1):
+        limits[hardware.rdma_resource] = str(share)
+    return limits
 
 
 def _planner_env(worker: Worker, candidate: Candidate, request: GraphRequest) -> tuple[EnvVar, ...]:

@@ -20,6 +20,21 @@ def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, nodes:
     return next(_obstacles(backend, role, shape, nodes), None)
 
 
+def unpairable(backend: Backend, prefill: Parallelism, decode: Parallelism, kv_heads: int | None) -> str | None:
+    """Say why a prefill and a decode worker cannot work together, or None if they can.
+
+    Args:
+        backend: The engine.
+        prefill: Shape of the prefill worker.
+        decode: Shape of the decode worker.
+        kv_heads: KV heads of the model; None where its cache has no heads (latent attention).
+    """
+    if kv_heads is None:
+        return None
+    handovers = ENGINES[backend].handovers
+    return next((each.reason for each in handovers if each.fails(prefill, decode, kv_heads)), None)
+
+
 def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> Iterator[str]:
     count = nodes.count(shape)
     if count > 1 and nodes.apart:

@@ -13,7 +13,8 @@ from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
 from dgdr_api.names import ANNOTATION_UID
 from dgdr_controller.deployment.render.images import image
-from dgdr_controller.deployment.render.planner_config import Written, planner_config, prometheus_of
+from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
+from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import pod_template
 from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
 from dgdr_controller.settings import Settings

@@ -11,9 +11,30 @@ _PAGE_TOKENS = 16
 _EVENTS = json.dumps({"publisher": "zmq", "topic": "kv-events", "endpoint": "tcp://*:5557"}, separators=(",", ":"))
 
 
+_LARGEST_PAGE = 64
+"""Some attention kernels raise the page to this by themselves, and want the chunk in whole pages."""
+
+
 def _chunk(worker: EngineWorker) -> int:
     """Return the chunk of one data-parallel rank, in whole pages."""
-    return -(-worker.max_num_tokens // _PAGE_TOKENS) * _PAGE_TOKENS
+    return -(-worker.max_num_tokens // _LARGEST_PAGE) * _LARGEST_PAGE
+
+
+def _static_share(worker: EngineWorker) -> float:
+    """Return the share of a GPU's memory for weights and KV cache, as SGLang works it out for one rank.
+
+    With data-parallel attention SGLang itself reserves activations for the chunks and requests of all ranks before it
+    shares them out (``arg_groups/memory_hook.py``, ``pipeline.py``): of eight ranks half the cache is missing, or all.
+    """
+    ranks, batch = worker.shape.dp, worker.batch
+    tokens = max(_chunk(worker) if worker.prefills else batch, 2048)
+    reserved_mib = 512 + 1.5 * tokens + 1024 * worker.width * worker.shape.pp / 8
+    if worker.decodes:
+        reserved_mib += batch * (2 + ranks * (3 if batch <= 300 else 4.5))  # noqa: PLR2004 - SGLang's own step
+    if worker.prefills:
+        reserved_mib += 1536  # graphs of prefill, of the attention that takes most
+    floor_mib = 10 * 1024 if worker.vram_mib > 60 * 1024 else 0
+    return round(1 - max(reserved_mib, floor_mib) / worker.vram_mib, 3)
 
 
 ENGINE = Engine(
@@ -32,6 +53,7 @@ ENGINE = Engine(
         # Not on prefill: there it would hold the next prompt back until the last one's KV cache has been fetched.
         # It is for all ranks together, each gets its share; so is the chunk.
         Flag("--max-running-requests", lambda w: w.batch * w.shape.dp, when=lambda w: w.decodes),
+        Flag("--mem-fraction-static", _static_share, when=lambda w: w.shape.dp > 1),
         Flag("--page-size", lambda _: _PAGE_TOKENS),
         Flag("--chunked-prefill-size", lambda w: _chunk(w) * w.shape.dp, when=lambda w: w.prefills),
         # The bound of one prefill batch, of one rank; its default of 16384 would cut larger chunks.

@@ -7,7 +7,7 @@ engine that spans nodes: Dynamo's operator, ``backend_vllm.go``.
 import json
 
 from dgdr_api.candidate import Role
-from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Limit
+from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Handover, Limit
 
 _KV_ROLE = {Role.PREFILL: "kv_producer", Role.DECODE: "kv_consumer"}
 _EVENTS = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": "tcp://*:5557"}
@@ -58,6 +58,17 @@ ENGINE = Engine(
             # The operator adds either the flags of one group over nodes or those of ranks on nodes of their own.
             lambda _, shape, nodes: shape.dp > 1 and shape.tp * shape.pp > nodes.gpus,
             "vllm cannot have data-parallel ranks that span nodes",
+        ),
+    ),
+    handovers=(
+        Handover(
+            # NIXL connector, ``base_worker.py``: asserted when the two meet, long after both have started.
+            lambda prefill, decode, heads: prefill.tp > heads and decode.tp < prefill.tp,
+            "vllm cannot hand over KV heads that prefill holds in copies to fewer decode GPUs",
+        ),
+        Handover(
+            lambda prefill, decode, _: max(prefill.tp, decode.tp) % min(prefill.tp, decode.tp) != 0,
+            "vllm hands over between tensor parallel sizes of which one divides the other",
         ),
     ),
 )

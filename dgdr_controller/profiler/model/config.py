@@ -104,11 +104,6 @@ class ModelConfig:
     block: int
     own_code: bool
 
-    @property
-    def kv_values_per_token(self) -> int | None:
-        """Numbers that one token adds to the KV cache over all layers; None where that is no plain sum."""
-        return 2 * self.layers * self.kv_heads * self.head_dim if self.plain_cache else None
-
 
 @dataclass(frozen=True, slots=True)
 class LatentAttention:

@@ -1,0 +1,55 @@
+"""What the user of a deployment should know about it, a sentence each."""
+
+from collections.abc import Iterator
+
+from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.gpus import find_gpu
+from dgdr_controller.deployment.render import GraphRequest, Nodes, version_note
+from dgdr_controller.deployment.render.planner_settings import Written
+from dgdr_controller.settings import Settings
+
+
+def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) -> Iterator[str]:
+    """Yield the notes on the deployment of a candidate."""
+    if note := version_note(request, settings):
+        yield note
+    if request.effective.planner:
+        yield from _about_the_planner(candidate, request)
+    if request.effective.mocker:
+        yield "spec.features.mocker: the workers are simulated, and no GPU is asked for"
+        return
+    gpu = find_gpu(request.hardware.gpu_sku)
+    if gpu is not None and gpu.vendor != "nvidia":
+        yield f"Dynamo's own images are for NVIDIA GPUs: spec.image has to name one that is built for {gpu.sku}"
+    yield from _about_the_network(candidate, request)
+
+
+def _about_the_planner(candidate: Candidate, request: GraphRequest) -> Iterator[str]:
+    written = Written.of(request.spec)
+    yield from written.notes
+    asked, budget = written.settings.get("max_gpu_budget"), request.hardware.total_gpus.value
+    if isinstance(asked, int) and not 0 <= asked <= budget:
+        limit = f"{asked} GPUs" if asked >= 0 else "any number of GPUs"
+        yield f"spec.features.planner lets the planner use {limit}; the budget of the request is {budget}"
+    if candidate.mode is Mode.DISAGGREGATED and not request.curves:
+        yield "The planner begins without estimates of its workers; it learns from load"
+
+
+def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[str]:
+    hardware = request.hardware
+    nodes = Nodes.of(hardware)
+    spanning = [worker for worker in candidate.workers if nodes.count(worker.parallelism) > 1]
+    if spanning and request.uid is None:  # in a cluster it was asked for them before
+        yield "Its engines span nodes: the cluster needs Grove or LWS"
+    if any(worker.parallelism.moe_ep > nodes.gpus for worker in spanning):
+        yield (
+            "Its experts are spread over nodes: the estimate is for DeepEP's exchange between them, the engine starts "
+            "with its own, which is slower; add DeepEP's flag by spec.overrides.dgd where the image has it"
+        )
+    talks = candidate.mode is Mode.DISAGGREGATED or spanning
+    wanted = request.spec.hardware.rdma if request.spec.hardware else None
+    if talks and wanted and hardware.rdma_resource is None:
+        yield (
+            "spec.hardware.rdma is true, but no resource is known by which nodes offer RDMA devices (rdma/*): pods ask "
+            "for none; add it by spec.overrides.dgd"
+        )
