@@ -43,14 +43,16 @@ def has_load(goal: Goal) -> bool:
     return not goal.autoscale and (goal.concurrency is not None or goal.request_rate is not None)
 
 
-def served(candidate: Candidate, goal: Goal) -> float:
-    """Return the share of the wanted load that the candidate serves, 0 to 1; 1 when no load is wanted."""
-    if not has_load(goal):
-        return 1.0
+def served(candidate: Candidate, goal: Goal, budget: int) -> float:
+    """Return the share of the wanted load that the candidate serves, 0 to 1; 1 when no load is wanted.
+
+    With the planner that is what it can make of the whole budget.
+    """
+    times = max(1, budget // candidate.gpus_per_replica) if goal.autoscale else 1
     if goal.concurrency is not None:
-        return min(1.0, candidate.numbers.concurrency / goal.concurrency)
+        return min(1.0, times * candidate.numbers.concurrency / goal.concurrency)
     if goal.request_rate is not None:
-        return min(1.0, candidate.numbers.request_rate / goal.request_rate)
+        return min(1.0, times * candidate.numbers.request_rate / goal.request_rate)
     return 1.0
 
 
@@ -77,7 +79,7 @@ class Criteria:
             it has found the counts of workers that go together.
         promptness: the negated TTFT in ms.
         thrift: the negated number of GPUs; 0 without a load, where the whole budget is there to be used.
-        served: share of the load that is served.
+        served: share of the load that is served; with the planner whether it can be served.
     """
 
     speed: float
@@ -91,13 +93,13 @@ class Criteria:
         """Read the criteria off a candidate."""
         loaded = has_load(goal)
         performance = candidate.numbers
-        used = candidate.gpus if loaded else budget
+        used, share = candidate.gpus if loaded else budget, served(candidate, goal, budget)
         return cls(
             speed=performance.tokens_per_s_per_user,
             density=autoscaled(candidate) if goal.autoscale else performance.tokens_per_s / used,
             promptness=-performance.ttft,
             thrift=-candidate.gpus if loaded else 0,
-            served=served(candidate, goal),
+            served=math.floor(share) if goal.autoscale else share,
         )
 
     @property

@@ -30,7 +30,7 @@ def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[
     found = []
     if missed := missed_targets(choice, judgement.deployable, goal, explicit=True):
         found.append(SLAWarning.closest(missed, f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"))
-    if (share := served(choice, goal)) < 1:
+    if (share := served(choice, goal, budget)) < 1:
         written = any(target.explicit for _, _, target in targets(choice, goal))
         found.append(SLAWarning.share_served(_load(goal), share, budget, within_targets=written))
     return found

@@ -38,6 +38,7 @@ def search(budget: int, **load: Any) -> Search:
         budget,
         Nodes(8),
         80.0,
+        8,
         1000,
         OSL,
         **load,

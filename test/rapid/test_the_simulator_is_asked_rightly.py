@@ -96,6 +96,7 @@ from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.aic.estimates import estimate_workers
 from dgdr_controller.profiler.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
+from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.search import SHAPE, Search
 from aiconfigurator.sdk.task_v2 import Task
 mode, backend = Mode(sys.argv[1]), sys.argv[2]
@@ -106,7 +107,7 @@ names = dict(model_path=model, system_name=system, backend_name=backend, backend
 rows = Task(serving_mode="disagg" if len(roles) == 2 else "agg", total_gpus=gpus, isl=isl, osl=osl, ttft=1e9,
             tpot=[5, 8, 12, 20, 40], pareto_sweep=False, **{r + k: v for r in workers for k, v in names.items()},
             **{(r or "agg_") + "cp_candidates": [1] for r in workers}).run().to_dict("records")
-estimates = estimate_workers(Search(model, system, Backend(backend), mode, gpus, 8, 129.0, isl, osl)).rows
+estimates = estimate_workers(Search(model, system, Backend(backend), mode, gpus, Nodes(8), 129.0, 8, isl, osl)).rows
 pairs = []
 for row in rows:
     ours = []

@@ -1,9 +1,12 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
+from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection import Criteria, choose, front, meets_targets, scale, served, violation
-from dgdr_controller.profiler.verdicts import judge
+from dgdr_controller.profiler.verdicts import judge, warnings
 from dgdr_controller.profiling.protocol import Goal
 
 BUDGET = 16
@@ -33,7 +36,8 @@ def test_an_infeasible_candidate_never_wins_while_a_feasible_one_is_within_budge
     if any(not violation(c, goal, explicit=True) for c in affordable):
         assert not violation(judgement.choice, goal, explicit=True)
     # Default targets give way to a load that was asked for, and to nothing else.
-    as_good = [c for c in affordable if served(c, goal) >= served(judgement.choice, goal)]
+    of_choice = Criteria.of(judgement.choice, goal, BUDGET).served
+    as_good = [c for c in affordable if Criteria.of(c, goal, BUDGET).served >= of_choice]
     if any(meets_targets(c, goal) for c in as_good):
         assert meets_targets(judgement.choice, goal)
 
@@ -118,3 +122,16 @@ def test_replicas_serve_the_load_with_the_fewest_or_fill_the_budget(
     each = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
     assert many.replicas == full or many.replicas * each >= load * (1 - 1e-9)
     assert many.replicas == 1 or (many.replicas - 1) * each < load * (1 + 1e-9)
+
+
+def test_the_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, plain_goal: Goal) -> None:
+    """A batch of one is the quickest for each request; four such engines never serve 40 of them at once."""
+    goal = plain_goal.model_copy(
+        update={"autoscale": True, "concurrency": 40.0, "objective": OptimizationType.LATENCY, "ttft": None}
+    )
+    quick, large = make_candidate(tp=2, batch=1, itl=8, per_gpu=10), make_candidate(tp=2, batch=16, itl=20, per_gpu=90)
+    assert (served(quick, goal, 8), served(large, goal, 8)) == (0.1, 1.0)
+    assert choose([quick, large], goal, 8) == large
+    assert choose([quick], goal, 8) == quick
+    told = warnings(judge([quick], goal, 8, never), goal, 8, "h200_sxm")
+    assert any("Closest achievable: 10" in each.message for each in told)

@@ -14,11 +14,11 @@
     return !goal.autoscale && (goal.concurrency !== undefined || goal.requestRate !== undefined);
   }
 
-  // The share of the wanted load that the candidate serves, 0 to 1.
-  function served({ performance }, goal) {
-    if (!hasLoad(goal)) return 1;
-    if (goal.concurrency !== undefined) return Math.min(1, performance.concurrency / goal.concurrency);
-    if (goal.requestRate !== undefined) return Math.min(1, performance.requestRate / goal.requestRate);
+  // The share of the wanted load that the candidate serves, 0 to 1; with the planner by the whole budget.
+  function served({ performance, gpusPerReplica }, goal, budget) {
+    const times = goal.autoscale ? Math.max(1, Math.floor(budget / gpusPerReplica)) : 1;
+    if (goal.concurrency !== undefined) return Math.min(1, (times * performance.concurrency) / goal.concurrency);
+    if (goal.requestRate !== undefined) return Math.min(1, (times * performance.requestRate) / goal.requestRate);
     return 1;
   }
 
@@ -40,7 +40,7 @@
       density: goal.autoscale ? autoscaled(candidate) : performance.tokensPerS / used,
       speed: performance.tokensPerSPerUser,
       promptness: -performance.ttft,
-      served: served(candidate, goal),
+      served: goal.autoscale ? Math.floor(served(candidate, goal, budget)) : served(candidate, goal, budget),
       thrift: loaded ? -candidate.gpus : 0,
     };
   }

@@ -77,7 +77,7 @@
       .map((each) => ({ ...each, lowest: Math.min(...offered.map(({ performance }) => performance[each.key])) }))
       .filter(({ value, target }) => value > target.value && target.explicit);
     if (missed.length) found.push(closest(missed, `${choice.backend} ${choice.mode}, ${shape(choice)}`, hardware));
-    const share = served(choice, goal);
+    const share = served(choice, goal, hardware.totalGpus.value);
     const written = targets(choice, goal).some(({ target }) => target.explicit);
     if (share < 1) found.push(shareServed(share, written, goal, hardware));
     return found;
