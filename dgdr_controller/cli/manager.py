@@ -16,6 +16,8 @@ from dgdr_controller.settings import Settings
 _OURS = "nvidia.com/managed-by=dynamo-operator"
 _JOB_LABEL = "batch.kubernetes.io/controller-uid"
 
+_LOOK_AGAIN_S = 30.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,8 +59,22 @@ def manager(  # noqa: PLR0913 - one for each option
 
 
 async def _run(it: Manager, workers: int) -> None:
-    controller(it, Settings(), workers, await served_graphs(it.client))
+    graphs = await served_graphs(it.client)
+    controller(it, Settings(), workers, graphs)
+    it.add(lambda: _follow(it, graphs))
     await it.run()
+
+
+class VersionChangedError(Exception):
+    """Dynamo was installed after this program was started, in a version that it does not watch: start it again."""
+
+
+async def _follow(it: Manager, graphs: Resource[Graph]) -> None:
+    """End the program where deployments turn up in another version than the one that is watched."""
+    while True:
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        if not it.cache.available(graphs) and (found := await served_graphs(it.client)) != graphs:
+            raise VersionChangedError(f"the cluster serves {found.api_version} {found.kind}, not {graphs.api_version}")
 
 
 async def served_graphs(client: Client) -> Resource[Graph]:

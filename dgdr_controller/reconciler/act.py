@@ -6,7 +6,7 @@ from dgdr_api.conditions import Profiling, stated
 from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
-from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, enter
+from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, Manifest, enter
 from dgdr_controller.reconciler.world import World
 from dgdr_controller.runtime import (
     AlreadyExistsError,
@@ -98,10 +98,28 @@ async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
             await _look(client, wanted, world)
         await client.apply(resource, manifest, field_manager=_FIELD_MANAGER, force=True)
         return
+    if wanted.how is How.TRY:
+        await _try(client, manifest)
+        return
     try:
         await client.create(resource, manifest)
     except AlreadyExistsError:
         await _look(client, wanted, world)
+
+
+async def _try(client: Client, manifest: Manifest) -> None:
+    """Ask whether the API server would take an object; no answer is none, and one of its name says enough.
+
+    Raises:
+        InvalidError: It would not, whenever it is asked.
+        BadRequestError: The same.
+    """
+    try:
+        await client.create(resource_of(manifest), manifest, dry_run=True)
+    except (InvalidError, BadRequestError):
+        raise
+    except ApiError:
+        return
 
 
 async def _look(client: Client, wanted: Ensure, world: World) -> None:

@@ -20,6 +20,8 @@ class How(Enum):
     """Once; it has parts that cannot be changed, or is not ours to change afterwards."""
     APPLY = "apply"
     """By server-side apply, as often as it is decided."""
+    TRY = "try"
+    """Not at all: the API server is asked whether it would take it."""
 
 
 class About(Protocol):

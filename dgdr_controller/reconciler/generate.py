@@ -79,7 +79,7 @@ def generate(world: World, output: Output) -> Decision:
     )
     return Decision(
         shortened(status),
-        ensure=[Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps],
+        ensure=_objects(world, made),
         annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
@@ -147,6 +147,12 @@ def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
         for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)
     }
     return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
+
+
+def _objects(world: World, made: Composed) -> list[Ensure]:
+    """Return what is to exist before the status says so; the deployment itself is only tried, where it can be."""
+    tried = [Ensure(made.graph, How.TRY, refused=DeploymentReady)] if world.graphs_known else []
+    return [*tried, *(Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps)]
 
 
 def _owned(world: World, config_map: Manifest) -> Manifest:

@@ -455,7 +455,8 @@ def planned(world: World, **planner: Any) -> World:
 
 def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(profiling_world: World) -> None:
     decision = generated(planned(profiling_world), results_of())
-    (config_map,) = (each.manifest for each in decision.ensure)
+    tried, config_map = (each.manifest for each in decision.ensure)
+    assert tried["kind"] == "DynamoGraphDeployment"
     assert config_map["kind"] == "ConfigMap"
     (owner,) = config_map["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["controller"]) == ("DynamoGraphDeploymentRequest", True)
@@ -472,7 +473,8 @@ def ready_by_hand(world: World) -> World:
 def test_what_another_deployment_mounts_is_not_handed_over(profiling_world: World) -> None:
     world = planned(profiling_world)
     decision = generated(world, results_of())
-    (config_map,) = (each.manifest for each in decision.ensure)
+    tried, config_map = (each.manifest for each in decision.ensure)
+    assert tried["kind"] == "DynamoGraphDeployment"
     other = config_map | {"metadata": config_map["metadata"] | {"name": "planner-config-00000000"}}
     world = after(world, decision, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(other)),))
     assert not deploying(replace(world, graph=graph_of(manifest(world), state="pending"))).ensure
@@ -490,7 +492,8 @@ def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_
 def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: World) -> None:
     world = planned(profiling_world)
     decision = generated(world, results_of())
-    (config_map,) = (each.manifest for each in decision.ensure)
+    tried, config_map = (each.manifest for each in decision.ensure)
+    assert tried["kind"] == "DynamoGraphDeployment"
     mounted: ConfigMap = CONFIG_MAPS.decode(msgspec.json.encode(config_map))
     world = after(world, decision, mounted=(mounted,))
     world = replace(world, graph=graph_of(manifest(world), state="pending"))

@@ -203,7 +203,7 @@ def test_a_result_counts_whatever_became_of_the_job(following: World, job: dict[
     decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "Profiling")[:2] == ("True", "ProfilingCompleted")
-    assert not decision.ensure
+    assert [each.how for each in decision.ensure] == [How.TRY]
 
 
 @pytest.mark.parametrize("code", [65, 69])

@@ -237,7 +237,7 @@ class FakeApiServer:
     def _write(self, request: web.Request, kind: _Kind, key: Key, subresource: str, body: Any) -> Body:
         match request.method:
             case "POST":
-                return self._create(kind, key.namespace, body)
+                return self._create(kind, key.namespace, body, keep="dryRun" not in request.query)
             case "PUT":
                 return self._change(kind, key, subresource, body)
             case "DELETE":
@@ -252,7 +252,7 @@ class FakeApiServer:
             changed = merged(changed, body)
         return self._change(kind, key, subresource, changed)
 
-    def _create(self, kind: _Kind, namespace: str, body: Body) -> Body:
+    def _create(self, kind: _Kind, namespace: str, body: Body, *, keep: bool = True) -> Body:
         metadata = body.setdefault("metadata", {})
         if "name" not in metadata:
             metadata["name"] = str(metadata["generateName"]) + uuid.uuid4().hex[:5]
@@ -261,6 +261,8 @@ class FakeApiServer:
             raise Refusal(409, "AlreadyExists", f"{kind.resource} {key.name} already exists")
         created = {name: value for name, value in body.items() if name != "status" or not kind.status}
         created["metadata"] = metadata | ({"namespace": namespace} if namespace else {})
+        if not keep:
+            return created
         return self._store(kind, key, created, None)
 
     def _change(self, kind: _Kind, key: Key, subresource: str, body: Body) -> Body:

@@ -1,0 +1,87 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.cli import manager
+from dgdr_controller.cli.manager import VersionChangedError
+from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
+from dgdr_controller.reconciler.act import act
+from dgdr_controller.reconciler.decision import Decision
+from dgdr_controller.reconciler.generate import generate
+from dgdr_controller.reconciler.world import World
+from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
+from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
+from test.reconciler.conftest import published_of, results_of
+
+REFUSAL = {"kind": "Status", "status": "Failure", "reason": "Invalid", "message": "no such field", "code": 422}
+
+
+def decided(world: World) -> tuple[World, Decision]:
+    told = published_of(world, results_of())
+    world = replace(world, **told)
+    return world, generate(world, told["output"])
+
+
+async def carried_out(server: FakeApiServer, world: World, decision: Decision) -> str:
+    """Let the decision be carried out; return the phase that was written."""
+    server.serve(GRAPHS)
+    server.serve(REQUESTS, status=True)
+    metadata = {"name": "qwen", "namespace": "team"}
+    stored = server.put(REQUESTS, {"metadata": metadata, "spec": {"model": "m"}})
+    async with Client(server.config) as client:
+        recorder = EventRecorder(client, "test")
+        meta = ObjectMeta(
+            name="qwen", namespace="team", resource_version=stored["metadata"]["resourceVersion"], uid=world.uid
+        )
+        await act(client, recorder, meta, world, decision)
+    written: str = server.object(REQUESTS, Key("team", "qwen"))["status"]["phase"]
+    return written
+
+
+def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_world: World) -> None:
+    async def story() -> None:
+        world, decision = decided(profiling_world)
+        async with FakeApiServer() as server:
+            server.faults.append(Fault(lambda r: "dryRun" in r.query, status=422, times=9, body=REFUSAL))
+            assert await carried_out(server, world, decision) == Phase.FAILED
+            assert server.objects(GRAPHS) == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("status", [0, 403, 500, 503])
+def test_no_answer_is_no_refusal_and_nothing_is_made(profiling_world: World, status: int) -> None:
+    async def story() -> None:
+        world, decision = decided(profiling_world)
+        async with FakeApiServer() as server:
+            if status:
+                server.faults.append(Fault(lambda r: "dryRun" in r.query, status=status, times=99))
+            assert await carried_out(server, world, decision) == Phase.DEPLOYING
+            assert server.objects(GRAPHS) == []
+
+    asyncio.run(story())
+
+
+def test_without_dynamo_nothing_is_tried(profiling_world: World) -> None:
+    _, decision = decided(replace(profiling_world, graphs_known=False))
+    assert not decision.ensure
+
+
+def test_another_version_of_dynamo_needs_another_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager, "_LOOK_AGAIN_S", 0.01)
+
+    async def story() -> None:
+        async with FakeApiServer() as server:
+            it = Manager(server.config)
+            it.cache.watch(GRAPHS, optional=True)
+            following = asyncio.create_task(manager._follow(it, GRAPHS))
+            await asyncio.sleep(0.1)
+            assert not following.done()
+            server.serve(GRAPHS_V1ALPHA1)
+            with pytest.raises(VersionChangedError, match=r"serves nvidia\.com/v1alpha1"):
+                await asyncio.wait_for(following, 5)
+            await it.client.close()
+
+    asyncio.run(story())
