@@ -320,12 +320,12 @@ def test_ready_goes_on_with_the_candidate_that_is_asked_for(dynamo: Config) -> N
 
 def test_what_the_api_server_would_not_take_is_told_before_anybody_deploys_it(dynamo: Config) -> None:
     async def story(stage: Stage) -> None:
-        override = {"spec": {"services": {"Frontend": {"replicas": -1}}}}
+        override = {"metadata": {"labels": {"team": "no label!"}}}
         await stage.request(autoApply=False, overrides={"dgd": override})
         async with controlling(stage.config):
             await stage.reaches("Failed")
             message = (await stage.condition("DeploymentReady"))["message"]
-            assert "spec.components[0].replicas" in message
+            assert "metadata.labels" in message
         assert not stage.uids["DynamoGraphDeployment"]
 
     lives(dynamo, "success", story)

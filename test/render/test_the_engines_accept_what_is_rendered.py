@@ -122,8 +122,8 @@ def test_the_planner_accepts_the_configuration_that_is_rendered(
     parsed = parse("dynamo.planner", [("--config", config) for config in configs])
     assert [each.refusal for each in parsed] == [None] * len(configs)
     assert {each.values["max_gpu_budget"] for each in parsed} == {32}
-    assert [each.values["optimization_target"] for each in parsed] == ["throughput", "sla", "sla"] * 2
-    assert [each.values["enable_throughput_scaling"] for each in parsed] == [False, True, True] * 2
+    assert [each.values["optimization_target"] for each in parsed] == ["throughput", *["sla"] * 5]
+    assert [each.values["enable_throughput_scaling"] for each in parsed] == [False, *[True] * 5]
     assert {each.values["load_predictor"] for each in parsed[3:]} == {"kalman"}
     assert {each.values["throughput_adjustment_interval_seconds"] for each in parsed[3:]} == {60}
     assert {each.values["advisory"] for each in parsed[3:]} == {True}
