@@ -6,9 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from dgdr_api import crd
+from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.profiling.protocol import Results
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +19,8 @@ def generated() -> dict[Path, str]:
     """Return the content of every generated file."""
     models: dict[str, type[ApiModel]] = {
         "results.schema.json": Results,
-        "dgdr.v1beta1.schema.json": DynamoGraphDeploymentRequest,
+        "dgdr.v1beta1.schema.json": v1beta1.DynamoGraphDeploymentRequest,
+        "dgdr.v1alpha1.schema.json": v1alpha1.DynamoGraphDeploymentRequest,
     }
     return {
         REFERENCE / name: json.dumps(model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@
 >>> request = parse_request(manifest)
 >>> validate(request)
 []
->>> effective(request.spec).isl
+>>> effective(request).isl
 Value(value=4000, explicit=False)
 """
 

@@ -1,15 +1,20 @@
 """What applies where a request is silent, and for each value whether the user wrote it.
 
-`effective` is the one resolver: controller, plan, validation and the profiling Job's configuration all use it.
-Defaults of v1beta1: dynamo-api-facts §1.2 (isl 4000, osl 1000, ttft 2000 ms, itl 30 ms).
+`effective` is the one resolver: controller, plan, validation and the profiling Job's configuration all use it. Which
+defaults apply depends on the version, and in v1alpha1 on the form, that the request was written in; they are never
+mixed. Sources: dynamo-api-facts §1.2 for v1beta1, the design proposal's "API Overview" for v1alpha1's flat form,
+dynamo-api-facts §1.3 for ``profilingConfig``.
 """
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from dgdr_api.conversion import Defaults
+from dgdr_api.preserved import Preserved, as_far_as_known
 from dgdr_api.v1beta1 import (
     Backend,
     DgdrSpec,
+    DynamoGraphDeploymentRequest,
     Features,
     FeatureSetting,
     ModelCache,
@@ -21,10 +26,32 @@ from dgdr_api.v1beta1 import (
 
 T = TypeVar("T")
 
-DEFAULT_ISL = 4000
-DEFAULT_OSL = 1000
-DEFAULT_TTFT_MS = 2000.0
-DEFAULT_ITL_MS = 30.0
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What applies where nothing is written.
+
+    Attributes:
+        isl: Tokens.
+        osl: Tokens.
+        ttft: Target in ms.
+        itl: Target in ms.
+        planner: Whether the planner is on.
+    """
+
+    isl: int
+    osl: int
+    ttft: float
+    itl: float
+    planner: bool = False
+
+
+ASSUMED = {
+    Defaults.V1BETA1: Assumed(isl=4000, osl=1000, ttft=2000.0, itl=30.0),
+    Defaults.V1ALPHA1: Assumed(isl=512, osl=128, ttft=100.0, itl=15.0),
+    # quickstart-v0.6.1, "Relationship to DynamoGraphDeployment": the deployment includes the planner.
+    Defaults.PROFILING: Assumed(isl=3000, osl=500, ttft=50.0, itl=10.0, planner=True),
+}
 DEFAULT_MOUNT_PATH = "/opt/model-cache"
 
 
@@ -73,8 +100,14 @@ class Effective:
     mocker: bool
 
 
-def effective(spec: DgdrSpec) -> Effective:
-    """Resolve every default of a v1beta1 spec."""
+def effective(request: DynamoGraphDeploymentRequest) -> Effective:
+    """Resolve every default of a request."""
+    return resolve(request.spec, as_far_as_known(request.metadata.annotations))
+
+
+def resolve(spec: DgdrSpec, said: Preserved) -> Effective:
+    """Resolve every default of a spec, with what v1alpha1 said beyond it."""
+    assumed = ASSUMED[said.defaults]
     sla, workload, features = spec.sla or Sla(), spec.workload or Workload(), spec.features or Features()
     whole = sla.e2e_latency
     written = spec.model_fields_set
@@ -83,16 +116,16 @@ def effective(spec: DgdrSpec) -> Effective:
         backend=Value(spec.backend, "backend" in written),
         search_strategy=Value(spec.search_strategy, "search_strategy" in written),
         auto_apply=Value(spec.auto_apply, "auto_apply" in written),
-        isl=_or_default(workload.isl, DEFAULT_ISL),
-        osl=_or_default(workload.osl, DEFAULT_OSL),
-        ttft=None if whole else _or_default(sla.ttft, DEFAULT_TTFT_MS),
-        itl=None if whole else _or_default(sla.itl, DEFAULT_ITL_MS),
+        isl=_or_default(workload.isl, assumed.isl),
+        osl=_or_default(workload.osl, assumed.osl),
+        ttft=None if whole else _or_default(sla.ttft, assumed.ttft),
+        itl=None if whole else _or_default(sla.itl, assumed.itl),
         e2e_latency=Value(whole, explicit=True) if whole else None,
         optimization_type=_or_default(sla.optimization_type, OptimizationType.HYBRID),
         concurrency=workload.concurrency,
         request_rate=workload.request_rate,
         model_cache=_cache(spec.model_cache),
-        planner=is_enabled(features.planner),
+        planner=assumed.planner if features.planner is None else is_enabled(features.planner),
         kv_router=is_enabled(features.kv_router),
         mocker=is_enabled(features.mocker),
     )

@@ -3,16 +3,18 @@
 import difflib
 import json
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
+from dgdr_api import v1alpha1
+from dgdr_api.conversion import V1ALPHA1, V1BETA1, convert
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import json_value
 from dgdr_api.model import ApiModel
 from dgdr_api.names import KIND
-from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
 _MUST_BE = {
     "bool_type": "must be true or false",
@@ -25,7 +27,7 @@ _MUST_BE = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
 }
-
+Request = TypeVar("Request", bound=ApiModel)
 
 _BOUNDS = {
     "greater_than": ("greater than", "gt"),
@@ -35,7 +37,7 @@ _BOUNDS = {
 
 
 def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
-    """Turn a decoded manifest into a request.
+    """Turn a decoded manifest of any served version into a request.
 
     Args:
         manifest: What a YAML or JSON document decodes to.
@@ -48,33 +50,41 @@ def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
     _check_type(manifest)
     # The status is the controller's word on an earlier state: what a file says there is not asked for.
     given = {key: value for key, value in manifest.items() if key != "status" or not isinstance(value, Mapping)}
-    text = json.dumps(json_value(given))
+    read = cast("dict[str, JsonValue]", json_value(given))
+    if read["apiVersion"] == V1ALPHA1:
+        _parsed(v1alpha1.DynamoGraphDeploymentRequest, read)  # its errors name the fields as they are written
+        read = convert(read, V1BETA1)
+    return _parsed(DynamoGraphDeploymentRequest, read)
+
+
+def _parsed(model: type[Request], manifest: JsonValue) -> Request:
     try:
-        return DynamoGraphDeploymentRequest.model_validate_json(text, by_alias=True, by_name=False)
+        return model.model_validate_json(json.dumps(manifest), by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidRequestError([_field_error(detail) for detail in error.errors()]) from None
+        raise InvalidRequestError([_field_error(detail, model) for detail in error.errors()]) from None
 
 
 def _check_type(manifest: Mapping[object, object]) -> None:
     """Refuse another kind or version before its fields are looked at: their errors would only confuse."""
-    for key, known in (("kind", KIND), ("apiVersion", API_VERSION)):
+    for key, known in (("kind", (KIND,)), ("apiVersion", (V1BETA1, V1ALPHA1))):
         value = json_value(manifest.get(key), key)
         if value is None:
-            raise InvalidRequestError([FieldError(key, "Required value", f'must be "{known}"')])
-        if value != known:
+            raise InvalidRequestError([FieldError(key, "Required value", f'must be "{known[0]}"')])
+        if value not in known:
+            values = ", ".join(f'"{each}"' for each in known)
             raise InvalidRequestError(
-                [FieldError(key, f"Unsupported value: {json.dumps(value)}", f'supported values: "{known}"')]
+                [FieldError(key, f"Unsupported value: {json.dumps(value)}", f"supported values: {values}")]
             )
 
 
-def _field_error(detail: ErrorDetails) -> FieldError:
+def _field_error(detail: ErrorDetails, model: type[ApiModel]) -> FieldError:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
     kind, context = detail["type"], detail.get("ctx", {})
     shown = json.dumps(detail["input"])
     if kind == "missing":
         return FieldError(path, "Required value")
     if kind == "extra_forbidden":
-        return FieldError(path, "Unknown field", _did_you_mean(detail["loc"]))
+        return FieldError(path, "Unknown field", _did_you_mean(detail["loc"], model))
     if kind in ("enum", "literal_error"):
         values = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
         return FieldError(path, f"Unsupported value: {shown}", f"supported values: {values}")
@@ -87,12 +97,12 @@ def _field_error(detail: ErrorDetails) -> FieldError:
     return FieldError(path, f"Invalid value: {shown}", _MUST_BE.get(kind, detail["msg"]))
 
 
-def _did_you_mean(location: tuple[str | int, ...]) -> str:
+def _did_you_mean(location: tuple[str | int, ...], model: type[ApiModel]) -> str:
     """Suggest the known field that an unknown one resembles."""
-    model: type[BaseModel] | None = DynamoGraphDeploymentRequest
+    holder: type[BaseModel] | None = model
     for part in location[:-1]:
-        model = _model_of(model, str(part)) if model else None
-    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+        holder = _model_of(holder, str(part)) if holder else None
+    known = [field.alias or name for name, field in holder.model_fields.items()] if holder else []
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else ""
 

@@ -1,74 +1,97 @@
-"""What only v1alpha1 can say of a request, and how it reaches who reads v1beta1: an annotation keeps it.
+"""What only v1alpha1 can say of a request, and how it reaches who reads v1beta1: annotations keep it.
 
-The annotation holds a sparse v1alpha1 spec as JSON (upstream's preservation annotation, dynamo-api-facts §1.8);
-conversion writes it.
+Conversion writes them (`dgdr_api.conversion`); upstream's does, too, in the same words. What v1beta1 can say stands in
+its spec, and is not looked for here.
 """
 
 from collections.abc import Mapping
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
+from dgdr_api import v1alpha1
+from dgdr_api.conversion import Defaults, defaults_of
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.model import ApiModel
-from dgdr_api.names import ANNOTATION_PRESERVED
+from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
 
 _PATH = f"metadata.annotations[{ANNOTATION_PRESERVED}]"
+_LENIENT = ConfigDict(extra="ignore")
 
 
-class _Part(ApiModel):
-    """A part of the spec, as far as it is read here."""
+class _ProfilingConfig(v1alpha1.ProfilingConfig):
+    """``spec.profilingConfig``, as far as it is known."""
 
-    model_config = ConfigDict(extra="ignore")
-
-
-class ConfigMapKey(_Part):
-    """A key of a ConfigMap in the request's namespace."""
-
-    name: str = Field(min_length=1)
-    key: str = "disagg.yaml"
+    model_config = _LENIENT
 
 
-class ProfilingConfig(_Part):
-    """``spec.profilingConfig``."""
+class DeploymentOverrides(v1alpha1.DeploymentOverrides):
+    """``spec.deploymentOverrides``, as far as it is known."""
 
-    config_map_ref: ConfigMapKey | None = None
-    """The base deployment that the plan is put into."""
-
-
-class DeploymentOverrides(_Part):
-    """``spec.deploymentOverrides``: how the deployment is called and marked, and which image its engines run."""
-
-    name: str | None = None
-    namespace: str | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
-    workers_image: str | None = None
+    model_config = _LENIENT
 
 
-class Preserved(_Part):
+class Preserved(ApiModel):
     """What v1alpha1 says beyond v1beta1."""
 
-    profiling_config: ProfilingConfig = ProfilingConfig()
+    model_config = _LENIENT
+
+    defaults: Defaults = Field(default=Defaults.V1BETA1, exclude=True)
+    """Whose defaults the request has."""
+    enable_gpu_discovery: bool | None = None
+    use_mocker: bool | None = None
+    profiling_config: _ProfilingConfig = _ProfilingConfig()
     deployment_overrides: DeploymentOverrides = DeploymentOverrides()
 
     @property
-    def base(self) -> ConfigMapKey | None:
+    def base(self) -> v1alpha1.ConfigMapKey | None:
         """Where the base deployment is, if there is one."""
         return self.profiling_config.config_map_ref
 
+    @property
+    def from_v1alpha1(self) -> bool:
+        """Whether the request was written as v1alpha1."""
+        return self.defaults is not Defaults.V1BETA1
+
 
 def preserved(annotations: Mapping[str, str] | None) -> Preserved:
-    """Read the annotation of a request; without one nothing was said.
+    """Read the annotations of a request; without them nothing was said.
 
     Raises:
-        InvalidRequestError: Somebody has edited it into what no conversion writes.
+        InvalidRequestError: Somebody has edited them into what no conversion writes.
     """
-    text = (annotations or {}).get(ANNOTATION_PRESERVED)
+    annotations = annotations or {}
+    defaults = defaults_of(dict(annotations))
+    text = annotations.get(ANNOTATION_PRESERVED)
     if text is None:
-        return Preserved()
+        return Preserved(defaults=defaults)
     try:
-        return Preserved.model_validate_json(text, by_alias=True, by_name=False)
+        read = Preserved.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         detail = f"{problems}; it is written by the conversion of v1alpha1: remove the annotation"
         raise InvalidRequestError([FieldError(_PATH, "Invalid value", detail)]) from None
+    return read.model_copy(update={"defaults": defaults})
+
+
+def as_far_as_known(annotations: Mapping[str, str] | None) -> Preserved:
+    """Read the annotations of a request; what cannot be read was not said (validation names it)."""
+    try:
+        return preserved(annotations)
+    except InvalidRequestError:
+        return Preserved(defaults=defaults_of(dict(annotations or {})))
+
+
+def origin(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Return those annotations that say what v1alpha1 says of a request."""
+    return {
+        name: annotations[name]
+        for name in (ANNOTATION_PRESERVED, ANNOTATION_DEFAULTS)
+        if annotations and name in annotations
+    }
+
+
+def setting(said: Preserved, group: str, *names: str) -> JsonValue:
+    """Return a setting of ``profilingConfig.config``, under the first of its names that is written; else None."""
+    settings = (said.profiling_config.config or {}).get(group)
+    written = settings if isinstance(settings, dict) else {}
+    return next((written[name] for name in names if written.get(name) is not None), None)

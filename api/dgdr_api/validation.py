@@ -8,6 +8,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from pydantic import JsonValue
+
+from dgdr_api.conversion import kept_spec
+from dgdr_api.conversion.faults import faults, without_effect
 from dgdr_api.errors import FieldError
 from dgdr_api.gpus import find_gpu, unknown_gpu
 from dgdr_api.images import image_tag, is_version
@@ -17,6 +21,7 @@ from dgdr_api.names import (
     dgd_name,
     is_service_name,
 )
+from dgdr_api.preserved import as_far_as_known
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
 
 Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]
@@ -30,13 +35,20 @@ def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     return [error for rule in RULES for error in rule(request)]
 
 
-def deprecations(request: DynamoGraphDeploymentRequest) -> list[str]:
+def remarks(request: DynamoGraphDeploymentRequest) -> list[str]:
     """Return a sentence for each thing that is allowed but probably not what the user should write."""
+    return [*_deprecated(request), *without_effect(_kept(request), request.spec.model_dump(mode="json"))]
+
+
+def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
     hardware = request.spec.hardware
     gpu = find_gpu(hardware.gpu_sku) if hardware and hardware.gpu_sku else None
     if hardware and gpu and hardware.gpu_sku in gpu.deprecated:
-        return [f'spec.hardware.gpuSku: "{hardware.gpu_sku}" is deprecated; use "{gpu.sku}"']
-    return []
+        yield f'spec.hardware.gpuSku: "{hardware.gpu_sku}" is deprecated; use "{gpu.sku}"'
+
+
+def _kept(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:
+    return kept_spec(dict(request.metadata.annotations or {}))
 
 
 def _name(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
@@ -82,7 +94,10 @@ def _runtime_version(request: DynamoGraphDeploymentRequest) -> Iterator[FieldErr
 
 
 def _strategy(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
-    if request.spec.search_strategy is SearchStrategy.THOROUGH and request.spec.backend is Backend.AUTO:
+    # v1alpha1's documents have both together (design proposal, example 3): there the simulation chooses the engine.
+    as_v1alpha1 = as_far_as_known(request.metadata.annotations).from_v1alpha1
+    thorough = request.spec.search_strategy is SearchStrategy.THOROUGH
+    if thorough and request.spec.backend is Backend.AUTO and not as_v1alpha1:
         yield FieldError(
             "spec.searchStrategy",
             'Invalid value: "thorough"',
@@ -147,6 +162,10 @@ def _profiling_job(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError
             )
 
 
+def _v1alpha1(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    yield from faults(_kept(request))
+
+
 RULES: tuple[Rule, ...] = (
     _name,
     _namespace,
@@ -158,5 +177,6 @@ RULES: tuple[Rule, ...] = (
     _load,
     _targets,
     _profiling_job,
+    _v1alpha1,
 )
 """Every rule, in the order of the fields that they are about."""

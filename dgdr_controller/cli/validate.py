@@ -6,7 +6,7 @@ import click
 
 from dgdr_api import InvalidRequestError, parse_request
 from dgdr_api import validate as validate_request
-from dgdr_api.validation import deprecations
+from dgdr_api.validation import remarks
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
 from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.profiling.exit_code import ExitCode
@@ -34,7 +34,7 @@ def _check(manifest: object, shown: str) -> bool:
         errors = malformed.errors
     else:
         errors = [*validate_request(request), *wishes_refused(request)]
-        for sentence in deprecations(request):
+        for sentence in remarks(request):
             click.echo(f"{shown}: warning: {sentence}", err=True)
     for error in errors:
         click.echo(f"{shown}: {error}", err=True)

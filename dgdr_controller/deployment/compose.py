@@ -97,7 +97,7 @@ def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
         raise OverrideError(faults)
     metadata = {**graph["metadata"], **({"name": wanted.name} if wanted.name else {})}
     for field, ours in (("labels", wanted.labels), ("annotations", wanted.annotations)):
-        theirs = {name: value for name, value in ours.items() if not reserved(name)}
+        theirs = {name: value for name, value in (ours or {}).items() if not reserved(name)}
         metadata[field] = {**theirs, **metadata.get(field, {})}
     components = graph["spec"]["components"]
     if wanted.workers_image and not request.effective.mocker:  # simulated workers run another image

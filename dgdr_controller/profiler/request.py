@@ -8,8 +8,9 @@ from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
-from dgdr_api.validation import deprecations, validate
+from dgdr_api.validation import remarks, validate
 from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
@@ -92,7 +93,7 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
     gpu = find_gpu(hardware.gpu_sku)
     if gpu is None:
         raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
-    cache = effective(request.spec).model_cache
+    cache = effective(request).model_cache
     return _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
 
 
@@ -108,15 +109,20 @@ def _plan_request(
     replaced: list[str],
     cache_root: Path | None,
 ) -> PlanRequest:
-    applied = effective(request.spec)
-    notes = [*deprecations(request), *replaced]
+    applied = effective(request)
+    notes = [*remarks(request), *replaced]
     if applied.search_strategy.value is SearchStrategy.THOROUGH:
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
     cache = applied.model_cache
     if cache is not None and cache_root is None:
         notes.append(f"spec.modelCache {cache.pvc_name} was not looked into: --model-cache DIR stands for its root")
     return PlanRequest(
-        identity=RequestIdentity(name=request.metadata.name, namespace=request.metadata.namespace, spec=request.spec),
+        identity=RequestIdentity(
+            name=request.metadata.name,
+            namespace=request.metadata.namespace,
+            annotations=origin(request.metadata.annotations) or None,
+            spec=request.spec,
+        ),
         model=applied.model,
         backend=applied.backend.value,
         gpu=gpu,

@@ -23,6 +23,7 @@ from dgdr_api.names import (
     job_name,
     output_name,
 )
+from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.protocol import JobInput
@@ -63,10 +64,11 @@ class Run:
 
     @property
     def inputs(self) -> str:
-        """Hash of what the result depends on: the spec, the hardware and the profiler's image."""
+        """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json")
-        text = json.dumps([spec, hardware, self.settings.profiling.image], sort_keys=True)
+        said = origin(self.request.metadata.annotations)
+        text = json.dumps([spec, hardware, self.settings.profiling.image, *([said] if said else [])], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
     @property
@@ -111,7 +113,8 @@ def _metadata(run: Run, name: str) -> Manifest:
 def input_config_map(run: Run) -> Manifest:
     """Return the immutable ConfigMap that the Job works from: arguments have a limit, and this can be read."""
     metadata = run.request.metadata
-    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid)
+    said = origin(metadata.annotations) or None
+    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=said)
     request = run.request.model_copy(update={"metadata": identity, "status": None})
     content = JobInput(request=request, hardware=run.hardware)
     return {
@@ -206,7 +209,7 @@ def _pod(run: Run) -> Manifest:
     profiling = run.settings.profiling
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
     data = {"name": "profiling-output", "mountPath": _DATA_DIR}
-    cache = effective(run.request.spec).model_cache
+    cache = effective(run.request).model_cache
     weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
     temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
     profiler = {

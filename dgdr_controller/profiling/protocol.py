@@ -136,6 +136,8 @@ class RequestIdentity(ApiModel):
 
     name: str
     namespace: str | None = None
+    annotations: dict[str, str] | None = None
+    """What v1alpha1 says of it beyond the spec."""
     spec: DgdrSpec
 
 

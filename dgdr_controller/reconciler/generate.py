@@ -16,6 +16,7 @@ from dgdr_api.conditions import (
     of_warning,
     significant,
 )
+from dgdr_api.defaults import effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.preserved import preserved
@@ -131,7 +132,7 @@ def _composed(world: World, candidates: Iterable[Candidate], results: Results) -
 def _about_prometheus(world: World) -> Iterator[str]:
     """Say where the planner would wait for metrics in vain."""
     spec = world.request.spec
-    if world.prometheus is False and holds_latencies(spec):
+    if world.prometheus is False and holds_latencies(spec, effective(world.request)):
         yield (
             f"The planner holds latencies by the metrics of {prometheus_of(spec, world.settings)}, which has no "
             "address in this cluster: install Prometheus there, or say in spec.features.planner."

@@ -142,7 +142,7 @@ class RequestReconciler:
         return _with_output(world, output_map)
 
     async def _prometheus(self, world: World) -> bool | None:
-        wanted = effective(world.request.spec).planner
+        wanted = effective(world.request).planner
         return await self._names.resolves(prometheus_of(world.request.spec, self._settings)) if wanted else None
 
     async def _base(self, world: World) -> str | None:

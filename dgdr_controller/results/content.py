@@ -6,10 +6,11 @@ import gzip
 import json
 
 from dgdr_api.candidate import Outcome
-from dgdr_api.defaults import DEFAULT_ITL_MS, DEFAULT_TTFT_MS
+from dgdr_api.defaults import ASSUMED
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
 from dgdr_api.names import GROUP, KIND
+from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import dump_documents
@@ -21,9 +22,10 @@ NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE
 
 def content(results: Results, settings: Settings) -> str:
     """Return the page's content as JSON. The same inputs give the same text."""
+    assumed = ASSUMED[as_far_as_known(results.request.annotations).defaults]
     parts = {
         "results": results.model_dump(mode="json", exclude_none=True),
-        "defaults": {"ttft": DEFAULT_TTFT_MS, "itl": DEFAULT_ITL_MS},
+        "defaults": {"ttft": assumed.ttft, "itl": assumed.itl},
         "request": _request(results),
         "manifests": _packed(manifests(results, settings)),
     }
@@ -44,7 +46,16 @@ def manifests(results: Results, settings: Settings) -> dict[str, str]:
 def graph_request(results: Results) -> GraphRequest:
     """Return what the deployments of a plan are rendered for; outside of a cluster nobody owns them."""
     asked = results.request
-    return GraphRequest(asked.name, asked.namespace, None, asked.spec, results.model, results.hardware, results.curves)
+    return GraphRequest(
+        asked.name,
+        asked.namespace,
+        None,
+        asked.spec,
+        results.model,
+        results.hardware,
+        results.curves,
+        as_far_as_known(asked.annotations),
+    )
 
 
 def _packed(texts: dict[str, str]) -> str:
@@ -64,10 +75,12 @@ def _request(results: Results) -> dict[str, object]:
             given[name] = value.value
     if given:
         spec["hardware"] = {**(spec.get("hardware") or {}), **given}
-    namespace = {"namespace": results.request.namespace} if results.request.namespace else {}
+    named: dict[str, object] = {"name": results.request.name}
+    named |= {"namespace": results.request.namespace} if results.request.namespace else {}
+    named |= {"annotations": results.request.annotations} if results.request.annotations else {}
     return {
         "apiVersion": f"{GROUP}/v1beta1",
         "kind": KIND,
-        "metadata": {"name": results.request.name, **namespace},
+        "metadata": named,
         "spec": spec,
     }

@@ -209,11 +209,7 @@ def test_a_part_of_the_spec_is_an_object(manifest: Build, field: str) -> None:
         ),
         (
             {"apiVersion": "apps/v1"},
-            'apiVersion: Unsupported value: "apps/v1": supported values: "nvidia.com/v1beta1"',
-        ),
-        (
-            {"apiVersion": "nvidia.com/v1alpha1", "spec": {"profilingConfig": {}}},
-            'apiVersion: Unsupported value: "nvidia.com/v1alpha1": supported values: "nvidia.com/v1beta1"',
+            'apiVersion: Unsupported value: "apps/v1": supported values: "nvidia.com/v1beta1", "nvidia.com/v1alpha1"',
         ),
     ],
 )

@@ -11,7 +11,7 @@ Build = Callable[..., dict[str, object]]
 
 
 def resolve(manifest: dict[str, object]) -> Effective:
-    return effective(parse_request(manifest).spec)
+    return effective(parse_request(manifest))
 
 
 DEFAULTS = [

@@ -23,7 +23,7 @@ def test_the_annotation_is_read_as_far_as_it_matters() -> None:
 def test_mostly_nothing_was_said(annotations: dict[str, str] | None) -> None:
     said = preserved(annotations)
     assert said.base is None
-    assert said.deployment_overrides.model_dump(exclude_none=True) == {"labels": {}, "annotations": {}}
+    assert said.deployment_overrides.model_dump(exclude_none=True) == {}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"profilingConfig": {"configMapRef": {}}}'])

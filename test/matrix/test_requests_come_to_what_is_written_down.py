@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from dgdr_api.candidate import Source
-from dgdr_api.defaults import effective
+from dgdr_api.defaults import resolve
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.parse import parse_request
+from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.overrides import gpus_of
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
@@ -107,7 +108,9 @@ def test_it_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any], tmp
     if kind := expected.get("warning"):
         assert kind in {warning.type for warning in results.warnings}
     graph = compose(choice, graph_request(results), Settings()).graph
-    assert gpus_of(graph) == (0 if effective(results.request.spec).mocker else choice.gpus)
+    assert gpus_of(graph) == (
+        0 if resolve(results.request.spec, as_far_as_known(results.request.annotations)).mocker else choice.gpus
+    )
 
 
 def test_there_are_enough_requests_of_every_kind() -> None:

@@ -32,8 +32,8 @@ def refused(run: subprocess.CompletedProcess[str], code: int, *sentences: str) -
             'kind: Unsupported value: "Pod": supported values: "DynamoGraphDeploymentRequest"',
         ),
         (
-            "kind: DynamoGraphDeploymentRequest\napiVersion: nvidia.com/v1alpha1\n",
-            'apiVersion: Unsupported value: "nvidia.com/v1alpha1": supported values: "nvidia.com/v1beta1"',
+            "kind: DynamoGraphDeploymentRequest\napiVersion: nvidia.com/v1\n",
+            'apiVersion: Unsupported value: "nvidia.com/v1": supported values: "nvidia.com/v1beta1", "nvidia.com/v1alpha1"',
         ),
         ("\x00\x01", "dgdr.yaml: not YAML"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from dgdr_api.candidate import Candidate, Mode, Role
-from dgdr_api.defaults import Effective, effective
+from dgdr_api.defaults import Effective
 from dgdr_api.v1beta1 import DgdrSpec
 from dgdr_controller.deployment.render.planner_settings import FORECASTING, Written
 from dgdr_controller.deployment.render.request import GraphRequest
@@ -28,10 +28,10 @@ def planner_config(
     return {**dict(_planned(candidate, request, written)), **written}
 
 
-def holds_latencies(spec: DgdrSpec) -> bool:
+def holds_latencies(spec: DgdrSpec, applied: Effective) -> bool:
     """Say whether the planner is to hold latencies, for which it needs Prometheus."""
     written = Written.of(spec).settings
-    return written.get("optimization_target", "sla" if _wants_latency(effective(spec), written) else "") == "sla"
+    return written.get("optimization_target", "sla" if _wants_latency(applied, written) else "") == "sla"
 
 
 def _wants_latency(applied: Effective, written: Mapping[str, JsonValue]) -> bool:

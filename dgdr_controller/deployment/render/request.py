@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from dgdr_api.curves import WorkerCurve
-from dgdr_api.defaults import Effective, effective
+from dgdr_api.defaults import Effective, resolve
 from dgdr_api.dgd import GPU_RESOURCES
 from dgdr_api.gpus import find_gpu
 from dgdr_api.hardware import HardwareUsed
@@ -48,7 +48,7 @@ class GraphRequest:
     @property
     def effective(self) -> Effective:
         """The spec with every default filled in."""
-        return effective(self.spec)
+        return resolve(self.spec, self.preserved)
 
     @property
     def gpu_resource(self) -> str:

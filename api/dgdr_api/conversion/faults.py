@@ -1,0 +1,98 @@
+"""What is wrong, or has no effect, in the fields that only v1alpha1 has; paths are those of v1alpha1."""
+
+import json
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from dgdr_api.conversion.paths import ABSENT, JsonObject, Path, get, shown
+from dgdr_api.conversion.places import CONFIG, PLACES, Place, spelled
+from dgdr_api.errors import FieldError
+from dgdr_api.v1alpha1.spec import ONLY_HERE
+
+READ = (
+    *spelled("hardware", "min_num_gpus_per_engine"),
+    *spelled("hardware", "max_num_gpus_per_engine"),
+    *spelled("sweep", "prefill_interpolation_granularity"),
+    *spelled("sweep", "decode_interpolation_granularity"),
+    *spelled("sweep", "aic_backend_version"),
+    (*CONFIG, "aic", "backend_version"),
+)
+"""Settings that v1beta1 has no field for, and that are read nevertheless."""
+
+_KNOWN = frozenset((*READ, *(source for place in PLACES for source in place.sources)))
+_SAME_AS = {
+    **dict.fromkeys(spelled("engine", "backend"), "backend"),
+    **dict.fromkeys(spelled("deployment", "model"), "model"),
+    **dict.fromkeys(spelled("sweep", "aic_hf_id"), "model"),
+    **dict.fromkeys(spelled("sweep", "aic_model_name"), "model"),
+    **dict.fromkeys(spelled("sweep", "aic_backend"), "backend"),
+}
+"""Settings that can only repeat a field of the spec; they are worth a word where they do not."""
+
+
+def faults(kept: JsonObject) -> Iterator[FieldError]:
+    """Yield what is wrong with what is kept of a spec of v1alpha1 beside its v1beta1."""
+    only = {field: value for field, value in kept.items() if field in ONLY_HERE}
+    for place in PLACES:
+        yield from _of_one(place, only)
+        written, told = get(kept, place.target), place.read(only)
+        source = place.speaking(only)
+        if written is ABSENT or told is ABSENT or source is None:
+            continue
+        if place.backward(written) != place.backward(told):
+            detail = f"spec.{shown(source)} says {json.dumps(get(only, source))}; write one of them"
+            yield _invalid(place.target, written, detail)
+
+
+def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
+    """Yield what is wrong among the places that stand for one field."""
+    first: tuple[Path, JsonValue] | None = None
+    for source in place.sources:
+        value = get(only, source)
+        if value is ABSENT or value is None or value == "":
+            continue
+        if not place.fits(value):
+            yield _invalid(source, value, f"must be {place.wanted}")
+        elif first is None:
+            first = source, value
+        elif value != first[1]:
+            detail = f"is another name of spec.{shown(first[0])}, which says {json.dumps(first[1])}; write one of them"
+            yield _invalid(source, value, detail)
+
+
+def _invalid(path: Path, value: object, detail: str) -> FieldError:
+    return FieldError(f"spec.{shown(path)}", f"Invalid value: {json.dumps(value)}", detail)
+
+
+def without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
+    """Yield a sentence for each setting that v1alpha1 documents or a user made up, and that does nothing here.
+
+    Args:
+        kept: What is kept of a spec of v1alpha1.
+        spec: The spec in v1beta1.
+    """
+    config = get(kept, CONFIG)
+    for path, value in _leaves(config if isinstance(config, dict) else {}, CONFIG):
+        if any(path[: len(known)] == known for known in _KNOWN):
+            continue
+        field = _SAME_AS.get(path)
+        if field is None:
+            yield f"spec.{shown(path)} has no effect"
+        elif value != spec.get(field):
+            # Upstream's words (dynamo-api-facts §1.5).
+            yield f"spec.{shown(path)} ({value}) will be overwritten by spec.{field} ({spec.get(field)})"
+    if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
+        yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
+    if kept.get("enableGpuDiscovery") is False:
+        yield "spec.enableGpuDiscovery has no effect: what spec.hardware does not say is discovered"
+
+
+def _leaves(settings: JsonObject, path: Path) -> Iterator[tuple[Path, JsonValue]]:
+    """Yield settings, those of a group one by one; a setting that is read may be an object itself."""
+    for name, value in settings.items():
+        here = (*path, name)
+        if isinstance(value, dict) and here not in _KNOWN:
+            yield from _leaves(value, here)
+        else:
+            yield here, value

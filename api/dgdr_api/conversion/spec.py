@@ -1,0 +1,122 @@
+"""The spec, from v1alpha1 to v1beta1 and back, as a lens: what v1beta1 cannot say is kept beside it.
+
+What is kept is a sparse spec of v1alpha1: the fields that v1beta1 does not have, word by word, and of the others those
+that the user wrote although conversion would have filled them in. So the way back is exact, and what was changed in
+v1beta1 in the meantime wins: it goes to the place where v1alpha1 said it before.
+
+Nothing is refused here. The API server converts before it validates: what is of a wrong type goes both ways as it is.
+"""
+
+import copy
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from dgdr_api.conversion.paths import (
+    ABSENT,
+    Absent,
+    JsonObject,
+    Path,
+    can_hold,
+    drop,
+    get,
+    is_empty,
+    prefixes,
+    put,
+)
+from dgdr_api.conversion.places import PLACES, Place
+from dgdr_api.v1alpha1.spec import ONLY_HERE
+
+
+class Defaults(StrEnum):
+    """Whose defaults a request has: those of the version, and in v1alpha1 of the form, that it was written in."""
+
+    V1BETA1 = "v1beta1"
+    V1ALPHA1 = "v1alpha1"
+    PROFILING = "v1alpha1-profiling"
+
+
+FILLED: dict[Defaults, dict[str, JsonValue]] = {
+    Defaults.V1BETA1: {},
+    Defaults.V1ALPHA1: {"searchStrategy": "rapid", "autoApply": True},
+    Defaults.PROFILING: {"searchStrategy": "thorough", "autoApply": False},
+}
+"""Fields for which v1beta1 has a default in its schema: conversion always says which value is meant."""
+
+
+def form(spec: JsonObject) -> Defaults:
+    """Return which of its two forms a spec of v1alpha1 is written in."""
+    return Defaults.PROFILING if "profilingConfig" in spec else Defaults.V1ALPHA1
+
+
+def to_v1beta1(spec: JsonObject, defaults: Defaults) -> tuple[JsonObject, JsonObject]:
+    """Convert a spec of v1alpha1.
+
+    Returns:
+        The spec of v1beta1, and what is to be kept beside it.
+    """
+    kept = {field: copy.deepcopy(value) for field, value in spec.items() if field in ONLY_HERE}
+    only = dict(kept)
+    converted = {field: copy.deepcopy(value) for field, value in spec.items() if field not in ONLY_HERE}
+    for place in PLACES:
+        _fill(spec, place.target, place.read(only), converted, kept)
+    for field, value in FILLED[defaults].items():
+        _fill(spec, (field,), ABSENT if get(converted, (field,)) != get(spec, (field,)) else value, converted, kept)
+    return converted, kept
+
+
+def _fill(spec: JsonObject, target: Path, value: JsonValue | Absent, converted: JsonObject, kept: JsonObject) -> None:
+    """Fill in a field that the user left out; keep what the way back needs to know of it."""
+    if value is ABSENT:
+        return
+    written = get(spec, target)
+    if written is not ABSENT:
+        put(kept, target, copy.deepcopy(written))
+    elif can_hold(converted, target):
+        for outer in prefixes(target):
+            found = get(spec, outer)
+            if found is not ABSENT and is_empty(found, outer[-1]):
+                put(kept, outer, copy.deepcopy(found))
+        put(converted, target, value)
+
+
+def to_v1alpha1(spec: JsonObject, kept: JsonObject, defaults: Defaults) -> JsonObject:
+    """Convert a spec of v1beta1, with what was kept when it was made from one of v1alpha1."""
+    said = {field: value for field, value in kept.items() if field not in ONLY_HERE}
+    before = {field: value for field, value in kept.items() if field in ONLY_HERE}
+    only = copy.deepcopy(before)
+    converted = copy.deepcopy(spec)
+    for place in PLACES:
+        told = place.read(before)
+        if told is ABSENT or not can_hold(spec, place.target):
+            continue
+        written, live = get(said, place.target), get(spec, place.target)
+        if live == (told if written is ABSENT else written):
+            moved = written is ABSENT
+        else:
+            moved = written is ABSENT and live is not ABSENT and _move(place, live, only)
+            if not moved:
+                _silence(place, only)
+        if moved:
+            drop(converted, place.target, said)
+    for field, value in FILLED[defaults].items():
+        if field not in said and converted.get(field, ABSENT) == value:
+            del converted[field]
+    return converted | only
+
+
+def _move(place: Place, live: JsonValue, only: JsonObject) -> bool:
+    """Write what v1beta1 says now to where v1alpha1 said it; return whether it can be read back from there."""
+    source = place.speaking(only)
+    if source is None:
+        return False
+    put(only, source, copy.deepcopy(place.backward(live)))
+    return place.read(only) == live
+
+
+def _silence(place: Place, only: JsonObject) -> None:
+    """Let v1alpha1's own fields say nothing of a field of v1beta1."""
+    around = copy.deepcopy(only)
+    for source in place.sources:
+        if get(only, source) is not ABSENT:
+            drop(only, source, around)
