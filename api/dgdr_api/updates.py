@@ -10,7 +10,6 @@ from pydantic import JsonValue
 from dgdr_api.conversion import V1ALPHA1, convert
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError
-from dgdr_api.json_values import json_value
 from dgdr_api.names import KIND
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 from dgdr_api.v1beta1 import API_VERSION, Phase
@@ -69,7 +68,7 @@ def _meaning(manifest: JsonObject, spec: JsonObject) -> JsonValue:
     """
     whole: JsonObject = {"apiVersion": API_VERSION, "kind": KIND, "metadata": manifest.get("metadata"), "spec": spec}
     alpha = _spec(convert(whole, V1ALPHA1))
-    return _telling(json_value([spec, {field: alpha[field] for field in ONLY_HERE if field in alpha}]))
+    return _telling([spec, {field: alpha[field] for field in ONLY_HERE if field in alpha}])
 
 
 def _telling(value: JsonValue) -> JsonValue:
@@ -77,4 +76,6 @@ def _telling(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         inner = {name: _telling(each) for name, each in value.items()}
         return {name: each for name, each in inner.items() if each not in (None, {}, [])}
-    return [_telling(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_telling(each) for each in value]
+    return value

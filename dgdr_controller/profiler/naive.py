@@ -52,7 +52,8 @@ def naive(request: PlanRequest, model: Model, backend: Backend) -> Candidate:
     Raises:
         NotDeployableError: It does not fit; the message names the smallest number of GPUs that would do.
     """
-    sized = list(_sizes(request, model))
+    fewest, most = request.engine_gpus
+    sized = [each for each in _sizes(request, model) if fewest <= each.shape.gpus <= (most or each.shape.gpus)]
     affordable = [each for each in sized if each.shape.gpus <= request.total_gpus]
     within = [each for each in affordable if each.shape.gpus <= request.gpus_per_node]
     # A pipeline keeps only one of its stages busy with a single request: it is for what fits no other way.

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
+from dgdr_api.conversion import kept_spec
+from dgdr_api.conversion.faults import engine_gpus
 from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
@@ -51,6 +53,11 @@ class PlanRequest:
     def gpus_per_node(self) -> int:
         """GPUs of one node."""
         return self.hardware.num_gpus_per_node.value
+
+    @property
+    def engine_gpus(self) -> tuple[int, int | None]:
+        """Fewest and most GPUs of an engine; None: the budget."""
+        return engine_gpus(kept_spec(dict(self.identity.annotations or {})))
 
     @property
     def vram_mib(self) -> int:

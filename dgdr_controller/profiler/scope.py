@@ -100,6 +100,7 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         request_rate=goal.request_rate if has_load(goal) else None,
         concurrency=goal.concurrency if has_load(goal) else None,
         autoscale=goal.autoscale,
+        engine_gpus=request.engine_gpus,
     )
 
 

@@ -38,6 +38,7 @@ class Search:
         osl: Mean output length in tokens.
         request_rate: Requests per second to be served, or None.
         concurrency: Requests at a time to be served, or None.
+        engine_gpus: Fewest and most GPUs of an engine; None: the budget.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
     """
 
@@ -54,6 +55,12 @@ class Search:
     request_rate: float | None = None
     concurrency: float | None = None
     autoscale: bool = False
+    engine_gpus: tuple[int, int | None] = (1, None)
+
+    def may_have(self, gpus: int) -> bool:
+        """Say whether an engine may have so many GPUs."""
+        fewest, most = self.engine_gpus
+        return fewest <= gpus <= (self.total_gpus if most is None else most)
 
 
 def _never(_prefill: Row, _decode: Row) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dgdr_api import parse_request, validate
-from dgdr_api.conversion import V1ALPHA1, V1BETA1, UnknownVersionError, convert
+from dgdr_api.conversion import V1ALPHA1, V1BETA1, UnknownVersionError, convert, kept_spec
+from dgdr_api.conversion.faults import engine_gpus
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
@@ -151,7 +152,15 @@ def test_saying_the_same_twice_is_no_fault(spec: Json) -> None:
     [
         (profiled({"output_dir": "/x"}), ["spec.profilingConfig.config.output_dir has no effect"]),
         (profiled({"sweep": {"dry_run": True}}), ["spec.profilingConfig.config.sweep.dry_run has no effect"]),
-        (profiled({"sweep": {"prefillInterpolationGranularity": 8}}), []),
+        (
+            profiled({"sweep": {"aic_backend_version": "0.20.0"}}),
+            [
+                (
+                    "spec.profilingConfig.config.sweep.aic_backend_version has no effect: "
+                    "the newest performance data is used"
+                )
+            ],
+        ),
         (profiled({"hardware": {"min_num_gpus_per_engine": 2}}), []),
         (profiled({"planner": {"a": {"b": 1}}}), []),
         (profiled({"engine": {"backend": "vllm"}}) | {"backend": "vllm"}, []),
@@ -193,6 +202,36 @@ def test_a_wrong_word_is_named_as_it_is_written(spec: Json, message: str) -> Non
     with pytest.raises(InvalidRequestError) as caught:
         parse_request(alpha(**spec))
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("hardware", "bounds"),
+    [
+        ({}, (1, None)),
+        ({"min_num_gpus_per_engine": 2}, (2, None)),
+        ({"minNumGpusPerEngine": 2, "max_num_gpus_per_engine": 4}, (2, 4)),
+    ],
+)
+def test_an_engine_has_as_many_gpus_as_v1alpha1_allows(hardware: Json, bounds: Json) -> None:
+    request = parse_request(alpha(**profiled({"hardware": hardware})))
+    assert engine_gpus(kept_spec(dict(request.metadata.annotations or {}))) == bounds
+    assert validate(request) == []
+
+
+@pytest.mark.parametrize(
+    ("hardware", "message"),
+    [
+        ({"min_num_gpus_per_engine": 0}, "min_num_gpus_per_engine: Invalid value: 0: must be an integer of at least 1"),
+        ({"maxNumGpusPerEngine": "8"}, 'maxNumGpusPerEngine: Invalid value: "8": must be an integer of at least 1'),
+        (
+            {"min_num_gpus_per_engine": 8, "max_num_gpus_per_engine": 4},
+            "min_num_gpus_per_engine: Invalid value: 8: is more than the most, 4",
+        ),
+    ],
+)
+def test_bounds_that_no_engine_can_keep_are_refused(hardware: Json, message: str) -> None:
+    found = validate(parse_request(alpha(**profiled({"hardware": hardware}))))
+    assert [str(each) for each in found] == [f"spec.profilingConfig.config.hardware.{message}"]
 
 
 def test_an_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:

@@ -5,13 +5,12 @@ dynamo-api-facts §1.8), and so is whose defaults apply: a request that is silen
 version promise. A request that was written as v1beta1 and is read as v1alpha1 carries that in an annotation, too.
 """
 
-import copy
 import json
 
 from dgdr_api import v1alpha1, v1beta1
 from dgdr_api.conversion import spec as specs
 from dgdr_api.conversion import status as statuses
-from dgdr_api.conversion.paths import JsonObject
+from dgdr_api.conversion.paths import JsonObject, copied
 from dgdr_api.conversion.spec import Defaults
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
 
@@ -97,7 +96,7 @@ def _to_v1alpha1(manifest: JsonObject) -> JsonObject:
 
 def _copy(manifest: JsonObject, version: str) -> tuple[JsonObject, JsonObject]:
     """Return a copy without spec and status, which are converted apart, and its annotations."""
-    converted = {field: copy.deepcopy(value) for field, value in manifest.items() if field not in ("spec", "status")}
+    converted = {field: copied(value) for field, value in manifest.items() if field not in ("spec", "status")}
     converted |= {field: manifest[field] for field in ("spec", "status") if field in manifest}
     converted["apiVersion"] = version
     metadata = converted.get("metadata")

@@ -10,17 +10,24 @@ from dgdr_api.conversion.places import CONFIG, PLACES, Place, spelled
 from dgdr_api.errors import FieldError
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 
-READ = (
-    *spelled("hardware", "min_num_gpus_per_engine"),
-    *spelled("hardware", "max_num_gpus_per_engine"),
-    *spelled("sweep", "prefill_interpolation_granularity"),
-    *spelled("sweep", "decode_interpolation_granularity"),
-    *spelled("sweep", "aic_backend_version"),
-    (*CONFIG, "aic", "backend_version"),
-)
+FEWEST_GPUS, MOST_GPUS = (spelled("hardware", f"{which}_num_gpus_per_engine") for which in ("min", "max"))
 """Settings that v1beta1 has no field for, and that are read nevertheless."""
 
-_KNOWN = frozenset((*READ, *(source for place in PLACES for source in place.sources)))
+_KNOWN = frozenset((*FEWEST_GPUS, *MOST_GPUS, *(source for place in PLACES for source in place.sources)))
+_BECAUSE = {
+    **dict.fromkeys(
+        (*spelled("sweep", "aic_backend_version"), (*CONFIG, "aic", "backend_version")),
+        "the newest performance data is used",
+    ),
+    **dict.fromkeys(
+        (
+            *spelled("sweep", "prefill_interpolation_granularity"),
+            *spelled("sweep", "decode_interpolation_granularity"),
+        ),
+        "estimates cost nothing, and the planner gets as many as Dynamo's own profiler measures",
+    ),
+}
+"""Why documented settings have no effect."""
 _SAME_AS = {
     **dict.fromkeys(spelled("engine", "backend"), "backend"),
     **dict.fromkeys(spelled("deployment", "model"), "model"),
@@ -43,6 +50,29 @@ def faults(kept: JsonObject) -> Iterator[FieldError]:
         if place.backward(written) != place.backward(told):
             detail = f"spec.{shown(source)} says {json.dumps(get(only, source))}; write one of them"
             yield _invalid(place.target, written, detail)
+    yield from _bounds(kept)
+
+
+def engine_gpus(kept: JsonObject) -> tuple[int, int | None]:
+    """Return between how many GPUs an engine is to have; None: as many as there are."""
+    fewest, most = (_first_int(kept, each) for each in (FEWEST_GPUS, MOST_GPUS))
+    return fewest or 1, most
+
+
+def _first_int(kept: JsonObject, sources: tuple[Path, ...]) -> int | None:
+    found = (get(kept, source) for source in sources)
+    return next((each for each in found if isinstance(each, int) and not isinstance(each, bool) and each > 0), None)
+
+
+def _bounds(kept: JsonObject) -> Iterator[FieldError]:
+    """Yield what is wrong with the bounds of an engine."""
+    for source in (*FEWEST_GPUS, *MOST_GPUS):
+        value = get(kept, source)
+        if value is not ABSENT and value is not None and _first_int(kept, (source,)) is None:
+            yield _invalid(source, value, "must be an integer of at least 1")
+    fewest, most = engine_gpus(kept)
+    if most is not None and fewest > most:
+        yield _invalid(FEWEST_GPUS[0], fewest, f"is more than the most, {most}")
 
 
 def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
@@ -78,7 +108,8 @@ def without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
             continue
         field = _SAME_AS.get(path)
         if field is None:
-            yield f"spec.{shown(path)} has no effect"
+            reason = _BECAUSE.get(path)
+            yield f"spec.{shown(path)} has no effect{f': {reason}' if reason else ''}"
         elif value != spec.get(field):
             # Upstream's words (dynamo-api-facts §1.5).
             yield f"spec.{shown(path)} ({value}) will be overwritten by spec.{field} ({spec.get(field)})"

@@ -29,6 +29,19 @@ class Named:
 Path = tuple[str | Named, ...]
 
 
+_LEVELS = 12
+"""More than any path here has: below, nothing is written."""
+
+
+def copied(document: JsonValue, levels: int = _LEVELS) -> JsonValue:
+    """Return a copy that can be written to along any path; what lies deeper is shared, however deep it goes."""
+    if levels and isinstance(document, dict):
+        return {name: copied(each, levels - 1) for name, each in document.items()}
+    if levels and isinstance(document, list):
+        return [copied(each, levels - 1) for each in document]
+    return document
+
+
 def shown(path: Path) -> str:
     """Return a path as Kubernetes writes it in errors."""
     return "".join(f"[{part.name}]" if isinstance(part, Named) else f".{part}" for part in path).removeprefix(".")

@@ -7,7 +7,6 @@ v1beta1 in the meantime wins: it goes to the place where v1alpha1 said it before
 Nothing is refused here. The API server converts before it validates: what is of a wrong type goes both ways as it is.
 """
 
-import copy
 from enum import StrEnum
 
 from pydantic import JsonValue
@@ -18,6 +17,7 @@ from dgdr_api.conversion.paths import (
     JsonObject,
     Path,
     can_hold,
+    copied,
     drop,
     get,
     is_empty,
@@ -55,9 +55,9 @@ def to_v1beta1(spec: JsonObject, defaults: Defaults) -> tuple[JsonObject, JsonOb
     Returns:
         The spec of v1beta1, and what is to be kept beside it.
     """
-    kept = {field: copy.deepcopy(value) for field, value in spec.items() if field in ONLY_HERE}
+    kept = {field: copied(value) for field, value in spec.items() if field in ONLY_HERE}
     only = dict(kept)
-    converted = {field: copy.deepcopy(value) for field, value in spec.items() if field not in ONLY_HERE}
+    converted = {field: copied(value) for field, value in spec.items() if field not in ONLY_HERE}
     for place in PLACES:
         _fill(spec, place.target, place.read(only), converted, kept)
     for field, value in FILLED[defaults].items():
@@ -71,12 +71,12 @@ def _fill(spec: JsonObject, target: Path, value: JsonValue | Absent, converted: 
         return
     written = get(spec, target)
     if written is not ABSENT:
-        put(kept, target, copy.deepcopy(written))
+        put(kept, target, copied(written))
     elif can_hold(converted, target):
         for outer in prefixes(target):
             found = get(spec, outer)
             if found is not ABSENT and is_empty(found, outer[-1]):
-                put(kept, outer, copy.deepcopy(found))
+                put(kept, outer, copied(found))
         put(converted, target, value)
 
 
@@ -84,8 +84,8 @@ def to_v1alpha1(spec: JsonObject, kept: JsonObject, defaults: Defaults) -> JsonO
     """Convert a spec of v1beta1, with what was kept when it was made from one of v1alpha1."""
     said = {field: value for field, value in kept.items() if field not in ONLY_HERE}
     before = {field: value for field, value in kept.items() if field in ONLY_HERE}
-    only = copy.deepcopy(before)
-    converted = copy.deepcopy(spec)
+    only = {field: copied(value) for field, value in before.items()}
+    converted = {field: copied(value) for field, value in spec.items()}
     for place in PLACES:
         told = place.read(before)
         if told is ABSENT or not can_hold(spec, place.target):
@@ -110,13 +110,13 @@ def _move(place: Place, live: JsonValue, only: JsonObject) -> bool:
     source = place.speaking(only)
     if source is None:
         return False
-    put(only, source, copy.deepcopy(place.backward(live)))
+    put(only, source, copied(place.backward(live)))
     return place.read(only) == live
 
 
 def _silence(place: Place, only: JsonObject) -> None:
     """Let v1alpha1's own fields say nothing of a field of v1beta1."""
-    around = copy.deepcopy(only)
+    around = {field: copied(value) for field, value in only.items()}
     for source in place.sources:
         if get(only, source) is not ABSENT:
             drop(only, source, around)

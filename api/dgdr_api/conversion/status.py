@@ -5,9 +5,7 @@ fields when a request is read as v1alpha1. Going the other way only what differs
 Dynamo 0.6 to 0.9 wrote. Source: dynamo-api-facts §1.8, §2.2.
 """
 
-import copy
-
-from dgdr_api.conversion.paths import JsonObject
+from dgdr_api.conversion.paths import JsonObject, copied
 from dgdr_api.v1alpha1.status import ONLY_HERE, State
 from dgdr_api.v1beta1 import Phase
 
@@ -36,14 +34,14 @@ def to_v1beta1(status: JsonObject) -> tuple[JsonObject, JsonObject]:
         The status of v1beta1, and what is to be kept beside it.
     """
     own = {field: value for field, value in status.items() if field in ONLY_HERE or _is_reference(field, value)}
-    converted = {field: copy.deepcopy(value) for field, value in status.items() if field not in own}
+    converted = {field: copied(value) for field, value in status.items() if field not in own}
     if "phase" not in converted and (phase := _phase(own)) is not None:
         converted["phase"] = phase.value
     deployment = own.get("deployment")
     if "dgdName" not in converted and isinstance(deployment, dict) and isinstance(deployment.get("name"), str):
         converted["dgdName"] = deployment["name"]
     view = _view(converted)
-    kept = {field: copy.deepcopy(value) for field, value in own.items() if field not in view or view[field] != value}
+    kept = {field: copied(value) for field, value in own.items() if field not in view or view[field] != value}
     return converted, kept and kept | {field: converted.get(field) for field in _CONTEXT}
 
 
@@ -52,7 +50,7 @@ def to_v1alpha1(status: JsonObject, kept: JsonObject) -> JsonObject:
     own = {
         field: value for field, value in kept.items() if field not in _CONTEXT and _is_still_true(field, kept, status)
     }
-    return copy.deepcopy(_view(status) | own | status)
+    return {field: copied(value) for field, value in (_view(status) | own | status).items()}
 
 
 def _view(status: JsonObject) -> JsonObject:

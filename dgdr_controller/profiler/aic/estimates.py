@@ -97,11 +97,21 @@ class Estimator:
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each parallelism and operating point that fits in memory."""
-        for parallel in self.settings[f"{self._prefix}parallel_config_list"]:
+        for parallel in self._shapes:
             try:
-                yield from self._rows_of(tuple(parallel))
+                yield from self._rows_of(parallel)
             except Exception as error:  # noqa: BLE001 - "not divisible by" and the like come as any type
                 self.failures.append(error)
+
+    @property
+    def _shapes(self) -> list[Parallel]:
+        """Parallelisms that AIC knows for the model, of engines that may be as large."""
+        known: list[list[int]] = self.settings[f"{self._prefix}parallel_config_list"]
+        return [
+            (tp, pp, dp, moe_tp, moe_ep, cp)
+            for tp, pp, dp, moe_tp, moe_ep, cp in known
+            if self.wanted.may_have(tp * pp * dp * cp)
+        ]
 
     def why_nothing(self) -> str:
         """Say why there is not one row.
@@ -113,13 +123,16 @@ class Estimator:
         for error in (*self.gaps, *self.failures):
             if missing(error):
                 return " ".join(str(error).split())
-        if self.failures and len(self.failures) == len(self.settings[f"{self._prefix}parallel_config_list"]):
+        if self.failures and len(self.failures) == len(self._shapes):
             raise self.failures[0]
-        return f"no {self.role} worker of up to {self.wanted.total_gpus} GPUs has the memory for one request"
+        fewest, most = self.wanted.engine_gpus
+        least = f"{fewest} to " if fewest > 1 else "up to "
+        most = self.wanted.total_gpus if most is None else most
+        return f"no {self.role} worker of {least}{most} GPUs has the memory for one request"
 
     def what_is_missing(self) -> str:
         """Say which part of the search could not be done."""
-        tried = len(self.settings[f"{self._prefix}parallel_config_list"])
+        tried = len(self._shapes)
         reason = " ".join(str(self.failures[0]).split()) or type(self.failures[0]).__name__
         return f"{len(self.failures)} of {tried} {self.role} parallelisms were not estimated, the first: {reason}"
 
