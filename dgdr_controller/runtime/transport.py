@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import tenacity
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from dgdr_controller.runtime import metrics
 from dgdr_controller.runtime.config import Config, TokenFile
@@ -165,7 +166,13 @@ class Transport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self.config.tls or False, limit=0, keepalive_timeout=60)
+            connector = aiohttp.TCPConnector(
+                ssl=self.config.tls or False,
+                limit=0,
+                keepalive_timeout=60,
+                # A watch that is cancelled waits for the server's farewell; without this nobody ends it if none comes.
+                enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector, headers={"User-Agent": self._user_agent}, read_bufsize=_BUFFER
             )

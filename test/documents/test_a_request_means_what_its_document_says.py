@@ -175,9 +175,23 @@ def test_a_base_and_an_image_of_the_workers_are_kept() -> None:
 
 
 def test_what_has_no_effect_is_said() -> None:
+    data = "has no effect: the newest performance data is used"
+    granularity = (
+        "has no effect: estimates cost nothing, and the planner gets as many as Dynamo's own profiler measures"
+    )
+    config = "spec.profilingConfig.config"
     said = {name: remarks(parse_request(manifest)) for name, manifest in MANIFESTS.items()}
     assert {name: each for name, each in said.items() if each} == {
-        "quickstart-v0.6.1-deepseek-r1": ["spec.profilingConfig.config.aic.model_name has no effect"],
+        "planner-guide-sweep-offline": [f"{config}.sweep.aicBackendVersion {data}"],
+        "quickstart-v0.6.1-sweep-offline": [f"{config}.sweep.aic_backend_version {data}"],
+        "quickstart-v0.6.1-inline-config": [
+            f"{config}.sweep.decode_interpolation_granularity {granularity}",
+            f"{config}.sweep.prefill_interpolation_granularity {granularity}",
+        ],
+        "quickstart-v0.6.1-deepseek-r1": [
+            f"{config}.aic.backend_version {data}",
+            f"{config}.aic.model_name has no effect",
+        ],
         "quickstart-v0.6.1-output-pvc": [
             "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
         ],
