@@ -39,6 +39,42 @@ class ProfilingSettings(BaseModel):
     """How long a pod that cannot start is waited for, in seconds."""
 
 
+class WebhookSettings(BaseModel):
+    """Where and with which certificate the API server's calls are answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(default="", pattern=r"^(|[^\s]*:\d{1,5})$")
+    """Where to listen, ``host:port`` or ``:port``; empty: nowhere (a controller outside of its cluster)."""
+    certificates: str = "self-managed"
+    """self-managed, or a folder with tls.crt and tls.key that somebody else renews."""
+    service: str = "dgdr-webhook-service"
+    """Name of the Service in front of it, in the controller's namespace."""
+    secret: str = "dgdr-webhook-server-cert"  # noqa: S105 - the name of a Secret, not its content
+    """Secret in the controller's namespace that self-managed certificates are kept in."""
+    mutating: str = "dgdr-mutating-webhook-configuration"
+    """MutatingWebhookConfiguration that the CA is written into."""
+    validating: str = "dgdr-validating-webhook-configuration"
+    """ValidatingWebhookConfiguration that the CA is written into."""
+
+
+class RightsSettings(BaseModel):
+    """What config/policy asks of those who write requests; by default it is not there, and nobody has been asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: str = "forbid"
+    """open, enforce or forbid. With forbid, requests that take more than the right to write them are refused by the
+    controller too."""
+    images: str = "nvcr.io/nvidia"
+    """Registries and paths that spec.image may be from all the same, separated by commas."""
+
+    @property
+    def registries(self) -> tuple[str, ...]:
+        """The same, each with the slash that ends it."""
+        return tuple(f"{each.strip().rstrip('/')}/" for each in self.images.split(",") if each.strip())
+
+
 class Settings(BaseSettings):
     """All settings; nested names are joined by two underscores."""
 
@@ -48,6 +84,10 @@ class Settings(BaseSettings):
     """Dynamo's images."""
     profiling: ProfilingSettings = ProfilingSettings()
     """Profiling Jobs."""
+    webhook: WebhookSettings = WebhookSettings()
+    """Conversion and admission."""
+    rights: RightsSettings = RightsSettings()
+    """What takes more than the right to write requests."""
     hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content
     """Secret with the key HF_TOKEN for gated models; deployments work without it."""
     prometheus_endpoint: str = (

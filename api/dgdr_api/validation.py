@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import JsonValue
 
+from dgdr_api import job_spec
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.faults import faults, without_effect
 from dgdr_api.errors import FieldError
@@ -151,15 +152,8 @@ def _targets(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
 
 
 def _profiling_job(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
-    job = (request.spec.overrides.profiling_job or {}) if request.spec.overrides else {}
-    for field in ("parallelism", "completions"):
-        value = job.get(field)
-        if isinstance(value, int) and value > 1:
-            yield FieldError(
-                f"spec.overrides.profilingJob.{field}",
-                f"Invalid value: {value}",
-                "must be 1: one pod writes the result",
-            )
+    if request.spec.overrides:
+        yield from job_spec.faults(request.spec.overrides.profiling_job)
 
 
 def _v1alpha1(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:

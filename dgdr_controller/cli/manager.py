@@ -3,20 +3,34 @@
 import asyncio
 import logging
 import os
+from pathlib import Path
 
 import click
 
+from dgdr_controller.admission import WebhookServer
+from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
 from dgdr_controller.hardware.nodes import without_the_rest
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.reconciler.request import BY_JOB, RequestReconciler, by_labels
-from dgdr_controller.runtime import Client, Config, Controller, LeaderElection, Manager, RequestError, Resource, Stored
+from dgdr_controller.runtime import (
+    Client,
+    Config,
+    Controller,
+    Key,
+    LeaderElection,
+    Manager,
+    RequestError,
+    Resource,
+    Stored,
+)
 from dgdr_controller.runtime.log import configure
-from dgdr_controller.settings import Settings
+from dgdr_controller.settings import Settings, WebhookSettings
 
 _OURS = "nvidia.com/managed-by=dynamo-operator"
 _JOB_LABEL = "batch.kubernetes.io/controller-uid"
 
 _LOOK_AGAIN_S = 30.0
+_SELF_MANAGED = "self-managed"
 
 _log = logging.getLogger(__name__)
 
@@ -55,14 +69,33 @@ def manager(  # noqa: PLR0913 - one for each option
         metrics_address=metrics_address,
         health_address=health_address,
     )
-    asyncio.run(_run(it, workers))
+    asyncio.run(_run(it, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
 
 
-async def _run(it: Manager, workers: int) -> None:
+async def _run(it: Manager, workers: int, namespace: str) -> None:
+    settings = Settings()
+    if settings.webhook.address:
+        serve_webhooks(it, settings.webhook, namespace)
     graphs = await served_graphs(it.client)
-    controller(it, Settings(), workers, graphs)
+    controller(it, settings, workers, graphs)
     it.add(lambda: _follow(it, graphs))
     await it.run()
+
+
+def serve_webhooks(it: Manager, settings: WebhookSettings, namespace: str) -> WebhookServer:
+    """Add the server that the API server asks to a manager."""
+    if settings.certificates == _SELF_MANAGED:
+        targets = Targets(Key(namespace, settings.service), settings.mutating, settings.validating)
+        certificates = ServingCertificates(
+            SelfManaged(it.config, secret=Key(namespace, settings.secret), targets=targets)
+        )
+    else:
+        certificates = ServingCertificates(Files(Path(settings.certificates)))
+    server = WebhookServer(settings.address, certificates.context)
+    it.add_server(certificates)
+    it.add_server(server)
+    it.add_check("webhooks", server.check)
+    return server
 
 
 class VersionChangedError(Exception):

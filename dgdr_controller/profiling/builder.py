@@ -10,6 +10,7 @@ from typing import Any
 
 from dgdr_api.defaults import Cache, effective
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.names import (
     ANNOTATION_INPUTS,
     ANNOTATION_UID,
@@ -26,13 +27,12 @@ from dgdr_api.names import (
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
 from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling.overrides import merged
 from dgdr_controller.profiling.protocol import JobInput
 from dgdr_controller.settings import Settings
 
 Manifest = dict[str, Any]
 
-PROFILER = "profiler"
-PUBLISHER = "output-copier"
 INPUT_FILE = "input.json"
 _CONFIG_DIR = "/config"
 _DATA_DIR = "/data"
@@ -81,6 +81,16 @@ class Run:
         """Name of the ConfigMap with the input."""
         digest = hashlib.sha256(f"{self.request.metadata.uid} {self.inputs}".encode()).hexdigest()[:8]
         return f"dgdr-input-{self.name}-{digest}"
+
+
+def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
+    """Return the seconds after which Kubernetes ends the Job."""
+    return int(_override(request).get("activeDeadlineSeconds") or settings.profiling.rapid_deadline_s)
+
+
+def _override(request: DynamoGraphDeploymentRequest) -> Manifest:
+    overrides = request.spec.overrides
+    return dict((overrides and overrides.profiling_job) or {})
 
 
 def owner_reference(request: DynamoGraphDeploymentRequest) -> Manifest:
@@ -157,6 +167,7 @@ def role(run: Run) -> Manifest:
 
 def role_binding(run: Run) -> Manifest:
     """Return the binding of that right to the Jobs' account."""
+    pod = (_override(run.request).get("template") or {}).get("spec") or {}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -165,7 +176,7 @@ def role_binding(run: Run) -> Manifest:
         "subjects": [
             {
                 "kind": "ServiceAccount",
-                "name": PROFILING_SERVICE_ACCOUNT,
+                "name": pod.get("serviceAccountName") or PROFILING_SERVICE_ACCOUNT,
                 "namespace": run.request.metadata.namespace,
             }
         ],
@@ -176,20 +187,16 @@ def job(run: Run) -> Manifest:
     """Return the profiling Job."""
     metadata = _metadata(run, job_name(run.name))
     metadata["labels"] |= {"app": "dynamo-profiler", "dgdr": run.name}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata,
-        "spec": {
-            "backoffLimit": _RETRIES,
-            "activeDeadlineSeconds": run.settings.profiling.rapid_deadline_s,
-            "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {
-                "metadata": {"labels": labels(run.request) | {LABEL_POD: run.name, "app": "dynamo-profiler"}},
-                "spec": _pod(run),
-            },
+    spec = {
+        "backoffLimit": _RETRIES,
+        "activeDeadlineSeconds": deadline_s(run.request, run.settings),
+        "podFailurePolicy": {"rules": _failure_rules()},
+        "template": {
+            "metadata": {"labels": labels(run.request) | {LABEL_POD: run.name, "app": "dynamo-profiler"}},
+            "spec": _pod(run),
         },
     }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": merged(spec, _override(run.request))}
 
 
 def _failure_rules() -> list[Manifest]:
@@ -206,7 +213,7 @@ def _failure_rules() -> list[Manifest]:
 
 
 def _pod(run: Run) -> Manifest:
-    profiling = run.settings.profiling
+    profiling, deadline = run.settings.profiling, deadline_s(run.request, run.settings)
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
     data = {"name": "profiling-output", "mountPath": _DATA_DIR}
     cache = effective(run.request).model_cache
@@ -220,7 +227,7 @@ def _pod(run: Run) -> Manifest:
             "profile",
             f"--config={_CONFIG_DIR}/{INPUT_FILE}",
             f"--output-dir={_DATA_DIR}",
-            f"--deadline={profiling.rapid_deadline_s - _REPORT_S}",
+            f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
         ],
         "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
         "volumeMounts": [config, data, temporary, *weights],

@@ -19,7 +19,7 @@ from dgdr_api.conditions import (
 from dgdr_api.defaults import effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
-from dgdr_api.preserved import preserved
+from dgdr_api.preserved import as_far_as_known, preserved
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.base import read_base
@@ -77,6 +77,7 @@ def generate(world: World, output: Output) -> Decision:
         dgd_name=made.graph["metadata"]["name"],
         deployment_info=None,  # of one that was made by hand before; what is asked for now is made
         profiling_results=_results(world, choice, results, made),
+        generated_deployment=made.graph if _is_of_v1alpha1(world) else None,
     )
     return Decision(
         shortened(status),
@@ -88,6 +89,11 @@ def generate(world: World, output: Output) -> Decision:
         ],
         after_s=0.0,
     )
+
+
+def _is_of_v1alpha1(world: World) -> bool:
+    """Say whether scripts of that version may look for the deployment: kubectl shows them v1beta1's status."""
+    return as_far_as_known(world.request.metadata.annotations).from_v1alpha1
 
 
 def wanted(world: World, results: Results) -> Candidate | None:

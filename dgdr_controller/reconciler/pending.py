@@ -16,6 +16,7 @@ from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.builder import Run
 from dgdr_controller.profiling.protocol import ProfilingPhase
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Remove, enter
+from dgdr_controller.reconciler.rights import forbidden
 from dgdr_controller.reconciler.world import World
 
 _LOOK_AGAIN_S = 30.0
@@ -66,7 +67,7 @@ def _checked(world: World) -> Decision | None:
         InvalidRequestError: It breaks a rule, or that deployment is none.
     """
     request = world.request
-    if errors := [*validate(request), *wishes_refused(request)]:
+    if errors := [*validate(request), *wishes_refused(request), *forbidden(request, world.settings.rights)]:
         raise InvalidRequestError(errors)
     wanted = preserved(request.metadata.annotations).base
     if wanted is None:

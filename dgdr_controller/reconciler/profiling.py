@@ -4,11 +4,12 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from dgdr_api.conditions import Profiling
+from dgdr_api.job_spec import PROFILER
 from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import ContainerStatus, Job, Pod
-from dgdr_controller.profiling.builder import PROFILER, Run
+from dgdr_controller.profiling.builder import Run, deadline_s
 from dgdr_controller.profiling.exit_code import ExitCode
 from dgdr_controller.profiling.output import Output
 from dgdr_controller.profiling.protocol import RunState, RunStatus
@@ -251,7 +252,7 @@ def _condition(job: Job, kind: str) -> tuple[str, str, dt.datetime | None] | Non
 def _why(failed: tuple[str, str, dt.datetime | None], world: World, said: RunStatus | None) -> str:
     """Say why a Job failed: its deadline, else the profiler's own words, its container's, or those of the Job."""
     if failed[0] == "DeadlineExceeded":
-        minutes = world.settings.profiling.rapid_deadline_s / 60
+        minutes = deadline_s(world.request, world.settings) / 60
         last = f"; the last of it was: {said.message}" if said else ""
         return f"it was not done after {minutes:g} min (DeadlineExceeded){last}"
     if said and said.error:

@@ -1,4 +1,4 @@
-"""HTTP for probes and Prometheus: ``/healthz``, ``/readyz``, ``/metrics``."""
+"""HTTP for probes and Prometheus: ``/healthz``, ``/readyz``, ``/syncz``, ``/metrics``."""
 
 from collections.abc import Callable, Mapping
 

@@ -55,7 +55,7 @@ class Manager:
         config: Where the API server is.
         leader_election: How one of several processes is chosen to write; None: this one writes.
         metrics_address: Where ``/metrics`` is served, ``host:port`` or ``:port``; empty: nowhere.
-        health_address: Where ``/healthz`` and ``/readyz`` are served; may be the same.
+        health_address: Where ``/healthz``, ``/readyz`` and ``/syncz`` are served; may be the same.
         graceful_timeout: Seconds that reconciles have to end when the manager stops; less than the pod has.
         sync_timeout: Seconds until everything that is watched must be listed.
         registry: Metrics to serve.
@@ -96,7 +96,9 @@ class Manager:
         self._beat = time.monotonic()
         self._checks: dict[str, dict[str, Check]] = {
             "/healthz": {"loop": lambda: self._lag(_HEALTHY_LAG_S)},
-            "/readyz": {"loop": lambda: self._lag(_READY_LAG_S), "caches": self._unsynced},
+            "/readyz": {"loop": lambda: self._lag(_READY_LAG_S)},
+            # Apart: what does not list would otherwise take away the webhooks that the API server needs for listing.
+            "/syncz": {"caches": self._unsynced},
         }
         self._server = HealthServer(health_address, metrics_address, self._checks, registry)
         self._stopping = asyncio.Event()
@@ -142,7 +144,7 @@ class Manager:
         self._servers.append(server)
 
     def add_check(self, name: str, check: Check, *, path: str = "/readyz") -> None:
-        """Add a check to ``/readyz`` or ``/healthz``; it is called in another thread and must not wait."""
+        """Add a check to ``/readyz``, ``/healthz`` or ``/syncz``; it is called in another thread and must not wait."""
         self._checks[path][name] = check
 
     def stop(self) -> None:

@@ -207,9 +207,10 @@ def test_one_kind_of_load_and_one_kind_of_target(
 
 @pytest.mark.parametrize("field", ["parallelism", "completions"])
 def test_the_profiling_job_has_one_pod(manifest: Build, field: str) -> None:
+    most = "must be less than or equal to 1 (the profiling Job is one pod that writes one result)"
     assert problems(manifest({"overrides": {"profilingJob": {field: 1, "backoffLimit": 7}}})) == []
     assert problems(manifest({"overrides": {"profilingJob": {field: 2}}})) == [
-        f"spec.overrides.profilingJob.{field}: Invalid value: 2: must be 1: one pod writes the result"
+        f"spec.overrides.profilingJob.{field}: Invalid value: 2: {most}"
     ]
 
 

@@ -38,14 +38,14 @@ def test_everything_is_taken_with_strict_validation(deployed: Installer) -> None
 
 def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer) -> None:
     limit = time.monotonic() + 20
-    while not (pods := json.loads(deployed.kubectl("get", "pods", "-n", SYSTEM, "-o", "json"))["items"]):
+    while len(pods := json.loads(deployed.kubectl("get", "pods", "-n", SYSTEM, "-o", "json"))["items"]) < 2:
         events = deployed.kubectl("get", "events", "-n", SYSTEM)
         assert time.monotonic() < limit, events
         time.sleep(0.2)
-    (pod,) = pods
-    assert pod["metadata"]["name"].startswith("dgdr-controller-")
-    assert pod["spec"]["containers"][0]["image"] == deployed.images["IMG"]
-    assert pod["spec"]["serviceAccountName"] == "dgdr-controller"
+    for pod in pods:
+        assert pod["metadata"]["name"].startswith("dgdr-controller-")
+        assert pod["spec"]["containers"][0]["image"] == deployed.images["IMG"]
+        assert pod["spec"]["serviceAccountName"] == "dgdr-controller"
 
 
 def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
@@ -57,6 +57,8 @@ def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> N
     assert settings == {
         "DGDR_PROFILING__IMAGE": deployed.images["PROFILER_IMG"],
         "DGDR_PROFILING__PUBLISHER_IMAGE": deployed.images["IMG"],
+        "DGDR_WEBHOOK__ADDRESS": ":9443",
+        "DGDR_WEBHOOK__CERTIFICATES": "self-managed",
     }
 
 

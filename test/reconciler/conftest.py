@@ -25,7 +25,7 @@ from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.pending import pending
 from dgdr_controller.reconciler.profiling import profiling
 from dgdr_controller.reconciler.world import World
-from dgdr_controller.settings import Settings
+from dgdr_controller.settings import RightsSettings, Settings
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 UID = "11111111-0000-4000-8000-000000000000"
@@ -53,7 +53,12 @@ def request_of(
 
 def world_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -> World:
     """Make a world with one node of GPUs; what is not named is not there."""
-    fields: dict[str, Any] = {"generation": 1, "settings": Settings(), "now": NOW, "nodes": (NODE,)} | seen
+    fields: dict[str, Any] = {
+        "generation": 1,
+        "settings": Settings(rights=RightsSettings(mode="enforce")),
+        "now": NOW,
+        "nodes": (NODE,),
+    } | seen
     return World(request=request or request_of(), **fields)
 
 

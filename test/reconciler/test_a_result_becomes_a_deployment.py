@@ -74,6 +74,17 @@ def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: Wo
     assert results.completion_time == world.now
 
 
+@pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])
+def test_who_wrote_v1alpha1_finds_the_deployment_where_that_version_has_it(
+    profiling_world: World, version: str
+) -> None:
+    world = annotated(profiling_world, **{"dgdr.nvidia.com/defaults": version})
+    status = generated(world, results_of()).status
+    assert status.profiling_results is not None
+    expected = None if version == "v1beta1" else status.profiling_results.selected_config
+    assert status.generated_deployment == expected
+
+
 def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_world: World) -> None:
     found = [candidate_of(1, context_length=10_000 + n) for n in range(20)]
     results = results_of(found, selected=15)

@@ -1,0 +1,516 @@
+"""``spec.overrides.profilingJob``: what is wrong with a part of a batch/v1 JobSpec, before anything is made of it.
+
+`job_spec.json` says which fields there are; `_RULES` below adds what Kubernetes checks in code (``ValidateJobSpec`` and
+``ValidatePodSpec``) and what a profiling Job cannot be. A part is judged by itself: what only the whole Job can break,
+such as a mount without its volume, the API server finds when the Job is tried there.
+"""
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from pydantic import JsonValue
+
+from dgdr_api import schema
+from dgdr_api.errors import FieldError
+from dgdr_api.schema import Schema
+
+PROFILER = "profiler"
+PUBLISHER = "output-copier"
+"""The containers of a profiling pod; the publisher is an init container that runs beside the other one."""
+PROFILER_FIXED = frozenset({"command", "args"})
+"""Fields of the profiler that stay ours."""
+PUBLISHER_FREE = frozenset({"name", "image", "resources"})
+"""Fields of the publisher that do not."""
+VOLUMES_FIXED = frozenset({"input", "output-copier-kube-api-access"})
+"""Volumes that stay as they are; that of the results may come from elsewhere."""
+VOLUMES_MOUNTED = frozenset({"input", "profiling-output"})
+"""Volumes that are mounted into the profiler where it looks for them."""
+
+PATH = "spec.overrides.profilingJob"
+"""Where the part of a JobSpec stands in a request."""
+MAX_FAULTS = 20
+"""Errors after which nobody reads on."""
+
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
+_MAX_PATH = 400
+_LONGEST_GUESSED = 60
+"""Characters of an unknown field for which a known one is looked for: longer ones are no misspelling, and costly."""
+
+
+def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
+    """Return everything by which a value is no part of a profiling Job's JobSpec; empty when nothing is wrong.
+
+    What the whole Job must have may be absent; null is absent, as the API server reads it. Fields that are wrong
+    together (a toleration's value beside ``Exists``) are named once each of them is right by itself.
+
+    Args:
+        job: Any value.
+        path: Where it stands; the paths of the errors begin with it.
+
+    Returns:
+        At most `MAX_FAULTS` errors, in the order of the document.
+    """
+    found = _Found()
+    try:
+        if job is not None:
+            _read(job, _prepared(), path, found)
+    except _EnoughError:
+        pass
+    return found.errors
+
+
+class _EnoughError(Exception):
+    """As many errors were found as are told."""
+
+
+class _Found:
+    """Collects errors; raises `_EnoughError` with the last one that is told."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+
+    def add(self, path: str, kind: str, detail: str = "") -> None:
+        self.errors.append(FieldError(_printable(path), _printable(kind), _printable(detail)))
+        if len(self.errors) >= MAX_FAULTS:
+            raise _EnoughError
+
+    def invalid(self, path: str, value: JsonValue, detail: str) -> None:
+        self.add(path, f"Invalid value: {_shown(value)}", detail)
+
+
+def _printable(text: str) -> str:
+    """Return a text without what cannot be sent: halves of surrogate pairs, megabytes of a field's name."""
+    text = text if len(text) <= _MAX_PATH else f"{text[:_MAX_PATH]}…"
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _shown(value: JsonValue) -> str:
+    shown = ""
+    try:
+        for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):  # in parts: it may be of any size and depth
+            shown += part
+            if len(shown) > _SHOWN:
+                return f"{shown[:_SHOWN]}…"
+    except ValueError:  # an integer of more digits than Python writes
+        return f"{shown}…"
+    return shown
+
+
+# Syntax.
+
+_Syntax = Callable[[str], str]
+"""Says what is wrong with a text, in Kubernetes' words; nothing when nothing is."""
+
+
+def _syntax(pattern: str, words: str, longest: int | None = None) -> _Syntax:
+    whole = re.compile(pattern)
+
+    def fault(text: str) -> str:
+        if longest is not None and len(text) > longest:
+            return f"must be no more than {longest} characters"
+        return "" if whole.fullmatch(text) else words
+
+    return fault
+
+
+_ENDS = "must start and end with an alphanumeric character"
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_dns_label = _syntax(
+    _LABEL,
+    f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and {_ENDS}",
+    63,
+)
+_dns_subdomain = _syntax(
+    rf"{_LABEL}(\.{_LABEL})*",
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and {_ENDS}",
+    253,
+)
+_label_value = _syntax(
+    "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?",
+    f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and {_ENDS}",
+    63,
+)
+_name_part = _syntax(
+    "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]",
+    f"must consist of alphanumeric characters, '-', '_' or '.', and {_ENDS}",
+    63,
+)
+_variable_name = _syntax(  # what Kubernetes takes since 1.34; older versions take less
+    "[ -<>-~]+",
+    "a valid environment variable name must consist only of printable ASCII characters other than '='",
+)
+
+
+def _label_name(name: str) -> str:
+    prefix, slash, rest = name.rpartition("/")
+    if slash and (fault := _dns_subdomain(prefix)):
+        return f"prefix part {fault}"
+    fault = _name_part(rest)
+    return f"name part {fault}" if fault else ""
+
+
+def _annotation_name(name: str) -> str:
+    return _label_name(name.lower())
+
+
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:(?P<unit>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,4}))?"
+)
+"""Kubernetes' grammar; the schema's pattern also takes ``1e1.5``, which no API server does."""
+_UNITS = {unit: Decimal(1000) ** power for power, unit in enumerate("num kMGTPE", -3)} | {
+    f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)
+}
+_LONGEST_QUANTITY = 100
+"""Nothing has more digits; Kubernetes rounds them away."""
+_BITS = 63
+"""An integer of more is a float to the API server."""
+_NO_QUANTITY = 'must be a quantity such as "500m", "1" or "8Gi"'
+
+
+def _amount(quantity: int | str) -> Decimal:
+    """Return how much a quantity is.
+
+    Raises:
+        ValueError: It is no quantity.
+    """
+    if isinstance(quantity, int) and quantity.bit_length() <= _BITS:
+        return Decimal(quantity)
+    text = quantity if isinstance(quantity, str) and len(quantity) <= _LONGEST_QUANTITY else ""
+    matched = _QUANTITY.fullmatch(text)
+    if matched is None:
+        raise ValueError(_NO_QUANTITY)
+    number, unit, exponent = matched.group("number", "unit", "exponent")
+    return Decimal(f"{number}e{exponent}") if exponent else Decimal(number) * _UNITS[unit or " "]
+
+
+# Rules about several fields. They see what is right field by field, hence `Any`; null is absent.
+
+
+def _written(value: Any) -> dict[str, Any]:
+    """Return the fields of an object that are not null; none of an object that is absent."""
+    return {name: each for name, each in (value or {}).items() if each is not None}
+
+
+def _toleration(toleration: Any, path: str, found: _Found) -> None:
+    exists = toleration.get("operator") == "Exists"
+    key, value = toleration.get("key"), toleration.get("value")
+    if not key and not exists:
+        detail = 'must be Exists when `key` is empty, which means "match all values and all keys"'
+        found.invalid(f"{path}.operator", toleration.get("operator") or "", detail)
+    if value and exists:
+        found.invalid(f"{path}.value", value, "must be empty when `operator` is 'Exists'")
+    if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
+        detail = "must be 'NoExecute' when `tolerationSeconds` is set"
+        found.invalid(f"{path}.effect", toleration.get("effect") or "", detail)
+
+
+def _variable(variable: Any, path: str, found: _Found) -> None:
+    source = variable.get("valueFrom")
+    if source is None:
+        return
+    if variable.get("value"):
+        found.invalid(f"{path}.valueFrom", source, "may not be specified when `value` is not empty")
+    if len(_written(source)) != 1:
+        found.invalid(f"{path}.valueFrom", source, "must have exactly one field: where the value is from")
+
+
+def _volume(volume: Any, path: str, found: _Found) -> None:
+    sources = [name for name in _written(volume) if name != "name"]
+    for name in sources[1:]:
+        found.add(f"{path}.{name}", "Forbidden", "may not specify more than 1 volume type")
+
+
+def is_ours(label: str) -> bool:
+    """Say whether a label of a profiling pod is what the controller, or NVIDIA's operator, finds it by."""
+    return bool(_OUR_LABELS.fullmatch(label))
+
+
+_OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by|dgdr-name)")
+_STARTED = "the controller says how it is started"
+
+
+def _pod_labels(labels: Any, path: str, found: _Found) -> None:
+    for name in filter(is_ours, labels):
+        found.add(f"{path}[{name}]", "Forbidden", "the controller finds its pods by it")
+
+
+def _pod(pod: Any, path: str, found: _Found) -> None:
+    containers, others = pod.get("containers") or (), pod.get("initContainers") or ()
+    for index, each in enumerate(containers):
+        _container(each, f"{path}.containers[{index}]", found)
+    names = {each["name"] for each in containers}
+    for index, each in enumerate(others):
+        at = f"{path}.initContainers[{index}]"
+        if each["name"] in names:
+            found.add(f"{at}.name", f"Duplicate value: {_shown(each['name'])}")
+        elif each["name"] == PROFILER:
+            found.add(f"{at}.name", "Forbidden", "the profiler is no init container: it stands in containers")
+        elif each["name"] == PUBLISHER:
+            _publisher(each, at, found)
+    for index, each in enumerate(pod.get("volumes") or ()):
+        if each["name"] in VOLUMES_FIXED:
+            found.add(f"{path}.volumes[{index}].name", "Forbidden", "this volume is the controller's")
+
+
+def _container(container: Any, path: str, found: _Found) -> None:
+    if container["name"] == PUBLISHER:
+        _publisher(container, path, found)
+    elif container["name"] == PROFILER:
+        for field in sorted(_written(container).keys() & PROFILER_FIXED):
+            found.add(f"{path}.{field}", "Forbidden", _STARTED)
+        for index, each in enumerate(container.get("volumeMounts") or ()):
+            if each["name"] in VOLUMES_MOUNTED:
+                found.add(f"{path}.volumeMounts[{index}].name", "Forbidden", "it is mounted where the profiler looks")
+    else:
+        detail = "a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always"
+        found.add(f"{path}.name", "Forbidden", detail)
+
+
+def _publisher(container: Any, path: str, found: _Found) -> None:
+    for field in sorted(_written(container).keys() - PUBLISHER_FREE):
+        found.add(f"{path}.{field}", "Forbidden", f"of {PUBLISHER}, image and resources can be set; {_STARTED}")
+
+
+def _resources(resources: Any, path: str, found: _Found) -> None:
+    limits = _written(resources.get("limits"))
+    for name, request in _written(resources.get("requests")).items():
+        if name not in limits:  # it may stand in the Job that this becomes a part of
+            continue
+        over = _amount(request) - _amount(limits[name])
+        shared = not _is_device(name) and not name.startswith(_PAGES)
+        if over > 0 or (over and not shared):
+            order = "less than or equal" if shared else "equal"
+            found.invalid(f"{path}.requests[{name}]", request, f"must be {order} to {name} limit of {limits[name]}")
+
+
+def _container_resources(resources: Any, path: str, found: _Found) -> None:
+    for group in ("limits", "requests"):
+        for name, quantity in _written(resources.get(group)).items():
+            at, amount = f"{path}.{group}[{name}]", _amount(quantity)
+            if "/" not in name and name not in _SHARED and not name.startswith(_PAGES):
+                found.invalid(at, name, "must be a standard resource for containers, or a device: vendor.com/device")
+            elif _is_device(name) and amount != amount.to_integral_value():
+                found.invalid(at, quantity, "must be an integer")
+    _resources(resources, path, found)
+
+
+_SHARED = ("cpu", "memory", "ephemeral-storage")
+_PAGES = "hugepages-"
+
+
+def _is_device(name: str) -> bool:
+    """Say whether a resource is an extended one: it is given whole, and no more of it than asked for."""
+    return "/" in name and "kubernetes.io/" not in name
+
+
+# The schema.
+
+_ONE_POD = "the profiling Job is one pod that writes one result"
+_ONE: Schema = {"minimum": 1, "maximum": 1, "why": _ONE_POD}
+_INDEXED: Schema = {"forbidden": f"only Indexed Jobs have it; {_ONE_POD}"}
+_GENERATED: Schema = {"forbidden": "Kubernetes generates it, so that no Job counts the pods of another"}
+_LABELS: Schema = {"keys": _label_name}
+_LABELLED: Schema = {"syntax": _label_value}
+_SPEC = "template.spec"
+_CONTAINER = f"{_SPEC}.containers[]"
+_RULES: Mapping[str, Schema] = {
+    "activeDeadlineSeconds": {"minimum": 1},
+    "backoffLimit": {"minimum": 0},
+    "backoffLimitPerIndex": _INDEXED,
+    "completionMode": {"enum": ["NonIndexed"], "why": _ONE_POD},
+    "completions": _ONE,
+    "managedBy": {"enum": ["kubernetes.io/job-controller"], "why": "Kubernetes runs no Job that another manages"},
+    "manualSelector": _GENERATED,
+    "maxFailedIndexes": _INDEXED,
+    "parallelism": _ONE,
+    "podReplacementPolicy": {"enum": ["Failed"], "why": "two pods must not write one result"},
+    "selector": _GENERATED,
+    "successPolicy": _INDEXED,
+    "ttlSecondsAfterFinished": {"minimum": 0},
+    "template.metadata.labels": _LABELS | {"rule": _pod_labels},
+    _SPEC: {"rule": _pod},
+    f"{_SPEC}.activeDeadlineSeconds": {"minimum": 1},
+    f"{_SPEC}.priorityClassName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.resources": {"rule": _resources},
+    f"{_SPEC}.restartPolicy": {"enum": ["Never"], "why": "the Job makes a new pod for each try"},
+    f"{_SPEC}.runtimeClassName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.serviceAccountName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.tolerations[]": {"rule": _toleration},
+    f"{_SPEC}.tolerations[].key": {"syntax": _label_name},
+    f"{_SPEC}.tolerations[].operator": {"enum": ["Equal", "Exists"]},  # the others need a feature gate
+    f"{_SPEC}.tolerations[].value": _LABELLED,
+    f"{_SPEC}.volumes[]": {"rule": _volume},
+    f"{_SPEC}.volumes[].name": {"syntax": _dns_label},
+    f"{_CONTAINER}.env[]": {"rule": _variable},
+    f"{_CONTAINER}.env[].name": {"syntax": _variable_name},
+    f"{_CONTAINER}.name": {"syntax": _dns_label},
+    f"{_CONTAINER}.resources": {"rule": _container_resources},
+    # wherever they stand
+    "*.annotations": {"keys": _annotation_name},
+    "*.labels": _LABELS,
+    "*.labels{}": _LABELLED,
+    "*.matchLabels": _LABELS,
+    "*.matchLabels{}": _LABELLED,
+    "*.nodeSelector": _LABELS,
+    "*.nodeSelector{}": _LABELLED,
+}
+"""What is added to the schema, by path: bounds, the values that a profiling Job takes (of those that Kubernetes knows)
+and why, the syntax of texts and keys, and one rule for what several fields must be together. What holds for containers
+holds for init containers."""
+
+
+@functools.cache
+def _prepared() -> Schema:
+    return _prepare(schema.job_spec(), "")
+
+
+def _prepare(node: Schema, path: str) -> Schema:
+    """Return a schema with its own rules and those of everything below; each knows how it is read."""
+    node = node | _RULES.get(path, _RULES.get(f"*.{path.rpartition('.')[2]}", {}))
+    kind = "quantity" if "pattern" in node else node.get("type", "int-or-string")
+    node["read"] = _READERS[kind]
+    prefix = f"{path}." if path else ""
+    fields = node.get("properties", {})
+    node["properties"] = {name: _prepare(each, f"{prefix}{_SAME.get(name, name)}") for name, each in fields.items()}
+    for below, sign in (("items", "[]"), ("additionalProperties", "{}")):
+        if below in node:
+            node[below] = _prepare(node[below], f"{path}{sign}")
+    return node
+
+
+_SAME = {"initContainers": "containers"}
+
+
+def _read(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    if "forbidden" in node:
+        found.add(path, "Forbidden", node["forbidden"])
+        return
+    before = len(found.errors)
+    node["read"](value, node, path, found)
+    if "rule" in node and len(found.errors) == before:
+        node["rule"](value, path, found)
+
+
+def _object(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    if not isinstance(value, dict):
+        found.invalid(path, value, "must be an object")
+        return
+    if "additionalProperties" in node:
+        _map(value, node, path, found)
+        return
+    known = node["properties"]
+    for name, each in value.items():
+        if name not in known:
+            found.add(f"{path}.{name}", "Unknown field", _did_you_mean(name, known))
+        elif each is not None:
+            _read(each, known[name], f"{path}.{name}", found)
+    for name in node.get("required", ()):
+        given = value.get(name)
+        if given is None or (given == "" and name != "value"):  # of an HTTP header or a sysctl
+            found.add(f"{path}.{name}", "Required value")
+
+
+def _did_you_mean(name: str, known: Mapping[str, Schema]) -> str:
+    close = difflib.get_close_matches(name, known, n=1) if len(name) <= _LONGEST_GUESSED else []
+    return f'did you mean "{close[0]}"?' if close else ""
+
+
+def _map(value: dict[str, JsonValue], node: Schema, path: str, found: _Found) -> None:
+    for key, each in value.items():
+        at = f"{path}[{key}]"
+        if "keys" in node and (fault := node["keys"](key)):
+            found.invalid(at, key, fault)
+        if each is not None:
+            _read(each, node["additionalProperties"], at, found)
+
+
+def _list(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    if not isinstance(value, list):
+        found.invalid(path, value, "must be a list")
+        return
+    keys = node.get("x-kubernetes-list-map-keys", ())
+    distinct = bool(keys) or node["x-kubernetes-list-type"] == "set"
+    seen = set[tuple[JsonValue, ...]]()
+    for index, each in enumerate(value):
+        at, before = f"{path}[{index}]", len(found.errors)
+        _read(each, node["items"], at, found)
+        if not distinct or len(found.errors) > before:  # what is wrong in itself is the same as nothing
+            continue
+        key = _key(each, keys, node["items"]) if isinstance(each, dict) else (each,)
+        if key in seen:
+            shown = _shown(key[0] if len(key) == 1 else list(key))
+            found.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {shown}")
+        seen.add(key)
+
+
+def _key(item: dict[str, JsonValue], names: list[str], node: Schema) -> tuple[JsonValue, ...]:
+    """Return what an item is told apart by: the values of these fields, their defaults where they are not written."""
+    defaults = {name: node["properties"][name].get("default") for name in names}
+    return tuple((defaults | _written(item))[name] for name in names)
+
+
+def _text(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    if not isinstance(value, str):
+        found.invalid(path, value, "must be a string")
+    elif "enum" in node and value not in node["enum"]:
+        values = ", ".join(f'"{each}"' for each in node["enum"])
+        found.add(path, f"Unsupported value: {_shown(value)}", f"supported values: {values}{_why(node)}")
+    elif value and "syntax" in node and (fault := node["syntax"](value)):
+        found.invalid(path, value, fault)
+
+
+def _why(node: Schema) -> str:
+    return f" ({node['why']})" if "why" in node else ""
+
+
+def _integer(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    bits = 64 if node.get("format") == "int64" else 32
+    if isinstance(value, bool) or not isinstance(value, int):
+        found.invalid(path, value, "must be an integer")
+    elif not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+        found.invalid(path, value, f"must be an integer of {bits} bits")
+    elif value < node.get("minimum", value):
+        found.invalid(path, value, f"must be greater than or equal to {node['minimum']}{_why(node)}")
+    elif value > node.get("maximum", value):
+        found.invalid(path, value, f"must be less than or equal to {node['maximum']}{_why(node)}")
+
+
+def _flag(value: JsonValue, _: Schema, path: str, found: _Found) -> None:
+    if not isinstance(value, bool):
+        found.invalid(path, value, "must be true or false")
+
+
+def _integer_or_text(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        _integer(value, node, path, found)
+    elif not isinstance(value, str):
+        found.invalid(path, value, "must be an integer or a string")
+
+
+def _quantity(value: JsonValue, _: Schema, path: str, found: _Found) -> None:
+    try:
+        amount = _amount(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    except ValueError:
+        amount = None
+    if amount is None:
+        quoted = "; quote a number with a fraction" if isinstance(value, float) else ""
+        found.invalid(path, value, f"{_NO_QUANTITY}{quoted}")
+    elif amount < 0:
+        found.invalid(path, value, "must be greater than or equal to 0")
+
+
+_READERS: Mapping[str, Callable[[JsonValue, Schema, str, _Found], None]] = {
+    "object": _object,
+    "array": _list,
+    "string": _text,
+    "integer": _integer,
+    "boolean": _flag,
+    "int-or-string": _integer_or_text,
+    "quantity": _quantity,
+}

@@ -1,0 +1,162 @@
+"""The envelopes of ``admission.k8s.io/v1``: what the API server asks about an object, and what it is told.
+
+Refusals look like those of Kubernetes itself (``field.Error``, ``apierrors.NewInvalid``): kubectl shows them well, and
+so does whoever reads ``status.details.causes``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from dgdr_api.conversion.paths import JsonObject
+from dgdr_api.errors import FieldError
+from dgdr_api.names import GROUP, KIND
+from dgdr_api.v1beta1 import API_VERSION
+
+VERSION = "admission.k8s.io/v1"
+MAX_WARNINGS = 20
+MAX_WARNING = 256
+"""Characters; the API server cuts longer ones, and drops all when they are many."""
+_CAUSES = {
+    "Required value": "FieldValueRequired",
+    "Unsupported value": "FieldValueNotSupported",
+    "Forbidden": "FieldValueForbidden",
+    "Too long": "FieldValueTooLong",
+}
+
+
+class UnreadableReviewError(Exception):
+    """A body that is no review; the message says what it lacks."""
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    uid: str
+    kind: _Kind
+    operation: str
+    name: str = ""
+    object: dict[str, Any] | None = None
+    old: dict[str, Any] | None = msgspec.field(name="oldObject", default=None)
+
+
+class _Review(msgspec.Struct, frozen=True):
+    request: _Asked
+    version: str = msgspec.field(name="apiVersion", default="")
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be done with a request.
+
+    Attributes:
+        operation: Create, update (or delete and connect, which nobody asks us about).
+        new: The object as it is to be, v1beta1.
+        old: As it is stored, on an update.
+    """
+
+    operation: Literal["CREATE", "UPDATE"]
+    new: JsonObject
+    old: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is answered.
+
+    Attributes:
+        errors: Why it is refused; none: it is allowed.
+        warnings: Shown to the user either way.
+        patch: Operations of a JSON patch (RFC 6902).
+    """
+
+    errors: Sequence[FieldError] = ()
+    warnings: Sequence[str] = ()
+    patch: Sequence[JsonObject] = field(default=())
+
+
+Handler = Callable[[Question], Verdict]
+_reviews = msgspec.json.Decoder(_Review)
+
+
+def answer(body: bytes, handler: Handler) -> tuple[bytes, bool]:
+    """Answer an AdmissionReview.
+
+    Returns:
+        The body of the answer, and whether the request is allowed.
+
+    Raises:
+        UnreadableReviewError: The body is no AdmissionReview that can be answered.
+    """
+    asked = _read(body)
+    question = _question(asked)
+    try:
+        verdict = handler(question) if question else Verdict()
+    except RecursionError:
+        raise UnreadableReviewError("the object is nested too deeply") from None
+    response: dict[str, Any] = {"uid": asked.uid, "allowed": not verdict.errors}
+    if verdict.errors:
+        response["status"] = _refusal(asked, verdict.errors)
+    if verdict.warnings:
+        response["warnings"] = [_cut(each) for each in verdict.warnings[:MAX_WARNINGS]]
+    if verdict.patch and not verdict.errors:
+        response |= {"patchType": "JSONPatch", "patch": msgspec.json.encode(verdict.patch)}  # bytes: base64
+    return msgspec.json.encode(
+        {"apiVersion": VERSION, "kind": "AdmissionReview", "response": response}
+    ), not verdict.errors
+
+
+def _read(body: bytes) -> _Asked:
+    try:
+        review = _reviews.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise UnreadableReviewError(f"no AdmissionReview: {error}") from None
+    if (review.version, review.kind) != (VERSION, "AdmissionReview"):
+        raise UnreadableReviewError(f"expected {VERSION} AdmissionReview, got {review.version!r} {review.kind!r}")
+    kind = review.request.kind
+    if (f"{kind.group}/{kind.version}", kind.kind) != (API_VERSION, KIND):
+        raise UnreadableReviewError(f"expected {API_VERSION} {KIND}, got {kind.group}/{kind.version} {kind.kind}")
+    return review.request
+
+
+def _question(asked: _Asked) -> Question | None:
+    """Return what is asked; nothing where the answer is always yes."""
+    if asked.operation not in ("CREATE", "UPDATE"):
+        return None
+    if asked.object is None:
+        raise UnreadableReviewError(f"a review of {asked.operation} has no object")
+    if asked.operation == "CREATE":
+        return Question("CREATE", asked.object)
+    if asked.old is None:
+        raise UnreadableReviewError("a review of UPDATE has no oldObject")
+    return Question("UPDATE", asked.object, asked.old)
+
+
+def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:
+    metadata = (asked.object or {}).get("metadata")
+    generated = metadata.get("generateName") if isinstance(metadata, dict) else None
+    name = asked.name or str(generated or "")
+    told = ", ".join(map(str, errors))
+    return {
+        "status": "Failure",
+        "code": 422,
+        "reason": "Invalid",
+        "message": f'{KIND}.{GROUP} "{name}" is invalid: {told if len(errors) == 1 else f"[{told}]"}',
+        "details": {"name": name, "group": GROUP, "kind": KIND, "causes": [_cause(each) for each in errors]},
+    }
+
+
+def _cause(error: FieldError) -> JsonObject:
+    reason = _CAUSES.get(error.kind.partition(":")[0], "FieldValueInvalid")
+    return {"reason": reason, "field": error.path, "message": str(error).removeprefix(f"{error.path}: ")}
+
+
+def _cut(warning: str) -> str:
+    return warning if len(warning) <= MAX_WARNING else f"{warning[: MAX_WARNING - 1]}…"

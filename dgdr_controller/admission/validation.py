@@ -1,0 +1,60 @@
+"""Whether a request may be stored: the rules that hold everywhere, and on an update only what it makes worse."""
+
+from collections.abc import Sequence
+
+from dgdr_api.conversion.paths import JsonObject
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.parse import parse_request
+from dgdr_api.updates import update_faults
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_api.validation import remarks, validate
+from dgdr_controller.admission.review import Question, Verdict
+from dgdr_controller.deployment.overrides import deprecations
+from dgdr_controller.deployment.refusals import wishes_refused
+
+_VERSION_OF_IMAGE = "spec.runtimeVersionOverride"
+
+
+def admit(question: Question) -> Verdict:
+    """Return whether a request may be stored like this."""
+    errors, warnings = _judged(question.new)
+    if question.old is None:
+        return Verdict(errors, warnings)
+    if _is_being_deleted(question.new):
+        return Verdict(warnings=warnings)  # else a finalizer could not be removed from what was stored before a rule
+    return Verdict(
+        [*update_faults(question.old, question.new), *_made_worse(question.old, question.new, errors)], warnings
+    )
+
+
+def _judged(manifest: JsonObject) -> tuple[list[FieldError], list[str]]:
+    """Return what is wrong with a request, and what should be said about it."""
+    try:
+        request = parse_request(manifest)
+    except InvalidRequestError as malformed:
+        return malformed.errors, []
+    return [*validate(request), *wishes_refused(request)], [*remarks(request), *_about_overrides(request)]
+
+
+def _about_overrides(request: DynamoGraphDeploymentRequest) -> list[str]:
+    override = request.spec.overrides.dgd if request.spec.overrides else None
+    return deprecations(override) if override else []
+
+
+def _made_worse(old: JsonObject, new: JsonObject, errors: Sequence[FieldError]) -> list[FieldError]:
+    """Return the errors that the stored request did not have: what was stored before a rule can still be changed."""
+    if not errors:
+        return []
+    known = set(map(str, _judged(old)[0]))
+    deploys_now = _auto_apply(old) is False and _auto_apply(new) is not False
+    return [each for each in errors if str(each) not in known or (deploys_now and each.path == _VERSION_OF_IMAGE)]
+
+
+def _auto_apply(manifest: JsonObject) -> object:
+    spec = manifest.get("spec")
+    return spec.get("autoApply") if isinstance(spec, dict) else None
+
+
+def _is_being_deleted(manifest: JsonObject) -> bool:
+    metadata = manifest.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("deletionTimestamp") is not None
