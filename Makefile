@@ -159,6 +159,10 @@ test-engines: $(STAMP) ## What is rendered, through the engines' own argument pa
 bench-rapid: $(STAMP) ## `dgdr plan` against AIC's own command line, alternated: a quarter of an hour (RUNS=3).
 	@$(BIN)/python -m hack.bench.rapid --runs $(or $(RUNS),3)
 
+.PHONY: bench-admission
+bench-admission: $(STAMP) ## CPU and time of an admission review, beside a minimal webhook in Go: a minute.
+	@$(BIN)/python -m hack.bench.admission
+
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
 	@$(BIN)/python -m pytest -n auto -m cluster

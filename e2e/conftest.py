@@ -36,12 +36,14 @@ def installed(dynamo: Cluster) -> Iterator[Cluster]:
 
 
 def _log(cluster: Cluster) -> str:
-    """Return the controller's log, once the pod that took over from a killed one has one."""
+    """Return the logs of the controller's pods, once those that took over from killed ones have some."""
     limit = time.monotonic() + 60
     while True:
         try:
             kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=60s")
-            return kubectl(cluster, "-n", "dgdr-system", "logs", "deployment/dgdr-controller", "--tail=-1")
+            return kubectl(
+                cluster, "-n", "dgdr-system", "logs", "-l", "app.kubernetes.io/name=dgdr-controller", "--tail=-1"
+            )
         except ClusterError:
             if time.monotonic() > limit:
                 raise

@@ -22,11 +22,18 @@ GRAPH_CRD = CHECKOUT / "hack" / "dynamo" / "crd.yaml"
 def profiler_image(cluster: Local, image: str) -> Iterator[None]:
     """Run the controller with another profiler for a while."""
     images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
-    install(cluster, images[0], image)
+    _install_and_wait(cluster, images[0], image)
     try:
         yield
     finally:
-        install(cluster, *images)
+        _install_and_wait(cluster, *images)
+
+
+def _install_and_wait(cluster: Local, controller: str, profiler: str) -> None:
+    """Install, and wait until the pods before have gone: until then one of them leads, with its own settings."""
+    before = kubectl(cluster, "-n", "dgdr-system", "get", "pods", "-o", "name").split()
+    install(cluster, controller, profiler)
+    kubectl(cluster, "-n", "dgdr-system", "wait", "--for=delete", *before, "--timeout=60s")
 
 
 def test_a_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(

@@ -1,5 +1,6 @@
 """etcd, the API server, the controller manager and the scheduler: their certificates and command lines."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +135,26 @@ def _api_server(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
         f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",
         f"--kubelet-client-key={pki / 'apiserver-kubelet.key'}",
+        f"--audit-policy-file={_write_audit_policy(layout)}",
+        f"--audit-log-path={audit_log(layout)}",
     )
+
+
+def audit_log(layout: Layout) -> Path:
+    """Return the file with what service accounts outside of kube-system have asked the API server, a line each."""
+    return layout.root / "audit.log"
+
+
+def _write_audit_policy(layout: Layout) -> Path:
+    path = layout.root / "audit-policy.json"
+    rules = [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ]
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
+    path.write_text(json.dumps(policy), encoding="utf-8")
+    return path
 
 
 def _client(kubeconfig: str) -> tuple[str, ...]:

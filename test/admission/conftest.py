@@ -102,6 +102,7 @@ class Background:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(0.5)  # connections with TLS end a moment after they were closed
 
 
 @dataclass(frozen=True)

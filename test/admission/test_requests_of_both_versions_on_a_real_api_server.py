@@ -15,7 +15,9 @@ from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_GENERATED, ANNOTATION
 pytestmark = pytest.mark.cluster
 
 Json = Any
-MANIFESTS = sorted((Path(__file__).parent.parent / "documents" / "manifests").glob("*.yaml"))
+ROOT = Path(__file__).parent.parent.parent
+MANIFESTS = sorted((ROOT / "test" / "documents" / "manifests").glob("*.yaml"))
+SAMPLES = [path for path in sorted((ROOT / "config" / "samples").glob("*.yaml")) if path.stem != "kustomization"]
 FILLED = {"backend": "auto", "searchStrategy": "rapid", "autoApply": True}
 
 
@@ -27,8 +29,10 @@ def alpha(**spec: Json) -> Json:
     return {"apiVersion": "nvidia.com/v1alpha1", "spec": {"model": "m", **spec}}
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
-def test_every_request_of_the_documents_is_stored_and_read_in_both_versions(requests: Any, path: Path) -> None:
+@pytest.mark.parametrize("path", [*MANIFESTS, *SAMPLES], ids=lambda path: path.stem)
+def test_every_request_of_the_documents_and_of_ours_is_stored_and_read_in_both_versions(
+    requests: Any, path: Path
+) -> None:
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     name = requests.create(written)["metadata"]["name"]
     stored, read = requests.get(name, "v1beta1"), requests.get(name, "v1alpha1")

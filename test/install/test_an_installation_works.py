@@ -4,6 +4,7 @@ There is no node: pods are made and wait. That is enough to see that the API ser
 """
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,24 @@ def test_everything_is_taken_with_strict_validation(deployed: Installer) -> None
     assert "unchanged" in deployed.make("deploy")
 
 
+@pytest.mark.parametrize("what", ["dgdr.spec --recursive", "dgdr.spec.sla", "dgdr.spec.overrides", "dgdr.status"])
+def test_kubectl_explains_it(deployed: Installer, what: str) -> None:
+    """Read the file and see whether a user would understand; ``GOLDEN=write`` writes what kubectl says now."""
+    golden = Path(__file__).parent / "golden" / f"explain-{what.replace(' ', '')}.txt"
+    limit = time.monotonic() + 20
+    while True:
+        try:
+            said = deployed.kubectl("explain", *what.split())
+            break
+        except AssertionError:  # the API server publishes what it knows of a new CRD a little later
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.5)
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_text(said, encoding="utf-8")
+    assert said == golden.read_text(encoding="utf-8")
+
+
 def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer) -> None:
     limit = time.monotonic() + 20
     while len(pods := json.loads(deployed.kubectl("get", "pods", "-n", SYSTEM, "-o", "json"))["items"]) < 2:
@@ -65,18 +84,18 @@ def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> N
 REQUESTS, GRAPHS = "nvidia.com/dynamographdeploymentrequests", "nvidia.com/dynamographdeployments"
 RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events", "coordination.k8s.io/leases"
 RIGHTS = {
-    REQUESTS: "get list watch patch",
+    REQUESTS: "list watch patch",
     f"{REQUESTS}:status": "patch",
     GRAPHS: "get list watch create",
     "batch/jobs": "get list watch create delete",
-    "pods": "get list watch",
+    "pods": "list watch",
     "pods:log": "",
     "configmaps": "get list watch create patch delete",
-    "serviceaccounts": "get create patch",
+    "serviceaccounts": "create patch",
     f"{RBAC}roles": "get create patch",
     f"{RBAC}rolebindings": "get create patch",
     "persistentvolumeclaims": "",
-    "nodes": "get list watch",
+    "nodes": "list watch",
     EVENTS: "create patch",
     LEASES: "",
     "secrets": "",

@@ -28,7 +28,7 @@ from dgdr_controller.runtime import (
     Resource,
 )
 from dgdr_controller.runtime.transport import Request, Transport
-from dgdr_controller.settings import Settings
+from dgdr_controller.settings import RightsSettings, Settings
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
@@ -99,7 +99,7 @@ async def controlling(
     killer = killer or Killer()
     manager = Manager(config, graceful_timeout=1.0)
     killer.watch(manager.client.transport)
-    controller(manager, settings or Settings(), workers=2)
+    controller(manager, settings or Settings(rights=RightsSettings(mode="enforce")), workers=2)
     running = asyncio.create_task(manager.run())
     try:
         yield killer

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from hack.cluster.api import MERGE_PATCH
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
+from test.policies.conftest import Person
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("webhook-config")]  # one cluster, used in turn
 
@@ -25,15 +27,15 @@ CONFIGURATIONS = {
     "mutatingwebhookconfiguration": "dgdr-mutating-webhook-configuration",
     "validatingwebhookconfiguration": "dgdr-validating-webhook-configuration",
 }
+CLUSTER = Local(layout("test-webhook-config"))
 DEFINITION = ("crd", "dynamographdeploymentrequests.nvidia.com")
 
 
 @pytest.fixture(scope="module")
 def own_kubectl(kubectl_for: Any) -> Iterator[Kubectl]:
     """Installed on a cluster of its own: nobody answers the webhooks."""
-    cluster = Local(layout("test-webhook-config"))
-    with brought_up(cluster, Level.CONTROL_PLANE):
-        run = kubectl_for(cluster)
+    with brought_up(CLUSTER, Level.CONTROL_PLANE):
+        run = kubectl_for(CLUSTER)
         run("apply", "-k", DEFAULT)
         run("wait", "--for=condition=Established", *DEFINITION, "--timeout=30s")
         yield run
@@ -44,16 +46,18 @@ def bundle(own_kubectl: Kubectl) -> str:
     """Return a CA, written by the controller's account wherever it writes one; it may not do more."""
     authority = yaml.safe_load(own_kubectl("config", "view", "--raw"))["clusters"][0]["cluster"]
     text = str(authority["certificate-authority-data"])
-    as_controller = ("--as", CONTROLLER, "--type=merge", "-p")
+    controller = Person(CLUSTER.kubeconfig, user=CONTROLLER)
     data = dict.fromkeys(("ca.crt", "ca.key", "tls.crt", "tls.key"), text)
-    own_kubectl("-n", "dgdr-system", "patch", "secret", SECRET, *as_controller, json.dumps({"data": data}))
+    controller.send("PATCH", f"/api/v1/namespaces/dgdr-system/secrets/{SECRET}", {"data": data}, MERGE_PATCH)
     for kind, name in CONFIGURATIONS.items():
         webhooks = read(own_kubectl, kind, name)["webhooks"]
         for each in webhooks:
             each["clientConfig"]["caBundle"] = text
-        own_kubectl("patch", kind, name, *as_controller, json.dumps({"webhooks": webhooks}))
+        path = f"/apis/admissionregistration.k8s.io/v1/{kind}s/{name}"
+        controller.send("PATCH", path, {"webhooks": webhooks}, MERGE_PATCH)
     change = {"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": text}}}}}
-    own_kubectl("patch", *DEFINITION, *as_controller, json.dumps(change))
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{DEFINITION[1]}"
+    controller.send("PATCH", path, change, MERGE_PATCH)
     return text
 
 

@@ -1,0 +1,76 @@
+"""The rights that config/ grants, beside what the controller asked the API server for, as its audit log has it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.journey import Journey
+from hack.cluster.api import Client
+from hack.cluster.control_plane import audit_log
+from hack.cluster.local import Local
+from hack.demo import kubectl
+
+pytestmark = [
+    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
+    pytest.mark.usefixtures("installed"),
+]
+
+Right = tuple[str, str, str]
+"""Group, resource with its part, verb."""
+ACCOUNT = "system:serviceaccount:dgdr-system:dgdr-controller"
+FOR_RARE_CASES = {
+    "list": "servers that cannot stream lists, and pages after a watch that came too late",
+    "nvidia.com dynamographdeployments get": "a deployment of the name exists that the watch has not told of",
+    "batch jobs get": "a Job of the name exists that the watch has not told of",
+    " configmaps delete": "a result for other inputs is in the way",
+    " events patch": "an event repeats itself",
+    "coordination.k8s.io leases create": "the first start in a cluster, perhaps before the log begins",
+    "coordination.k8s.io leases update": "the first renewal",
+}
+
+
+def asked(log: Path) -> Iterator[tuple[Right, int]]:
+    """What the controller has asked for, and the status of the answer."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        found = json.loads(line)
+        about = found.get("objectRef")
+        if found["user"]["username"] == ACCOUNT and about and "responseStatus" in found:
+            resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
+            yield (about.get("apiGroup", ""), resource, found["verb"]), found["responseStatus"]["code"]
+
+
+def granted(cluster: Local) -> set[Right]:
+    """What the controller's roles grant."""
+    rules: list[Any] = []
+    for kind, names in (
+        ("clusterroles", ("dgdr-controller", "dgdr-webhook-certificates")),
+        ("roles", ("dgdr-leader-election", "dgdr-webhook-certificates")),
+    ):
+        for name in names:
+            rules += json.loads(kubectl(cluster, "-n", "dgdr-system", "get", kind, name, "-o", "json"))["rules"]
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_nothing_is_missing_and_nothing_unused(dynamo: Local, api: Client, namespace: str) -> None:
+    with Journey(api, namespace, "rights") as journey:
+        journey.apply(backend="vllm", workload={"isl": 40_000})
+        assert journey.reaches("Failed") == "Failed"
+        api.request("PATCH", journey.path, {"spec": {"workload": None}}, "application/merge-patch+json")
+        assert journey.reaches("Deployed", seconds=240) == "Deployed", journey.status()["conditions"]
+    api.request("DELETE", journey.graph_path)
+    seen = list(asked(audit_log(dynamo.layout)))
+    assert {right for right, code in seen if code == 403} == set()
+    rights = granted(dynamo)
+    unused = rights - {right for right, _ in seen}
+    assert {
+        right for right in unused if right[2] not in FOR_RARE_CASES and " ".join(right) not in FOR_RARE_CASES
+    } == set()
