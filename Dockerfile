@@ -57,7 +57,8 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
 
 FROM scratch AS runtime
 COPY --from=runtime-root /runtime/ /
-ENV PATH=/opt/dgdr/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+# No program is imported from the working directory, which can be written to.
+ENV PATH=/opt/dgdr/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 HOME=/tmp
 WORKDIR /tmp
 USER 1000:1000
 ENTRYPOINT ["/opt/dgdr/bin/dgdr"]

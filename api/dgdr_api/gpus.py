@@ -6,7 +6,6 @@ name for the same device, absent where AIC 0.12 knows no such system; whether it
 is asked of AIC itself.
 """
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -75,15 +74,25 @@ GPUS: tuple[Gpu, ...] = (
 )
 """Every known SKU, newest first: the order in which an error message lists them."""
 
+_LONGEST_GUESSED = 60
 _BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)}
 
 
 def unknown_gpu(path: str, name: str) -> FieldError:
     """Return the error for a field that names no known SKU: the list of those that are known."""
     known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), [gpu.sku for gpu in GPUS], n=1)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
+    close = " or ".join(f'"{each}"' for each in _resembling(name.lower().replace("-", "_").replace(" ", "_")))
+    hint = f"did you mean {close}? " if close else ""
     return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"{hint}supported values: {known}")
+
+
+def _resembling(name: str) -> list[str]:
+    """Return what a name may mean: the SKUs of that chip. A letter makes another one of it (h200, gh200)."""
+    chip = name.partition("_")[0]
+    product = find_product(name.replace("_", " ")) if len(name) <= _LONGEST_GUESSED else None
+    skus = [gpu.sku for gpu in GPUS]
+    same = [sku for sku in skus if sku.replace("_", "") == name.replace("_", "")]
+    return same or [sku for sku in skus if sku.partition("_")[0] == chip] or ([product.sku] if product else [])
 
 
 def find_product(product: str) -> Gpu | None:

@@ -5,9 +5,22 @@ import re
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PRERELEASE = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _BUILD = r"[0-9A-Za-z-]+"
+_LONGEST = 512
 _VERSION = re.compile(  # semver.org, with the v that images often carry
     rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRERELEASE}(?:\.{_PRERELEASE})*)?(?:\+{_BUILD}(?:\.{_BUILD})*)?"
 )
+
+
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(  # github.com/distribution/reference
+    rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{{32,}})?",
+    re.ASCII,
+)
+
+
+def is_image(reference: str) -> bool:
+    """Say whether a text can name an image."""
+    return len(reference) <= _LONGEST and _REFERENCE.fullmatch(reference) is not None
 
 
 def image_tag(image: str) -> str | None:

@@ -5,9 +5,7 @@
 such as a mount without its volume, the API server finds when the Job is tried there.
 """
 
-import difflib
 import functools
-import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -18,6 +16,7 @@ from pydantic import JsonValue
 from dgdr_api import schema
 from dgdr_api.errors import FieldError
 from dgdr_api.schema import Schema
+from dgdr_api.told import MAX_TOLD, did_you_mean, printable, shown
 
 PROFILER = "profiler"
 PUBLISHER = "output-copier"
@@ -26,21 +25,15 @@ PROFILER_FIXED = frozenset({"command", "args"})
 """Fields of the profiler that stay ours."""
 PUBLISHER_FREE = frozenset({"name", "image", "resources"})
 """Fields of the publisher that do not."""
-VOLUMES_FIXED = frozenset({"input", "output-copier-kube-api-access"})
-"""Volumes that stay as they are; that of the results may come from elsewhere."""
+VOLUMES_FIXED = frozenset({"input", "tmp", "output-copier-kube-api-access"})
+"""Volumes that stay as they are; that of the results may come from elsewhere. Programs start in tmp."""
 VOLUMES_MOUNTED = frozenset({"input", "profiling-output"})
 """Volumes that are mounted into the profiler where it looks for them."""
 
 PATH = "spec.overrides.profilingJob"
 """Where the part of a JobSpec stands in a request."""
-MAX_FAULTS = 20
+MAX_FAULTS = MAX_TOLD
 """Errors after which nobody reads on."""
-
-_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
-_MAX_PATH = 400
-_LONGEST_GUESSED = 60
-"""Characters of an unknown field for which a known one is looked for: longer ones are no misspelling, and costly."""
 
 
 def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
@@ -76,30 +69,12 @@ class _Found:
         self.errors: list[FieldError] = []
 
     def add(self, path: str, kind: str, detail: str = "") -> None:
-        self.errors.append(FieldError(_printable(path), _printable(kind), _printable(detail)))
+        self.errors.append(FieldError(printable(path), printable(kind), printable(detail)))
         if len(self.errors) >= MAX_FAULTS:
             raise _EnoughError
 
     def invalid(self, path: str, value: JsonValue, detail: str) -> None:
-        self.add(path, f"Invalid value: {_shown(value)}", detail)
-
-
-def _printable(text: str) -> str:
-    """Return a text without what cannot be sent: halves of surrogate pairs, megabytes of a field's name."""
-    text = text if len(text) <= _MAX_PATH else f"{text[:_MAX_PATH]}…"
-    return text.encode(errors="backslashreplace").decode()
-
-
-def _shown(value: JsonValue) -> str:
-    shown = ""
-    try:
-        for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):  # in parts: it may be of any size and depth
-            shown += part
-            if len(shown) > _SHOWN:
-                return f"{shown[:_SHOWN]}…"
-    except ValueError:  # an integer of more digits than Python writes
-        return f"{shown}…"
-    return shown
+        self.add(path, f"Invalid value: {shown(value)}", detail)
 
 
 # Syntax.
@@ -235,6 +210,11 @@ _OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by
 _STARTED = "the controller says how it is started"
 
 
+def _suspend(suspend: Any, path: str, found: _Found) -> None:
+    if suspend:
+        found.add(path, "Forbidden", "a Job that is suspended has no pod, and the request would wait for ever")
+
+
 def _pod_labels(labels: Any, path: str, found: _Found) -> None:
     for name in filter(is_ours, labels):
         found.add(f"{path}[{name}]", "Forbidden", "the controller finds its pods by it")
@@ -248,7 +228,7 @@ def _pod(pod: Any, path: str, found: _Found) -> None:
     for index, each in enumerate(others):
         at = f"{path}.initContainers[{index}]"
         if each["name"] in names:
-            found.add(f"{at}.name", f"Duplicate value: {_shown(each['name'])}")
+            found.add(f"{at}.name", f"Duplicate value: {shown(each['name'])}")
         elif each["name"] == PROFILER:
             found.add(f"{at}.name", "Forbidden", "the profiler is no init container: it stands in containers")
         elif each["name"] == PUBLISHER:
@@ -332,6 +312,7 @@ _RULES: Mapping[str, Schema] = {
     "podReplacementPolicy": {"enum": ["Failed"], "why": "two pods must not write one result"},
     "selector": _GENERATED,
     "successPolicy": _INDEXED,
+    "suspend": {"rule": _suspend},
     "ttlSecondsAfterFinished": {"minimum": 0},
     "template.metadata.labels": _LABELS | {"rule": _pod_labels},
     _SPEC: {"rule": _pod},
@@ -340,6 +321,7 @@ _RULES: Mapping[str, Schema] = {
     f"{_SPEC}.resources": {"rule": _resources},
     f"{_SPEC}.restartPolicy": {"enum": ["Never"], "why": "the Job makes a new pod for each try"},
     f"{_SPEC}.runtimeClassName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.serviceAccount": {"forbidden": "its name of today is serviceAccountName"},
     f"{_SPEC}.serviceAccountName": {"syntax": _dns_subdomain},
     f"{_SPEC}.tolerations[]": {"rule": _toleration},
     f"{_SPEC}.tolerations[].key": {"syntax": _label_name},
@@ -407,18 +389,13 @@ def _object(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
     known = node["properties"]
     for name, each in value.items():
         if name not in known:
-            found.add(f"{path}.{name}", "Unknown field", _did_you_mean(name, known))
+            found.add(f"{path}.{name}", "Unknown field", did_you_mean(name, known))
         elif each is not None:
             _read(each, known[name], f"{path}.{name}", found)
     for name in node.get("required", ()):
         given = value.get(name)
         if given is None or (given == "" and name != "value"):  # of an HTTP header or a sysctl
             found.add(f"{path}.{name}", "Required value")
-
-
-def _did_you_mean(name: str, known: Mapping[str, Schema]) -> str:
-    close = difflib.get_close_matches(name, known, n=1) if len(name) <= _LONGEST_GUESSED else []
-    return f'did you mean "{close[0]}"?' if close else ""
 
 
 def _map(value: dict[str, JsonValue], node: Schema, path: str, found: _Found) -> None:
@@ -444,8 +421,8 @@ def _list(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
             continue
         key = _key(each, keys, node["items"]) if isinstance(each, dict) else (each,)
         if key in seen:
-            shown = _shown(key[0] if len(key) == 1 else list(key))
-            found.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {shown}")
+            twice = shown(key[0] if len(key) == 1 else list(key))
+            found.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {twice}")
         seen.add(key)
 
 
@@ -460,7 +437,7 @@ def _text(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
         found.invalid(path, value, "must be a string")
     elif "enum" in node and value not in node["enum"]:
         values = ", ".join(f'"{each}"' for each in node["enum"])
-        found.add(path, f"Unsupported value: {_shown(value)}", f"supported values: {values}{_why(node)}")
+        found.add(path, f"Unsupported value: {shown(value)}", f"supported values: {values}{_why(node)}")
     elif value and "syntax" in node and (fault := node["syntax"](value)):
         found.invalid(path, value, fault)
 

@@ -1,6 +1,5 @@
 """From a decoded manifest to a typed request; every problem of shape is reported with its field path."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import TypeVar, cast
@@ -14,6 +13,7 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import json_value
 from dgdr_api.model import ApiModel
 from dgdr_api.names import KIND
+from dgdr_api.told import AND_MORE, at_most, did_you_mean, printable, shown
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
 _MUST_BE = {
@@ -61,7 +61,8 @@ def _parsed(model: type[Request], manifest: JsonValue) -> Request:
     try:
         return model.model_validate_json(json.dumps(manifest), by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidRequestError([_field_error(detail, model) for detail in error.errors()]) from None
+        details = error.errors(include_url=False)
+        raise InvalidRequestError(at_most((_field_error(each, model) for each in details), AND_MORE)) from None
 
 
 def _check_type(manifest: Mapping[object, object]) -> None:
@@ -73,38 +74,41 @@ def _check_type(manifest: Mapping[object, object]) -> None:
         if value not in known:
             values = ", ".join(f'"{each}"' for each in known)
             raise InvalidRequestError(
-                [FieldError(key, f"Unsupported value: {json.dumps(value)}", f"supported values: {values}")]
+                [FieldError(key, f"Unsupported value: {shown(value)}", f"supported values: {values}")]
             )
 
 
 def _field_error(detail: ErrorDetails, model: type[ApiModel]) -> FieldError:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+    return FieldError(printable(path), *_problem(detail, model))
+
+
+def _problem(detail: ErrorDetails, model: type[ApiModel]) -> tuple[str, str]:
+    """Return what is wrong with a field, and what would be right."""
     kind, context = detail["type"], detail.get("ctx", {})
-    shown = json.dumps(detail["input"])
-    if kind == "missing":
-        return FieldError(path, "Required value")
+    if kind == "missing":  # its value is all that is around it
+        return "Required value", ""
     if kind == "extra_forbidden":
-        return FieldError(path, "Unknown field", _did_you_mean(detail["loc"], model))
+        return "Unknown field", _known_field(detail["loc"], model)
+    value = shown(detail["input"])
     if kind in ("enum", "literal_error"):
         values = str(context["expected"]).replace("'", '"').replace(" or ", ", ")
-        return FieldError(path, f"Unsupported value: {shown}", f"supported values: {values}")
+        return f"Unsupported value: {value}", f"supported values: {values}"
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
-        bound = f"{word} {context[bound]:.12g}"
-        return FieldError(path, f"Invalid value: {shown}", f"must be {bound}")
+        return f"Invalid value: {value}", f"must be {word} {context[bound]:.12g}"
     if kind == "string_pattern_mismatch":
-        return FieldError(path, f"Invalid value: {shown}", "must be a version such as 1.6.1")
-    return FieldError(path, f"Invalid value: {shown}", _MUST_BE.get(kind, detail["msg"]))
+        return f"Invalid value: {value}", "must be a version such as 1.6.1"
+    return f"Invalid value: {value}", _MUST_BE.get(kind) or printable(detail["msg"])
 
 
-def _did_you_mean(location: tuple[str | int, ...], model: type[ApiModel]) -> str:
+def _known_field(location: tuple[str | int, ...], model: type[ApiModel]) -> str:
     """Suggest the known field that an unknown one resembles."""
     holder: type[BaseModel] | None = model
     for part in location[:-1]:
         holder = _model_of(holder, str(part)) if holder else None
     known = [field.alias or name for name, field in holder.model_fields.items()] if holder else []
-    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else ""
+    return did_you_mean(str(location[-1]), known)
 
 
 def _model_of(model: type[BaseModel], alias: str) -> type[BaseModel] | None:

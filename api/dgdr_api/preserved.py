@@ -5,6 +5,7 @@ its spec, and is not looked for here.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
@@ -13,6 +14,7 @@ from dgdr_api.conversion import Defaults, defaults_of
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.model import ApiModel
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
+from dgdr_api.told import MAX_TOLD, printable
 
 _PATH = f"metadata.annotations[{ANNOTATION_PRESERVED}]"
 _LENIENT = ConfigDict(extra="ignore")
@@ -67,7 +69,8 @@ def preserved(annotations: Mapping[str, str] | None) -> Preserved:
     try:
         read = Preserved.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        found = islice(error.errors(include_url=False), MAX_TOLD)
+        problems = "; ".join(printable(f"{'.'.join(map(str, each['loc']))}: {each['msg']}") for each in found)
         detail = f"{problems}; it is written by the conversion of v1alpha1: remove the annotation"
         raise InvalidRequestError([FieldError(_PATH, "Invalid value", detail)]) from None
     return read.model_copy(update={"defaults": defaults})

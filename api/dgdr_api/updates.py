@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from dgdr_api.conversion import V1ALPHA1, convert
+from dgdr_api.conversion import V1ALPHA1, convert, defaults_of
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError
 from dgdr_api.names import KIND
@@ -68,7 +68,21 @@ def _meaning(manifest: JsonObject, spec: JsonObject) -> JsonValue:
     """
     whole: JsonObject = {"apiVersion": API_VERSION, "kind": KIND, "metadata": manifest.get("metadata"), "spec": spec}
     alpha = _spec(convert(whole, V1ALPHA1))
-    return _telling([spec, {field: alpha[field] for field in ONLY_HERE if field in alpha}])
+    metadata = manifest.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return [
+        _telling([spec, {field: alpha[field] for field in ONLY_HERE if field in alpha}]),
+        _switched_on(spec),
+        defaults_of(annotations if isinstance(annotations, dict) else {}),
+    ]
+
+
+def _switched_on(spec: JsonObject) -> list[JsonValue]:
+    """Return the features that are written: an empty object switches one on."""
+    features = spec.get("features")
+    return (
+        [*sorted(name for name, value in features.items() if value is not None)] if isinstance(features, dict) else []
+    )
 
 
 def _telling(value: JsonValue) -> JsonValue:

@@ -15,8 +15,9 @@ from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.faults import faults, without_effect
 from dgdr_api.errors import FieldError
 from dgdr_api.gpus import find_gpu, unknown_gpu
-from dgdr_api.images import image_tag, is_version
+from dgdr_api.images import image_tag, is_image, is_version
 from dgdr_api.names import (
+    ANNOTATION_PROFILER,
     MAX_GRAPH_AND_COMPONENT,
     MAX_REQUEST_NAME,
     dgd_name,
@@ -29,6 +30,9 @@ Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]
 
 _LONGEST_COMPONENT = "Frontend"
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
 
 
 def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
@@ -38,7 +42,11 @@ def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
 
 def remarks(request: DynamoGraphDeploymentRequest) -> list[str]:
     """Return a sentence for each thing that is allowed but probably not what the user should write."""
-    return [*_deprecated(request), *without_effect(_kept(request), request.spec.model_dump(mode="json"))]
+    return [
+        *_deprecated(request),
+        *_another_profiler(request),
+        *without_effect(_kept(request), request.spec.model_dump(mode="json")),
+    ]
 
 
 def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
@@ -46,6 +54,11 @@ def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
     gpu = find_gpu(hardware.gpu_sku) if hardware and hardware.gpu_sku else None
     if hardware and gpu and hardware.gpu_sku in gpu.deprecated:
         yield f'spec.hardware.gpuSku: "{hardware.gpu_sku}" is deprecated; use "{gpu.sku}"'
+
+
+def _another_profiler(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
+    if (request.metadata.annotations or {}).get(ANNOTATION_PROFILER):
+        yield f"annotation {ANNOTATION_PROFILER} has no effect yet: the controller's own profiler runs"
 
 
 def _kept(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:
@@ -86,7 +99,10 @@ def _model(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
 
 def _runtime_version(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
     spec = request.spec
-    if spec.image and not spec.runtime_version_override and not is_version(image_tag(spec.image)):
+    if spec.image and not is_image(spec.image):
+        detail = "must be an image such as nvcr.io/nvidia/ai-dynamo/dynamo-planner:1.6.1"
+        yield FieldError("spec.image", f"Invalid value: {json.dumps(spec.image[:_SHOWN])}", detail)
+    elif spec.image and not spec.runtime_version_override and not is_version(image_tag(spec.image)):
         yield FieldError(
             "spec.runtimeVersionOverride",
             "Required value",
@@ -113,6 +129,9 @@ def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
         return
     if cache.pvc_name is None:
         yield FieldError("spec.modelCache.pvcName", "Required value")
+    elif len(cache.pvc_name) > 253 or not _DNS_SUBDOMAIN.fullmatch(cache.pvc_name):  # noqa: PLR2004
+        shown = json.dumps(cache.pvc_name[:_SHOWN])
+        yield FieldError("spec.modelCache.pvcName", f"Invalid value: {shown}", "must be a DNS subdomain (RFC 1123)")
     model_path = ("pvcModelPath", cache.pvc_model_path), ("pvcPath", cache.pvc_path)
     for names in (
         (*model_path, ("modelPathInPvc", cache.model_path_in_pvc)),

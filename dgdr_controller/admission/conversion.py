@@ -1,16 +1,20 @@
-"""``/convert``: the API server asks for requests in the other version (ConversionReview)."""
+"""``/convert``: the API server asks for requests in the other version (ConversionReview).
 
-import asyncio
+A list is converted in one review: what one of its requests breaks is missing for whoever reads any of them. So nothing
+that a request holds may break anything here, and should it nevertheless, the answer names the request.
+"""
+
+import logging
 from typing import Any
 
 import msgspec
 
 from dgdr_api.conversion import UnknownVersionError, convert
+from dgdr_api.told import printable
 from dgdr_controller.admission.review import UnreadableReviewError
 
 VERSION = "apiextensions.k8s.io/v1"
-_AT_ONCE = 20
-"""Objects that are converted before others get a turn: a list may have hundreds."""
+log = logging.getLogger(__name__)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -28,7 +32,11 @@ class _Review(msgspec.Struct, frozen=True):
 _reviews = msgspec.json.Decoder(_Review)
 
 
-async def answer(body: bytes) -> tuple[bytes, bool]:
+class _FailedError(Exception):
+    """An object cannot be converted; the message names it."""
+
+
+def answer(body: bytes) -> tuple[bytes, bool]:
     """Answer a ConversionReview: all its objects in the version that is wanted, in their order, or a failure.
 
     Returns:
@@ -37,28 +45,41 @@ async def answer(body: bytes) -> tuple[bytes, bool]:
     Raises:
         UnreadableReviewError: The body is no ConversionReview.
     """
+    asked = _read(body)
+    response: dict[str, Any] = {"uid": asked.uid}
+    try:
+        response["convertedObjects"] = [_converted(each, asked.desired) for each in asked.objects]
+        response["result"] = {"status": "Success"}
+    except _FailedError as error:
+        response["result"] = {"status": "Failure", "message": str(error)}
+    answered = msgspec.json.encode({"apiVersion": VERSION, "kind": "ConversionReview", "response": response})
+    return answered, "convertedObjects" in response
+
+
+def _read(body: bytes) -> _Asked:
     try:
         review = _reviews.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise UnreadableReviewError(f"no ConversionReview: {error}") from None
     if (review.version, review.kind) != (VERSION, "ConversionReview"):
         raise UnreadableReviewError(f"expected {VERSION} ConversionReview, got {review.version!r} {review.kind!r}")
-    response: dict[str, Any] = {"uid": review.request.uid}
+    return review.request
+
+
+def _converted(manifest: dict[str, Any], version: str) -> msgspec.Raw:
+    """Return a request in another version, encoded: only so it is known that it can be sent."""
     try:
-        response["convertedObjects"] = await _converted(review.request)
-        response["result"] = {"status": "Success"}
+        return msgspec.Raw(msgspec.json.encode(convert(manifest, version)))
     except UnknownVersionError as error:
-        response["result"] = {"status": "Failure", "message": str(error)}
+        raise _FailedError(f"{_name(manifest)}: {error}") from None
     except RecursionError:
-        raise UnreadableReviewError("an object is nested too deeply") from None
-    answered = msgspec.json.encode({"apiVersion": VERSION, "kind": "ConversionReview", "response": response})
-    return answered, "convertedObjects" in response
+        raise _FailedError(f"{_name(manifest)} is nested too deeply") from None
+    except Exception as error:
+        log.exception("%s could not be converted to %s", _name(manifest), printable(version))
+        raise _FailedError(f"dgdr-controller failed to convert {_name(manifest)}: {type(error).__name__}") from None
 
 
-async def _converted(asked: _Asked) -> list[dict[str, Any]]:
-    converted: list[dict[str, Any]] = []
-    for each in asked.objects:
-        converted.append(convert(each, asked.desired))
-        if len(converted) % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-    return converted
+def _name(manifest: dict[str, Any]) -> str:
+    metadata = manifest.get("metadata")
+    parts = [metadata.get(each) for each in ("namespace", "name")] if isinstance(metadata, dict) else []
+    return printable("/".join(each for each in parts if isinstance(each, str))) or "(no name)"

@@ -4,6 +4,7 @@ Refusals look like those of Kubernetes itself (``field.Error``, ``apierrors.NewI
 so does whoever reads ``status.details.causes``.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,12 +14,15 @@ import msgspec
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError
 from dgdr_api.names import GROUP, KIND
+from dgdr_api.told import AND_MORE, MAX_TOLD, at_most, printable
 from dgdr_api.v1beta1 import API_VERSION
 
 VERSION = "admission.k8s.io/v1"
-MAX_WARNINGS = 20
 MAX_WARNING = 256
 """Characters; the API server cuts longer ones, and drops all when they are many."""
+_MORE_WARNINGS = f"these are the first {MAX_TOLD - 1} warnings, and there are more"
+_MAX_TEXT = 1000
+"""Characters of one error: more than any says that does not repeat what it is about."""
 _CAUSES = {
     "Required value": "FieldValueRequired",
     "Unsupported value": "FieldValueNotSupported",
@@ -42,6 +46,7 @@ class _Asked(msgspec.Struct, frozen=True):
     kind: _Kind
     operation: str
     name: str = ""
+    namespace: str = ""
     object: dict[str, Any] | None = None
     old: dict[str, Any] | None = msgspec.field(name="oldObject", default=None)
 
@@ -83,6 +88,7 @@ class Verdict:
 
 
 Handler = Callable[[Question], Verdict]
+log = logging.getLogger(__name__)
 _reviews = msgspec.json.Decoder(_Review)
 
 
@@ -98,19 +104,42 @@ def answer(body: bytes, handler: Handler) -> tuple[bytes, bool]:
     asked = _read(body)
     question = _question(asked)
     try:
-        verdict = handler(question) if question else Verdict()
+        verdict = _verdict(question, handler)
+        return _encoded(_response(asked, verdict)), not verdict.errors
+    except Exception as error:
+        # What fails here would fail again: a refusal tells the user so, where an HTTP 500 tells nobody anything.
+        log.exception("%s of %s/%s could not be judged", asked.operation, asked.namespace, _name(asked))
+        return _encoded(_failure(asked, error)), False
+
+
+def _verdict(question: Question | None, handler: Handler) -> Verdict:
+    if question is None:
+        return Verdict()
+    try:
+        return handler(question)
     except RecursionError:
-        raise UnreadableReviewError("the object is nested too deeply") from None
+        return Verdict([FieldError("(document)", "Invalid value", "is nested too deeply")])
+
+
+def _response(asked: _Asked, verdict: Verdict) -> JsonObject:
     response: dict[str, Any] = {"uid": asked.uid, "allowed": not verdict.errors}
     if verdict.errors:
-        response["status"] = _refusal(asked, verdict.errors)
+        response["status"] = _refusal(asked, at_most(verdict.errors, AND_MORE))
     if verdict.warnings:
-        response["warnings"] = [_cut(each) for each in verdict.warnings[:MAX_WARNINGS]]
+        response["warnings"] = [printable(each, MAX_WARNING - 1) for each in at_most(verdict.warnings, _MORE_WARNINGS)]
     if verdict.patch and not verdict.errors:
         response |= {"patchType": "JSONPatch", "patch": msgspec.json.encode(verdict.patch)}  # bytes: base64
-    return msgspec.json.encode(
-        {"apiVersion": VERSION, "kind": "AdmissionReview", "response": response}
-    ), not verdict.errors
+    return response
+
+
+def _failure(asked: _Asked, error: Exception) -> JsonObject:
+    message = f"dgdr-controller failed to judge this: {type(error).__name__}"
+    status: JsonObject = {"status": "Failure", "code": 500, "reason": "InternalError", "message": message}
+    return {"uid": asked.uid, "allowed": False, "status": status}
+
+
+def _encoded(response: JsonObject) -> bytes:
+    return msgspec.json.encode({"apiVersion": VERSION, "kind": "AdmissionReview", "response": response})
 
 
 def _read(body: bytes) -> _Asked:
@@ -140,10 +169,9 @@ def _question(asked: _Asked) -> Question | None:
 
 
 def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:
-    metadata = (asked.object or {}).get("metadata")
-    generated = metadata.get("generateName") if isinstance(metadata, dict) else None
-    name = asked.name or str(generated or "")
-    told = ", ".join(map(str, errors))
+    name = _name(asked)
+    texts = [printable(str(each), _MAX_TEXT) for each in errors]
+    told = ", ".join(texts)
     return {
         "status": "Failure",
         "code": 422,
@@ -153,10 +181,13 @@ def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:
     }
 
 
+def _name(asked: _Asked) -> str:
+    metadata = (asked.object or {}).get("metadata")
+    generated = metadata.get("generateName") if isinstance(metadata, dict) else None
+    return printable(asked.name or (generated if isinstance(generated, str) else ""))
+
+
 def _cause(error: FieldError) -> JsonObject:
     reason = _CAUSES.get(error.kind.partition(":")[0], "FieldValueInvalid")
-    return {"reason": reason, "field": error.path, "message": str(error).removeprefix(f"{error.path}: ")}
-
-
-def _cut(warning: str) -> str:
-    return warning if len(warning) <= MAX_WARNING else f"{warning[: MAX_WARNING - 1]}…"
+    message = str(error).removeprefix(f"{error.path}: ")
+    return {"reason": reason, "field": printable(error.path), "message": printable(message, _MAX_TEXT)}

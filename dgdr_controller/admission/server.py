@@ -1,16 +1,20 @@
 """The HTTPS server that the API server asks: conversion, defaulting, validation."""
 
+import asyncio
+import functools
 import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
+from dgdr_api.told import printable
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.defaulting import default
 from dgdr_controller.admission.metrics import DENIALS, IN_FLIGHT, LATENCY, REQUESTS
-from dgdr_controller.admission.review import Handler, UnreadableReviewError
+from dgdr_controller.admission.review import UnreadableReviewError
 from dgdr_controller.admission.validation import admit
 
 CONVERT = "/convert"
@@ -22,9 +26,11 @@ MAX_REVIEW = 7 * 2**20
 """Bytes of an AdmissionReview: two objects of the size that etcd takes, with room (controller-runtime's limit)."""
 MAX_CONVERSION = 32 * 2**20
 """Bytes of a ConversionReview: a page of 500 requests with their results."""
+LARGE = 64 * 2**10
+"""Bytes of a review that takes so long that it is answered in a thread: the loop renews the leader's lease, too."""
 _DRAIN_S = 5.0
 
-Answer = Callable[[bytes], Awaitable[tuple[bytes, bool]]]
+Answer = Callable[[bytes], tuple[bytes, bool]]
 log = logging.getLogger(__name__)
 
 
@@ -74,55 +80,87 @@ class WebhookServer:
 def application() -> web.Application:
     """Return the application behind the server, without its TLS."""
     app = web.Application(client_max_size=MAX_CONVERSION)
+    turn = asyncio.Semaphore()  # one for all: each large review slows the loop down
     app.add_routes(
         [
-            web.post(CONVERT, _endpoint("convert", conversion.answer, MAX_CONVERSION)),
-            web.post(DEFAULT, _endpoint("default", _reviewed(default), MAX_REVIEW)),
-            web.post(VALIDATE, _endpoint("validate", _reviewed(admit), MAX_REVIEW)),
+            web.post(path, _endpoint(_Webhook(name, answer, most, turn)))
+            for path, name, answer, most in (
+                (CONVERT, "convert", conversion.answer, MAX_CONVERSION),
+                (DEFAULT, "default", functools.partial(review.answer, handler=default), MAX_REVIEW),
+                (VALIDATE, "validate", functools.partial(review.answer, handler=admit), MAX_REVIEW),
+            )
         ]
     )
     return app
 
 
-def _reviewed(handler: Handler) -> Answer:
-    async def answer(body: bytes) -> tuple[bytes, bool]:
-        return review.answer(body, handler)
+@dataclass(frozen=True, slots=True)
+class _Webhook:
+    """What is behind one path.
 
-    return answer
+    Attributes:
+        name: Its name in metrics.
+        function: From the body of a review to that of the answer, and whether it is none of denial or failure.
+        most: Bytes that a review may have.
+        turn: Who has it answers a large review.
+    """
+
+    name: str
+    function: Answer
+    most: int
+    turn: asyncio.Semaphore
+
+    async def answer(self, body: bytes) -> tuple[bytes, bool]:
+        """Answer a review, a large one in a thread."""
+        if len(body) <= LARGE:
+            return self.function(body)
+        async with self.turn:
+            return await asyncio.to_thread(self.function, body)
 
 
-def _endpoint(name: str, answer: Answer, most: int) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _endpoint(webhook: _Webhook) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler of HTTP: 200 with an answer, or 400 and the reason; of every request the metrics."""
 
     async def handle(request: web.Request) -> web.Response:
         begun = time.perf_counter()
-        with IN_FLIGHT.labels(name).track_inprogress():
-            response = await _respond(name, request, answer, most)
-        LATENCY.labels(name).observe(time.perf_counter() - begun)
-        REQUESTS.labels(name, str(response.status)).inc()
+        with IN_FLIGHT.labels(webhook.name).track_inprogress():
+            response = await _respond(webhook, request)
+        LATENCY.labels(webhook.name).observe(time.perf_counter() - begun)
+        REQUESTS.labels(webhook.name, str(response.status)).inc()
         return response
 
     return handle
 
 
-async def _respond(name: str, request: web.Request, answer: Answer, most: int) -> web.Response:
-    if request.content_type != "application/json":
-        return web.Response(status=400, text=f"expected application/json, got {request.content_type}\n")
-    if (request.content_length or 0) > most:
-        return _too_large(most)
+async def _respond(webhook: _Webhook, request: web.Request) -> web.Response:
     try:
-        body = await request.read()
-        if len(body) > most:
-            return _too_large(most)
-        answered, agreed = await answer(body)
-    except UnreadableReviewError as error:
-        return web.Response(status=400, text=f"{error}\n")
+        answered, agreed = await webhook.answer(await _body(request, webhook.most))
     except web.HTTPRequestEntityTooLarge:
-        return _too_large(most)
+        return web.Response(status=413, text=f"a review may have {webhook.most} bytes\n")
+    except UnreadableReviewError as error:
+        return _unreadable(str(error))
+    except Exception as error:
+        log.exception("a review for %s could not be answered", webhook.name)
+        return _unreadable(f"dgdr-controller failed to answer this: {type(error).__name__}")
     if not agreed:
-        DENIALS.labels(name).inc()
+        DENIALS.labels(webhook.name).inc()
     return web.Response(body=answered, content_type="application/json")
 
 
-def _too_large(most: int) -> web.Response:
-    return web.Response(status=413, text=f"a review may have {most} bytes\n")
+async def _body(request: web.Request, most: int) -> bytes:
+    if request.content_type != "application/json":
+        raise UnreadableReviewError(f"expected application/json, got {request.content_type}")
+    announced = request.content_length or 0
+    if announced > most:
+        raise web.HTTPRequestEntityTooLarge(most, announced)
+    try:
+        body = await request.read()
+    except (web.RequestPayloadError, OSError) as error:  # it is not encoded as it says, or its sender is gone
+        raise UnreadableReviewError(f"the body cannot be read: {error}") from None
+    if len(body) > most:
+        raise web.HTTPRequestEntityTooLarge(most, len(body))
+    return body
+
+
+def _unreadable(reason: str) -> web.Response:
+    return web.Response(status=400, text=f"{printable(reason)}\n")

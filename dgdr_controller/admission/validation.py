@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.parse import parse_request
+from dgdr_api.told import AND_MORE
 from dgdr_api.updates import update_faults
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
-from dgdr_api.validation import remarks, validate
 from dgdr_controller.admission.review import Question, Verdict
-from dgdr_controller.deployment.overrides import deprecations
-from dgdr_controller.deployment.refusals import wishes_refused
+from dgdr_controller.deployment.refusals import refused, remarked
 
 _VERSION_OF_IMAGE = "spec.runtimeVersionOverride"
 
@@ -33,19 +31,17 @@ def _judged(manifest: JsonObject) -> tuple[list[FieldError], list[str]]:
         request = parse_request(manifest)
     except InvalidRequestError as malformed:
         return malformed.errors, []
-    return [*validate(request), *wishes_refused(request)], [*remarks(request), *_about_overrides(request)]
-
-
-def _about_overrides(request: DynamoGraphDeploymentRequest) -> list[str]:
-    override = request.spec.overrides.dgd if request.spec.overrides else None
-    return deprecations(override) if override else []
+    return refused(request), remarked(request)
 
 
 def _made_worse(old: JsonObject, new: JsonObject, errors: Sequence[FieldError]) -> list[FieldError]:
     """Return the errors that the stored request did not have: what was stored before a rule can still be changed."""
     if not errors:
         return []
-    known = set(map(str, _judged(old)[0]))
+    before, _ = _judged(old)
+    if AND_MORE in before:  # which of the errors are new cannot be said; the controller refuses the request in any case
+        return []
+    known = set(map(str, before))
     deploys_now = _auto_apply(old) is False and _auto_apply(new) is not False
     return [each for each in errors if str(each) not in known or (deploys_now and each.path == _VERSION_OF_IMAGE)]
 

@@ -5,10 +5,8 @@ import sys
 import click
 
 from dgdr_api import InvalidRequestError, parse_request
-from dgdr_api import validate as validate_request
-from dgdr_api.validation import remarks
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
-from dgdr_controller.deployment.refusals import wishes_refused
+from dgdr_controller.deployment.refusals import refused, remarked
 from dgdr_controller.profiling.exit_code import ExitCode
 
 
@@ -33,8 +31,8 @@ def _check(manifest: object, shown: str) -> bool:
     except InvalidRequestError as malformed:
         errors = malformed.errors
     else:
-        errors = [*validate_request(request), *wishes_refused(request)]
-        for sentence in remarks(request):
+        errors = refused(request)
+        for sentence in remarked(request):
             click.echo(f"{shown}: warning: {sentence}", err=True)
     for error in errors:
         click.echo(f"{shown}: {error}", err=True)

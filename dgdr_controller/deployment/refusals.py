@@ -1,14 +1,36 @@
-"""What is wrong with what a request wants of its deployment, as far as that shows before there is one."""
+"""Why a request is refused, as far as that shows before there is a deployment: one judgement for all who judge.
+
+The webhook, the reconciler, `dgdr plan` and `dgdr validate` ask here.
+"""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
+from dgdr_api import job_spec
+from dgdr_api.conversion import kept_spec
+from dgdr_api.conversion.places import as_written
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.preserved import DeploymentOverrides, preserved
+from dgdr_api.told import AND_MORE, at_most
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_api.validation import remarks, validate
 from dgdr_controller.deployment.faults import Manifest
-from dgdr_controller.deployment.overrides import check, name_faults
-from dgdr_controller.deployment.render.planner_settings import setting_faults
+from dgdr_controller.deployment.overrides import check, deprecations, name_faults
+from dgdr_controller.deployment.render.planner_settings import Written, setting_faults
+
+
+def refused(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
+    """Return for what a request is refused, as far as it is told, with the paths of the version that was written."""
+    kept = kept_spec(dict(request.metadata.annotations or {}))
+    found = at_most([*validate(request), *wishes_refused(request)], AND_MORE)
+    return [replace(each, path=as_written(each.path, kept)) for each in found]
+
+
+def remarked(request: DynamoGraphDeploymentRequest) -> list[str]:
+    """Return a sentence for each thing in a request that is allowed but probably not what the user should write."""
+    override = request.spec.overrides.dgd if request.spec.overrides else None
+    return [*remarks(request), *(deprecations(override) if override else ()), *Written.of(request.spec).notes]
 
 
 def wishes_refused(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
@@ -26,10 +48,15 @@ def wishes_refused(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
 
 def marking_faults(wanted: DeploymentOverrides, namespace: str | None) -> Iterator[FieldError]:
     """Yield what is wrong with v1alpha1's ``deploymentOverrides``."""
-    if wanted.namespace not in (None, namespace):
+    if namespace is not None and wanted.namespace not in (None, namespace):
         detail = f"the deployment is made in the namespace of the request, {namespace}"
         shown = json.dumps(wanted.namespace)
         yield FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown}", detail)
+    # Its labels are judged as those of a pod, whose rules are the same.
+    metadata: Manifest = {"labels": dict(wanted.labels or {}), "annotations": dict(wanted.annotations or {})}
+    for each in job_spec.faults({"template": {"metadata": metadata}}, ""):
+        if each.kind != "Forbidden":
+            yield replace(each, path=f"spec.deploymentOverrides{each.path.removeprefix('.template.metadata')}")
     if wanted.name is not None:
         skeleton: Manifest = {
             "metadata": {"name": wanted.name},

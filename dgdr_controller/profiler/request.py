@@ -7,13 +7,13 @@ from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.faults import engine_gpus
 from dgdr_api.defaults import Value, effective
-from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
-from dgdr_api.validation import remarks, validate
-from dgdr_controller.deployment.refusals import wishes_refused
+from dgdr_api.validation import remarks
+from dgdr_controller.deployment.refusals import refused
 from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
@@ -83,7 +83,7 @@ def plan_request(
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
     """
-    if errors := refusals(request):
+    if errors := refused(request):
         raise InvalidRequestError(errors)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
     return _plan_request(request, gpu, hardware, replaced, cache_root)
@@ -95,18 +95,13 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or its GPU is unknown.
     """
-    if errors := refusals(request):
+    if errors := refused(request):
         raise InvalidRequestError(errors)
     gpu = find_gpu(hardware.gpu_sku)
     if gpu is None:
         raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
     cache = effective(request).model_cache
     return _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
-
-
-def refusals(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
-    """Return why a request cannot be planned, whatever the hardware: rules that it breaks, overrides that cannot be."""
-    return [*validate(request), *wishes_refused(request)]
 
 
 def _plan_request(

@@ -7,9 +7,8 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
 from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
-from dgdr_api.validation import validate
 from dgdr_controller.deployment.base import read_base
-from dgdr_controller.deployment.refusals import wishes_refused
+from dgdr_controller.deployment.refusals import refused
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
 from dgdr_controller.hardware.status import shown
 from dgdr_controller.profiling import builder
@@ -67,7 +66,7 @@ def _checked(world: World) -> Decision | None:
         InvalidRequestError: It breaks a rule, or that deployment is none.
     """
     request = world.request
-    if errors := [*validate(request), *wishes_refused(request), *forbidden(request, world.settings.rights)]:
+    if errors := [*refused(request), *forbidden(request, world.settings.rights)]:
         raise InvalidRequestError(errors)
     wanted = preserved(request.metadata.annotations).base
     if wanted is None:

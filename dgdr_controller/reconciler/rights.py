@@ -12,7 +12,8 @@ from dgdr_api.errors import FieldError
 from dgdr_api.job_spec import PATH as JOB
 from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.preserved import as_far_as_known
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_api.v1beta1 import DgdrSpec, DynamoGraphDeploymentRequest
+from dgdr_controller.deployment.render.planner_settings import beyond
 from dgdr_controller.settings import RightsSettings
 
 _WAY_OUT = (
@@ -29,27 +30,36 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 def forbidden(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[FieldError]:
     """Yield what a request says that takes a right to say; nothing where a policy asks for it."""
-    if rights.mode.strip() != "forbid":
-        return
-    spec = request.spec
-    if spec.overrides:
-        for path in _widening(spec.overrides.profiling_job or {}, ""):
-            detail = f"may run code in the profiling pod or widen its rights: {_WAY_OUT}"
-            yield FieldError(f"{JOB}.{path}", "Forbidden", detail)
-        if spec.overrides.dgd:
-            yield FieldError("spec.overrides.dgd", "Forbidden", f"shapes the deployment freely: {_WAY_OUT}")
+    if rights.mode.strip() == "forbid":
+        for path, does in (*_about_the_job(request.spec), *_about_the_deployment(request, rights)):
+            yield FieldError(path, "Forbidden", f"{does}: {_WAY_OUT}")
+
+
+_Finding = tuple[str, str]
+"""A path, and what is there."""
+
+
+def _about_the_job(spec: DgdrSpec) -> Iterator[_Finding]:
+    for path in _widening((spec.overrides and spec.overrides.profiling_job) or {}, ""):
+        yield f"{JOB}.{path}", "may run code in the profiling pod or widen its rights"
     cache = spec.model_cache
     for name, folder in (("pvcMountPath", cache.pvc_mount_path), ("mountPath", cache.mount_path)) if cache else ():
         if folder and not _MODELS.fullmatch(folder):
-            detail = f"mounts a claim at {folder}, where programs may be: {_WAY_OUT}"
-            yield FieldError(f"spec.modelCache.{name}", "Forbidden", detail)
-    said = as_far_as_known(request.metadata.annotations)
+            yield f"spec.modelCache.{name}", f"mounts a claim at {folder}, where programs may be"
+
+
+def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[_Finding]:
+    spec, said = request.spec, as_far_as_known(request.metadata.annotations)
+    if spec.overrides and spec.overrides.dgd:
+        yield "spec.overrides.dgd", "shapes the deployment freely"
     if said.base:
-        yield FieldError("spec.profilingConfig.configMapRef", "Forbidden", f"shapes the deployment freely: {_WAY_OUT}")
+        yield "spec.profilingConfig.configMapRef", "shapes the deployment freely"
+    for name in beyond(spec):
+        yield f"spec.features.planner.{name}", "lets the planner reach beyond the deployment"
     workers = said.deployment_overrides.workers_image
     for path, image in (("spec.image", spec.image), ("spec.deploymentOverrides.workersImage", workers)):
         if image and not any(image.startswith(each) for each in rights.registries):
-            yield FieldError(path, "Forbidden", f"{image} is not in {', '.join(rights.registries)}: {_WAY_OUT}")
+            yield path, f"{image} is not in {', '.join(rights.registries)}"
 
 
 _Test = Callable[[Any], bool]
@@ -84,8 +94,11 @@ def _drops_all(capabilities: Any) -> bool:
 
 
 def _proxies(variables: Any) -> bool:
-    """Not PYTHONPATH or LD_PRELOAD, which run what lies on a claim; proxies see no more than TLS shows them."""
-    return all(each["name"] in _PROXIES and not each.get("valueFrom") for each in variables)
+    """Not PYTHONPATH or LD_PRELOAD, which run what lies on a claim; nor another variable, $(HF_TOKEN), in a proxy's."""
+    return all(
+        each["name"] in _PROXIES and not each.get("valueFrom") and "$(" not in (each.get("value") or "")
+        for each in variables
+    )
 
 
 def _table(prefix: str, tests: Mapping[tuple[str, ...], _Test]) -> dict[str, _Test]:

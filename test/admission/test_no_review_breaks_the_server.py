@@ -16,6 +16,7 @@ import yaml
 
 from dgdr_api.conversion import V1ALPHA1, V1BETA1
 from dgdr_api.conversion import convert as converted
+from dgdr_api.names import ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
 from dgdr_controller.admission.server import CONVERT, DEFAULT, MAX_REVIEW, VALIDATE
 
 Json = Any
@@ -179,6 +180,20 @@ def test_what_is_too_large_or_too_deep_is_refused_by_limit(post: Any) -> None:
     assert [status for status, _ in found] == [413, 400, 200, 400, 400]
     assert b"7340032 bytes" in found[0][1]
     assert b"more than 100 levels deep" in found[2][1]
+
+
+@pytest.mark.parametrize("text", [r'{"backend":"\ud800"}', '{"backend":NaN}', '{"backend":1e999}'])
+@pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
+def test_no_annotation_of_one_request_breaks_a_list(post: Any, name: str, text: str) -> None:
+    stored = convert(MANIFESTS[0]) | {"metadata": {"name": "r", "annotations": {name: text}}, "status": {}}
+    request = {"uid": "u", "desiredAPIVersion": V1ALPHA1, "objects": [stored, convert(MANIFESTS[0])]}
+    listed = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request}
+    bodies = [(VALIDATE, json.dumps(admission(stored)).encode()), (CONVERT, json.dumps(listed).encode())]
+    (judged, _), (status, answer) = post(bodies)
+    assert (judged, status) == (200, 200), answer
+    response = json.loads(answer)["response"]
+    assert response["result"] == {"status": "Success"}
+    assert response["convertedObjects"][0]["metadata"]["annotations"][name] == text
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,12 @@ def test_the_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggr
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"namespace": "other"}, 'spec.deploymentOverrides.namespace: Invalid value: "other"'),
+        ({"labels": {"a b": "c"}}, 'spec.deploymentOverrides.labels[a b]: Invalid value: "a b"'),
+        ({"annotations": {"a b": "c"}}, 'spec.deploymentOverrides.annotations[a b]: Invalid value: "a b"'),
         ({"name": "9"}, 'spec.deploymentOverrides.name: Invalid value: "9"'),
     ],
 )
 def test_what_a_deployment_cannot_be_called_is_refused(
-    graph_request: Make, aggregated: Candidate, said: dict[str, str], sentence: str
+    graph_request: Make, aggregated: Candidate, said: dict[str, Any], sentence: str
 ) -> None:
     assert refused(aggregated, preserving(graph_request, **said)).startswith(sentence)

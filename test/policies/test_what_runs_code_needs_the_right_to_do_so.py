@@ -101,6 +101,13 @@ FREELY: dict[str, Any] = {
     "a foreign image": ({"image": "docker.io/evil/dynamo-planner:1.6.1"}, {}),
     "an image that looks like Dynamo's": ({"image": "nvcr.io/nvidia-evil/dynamo-planner:1.6.1"}, {}),
     "an image without a registry": ({"image": "dynamo-planner:1.6.1"}, {}),
+    "a planner that takes its token elsewhere": (
+        {"features": {"planner": {"metric_pulling_prometheus_endpoint": "https://evil.example"}}},
+        {},
+    ),
+    "a planner's setting by an older name": ({"features": {"planner": {"plannerPrometheusEndpoint": "https://a"}}}, {}),
+    "a planner with a port": ({"features": {"planner": {"controlApiPort": 80, "ttft": 5}}}, {}),
+    "a planner for other deployments": ({"features": {"planner": {"environment": "global-planner"}}}, {}),
 } | {name: ({}, annotations) for name, annotations in BASES.items()}
 
 

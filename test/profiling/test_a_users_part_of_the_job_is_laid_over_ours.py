@@ -56,7 +56,7 @@ def kept(spec: Manifest) -> list[Any]:
         profiler["args"],
         profiler.get("command"),
         {name: value for name, value in publisher.items() if name not in ("image", "resources")},
-        [named(volumes, name) for name in ("input", "output-copier-kube-api-access")],
+        [named(volumes, name) for name in ("input", "tmp", "output-copier-kube-api-access")],
         [named(mounts, name) for name in ("input", "profiling-output")],
         named(volumes, "profiling-output")["name"],
         pod(spec)["restartPolicy"],
@@ -86,6 +86,7 @@ def test_what_is_ours_stays_whatever_is_written(override: Manifest) -> None:
         {"template": {"spec": {"containers": [{"name": "output-copier", "command": ["sh"]}, {"name": "another"}]}}},
         {"template": {"spec": {"initContainers": [{"name": "output-copier", "env": []}, {"name": "profiler"}]}}},
         {"template": {"spec": {"volumes": [{"name": "input", "emptyDir": {}}]}}},
+        {"template": {"spec": {"volumes": [{"name": "tmp", "persistentVolumeClaim": {"claimName": "programs"}}]}}},
     ],
 )
 def test_what_a_rule_refuses_and_was_stored_before_it_has_no_effect(override: Manifest) -> None:
@@ -94,8 +95,8 @@ def test_what_a_rule_refuses_and_was_stored_before_it_has_no_effect(override: Ma
 
 
 def test_fields_of_the_job_replace_ours() -> None:
-    spec = over({"backoffLimit": 0, "ttlSecondsAfterFinished": 0, "suspend": True, "template": {"spec": {}}})
-    assert spec == OURS | {"backoffLimit": 0, "ttlSecondsAfterFinished": 0, "suspend": True}
+    spec = over({"backoffLimit": 0, "ttlSecondsAfterFinished": 0, "suspend": False, "template": {"spec": {}}})
+    assert spec == OURS | {"backoffLimit": 0, "ttlSecondsAfterFinished": 0, "suspend": False}
 
 
 @pytest.mark.parametrize(("wanted", "own"), [(3600, 3480), (100, 50)])

@@ -40,6 +40,11 @@ def test_what_takes_the_right_to_create_jobs_is_refused(what: str) -> None:
         ({"overrides": {"dgd": {"spec": {}}}}, {}, "spec.overrides.dgd"),
         ({"modelCache": {"pvcName": "a", "pvcMountPath": "/usr/lib"}}, {}, "spec.modelCache.pvcMountPath"),
         ({"modelCache": {"pvcName": "a", "mountPath": "/mnt/../usr"}}, {}, "spec.modelCache.mountPath"),
+        (
+            {"features": {"planner": {"metricPullingPrometheusTokenFile": "/var/run/x", "ttft": 5}}},
+            {},
+            "spec.features.planner.metricPullingPrometheusTokenFile",
+        ),
         ({"image": "nvcr.io/nvidia-evil/planner:1.6.1"}, {}, "spec.image"),
         (
             {},

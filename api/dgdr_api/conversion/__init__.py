@@ -6,6 +6,9 @@ version promise. A request that was written as v1beta1 and is read as v1alpha1 c
 """
 
 import json
+from typing import cast
+
+from pydantic_core import from_json
 
 from dgdr_api import v1alpha1, v1beta1
 from dgdr_api.conversion import spec as specs
@@ -13,6 +16,7 @@ from dgdr_api.conversion import status as statuses
 from dgdr_api.conversion.paths import JsonObject, copied
 from dgdr_api.conversion.spec import Defaults
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
+from dgdr_api.told import printable
 
 V1ALPHA1 = v1alpha1.API_VERSION
 V1BETA1 = v1beta1.API_VERSION
@@ -41,7 +45,9 @@ def convert(manifest: JsonObject, version: str) -> JsonObject:
         return _to_v1beta1(manifest)
     if known == V1BETA1 and version == V1ALPHA1:
         return _to_v1alpha1(manifest)
-    raise UnknownVersionError(f"{known} cannot be converted to {version}: there are {V1ALPHA1} and {V1BETA1}")
+    raise UnknownVersionError(
+        f"{printable(f'{known}')} cannot be converted to {printable(version)}: there are {V1ALPHA1} and {V1BETA1}"
+    )
 
 
 def defaults_of(annotations: JsonObject) -> Defaults:
@@ -123,10 +129,20 @@ def _kept(annotations: JsonObject, name: str) -> JsonObject:
     """Return what an annotation keeps; nothing where somebody has edited it into what no conversion writes."""
     text = annotations.get(name)
     try:
-        found: object = json.loads(text) if isinstance(text, str) else None
+        return _strictly_read(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _strictly_read(text: str) -> JsonObject:
+    """Read a JSON object as others do: Python's own reader takes what nobody can write again.
+
+    Raises:
+        ValueError: It is no JSON, or holds half a surrogate pair, a number that is not finite, or too many levels.
+    """
+    found: object = from_json(text.encode())
+    json.dumps(found, allow_nan=False)  # NaN is read, and 1e999 as infinite
+    return cast("JsonObject", found) if isinstance(found, dict) else {}
 
 
 def _taken(annotations: JsonObject, name: str) -> JsonObject:

@@ -1,10 +1,10 @@
 """What is wrong, or has no effect, in the fields that only v1alpha1 has; paths are those of v1alpha1."""
 
-import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue
 
+from dgdr_api import told
 from dgdr_api.conversion.paths import ABSENT, JsonObject, Path, get, shown
 from dgdr_api.conversion.places import CONFIG, PLACES, Place, spelled
 from dgdr_api.errors import FieldError
@@ -38,17 +38,21 @@ _SAME_AS = {
 """Settings that can only repeat a field of the spec; they are worth a word where they do not."""
 
 
-def faults(kept: JsonObject) -> Iterator[FieldError]:
-    """Yield what is wrong with what is kept of a spec of v1alpha1 beside its v1beta1."""
+def faults(kept: JsonObject) -> list[FieldError]:
+    """Return what is wrong with what is kept of a spec of v1alpha1 beside its v1beta1, as far as it is told."""
+    return told.at_most(_faults(kept), told.AND_MORE)
+
+
+def _faults(kept: JsonObject) -> Iterator[FieldError]:
     only = {field: value for field, value in kept.items() if field in ONLY_HERE}
     for place in PLACES:
         yield from _of_one(place, only)
-        written, told = get(kept, place.target), place.read(only)
+        written, said = get(kept, place.target), place.read(only)
         source = place.speaking(only)
-        if written is ABSENT or told is ABSENT or source is None:
+        if written is ABSENT or said is ABSENT or source is None:
             continue
-        if place.backward(written) != place.backward(told):
-            detail = f"spec.{shown(source)} says {json.dumps(get(only, source))}; write one of them"
+        if place.backward(written) != place.backward(said):
+            detail = f"spec.{shown(source)} says {told.shown(get(only, source))}; write one of them"
             yield _invalid(place.target, written, detail)
     yield from _bounds(kept)
 
@@ -87,32 +91,40 @@ def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
         elif first is None:
             first = source, value
         elif value != first[1]:
-            detail = f"is another name of spec.{shown(first[0])}, which says {json.dumps(first[1])}; write one of them"
+            says = told.shown(first[1])
+            detail = f"is another name of spec.{shown(first[0])}, which says {says}; write one of them"
             yield _invalid(source, value, detail)
 
 
 def _invalid(path: Path, value: object, detail: str) -> FieldError:
-    return FieldError(f"spec.{shown(path)}", f"Invalid value: {json.dumps(value)}", detail)
+    return FieldError(f"spec.{shown(path)}", f"Invalid value: {told.shown(value)}", detail)
 
 
-def without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
-    """Yield a sentence for each setting that v1alpha1 documents or a user made up, and that does nothing here.
+def without_effect(kept: JsonObject, spec: JsonObject) -> list[str]:
+    """Return a sentence for each setting that v1alpha1 documents or a user made up, and that does nothing here.
+
+    There are no more than anybody reads: the last one says so.
 
     Args:
         kept: What is kept of a spec of v1alpha1.
         spec: The spec in v1beta1.
     """
+    more = f"spec.{shown(CONFIG)}: there is more that has no effect"
+    return told.at_most(_without_effect(kept, spec), more)
+
+
+def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
     config = get(kept, CONFIG)
     for path, value in _leaves(config if isinstance(config, dict) else {}, CONFIG):
         if any(path[: len(known)] == known for known in _KNOWN):
             continue
-        field = _SAME_AS.get(path)
+        field, here = _SAME_AS.get(path), told.printable(f"spec.{shown(path)}")
         if field is None:
             reason = _BECAUSE.get(path)
-            yield f"spec.{shown(path)} has no effect{f': {reason}' if reason else ''}"
+            yield f"{here} has no effect{f': {reason}' if reason else ''}"
         elif value != spec.get(field):
             # Upstream's words (dynamo-api-facts §1.5).
-            yield f"spec.{shown(path)} ({value}) will be overwritten by spec.{field} ({spec.get(field)})"
+            yield f"{here} ({told.quoted(value)}) will be overwritten by spec.{field} ({told.quoted(spec.get(field))})"
     if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
         yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
     if kept.get("enableGpuDiscovery") is False:

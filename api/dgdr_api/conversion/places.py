@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from dgdr_api.conversion.paths import ABSENT, Absent, JsonObject, Named, Path, get
+from dgdr_api.conversion.paths import ABSENT, Absent, JsonObject, Named, Path, get, shown
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.json_values import json_value
 from dgdr_api.model import to_camel
@@ -146,3 +146,18 @@ PLACES = (
     ),
 )  # fmt: skip
 """Every such field. Where both forms speak, the flat one is kept, and admission refuses what contradicts it."""
+
+
+def as_written(path: str, kept: JsonObject) -> str:
+    """Return where v1alpha1 says what stands at a path of v1beta1; the path itself where it does not.
+
+    Args:
+        path: Path of an error, for example ``spec.hardware.gpuSku``.
+        kept: What is kept of a spec of v1alpha1.
+    """
+    for place in PLACES:
+        target = f"spec.{shown(place.target)}".replace("[profiler]", "[0]")  # errors number it, and there is one
+        source = place.speaking(kept)
+        if source is not None and (path == target or path.startswith((f"{target}.", f"{target}["))):
+            return f"spec.{shown(source)}{path.removeprefix(target)}"
+    return path

@@ -218,8 +218,6 @@ class DgdrStatus(StatusModel):
     profiling_results: ProfilingResults | None = None
     profiling_progress: ProfilingProgress | None = None
     hardware: HardwareStatus | None = None
-    image: str | None = None
-    """Container image of Dynamo that is used: spec.image, or the controller's default."""
     generated_deployment: dict[str, JsonValue] | None = None
     """The chosen configuration once more, where the request was written as v1alpha1: scripts of that version read it
     here."""

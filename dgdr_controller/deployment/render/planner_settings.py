@@ -90,9 +90,17 @@ FORECASTING = frozenset({"itl_ms", "ttft_ms", "throughput_adjustment_interval_se
 }
 """Settings that mean something only to a planner that holds latencies: who writes one wants that."""
 
+HARMLESS = frozenset((*CHOICES, *GONE, *KINDS["integer"], *KINDS["number"], *KINDS["boolean"])) - {
+    *("control_api_port", "environment", "live_dashboard_port", "metric_reporting_prometheus_port"),
+    *("metric_pulling_prometheus_request_timeout_seconds", "metric_pulling_prometheus_ssl_verify"),
+    *("report_interval_hours", "report_write_gzip_log"),
+}
+"""Settings that are about the deployment alone. By others the planner opens ports, and takes files and tokens to
+servers elsewhere: who may only write requests should not have its rights."""
+
 _KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # kalman|Q|Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +138,13 @@ class Written:
 
 def todays_name(name: str) -> str:
     """Return what a setting of the planner is called today."""
-    key = _CAPITAL.sub(r"_\1", name).replace("-", "_").lower().removeprefix("planner_")
+    key = _WORD.sub("_", name).replace("-", "_").lower().removeprefix("planner_")
     return RENAMED.get(key, key)
+
+
+def beyond(spec: DgdrSpec) -> list[str]:
+    """Return the settings that are written and are not harmless."""
+    return [name for name in _written(spec.features) if todays_name(name) not in HARMLESS]
 
 
 def setting_faults(spec: DgdrSpec) -> list[FieldError]:
@@ -141,7 +154,7 @@ def setting_faults(spec: DgdrSpec) -> list[FieldError]:
     for name, value in _written(spec.features).items():
         key = todays_name(name)
         path = f"{_PATH}.{name}"
-        if key in named:
+        if key in named and key in (*_KIND_OF, *CHOICES):
             found.append(FieldError(path, f"Invalid value: {json.dumps(value)}", f"is another name of {named[key]}"))
         named[key] = name
         if value is not None and (wanted := _wanted(key, value)):
