@@ -28,6 +28,9 @@ FOR_RARE_CASES = {
     "batch jobs get": "a Job of the name exists that the watch has not told of",
     " configmaps delete": "a result for other inputs is in the way",
     " events patch": "an event repeats itself",
+    " serviceaccounts create": "a patch that applies what is not there takes it, and is logged as a patch",
+    "rbac.authorization.k8s.io roles create": "the same",
+    "rbac.authorization.k8s.io rolebindings create": "the same",
     "coordination.k8s.io leases create": "the first start in a cluster, perhaps before the log begins",
     "coordination.k8s.io leases update": "the first renewal",
 }

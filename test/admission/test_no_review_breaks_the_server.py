@@ -155,7 +155,9 @@ def post(webhooks: Any) -> Callable[[list[tuple[str, bytes]]], list[tuple[int, b
                 async with limit, session.post(path, data=io.BytesIO(body), headers=headers, ssl=trusting) as response:
                     return response.status, await response.read()
 
-            return await asyncio.gather(*(one(path, body) for path, body in sent))
+            answers = await asyncio.gather(*(one(path, body) for path, body in sent))
+        await asyncio.sleep(0.1)  # connections with TLS end a moment after they were closed
+        return answers
 
     return send
 

@@ -47,6 +47,7 @@ def test_its_configuration_is_ours_alone(controller: Image) -> None:
         "HOME=/tmp",
         "PATH=/opt/dgdr/bin",
         "PYTHONDONTWRITEBYTECODE=1",
+        "PYTHONSAFEPATH=1",
         "PYTHONUNBUFFERED=1",
     ]
     told = {key for key, value in controller.config.items() if value}

@@ -133,7 +133,7 @@ def test_the_controller_may_do_this_and_nothing_else(deployed: Installer, resour
 
 def test_it_may_hold_its_own_lease_alone(deployed: Installer) -> None:
     held = [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "dgdr-controller")]
-    assert held == ["get", "create", "update", "patch"]
+    assert held == ["get", "create", "update"]
     assert [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "another")] == ["create"]
 
 

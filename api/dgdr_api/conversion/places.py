@@ -158,6 +158,8 @@ def as_written(path: str, kept: JsonObject) -> str:
     for place in PLACES:
         target = f"spec.{shown(place.target)}".replace("[profiler]", "[0]")  # errors number it, and there is one
         source = place.speaking(kept)
-        if source is not None and (path == target or path.startswith((f"{target}.", f"{target}["))):
+        if source is None or get(kept, place.target) is not ABSENT:  # who has written both is told of this one
+            continue
+        if path == target or path.startswith((f"{target}.", f"{target}[")):
             return f"spec.{shown(source)}{path.removeprefix(target)}"
     return path
