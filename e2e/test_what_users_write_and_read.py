@@ -36,7 +36,11 @@ def masked(said: str, namespace: str) -> str:
     said = said.replace(namespace, "<namespace>")
     for pattern, stands_for in VARIES.items():
         said = re.sub(pattern, stands_for, said, flags=re.MULTILINE)
-    return "\n".join(line.rstrip() for line in said.splitlines()) + "\n"
+    lines = [line.rstrip() for line in said.splitlines()]
+    events = lines.index("Events:") if "Events:" in lines else len(lines)
+    # kubectl orders events by the second in which they were told, and makes columns as wide as the longest age.
+    told = sorted(re.sub(r"(?<=\S) {2,}", "  ", line) for line in lines[events + 1 :] if "----" not in line)
+    return "\n".join((*lines[: events + 1], *told)) + "\n"
 
 
 def test_kubectl_shows_it_as_it_should_be_read(dynamo: Local, api: Client, namespace: str) -> None:
