@@ -1,6 +1,5 @@
 """What kubectl shows of a request, and a request as users of Dynamo 0.6 have it."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hack.cluster.api import Client
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.demo import kubectl
+from hack.golden import golden
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
@@ -51,10 +51,7 @@ def test_kubectl_shows_it_as_it_should_be_read(dynamo: Local, api: Client, names
         assert journey.wait(lambda: "DeploymentReady" in journey.events())
         for command in ("get", "describe"):
             said = masked(kubectl(dynamo, "-n", namespace, command, "dgdr"), namespace)
-            golden = GOLDEN / f"{command}.txt"
-            if os.environ.get("GOLDEN") == "write":
-                golden.write_text(said, encoding="utf-8")
-            assert said == golden.read_text(encoding="utf-8")
+            assert said == golden(GOLDEN / f"{command}.txt", said)
     api.request("DELETE", journey.graph_path)
 
 

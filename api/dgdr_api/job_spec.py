@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from dgdr_api import schema
+from dgdr_api import schema, syntax
 from dgdr_api.errors import FieldError
 from dgdr_api.schema import Schema
 from dgdr_api.told import MAX_TOLD, did_you_mean, printable, shown
@@ -32,8 +32,6 @@ VOLUMES_MOUNTED = frozenset({"input", "profiling-output"})
 
 PATH = "spec.overrides.profilingJob"
 """Where the part of a JobSpec stands in a request."""
-MAX_FAULTS = MAX_TOLD
-"""Errors after which nobody reads on."""
 
 
 def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
@@ -47,7 +45,7 @@ def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
         path: Where it stands; the paths of the errors begin with it.
 
     Returns:
-        At most `MAX_FAULTS` errors, in the order of the document.
+        At most `MAX_TOLD` errors, in the order of the document.
     """
     found = _Found()
     try:
@@ -70,69 +68,14 @@ class _Found:
 
     def add(self, path: str, kind: str, detail: str = "") -> None:
         self.errors.append(FieldError(printable(path), printable(kind), printable(detail)))
-        if len(self.errors) >= MAX_FAULTS:
+        if len(self.errors) >= MAX_TOLD:
             raise _EnoughError
 
     def invalid(self, path: str, value: JsonValue, detail: str) -> None:
         self.add(path, f"Invalid value: {shown(value)}", detail)
 
 
-# Syntax.
-
-_Syntax = Callable[[str], str]
-"""Says what is wrong with a text, in Kubernetes' words; nothing when nothing is."""
-
-
-def _syntax(pattern: str, words: str, longest: int | None = None) -> _Syntax:
-    whole = re.compile(pattern)
-
-    def fault(text: str) -> str:
-        if longest is not None and len(text) > longest:
-            return f"must be no more than {longest} characters"
-        return "" if whole.fullmatch(text) else words
-
-    return fault
-
-
-_ENDS = "must start and end with an alphanumeric character"
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_dns_label = _syntax(
-    _LABEL,
-    f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and {_ENDS}",
-    63,
-)
-_dns_subdomain = _syntax(
-    rf"{_LABEL}(\.{_LABEL})*",
-    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and {_ENDS}",
-    253,
-)
-_label_value = _syntax(
-    "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?",
-    f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and {_ENDS}",
-    63,
-)
-_name_part = _syntax(
-    "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]",
-    f"must consist of alphanumeric characters, '-', '_' or '.', and {_ENDS}",
-    63,
-)
-_variable_name = _syntax(  # what Kubernetes takes since 1.34; older versions take less
-    "[ -<>-~]+",
-    "a valid environment variable name must consist only of printable ASCII characters other than '='",
-)
-
-
-def _label_name(name: str) -> str:
-    prefix, slash, rest = name.rpartition("/")
-    if slash and (fault := _dns_subdomain(prefix)):
-        return f"prefix part {fault}"
-    fault = _name_part(rest)
-    return f"name part {fault}" if fault else ""
-
-
-def _annotation_name(name: str) -> str:
-    return _label_name(name.lower())
-
+# Quantities.
 
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:(?P<unit>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,4}))?"
@@ -295,8 +238,8 @@ _ONE_POD = "the profiling Job is one pod that writes one result"
 _ONE: Schema = {"minimum": 1, "maximum": 1, "why": _ONE_POD}
 _INDEXED: Schema = {"forbidden": f"only Indexed Jobs have it; {_ONE_POD}"}
 _GENERATED: Schema = {"forbidden": "Kubernetes generates it, so that no Job counts the pods of another"}
-_LABELS: Schema = {"keys": _label_name}
-_LABELLED: Schema = {"syntax": _label_value}
+_LABELS: Schema = {"keys": syntax.label_name}
+_LABELLED: Schema = {"syntax": syntax.label_value}
 _SPEC = "template.spec"
 _CONTAINER = f"{_SPEC}.containers[]"
 _RULES: Mapping[str, Schema] = {
@@ -317,24 +260,24 @@ _RULES: Mapping[str, Schema] = {
     "template.metadata.labels": _LABELS | {"rule": _pod_labels},
     _SPEC: {"rule": _pod},
     f"{_SPEC}.activeDeadlineSeconds": {"minimum": 1},
-    f"{_SPEC}.priorityClassName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.priorityClassName": {"syntax": syntax.dns_subdomain},
     f"{_SPEC}.resources": {"rule": _resources},
     f"{_SPEC}.restartPolicy": {"enum": ["Never"], "why": "the Job makes a new pod for each try"},
-    f"{_SPEC}.runtimeClassName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.runtimeClassName": {"syntax": syntax.dns_subdomain},
     f"{_SPEC}.serviceAccount": {"forbidden": "its name of today is serviceAccountName"},
-    f"{_SPEC}.serviceAccountName": {"syntax": _dns_subdomain},
+    f"{_SPEC}.serviceAccountName": {"syntax": syntax.dns_subdomain},
     f"{_SPEC}.tolerations[]": {"rule": _toleration},
-    f"{_SPEC}.tolerations[].key": {"syntax": _label_name},
+    f"{_SPEC}.tolerations[].key": {"syntax": syntax.label_name},
     f"{_SPEC}.tolerations[].operator": {"enum": ["Equal", "Exists"]},  # the others need a feature gate
     f"{_SPEC}.tolerations[].value": _LABELLED,
     f"{_SPEC}.volumes[]": {"rule": _volume},
-    f"{_SPEC}.volumes[].name": {"syntax": _dns_label},
+    f"{_SPEC}.volumes[].name": {"syntax": syntax.dns_label},
     f"{_CONTAINER}.env[]": {"rule": _variable},
-    f"{_CONTAINER}.env[].name": {"syntax": _variable_name},
-    f"{_CONTAINER}.name": {"syntax": _dns_label},
+    f"{_CONTAINER}.env[].name": {"syntax": syntax.variable_name},
+    f"{_CONTAINER}.name": {"syntax": syntax.dns_label},
     f"{_CONTAINER}.resources": {"rule": _container_resources},
     # wherever they stand
-    "*.annotations": {"keys": _annotation_name},
+    "*.annotations": {"keys": syntax.annotation_name},
     "*.labels": _LABELS,
     "*.labels{}": _LABELLED,
     "*.matchLabels": _LABELS,

@@ -7,7 +7,7 @@ its spec, and is not looked for here.
 from collections.abc import Mapping
 from itertools import islice
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from dgdr_api import v1alpha1
 from dgdr_api.conversion import Defaults, defaults_of
@@ -91,10 +91,3 @@ def origin(annotations: Mapping[str, str] | None) -> dict[str, str]:
         for name in (ANNOTATION_PRESERVED, ANNOTATION_DEFAULTS)
         if annotations and name in annotations
     }
-
-
-def setting(said: Preserved, group: str, *names: str) -> JsonValue:
-    """Return a setting of ``profilingConfig.config``, under the first of its names that is written; else None."""
-    settings = (said.profiling_config.config or {}).get(group)
-    written = settings if isinstance(settings, dict) else {}
-    return next((written[name] for name in names if written.get(name) is not None), None)

@@ -5,12 +5,11 @@ upstream's where upstream has one (dynamo-api-facts §1.5–§1.7): people and s
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 
 from pydantic import JsonValue
 
-from dgdr_api import job_spec
+from dgdr_api import job_spec, syntax
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.faults import faults, without_effect
 from dgdr_api.errors import FieldError
@@ -24,15 +23,12 @@ from dgdr_api.names import (
     is_service_name,
 )
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.told import shown
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
 
 Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]
 
 _LONGEST_COMPONENT = "Frontend"
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
-_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
 
 
 def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
@@ -88,7 +84,7 @@ def _name(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
 
 def _namespace(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
     namespace = request.metadata.namespace
-    if namespace is not None and (len(namespace) > 63 or not _DNS_LABEL.fullmatch(namespace)):  # noqa: PLR2004
+    if namespace is not None and syntax.dns_label(namespace):
         yield FieldError("metadata.namespace", f'Invalid value: "{namespace}"', "must be a DNS label (RFC 1123)")
 
 
@@ -101,7 +97,7 @@ def _runtime_version(request: DynamoGraphDeploymentRequest) -> Iterator[FieldErr
     spec = request.spec
     if spec.image and not is_image(spec.image):
         detail = "must be an image such as nvcr.io/nvidia/ai-dynamo/dynamo-planner:1.6.1"
-        yield FieldError("spec.image", f"Invalid value: {json.dumps(spec.image[:_SHOWN])}", detail)
+        yield FieldError("spec.image", f"Invalid value: {shown(spec.image)}", detail)
     elif spec.image and not spec.runtime_version_override and not is_version(image_tag(spec.image)):
         yield FieldError(
             "spec.runtimeVersionOverride",
@@ -129,9 +125,9 @@ def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
         return
     if cache.pvc_name is None:
         yield FieldError("spec.modelCache.pvcName", "Required value")
-    elif len(cache.pvc_name) > 253 or not _DNS_SUBDOMAIN.fullmatch(cache.pvc_name):  # noqa: PLR2004
-        shown = json.dumps(cache.pvc_name[:_SHOWN])
-        yield FieldError("spec.modelCache.pvcName", f"Invalid value: {shown}", "must be a DNS subdomain (RFC 1123)")
+    elif syntax.dns_subdomain(cache.pvc_name):
+        wrong = f"Invalid value: {shown(cache.pvc_name)}"
+        yield FieldError("spec.modelCache.pvcName", wrong, "must be a DNS subdomain (RFC 1123)")
     model_path = ("pvcModelPath", cache.pvc_model_path), ("pvcPath", cache.pvc_path)
     for names in (
         (*model_path, ("modelPathInPvc", cache.model_path_in_pvc)),

@@ -11,7 +11,7 @@ import msgspec
 
 from dgdr_api.conversion import UnknownVersionError, convert
 from dgdr_api.told import printable
-from dgdr_controller.admission.review import UnreadableReviewError
+from dgdr_controller.admission.envelope import Envelope, opened
 
 VERSION = "apiextensions.k8s.io/v1"
 log = logging.getLogger(__name__)
@@ -23,13 +23,7 @@ class _Asked(msgspec.Struct, frozen=True):
     objects: list[dict[str, Any]]
 
 
-class _Review(msgspec.Struct, frozen=True):
-    request: _Asked
-    version: str = msgspec.field(name="apiVersion", default="")
-    kind: str = ""
-
-
-_reviews = msgspec.json.Decoder(_Review)
+_reviews = msgspec.json.Decoder(Envelope[_Asked])
 
 
 class _FailedError(Exception):
@@ -45,7 +39,7 @@ def answer(body: bytes) -> tuple[bytes, bool]:
     Raises:
         UnreadableReviewError: The body is no ConversionReview.
     """
-    asked = _read(body)
+    asked = opened(body, _reviews, VERSION, "ConversionReview")
     response: dict[str, Any] = {"uid": asked.uid}
     try:
         response["convertedObjects"] = [_converted(each, asked.desired) for each in asked.objects]
@@ -54,16 +48,6 @@ def answer(body: bytes) -> tuple[bytes, bool]:
         response["result"] = {"status": "Failure", "message": str(error)}
     answered = msgspec.json.encode({"apiVersion": VERSION, "kind": "ConversionReview", "response": response})
     return answered, "convertedObjects" in response
-
-
-def _read(body: bytes) -> _Asked:
-    try:
-        review = _reviews.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise UnreadableReviewError(f"no ConversionReview: {error}") from None
-    if (review.version, review.kind) != (VERSION, "ConversionReview"):
-        raise UnreadableReviewError(f"expected {VERSION} ConversionReview, got {review.version!r} {review.kind!r}")
-    return review.request
 
 
 def _converted(manifest: dict[str, Any], version: str) -> msgspec.Raw:

@@ -16,6 +16,7 @@ from dgdr_api.errors import FieldError
 from dgdr_api.names import GROUP, KIND
 from dgdr_api.told import AND_MORE, MAX_TOLD, at_most, printable
 from dgdr_api.v1beta1 import API_VERSION
+from dgdr_controller.admission.envelope import Envelope, UnreadableReviewError, opened
 
 VERSION = "admission.k8s.io/v1"
 MAX_WARNING = 256
@@ -29,10 +30,6 @@ _CAUSES = {
     "Forbidden": "FieldValueForbidden",
     "Too long": "FieldValueTooLong",
 }
-
-
-class UnreadableReviewError(Exception):
-    """A body that is no review; the message says what it lacks."""
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -49,12 +46,6 @@ class _Asked(msgspec.Struct, frozen=True):
     namespace: str = ""
     object: dict[str, Any] | None = None
     old: dict[str, Any] | None = msgspec.field(name="oldObject", default=None)
-
-
-class _Review(msgspec.Struct, frozen=True):
-    request: _Asked
-    version: str = msgspec.field(name="apiVersion", default="")
-    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +80,7 @@ class Verdict:
 
 Handler = Callable[[Question], Verdict]
 log = logging.getLogger(__name__)
-_reviews = msgspec.json.Decoder(_Review)
+_reviews = msgspec.json.Decoder(Envelope[_Asked])
 
 
 def answer(body: bytes, handler: Handler) -> tuple[bytes, bool]:
@@ -143,16 +134,11 @@ def _encoded(response: JsonObject) -> bytes:
 
 
 def _read(body: bytes) -> _Asked:
-    try:
-        review = _reviews.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise UnreadableReviewError(f"no AdmissionReview: {error}") from None
-    if (review.version, review.kind) != (VERSION, "AdmissionReview"):
-        raise UnreadableReviewError(f"expected {VERSION} AdmissionReview, got {review.version!r} {review.kind!r}")
-    kind = review.request.kind
+    asked = opened(body, _reviews, VERSION, "AdmissionReview")
+    kind = asked.kind
     if (f"{kind.group}/{kind.version}", kind.kind) != (API_VERSION, KIND):
         raise UnreadableReviewError(f"expected {API_VERSION} {KIND}, got {kind.group}/{kind.version} {kind.kind}")
-    return review.request
+    return asked
 
 
 def _question(asked: _Asked) -> Question | None:

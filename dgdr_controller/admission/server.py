@@ -13,8 +13,8 @@ from aiohttp import web
 from dgdr_api.told import printable
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.defaulting import default
+from dgdr_controller.admission.envelope import UnreadableReviewError
 from dgdr_controller.admission.metrics import DENIALS, IN_FLIGHT, LATENCY, REQUESTS
-from dgdr_controller.admission.review import UnreadableReviewError
 from dgdr_controller.admission.validation import admit
 
 CONVERT = "/convert"

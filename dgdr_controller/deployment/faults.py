@@ -1,16 +1,12 @@
 """Reading plain manifests whose shape nobody has checked, so that everything that is wrong is told at once."""
 
-import json
-
 from pydantic import JsonValue
 
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.told import shown
 
 Manifest = dict[str, JsonValue]
 """A Kubernetes object, or a part of one, as JSON."""
-
-_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
 
 
 class Faults:
@@ -25,9 +21,7 @@ class Faults:
 
     def invalid(self, path: str, value: JsonValue, detail: str) -> None:
         """Note that a value is not what it must be."""
-        shown = json.dumps(value, ensure_ascii=False)
-        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-        self.errors.append(FieldError(path, f"Invalid value: {shown}", detail))
+        self.errors.append(FieldError(path, f"Invalid value: {shown(value)}", detail))
 
     def forbidden(self, path: str, detail: str) -> None:
         """Note that a field may not be written, and what to do instead."""

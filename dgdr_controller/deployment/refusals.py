@@ -3,16 +3,16 @@
 The webhook, the reconciler, `dgdr plan` and `dgdr validate` ask here.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dgdr_api import job_spec
+from dgdr_api import syntax
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.places import as_written
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.preserved import DeploymentOverrides, preserved
-from dgdr_api.told import AND_MORE, at_most
+from dgdr_api.syntax import Syntax
+from dgdr_api.told import AND_MORE, at_most, printable, shown
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_api.validation import remarks, validate
 from dgdr_controller.deployment.faults import Manifest
@@ -46,17 +46,23 @@ def wishes_refused(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     return found
 
 
+def _spelling(
+    field: str, marks: dict[str, str] | None, name: Syntax, value: Syntax | None = None
+) -> Iterator[FieldError]:
+    for key, text in (marks or {}).items():
+        path = printable(f"spec.deploymentOverrides.{field}[{key}]")
+        for wrong, fault in ((key, name(key)), (text, value(text) if value else "")):
+            if fault:
+                yield FieldError(path, f"Invalid value: {shown(wrong)}", fault)
+
+
 def marking_faults(wanted: DeploymentOverrides, namespace: str | None) -> Iterator[FieldError]:
     """Yield what is wrong with v1alpha1's ``deploymentOverrides``."""
     if namespace is not None and wanted.namespace not in (None, namespace):
         detail = f"the deployment is made in the namespace of the request, {namespace}"
-        shown = json.dumps(wanted.namespace)
-        yield FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown}", detail)
-    # Its labels are judged as those of a pod, whose rules are the same.
-    metadata: Manifest = {"labels": dict(wanted.labels or {}), "annotations": dict(wanted.annotations or {})}
-    for each in job_spec.faults({"template": {"metadata": metadata}}, ""):
-        if each.kind != "Forbidden":
-            yield replace(each, path=f"spec.deploymentOverrides{each.path.removeprefix('.template.metadata')}")
+        yield FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown(wanted.namespace)}", detail)
+    yield from _spelling("labels", wanted.labels, syntax.label_name, syntax.label_value)
+    yield from _spelling("annotations", wanted.annotations, syntax.annotation_name)
     if wanted.name is not None:
         skeleton: Manifest = {
             "metadata": {"name": wanted.name},

@@ -160,18 +160,11 @@ _HARMLESS: Mapping[str, _Test] = {
 }
 """Parts of a Job by path, and which values of them are harmless; init containers are as containers."""
 _WALKED = frozenset(
-    {
-        *(
-            "",
-            "template",
-            "template.metadata",
-            "template.spec",
-            f"{_POD}securityContext",
-            f"{_POD}volumes",
-            f"{_POD}volumes[]",
-        ),
-        *(f"{_POD}containers", f"{_POD}containers[]", f"{_POD}containers[].securityContext"),
-    }
+    (
+        *("", "template", "template.metadata", "template.spec", f"{_POD}securityContext"),
+        *(f"{_POD}{part}" for part in ("volumes", "volumes[]", "containers", "containers[]")),
+        f"{_POD}containers[].securityContext",
+    )
 )
 """Objects and lists that are looked into; every other one is judged as a whole, or not harmless."""
 

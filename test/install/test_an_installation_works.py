@@ -4,13 +4,14 @@ There is no node: pods are made and wait. That is enough to see that the API ser
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from hack.golden import golden
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("install")]  # one cluster, used in turn
 
@@ -40,7 +41,6 @@ def test_everything_is_taken_with_strict_validation(deployed: Installer) -> None
 @pytest.mark.parametrize("what", ["dgdr.spec --recursive", "dgdr.spec.sla", "dgdr.spec.overrides", "dgdr.status"])
 def test_kubectl_explains_it(deployed: Installer, what: str) -> None:
     """Read the file and see whether a user would understand; ``GOLDEN=write`` writes what kubectl says now."""
-    golden = Path(__file__).parent / "golden" / f"explain-{what.replace(' ', '')}.txt"
     limit = time.monotonic() + 20
     while True:
         try:
@@ -50,9 +50,8 @@ def test_kubectl_explains_it(deployed: Installer, what: str) -> None:
             if time.monotonic() > limit:
                 raise
             time.sleep(0.5)
-    if os.environ.get("GOLDEN") == "write":
-        golden.write_text(said, encoding="utf-8")
-    assert said == golden.read_text(encoding="utf-8")
+    file = Path(__file__).parent / "golden" / f"explain-{what.replace(' ', '')}.txt"
+    assert said == golden(file, said)
 
 
 def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_api.job_spec import MAX_FAULTS, faults
+from dgdr_api.job_spec import faults
+from dgdr_api.told import MAX_TOLD
 from hack.cluster.api import Client
 from test.crd.conftest import Requests, definitions, requests
 
@@ -267,8 +268,8 @@ def test_everything_is_told_in_the_order_of_the_document() -> None:
 
 def test_enough_is_enough() -> None:
     job: Any = {"template": {"spec": {"containers": [5] * 100_000}}}
-    assert len(faults(job)) == MAX_FAULTS
-    assert len(faults({f"{index}": 1 for index in range(100)})) == MAX_FAULTS
+    assert len(faults(job)) == MAX_TOLD
+    assert len(faults({f"{index}": 1 for index in range(100)})) == MAX_TOLD
 
 
 def test_numbers_beyond_reckoning_are_no_quantities() -> None:
