@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.ready
 SAMPLE ?= config/samples/qwen3-32b.yaml
 OUT    ?= out
 
+# Bytecode is written when a module is first imported: packages come without it, and without it programs start slowly.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -123,12 +126,8 @@ build-images: $(STAMP) ## Build the images and print where their archives are.
 venv: $(STAMP) ## Set up .venv with everything that development and tests need.
 
 $(STAMP): requirements/dev.txt pyproject.toml hack/assets.py
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] < (3, 14) and f"Python 3.11 to 3.13 is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	@echo "Setting up $(VENV) (about 700 MB, a minute or two the first time) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(PYTHON) hack/assets.py || test -z "$$CI" # without npm everything works but the results page, which then says so
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] < (3, 14) and f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@$(PYTHON) -m hack.setup
 	@touch $@
 
 .PHONY: check
@@ -138,6 +137,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python hack/generate.py --check
+	@$(BIN)/python -m hack.locks
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
@@ -193,16 +193,23 @@ format: $(STAMP) ## Format the code.
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-COMPILE_OPTIONS = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-COMPILE = $(BIN)/uv pip compile pyproject.toml $(COMPILE_OPTIONS)
+UPGRADE ?= --upgrade
+COMPILE  = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-emit-index-url --no-header --quiet $(1) -o requirements/$(2).txt
+# What is in the development environment too has the version there that it was tested with.
+AS_DEV   = cp requirements/dev.txt requirements/$(2).txt && $(COMPILE)
 
 .PHONY: requirements
-requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt.
-	@echo "hatchling>=1.27" | $(BIN)/uv pip compile - $(COMPILE_OPTIONS) --upgrade -o requirements/build.txt
-	@$(BIN)/uv pip compile --group dynamo $(COMPILE_OPTIONS) --upgrade -o requirements/dynamo.txt
-	@$(COMPILE) --upgrade -o requirements/controller.txt
-	@$(COMPILE) --upgrade --extra profiler -o requirements/profiler.txt
-	@$(COMPILE) --upgrade --extra profiler --extra dev -o requirements/dev.txt
+requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (UPGRADE= keeps those that are pinned).
+	@$(call COMPILE,pyproject.toml $(UPGRADE) --extra profiler --extra dev,dev)
+	@$(call AS_DEV,pyproject.toml --extra profiler,profiler)
+	@$(call AS_DEV,pyproject.toml,controller)
+	@$(call AS_DEV,--group uv,uv)
+	@cp requirements/dev.txt requirements/build.txt && echo "hatchling>=1.27" | $(call COMPILE,-,build)
+	@$(call COMPILE,$(UPGRADE) --group dynamo,dynamo)
+	@$(call COMPILE,$(UPGRADE) --group go,go)
+	@$(call COMPILE,$(UPGRADE) --group node,node)
+	@$(BIN)/python -m hack.locks record
 
 .PHONY: clean
 clean: ## Remove .venv, caches and out/.

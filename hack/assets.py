@@ -1,7 +1,7 @@
-"""Fetch the results page's plotting library from the npm registry: ``python3 hack/assets.py``.
+"""Fetch the results page's plotting library from the npm registry: ``python3 -m hack.assets``.
 
 It is verified by the integrity that is written here, and never committed. Only npm is asked where the registry is: its
-configuration on this machine holds. The standard library suffices: this runs before there is an environment.
+configuration on this machine holds.
 """
 
 import base64
@@ -12,6 +12,9 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from hack.cluster.progress import ClusterError
+from hack.setup.programs import npm
 
 VENDOR = Path(__file__).parent.parent / "dgdr_controller" / "results" / "static" / "vendor"
 _TIMEOUT_S = 120
@@ -67,19 +70,18 @@ def fetch(package: Package = D3, folder: Path = VENDOR) -> None:
 
 def _pack(package: Package, place: Path) -> Path:
     """Let npm fetch the archive, and check it."""
-    command = ["npm", "pack", f"{package.name}@{package.version}", "--silent", "--pack-destination", str(place)]
+    wanted = f"{package.name}@{package.version}"
     try:
+        command = [*npm(), "pack", wanted, "--silent", "--pack-destination", str(place)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603 - our words
-    except FileNotFoundError:
-        raise AssetError("npm is not installed: install it (Debian: npm) and run python3 hack/assets.py") from None
+    except ClusterError as error:
+        raise AssetError(f"npm is not installed and cannot be fetched: {error}") from error
     except subprocess.TimeoutExpired:
-        raise AssetError(f"npm got no answer within {_TIMEOUT_S} s: run python3 hack/assets.py again") from None
+        raise AssetError(f"npm got no answer within {_TIMEOUT_S} s: run the command again") from None
     archives = list(place.glob("*.tgz"))
     if done.returncode or len(archives) != 1:
         said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
-        raise AssetError(
-            f"npm cannot fetch {package.name}@{package.version} ({said}): run python3 hack/assets.py again"
-        )
+        raise AssetError(f"npm cannot fetch {wanted} ({said}): check `npm config list`, and run the command again")
     if base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode() != package.sha512:
         raise AssetError(f"{package.name}@{package.version} is not what hack/assets.py promises (sha512); not used")
     return archives[0]

@@ -1,6 +1,7 @@
 """A cluster of kind: Kubernetes' nodes as Docker containers."""
 
-import os
+import hashlib
+import re
 import shutil
 import subprocess
 import time
@@ -12,9 +13,11 @@ from hack.cluster.layout import cache
 from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, UnavailableError, locked, run_long
+from hack.setup import programs
 
-VERSION = "0.33.0"
-"""The version that is built where kind is not installed."""
+_MODULE = Path(__file__).parent / "kind_tool"
+"""Names the version that is built where kind is not installed, and the checksums of all that it is built from."""
+_PACKAGE = "sigs.k8s.io/kind"
 
 _READY_S = 60.0
 _PERIOD_S = 0.5
@@ -107,18 +110,35 @@ def _program() -> str:
 
     Raises:
         UnavailableError: There is neither kind nor Go.
+        ClusterError: It cannot be built.
     """
     if installed := shutil.which("kind"):
         return installed
-    folder = cache() / "bin" / f"kind-{VERSION}"
+    wanted, sums = ((_MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
+    version = re.findall(rf"{re.escape(_PACKAGE)} v(\S+)", wanted.decode())[0]
+    folder = cache() / "bin" / f"kind-{version}-{hashlib.sha256(wanted + sums).hexdigest()[:12]}"
     if not (folder / "kind").exists():
-        if shutil.which("go") is None:
-            raise UnavailableError("Docker works, but neither kind nor Go (to build kind) is installed")
+        try:
+            go = programs.go()
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"Docker works, and kind is neither installed nor can it be built: {error}"
+            ) from error
         with locked(folder.parent / f"{folder.name}.lock", "Another process builds kind"):
-            run_long(
-                f"Building kind {VERSION}, once for this machine",
-                ("go", "install", f"sigs.k8s.io/kind@v{VERSION}"),
-                cwd=Path.cwd(),
-                env={"GOBIN": str(folder), "GOFLAGS": os.environ.get("GOFLAGS", "")},
-            )
+            if not (folder / "kind").exists():
+                _build(version, folder, go)
     return str(folder / "kind")
+
+
+def _build(version: str, folder: Path, go: Path) -> None:
+    """Build into a temporary name, so that an interrupted build leaves nothing that looks finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "kind.part"
+    run_long(
+        f"Building kind {version}, once for this machine",
+        # Read only: whatever GOFLAGS say, a checksum that is not in go.sum is an error and never added to it.
+        (str(go), "build", "-mod=readonly", "-trimpath", "-o", str(part), _PACKAGE),
+        cwd=_MODULE,
+        env={"CGO_ENABLED": "0"},
+    )
+    part.replace(folder / "kind")

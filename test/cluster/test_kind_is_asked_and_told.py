@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hack.cluster.__main__ import cluster
 from hack.cluster.api import Client
 from hack.cluster.kind import Kind
 from hack.cluster.model import Level
-from hack.cluster.progress import ClusterError
+from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.resolve import resolve
+from hack.setup import programs
 
 DOES_AS_KIND = """
 echo "$*" >>$0.calls
@@ -110,6 +112,59 @@ def test_kind_that_fails_is_not_taken_for_no_cluster(kind: Kind, program: Callab
     program("kind", "echo 'no permission' >&2; exit 1")
     with pytest.raises(ClusterError, match="does Docker run\\? no permission"):
         kind.status()
+
+
+BUILDS_AS_GO = """
+echo "$PWD $*" >>$0.calls
+while [ $1 != -o ]; do shift; done
+echo "#!/bin/sh" >"$2"; chmod +x "$2"
+"""
+
+
+@pytest.fixture
+def without_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A cluster of kind on a machine where kind is neither installed nor built."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "kind" else found(name))
+    return Kind(layout.layout("any"))
+
+
+def test_kind_is_built_once_and_from_what_go_sum_promises(
+    without_kind: Kind, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = program("go", BUILDS_AS_GO)
+    monkeypatch.setattr(programs, "go", lambda: go)
+    for _ in range(2):
+        without_kind.prepare()
+        without_kind.status()
+    (call,) = go.with_name("go.calls").read_text().splitlines()
+    folder, _, words = call.partition(" ")
+    assert "-mod=readonly" in words.split()
+    assert "sigs.k8s.io/kind v" in Path(folder, "go.mod").read_text()
+    assert "sigs.k8s.io/kind v" in Path(folder, "go.sum").read_text()
+
+
+def test_kind_whose_build_was_interrupted_is_built(
+    without_kind: Kind, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "go", lambda: program("go", f"{BUILDS_AS_GO} exit 1"))
+    with pytest.raises(ClusterError, match="Building kind"):
+        without_kind.prepare()
+    monkeypatch.setattr(programs, "go", lambda: program("go", BUILDS_AS_GO))
+    without_kind.prepare()
+    assert without_kind.status().summary == "not running"
+
+
+def test_machine_without_kind_and_go_is_told_what_is_missing(
+    without_kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go() -> Path:
+        raise UnavailableError("Go is needed")
+
+    monkeypatch.setattr(programs, "go", go)
+    with pytest.raises(UnavailableError, match="kind is neither installed nor can it be built: Go is needed"):
+        without_kind.prepare()
 
 
 def test_a_checkout_of_any_name_has_a_cluster_that_kind_takes(monkeypatch: pytest.MonkeyPatch) -> None:

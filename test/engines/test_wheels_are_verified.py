@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from hack.cluster.layout import CHECKOUT
 from hack.engines import wheels
-from hack.engines.wheels import EngineError, Wheel
+from hack.engines.wheels import DYNAMO, RUNTIME, EngineError, Wheel
+from hack.locks import files
 
 LIBRARY = "thing/_core.so"
 
@@ -65,3 +67,10 @@ def test_what_pip_says_is_passed_on(registry: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(EngineError, match=r"pip cannot fetch thing==1\.0 .*no route to host"):
         wheels.sources((thing,))
+
+
+@pytest.mark.parametrize("wheel", [DYNAMO, RUNTIME], ids=lambda wheel: str(wheel.name))
+def test_wheels_whose_parsers_are_asked_are_those_of_the_image(wheel: Wheel) -> None:
+    (pin,) = (each for each in files.read(CHECKOUT / "requirements" / "dynamo.txt") if each.name == wheel.name)
+    assert pin.version == wheel.version
+    assert set(wheel.sha256.values()) <= pin.hashes

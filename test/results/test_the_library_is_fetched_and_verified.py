@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hack import assets
+from hack.cluster.progress import ClusterError
 
 Npm = Callable[[str], None]
 
@@ -71,7 +72,10 @@ def test_what_is_not_what_was_promised_is_not_used(npm: Npm, tmp_path: Path, scr
     assert not (tmp_path / "vendor").exists()
 
 
-def test_without_npm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(assets.AssetError, match="npm is not installed: install it"):
+def test_without_npm_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unreachable() -> tuple[str, ...]:
+        raise ClusterError("uv failed: no network")
+
+    monkeypatch.setattr(assets, "npm", unreachable)
+    with pytest.raises(assets.AssetError, match="npm is not installed and cannot be fetched: uv failed: no network"):
         assets.fetch(LIBRARY, tmp_path / "vendor")

@@ -1,3 +1,3 @@
 module dgdr-controller/hack/cluster/pause
 
-go 1.26
+go 1.26.0

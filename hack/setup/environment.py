@@ -1,0 +1,143 @@
+"""Python environments that hold exactly what a lock names.
+
+uv installs, several times faster than pip; where uv cannot be had, pip does. Nothing is resolved: a lock names
+everything with its hash, so that no newer release changes what is installed. The standard library suffices.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from hack.cluster.layout import CHECKOUT, cache
+from hack.cluster.progress import ClusterError, finish, locked, say, step
+from hack.setup import pip
+
+REQUIREMENTS = CHECKOUT / "requirements"
+_STAMP = ".lock"
+"""Copy of the lock that was installed, in the environment."""
+
+
+def environment(folder: Path, lock: Path) -> Path:
+    """Make an environment that holds what a lock names, unless it is there; return its interpreter.
+
+    A run that was interrupted is continued by the next.
+
+    Args:
+        folder: Where the environment is.
+        lock: Requirements with hashes, complete.
+
+    Raises:
+        ClusterError: The packages cannot be fetched.
+    """
+    if not is_current(folder, lock):
+        with locked(folder.with_name(f"{folder.name}.lock"), f"Another process sets up {folder}"):
+            if not is_current(folder, lock):
+                with step(f"Installing the packages of requirements/{lock.name}"):
+                    _install(folder, lock)
+    return folder / "bin" / "python"
+
+
+def is_current(folder: Path, lock: Path) -> bool:
+    """Say whether an environment was made from a lock as it is now, and its interpreter still runs."""
+    stamp, python = folder / _STAMP, folder / "bin" / "python"
+    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+        return False
+    return python.exists() and subprocess.run([str(python), "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - the environment's own
+
+
+def uv() -> Path:
+    """Return uv, installed once for this machine.
+
+    Raises:
+        ClusterError: It cannot be fetched.
+    """
+    lock = REQUIREMENTS / "uv.txt"
+    folder = cache() / "tools" / "uv"
+    if not is_current(folder, lock):
+        with locked(folder.with_name("uv.lock"), "Another process installs uv"):
+            if not is_current(folder, lock):
+                _with_pip(folder, lock)
+                _stamp(folder, lock)
+    return folder / "bin" / "uv"
+
+
+def run_uv(*arguments: str) -> None:
+    """Run uv with what pip is told of this machine's registries.
+
+    Raises:
+        ClusterError: It cannot be fetched, or it fails.
+    """
+    program = uv()
+    reach = pip.for_uv(pip.settings(program.with_name("python")))
+    _run((str(program), *arguments), reach | {"UV_NO_PROGRESS": "1"})
+
+
+def install_project(folder: Path) -> None:
+    """Install this checkout into an environment, so that it runs from its sources.
+
+    Raises:
+        ClusterError: It fails.
+    """
+    options = ("--quiet", "--no-deps", "--no-build-isolation")
+    try:
+        run_uv("pip", "install", *options, f"--python={folder}", f"--editable={CHECKOUT}")
+    except ClusterError as error:
+        say(f"{error}\nInstalling with pip instead of uv")
+        _run((str(folder / "bin" / "python"), "-m", "pip", "install", *options, f"--editable={CHECKOUT}"))
+
+
+def _install(folder: Path, lock: Path) -> None:
+    try:
+        run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
+        run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
+    except ClusterError as error:
+        say(f"{error}\nInstalling with pip instead of uv, which is slower")
+        _with_pip(folder, lock)
+    _stamp(folder, lock)
+
+
+def _with_pip(folder: Path, lock: Path) -> None:
+    _run((sys.executable, "-m", "venv", str(folder)))
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
+    _run(
+        (
+            str(folder / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            *quiet,
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            str(lock),
+        )
+    )
+
+
+def _stamp(folder: Path, lock: Path) -> None:
+    """Write down what was installed, last: an interrupted run leaves nothing that looks finished."""
+    (folder / _STAMP).write_bytes(lock.read_bytes())
+
+
+def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        command,
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    printed, _ = finish(process)
+    if process.returncode:
+        said = "\n".join(printed.strip().splitlines()[-8:])
+        if "space left" in said:
+            raise ClusterError(f"the disk is full: make room and run the command again\n{said}")
+        raise ClusterError(
+            f"{Path(command[0]).name} failed:\n{said}\nIf the network is the reason, check the proxy (HTTPS_PROXY) and "
+            "`pip config list`, and run the command again: it continues where it stopped"
+        )
