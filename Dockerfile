@@ -1,17 +1,20 @@
 # Images from one file: `docker build --target controller .` and `--target profiler`; needs BuildKit or buildah.
 # `--target dynamo` is for clusters of this machine alone: Dynamo's frontend and its engine that pretends.
 # BASE: a Debian with Python 3.11 to 3.13 as python3, with venv; any mirror or self-made root file system will do.
-# The secrets are optional: pip's configuration and certificate authorities of the machine that builds. Nothing of
-# them, and nothing of a stage but what is copied out of it, gets into an image.
+# The secrets are optional: configuration of pip and uv, and certificate authorities, of the machine that builds. Nothing
+# of them, and nothing of a stage but what is copied out of it, gets into an image.
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
 ENV PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY requirements/build.txt requirements/
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
+ENV UV_CACHE_DIR=/cache/uv UV_LINK_MODE=copy UV_NO_PROGRESS=1
+COPY requirements/uv.txt requirements/build.txt requirements/
+COPY hack/images/uv.sh /usr/local/bin/uv
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
     python3 -m venv /opt/build \
- && /opt/build/bin/python -m pip install --require-hashes -r requirements/build.txt \
+ && /opt/build/bin/python -m pip install --require-hashes --no-deps -r requirements/uv.txt \
+ && uv pip install --python=/opt/build --require-hashes --no-deps -r requirements/build.txt \
  && python3 -m venv --without-pip /opt/dgdr
 
 # Each image gets an environment with exactly the hashed requirements, without pip. Bytecode, which is never checked
@@ -23,16 +26,16 @@ RUN python3 runtime.py /runtime
 
 FROM build AS controller-env
 COPY requirements/controller.txt requirements/
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
-    /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-compile --require-hashes -r requirements/controller.txt \
+RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
+    uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/controller.txt \
  && find /opt/dgdr/lib -type f \( -name '*.h' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib
 
 # 130 MB less: the packages' own tests, and bytecode of what the simulator requires and never imports.
 FROM build AS profiler-env
 COPY requirements/profiler.txt requirements/
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
-    /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-compile --require-hashes -r requirements/profiler.txt \
+RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
+    uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/profiler.txt \
  && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
  && find /opt/dgdr/lib -type f \( -name '*.h' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
  && python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(bokeh|plotly)/' /opt/dgdr/lib
@@ -40,8 +43,8 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
 # 35 MB less: what runs real engines. The requirements are whole without the dependencies that ai-dynamo declares.
 FROM build AS dynamo-env
 COPY requirements/dynamo.txt requirements/
-RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.crt \
-    /opt/build/bin/python -m pip --python /opt/dgdr/bin/python install --no-compile --no-deps --require-hashes -r requirements/dynamo.txt \
+RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
+    uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/dynamo.txt \
  && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
  && find /opt/dgdr/lib -path '*/dynamo/*' -type d \( -name vllm -o -name sglang -o -name trtllm -o -name planner -o -name profiler \) -prune -exec rm -rf {} + \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib

@@ -11,12 +11,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster.binaries import check_go
 from hack.cluster.downloads import architecture
 from hack.cluster.fakes.dcgm_exporter import DCGM_IMAGE
 from hack.cluster.layout import cache
 from hack.cluster.node import PAUSE_IMAGE
 from hack.cluster.progress import ClusterError, locked, step
+from hack.setup import programs
 
 _UNFINISHED = "tmp"
 
@@ -52,30 +52,30 @@ def archive() -> Path:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in (Path(__file__), *files))).hexdigest()
     made = cache() / "images" / f"node-{digest[:12]}.tar"
     if not made.exists():
-        check_go("the node's own images")
+        go = str(programs.go())
         with locked(made.parent / "node.lock", "Another process builds the node's images"):
             if not made.exists():
                 for left in made.parent.glob(f"{_UNFINISHED}*"):  # of builds that were killed
                     shutil.rmtree(left)
                 with step("Building the node's images"):
-                    _make(made)
+                    _make(made, go)
     return made
 
 
-def _make(made: Path) -> None:
+def _make(made: Path, go: str) -> None:
     """Build into a temporary name, so that an interrupted build leaves nothing that looks finished."""
     with tempfile.TemporaryDirectory(dir=made.parent, prefix=_UNFINISHED) as folder:
         built = {program: Path(folder) / program.folder for program in PROGRAMS}
         for program, path in built.items():
-            _build(program, path)
+            _build(program, path, go)
         temporary = Path(folder) / made.name
         temporary.write_bytes(oci_archive({program.image: path for program, path in built.items()}))
         temporary.replace(made)
 
 
-def _build(program: Program, path: Path) -> None:
+def _build(program: Program, path: Path, go: str) -> None:
     built = subprocess.run(  # noqa: S603 - go, with our arguments
-        ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(path), "."],  # noqa: S607 - any Go will do
+        [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(path), "."],
         cwd=program.source,
         env=os.environ | {"CGO_ENABLED": "0"},
         capture_output=True,

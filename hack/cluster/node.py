@@ -6,7 +6,6 @@ pair leads to the host. When the supervisor ends, the kernel removes all of it.
 
 import json
 import os
-import shutil
 import subprocess
 import time
 import zlib
@@ -21,6 +20,8 @@ from hack.cluster.control_plane import Addresses, write_kubeconfig
 from hack.cluster.layout import Layout
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.supervisor import Component
+from hack.setup import debian
+from hack.setup.debian import Purpose
 
 NAME = "node1"
 POD_NETWORK = "10.244.0.0/24"
@@ -32,17 +33,6 @@ INTERFACE = "eth0"
 
 _BURIAL_S = 10.0
 _CNI_PLUGINS = Path("/usr/lib/cni")
-_PACKAGES = {
-    "containerd": "containerd",
-    "runc": "runc",
-    "ip": "iproute2",
-    "iptables": "iptables",
-    "conntrack": "conntrack",
-    "unshare": "util-linux",
-    "nsenter": "util-linux",
-    "mount": "mount",
-}
-"""Programs that a node needs, and Debian's packages with them."""
 
 KUBELET = Identity("kubelet", f"system:node:{NAME}", "system:nodes")
 PROXY = Identity("proxy", "system:kube-proxy")
@@ -57,13 +47,9 @@ def check() -> None:
     """
     if os.geteuid() != 0:
         raise UnavailableError(
-            "a node needs root (namespaces, mounts, cgroups); without: --level control-plane, or Docker"
+            "a node needs root (namespaces, mounts, cgroups): run the command as root, or install Docker"
         )
-    missing = {package for program, package in _PACKAGES.items() if shutil.which(program) is None}
-    if not (_CNI_PLUGINS / "ptp").exists():
-        missing.add("containernetworking-plugins")
-    if missing:
-        raise UnavailableError(f"missing programs: apt-get update && apt-get install -y {' '.join(sorted(missing))}")
+    debian.check(Purpose.NODE)
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         raise UnavailableError("the kernel has no overlay file system, which containers need: modprobe overlay")
     lacking = _CGROUP_CONTROLLERS - _cgroup_controllers()

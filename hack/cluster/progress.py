@@ -1,16 +1,31 @@
-"""What takes more than a moment: says so and how long it took, is done by one process at a time."""
+"""What takes more than a moment: shows how far it is, is done by one process at a time, ends what it has started.
+
+The standard library suffices, as this also serves before there is an environment; on a terminal `hack.cluster.terminal`
+draws bars.
+"""
 
 import contextlib
 import fcntl
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import IO, Protocol, TypeVar
 
-_REPORT_S = 30.0
+T = TypeVar("T")
+
+FIRST_REPORT_S = 10.0
+"""Seconds after which a step that still runs is reported for the first time."""
+REPORT_S = 30.0
+"""Seconds between later reports."""
+_POLL_S = 0.2
+_CLOSE_S = 5.0
 
 
 class ClusterError(Exception):
@@ -21,19 +36,122 @@ class UnavailableError(ClusterError):
     """This machine lacks what such a cluster needs."""
 
 
-def say(line: str) -> None:
+class Task:
+    """A step that takes time.
+
+    Attributes:
+        what: What it does, for people.
+        unit: What is counted, in the plural; empty: nothing is.
+        total: How many there are; None: unknown.
+        done: How many are done.
+        note: What is being done now.
+    """
+
+    def __init__(self, what: str, unit: str = "") -> None:
+        """Start the clock."""
+        self.what, self.unit, self.note = what, unit, ""
+        self.total: int | None = None
+        self.done = 0
+        self.begun = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.begun
+
+    def advance(self, note: str = "") -> None:
+        """Count one more unit; a total that turns out too small grows."""
+        self.done += 1
+        self.note = note
+        if self.total is not None:
+            self.total = max(self.total, self.done)
+
+    def report(self) -> str:
+        """Return one line that says how far it is and, where that can be known, how long it will take."""
+        if not self.total or not self.done:
+            return f"{self.what}: running for {duration(self.elapsed_s)}"
+        share = self.done / self.total
+        left = duration(self.elapsed_s * (1 - share) / share)
+        return f"{self.what}: {self.done} of {self.total} {self.unit}, {share:.0%}, about {left} left"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: 4.2 s, 41 s, 3 min 5 s."""
+    if seconds < 10:  # noqa: PLR2004 - below, tenths matter
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class Display(Protocol):
+    """Where running steps are shown."""
+
+    def begin(self, task: Task) -> None:
+        """Show a step that has begun."""
+
+    def end(self, task: Task) -> None:
+        """Show it no longer."""
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+
+
+class _Lines:
+    """Shows steps as lines, where nobody can draw: one after some seconds, then one every half minute."""
+
+    def __init__(self) -> None:
+        self._running: dict[Task, threading.Event] = {}
+
+    def begin(self, task: Task) -> None:
+        ended = self._running[task] = threading.Event()
+        threading.Thread(target=self._report, args=(task, ended), daemon=True).start()
+
+    def _report(self, task: Task, ended: threading.Event) -> None:
+        period = FIRST_REPORT_S
+        while not ended.wait(period):
+            self.line(task.report())
+            period = REPORT_S
+
+    def end(self, task: Task) -> None:
+        self._running.pop(task).set()
+
+    def line(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+_lines = _Lines()
+
+
+def _display() -> Display:
+    """Return bars where a person looks at a terminal and the library for them is there, else lines."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with contextlib.suppress(ModuleNotFoundError):  # rich is not there before the environment is
+            bars: Display = importlib.import_module("hack.cluster.terminal").BARS
+            return bars
+    return _lines
+
+
+def say(text: str) -> None:
     """Print one line at once."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    _display().line(text)
 
 
 @contextlib.contextmanager
-def step(what: str) -> Iterator[None]:
-    """Announce a step and say how long it took."""
-    begun = time.monotonic()
-    say(f"{what} ...")
-    yield
-    say(f"{what}: {time.monotonic() - begun:.1f} s")
+def step(what: str, unit: str = "") -> Iterator[Task]:
+    """Show a step while it runs; say how long it took when it has succeeded.
+
+    Args:
+        what: What it does, for people.
+        unit: What its progress is counted in.
+    """
+    task, display = Task(what, unit), _display()
+    display.begin(task)
+    try:
+        yield task
+    finally:
+        display.end(task)
+    display.line(f"{what}: {duration(task.elapsed_s)}")
 
 
 @contextlib.contextmanager
@@ -41,56 +159,176 @@ def locked(file: Path, why: str) -> Iterator[int]:
     """Hold a lock; who comes second waits, and says why.
 
     The lock ends with this process at the latest, and with those that inherit the file descriptor that this yields.
+
+    Raises:
+        ClusterError: The lock's folder cannot be written.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"{why}; waiting for it ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.open("w")
+    except OSError as error:
+        raise ClusterError(f"{file}: {error.strerror}: set XDG_CACHE_HOME to a folder that you can write") from error
+    with lock:
+        waiting = False
+        while not _try_lock(lock):
+            if not waiting:
+                say(f"{why}; waiting for it ...")
+            waiting = True
+            _children.check()
+            time.sleep(_POLL_S)
         yield lock.fileno()
 
 
-def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Wait for a program with a line of progress every half minute; return what it printed on both streams.
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class _Children:
+    """Programs that run for steps, so that all of them can be ended when one step fails."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self.ending = False
+
+    def check(self) -> None:
+        """Leave a step whose siblings have failed.
+
+        Raises:
+            ClusterError: One of them has.
+        """
+        if self.ending:
+            raise ClusterError("ended because another step failed")
+
+    @contextlib.contextmanager
+    def hold(self, process: "subprocess.Popen[str]") -> Iterator[None]:
+        with self._lock:
+            self._running.add(process)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        self.ending = True
+        with self._lock:
+            for process in self._running:
+                _kill(process)
+
+
+_children = _Children()
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Kill a program and, where it leads a session of its own, all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        leads = os.getsid(process.pid) == process.pid
+        os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
+
+
+def parallel(*parts: Callable[[], T]) -> list[T]:
+    """Do several things at a time and return their results; when one fails, the programs of the others are ended.
+
+    Raises:
+        BaseException: Whatever the first part that failed has raised.
+    """
+    with ThreadPoolExecutor(len(parts)) as pool:
+        futures = [pool.submit(part) for part in parts]
+        try:
+            ended = wait(futures, return_when=FIRST_EXCEPTION).done
+            for future in ended:
+                future.result()
+            return [future.result() for future in futures]
+        except BaseException:
+            _children.end()
+            wait(futures)
+            raise
+        finally:
+            _children.ending = False
+
+
+def finish(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | None = None) -> tuple[str, str]:
+    """Wait for a program; return what it printed on both streams.
 
     Whatever ends the wait early ends the program and, where it leads a session of its own, all that it has started.
+
+    Args:
+        process: The program, with pipes for what it prints.
+        on_line: Is told each line as it is printed.
     """
-    begun = time.monotonic()
+    printed: dict[object, list[str]] = {}
+
+    def read(stream: IO[str]) -> None:
+        lines = printed[stream] = []
+        for text in stream:
+            lines.append(text)
+            if on_line:
+                on_line(text)
+
+    readers = {
+        stream: threading.Thread(target=read, args=(stream,), daemon=True)
+        for stream in (process.stdout, process.stderr)
+        if stream
+    }
     try:
-        while True:
-            try:
-                output, errors = process.communicate(timeout=_REPORT_S)
-            except subprocess.TimeoutExpired:
-                say(f"  still running, {(time.monotonic() - begun) / 60:.1f} min")
-            else:
-                return output or "", errors or ""
+        with _children.hold(process):
+            for reader in readers.values():
+                reader.start()
+            process.wait()
+            for reader in readers.values():
+                reader.join()
+        _children.check()
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            leads = os.getsid(process.pid) == process.pid
-            os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
-        process.communicate()
+        _kill(process)
+        process.wait()
         raise
+    finally:
+        for stream, reader in readers.items():
+            if reader.ident is not None:
+                reader.join(_CLOSE_S)
+            if not reader.is_alive():  # a program that was left behind may hold the stream open
+                stream.close()
+    return "".join(printed.get(process.stdout, ())), "".join(printed.get(process.stderr, ()))
 
 
-def run_long(what: str, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> str:
-    """Run a command that takes minutes, with a line of progress every half minute; return its standard output.
+def run_long(
+    what: str,
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    follow: Callable[[Task], Callable[[str], None]] | None = None,
+) -> str:
+    """Run a command that takes minutes as a step; return its standard output.
 
     Args:
         what: What it does, for people.
         command: Program and arguments.
         cwd: Folder that it runs in.
         env: What is added to this process' environment.
+        follow: Makes of the step what is told each line that the command prints.
 
     Raises:
         ClusterError: It fails; the end of what it said is in the message.
     """
-    with step(what):
+    with step(what) as task:
         process = subprocess.Popen(  # noqa: S603 - callers name their own programs
-            command, cwd=cwd, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=cwd,
+            env=os.environ | env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
-        output, errors = finish(process)
+        output, errors = finish(process, follow(task) if follow else None)
         if process.returncode:
             raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}")
         return output

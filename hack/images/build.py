@@ -56,9 +56,9 @@ def _build(target: Target, digest: str, archive: Path, lock: int) -> None:
             "make room, or set XDG_CACHE_HOME to a folder on another disk"
         )
     unfinished = archive.with_suffix(".part")
-    with step(f"Building {names.image(target, digest)} with {builder.name}"):
+    with step(f"Building {names.image(target, digest)} with {builder.name}") as task:
         try:
-            builder.build(target, digest, this_machine(), unfinished)
+            builder.build(target, digest, this_machine(), unfinished, task)
             unfinished.replace(archive)
         finally:
             unfinished.unlink(missing_ok=True)

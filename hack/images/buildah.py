@@ -1,28 +1,30 @@
 """Images built by buildah, with a storage of its own and a base of our own: no daemon, no registry of images."""
 
+import functools
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 from hack.cluster.layout import CHECKOUT, cache
-from hack.cluster.progress import ClusterError, step
-from hack.images import base
+from hack.cluster.progress import ClusterError, Task, UnavailableError, step
+from hack.images import base, stages
 from hack.images.inputs import layers_hash
 from hack.images.machine import Machine
 from hack.images.names import DIGITS, Target, base_image, image, images
 from hack.images.programs import Runner
-
-_PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
-"""Programs that are needed, and Debian's packages with them."""
+from hack.setup import debian
+from hack.setup.debian import Purpose
+from hack.setup.environment import uv
 
 
 def check() -> None:
@@ -31,13 +33,14 @@ def check() -> None:
     Raises:
         ClusterError: Something is missing; the sentence says how to get it.
     """
-    missing = sorted({package for program, package in _PACKAGES.items() if shutil.which(program) is None})
-    if missing:
-        raise ClusterError(
-            f"images need Docker, or: apt-get update && apt-get install -y {' '.join(missing)} (and root)"
-        )
     if os.geteuid() != 0:
-        raise ClusterError("images need Docker, or root for buildah and debootstrap: run this as root")
+        raise UnavailableError("images need Docker, or root for buildah and debootstrap: run the command as root")
+    debian.check(Purpose.IMAGES)
+
+
+_STEP = re.compile(r"\[\d+/\d+\] STEP \d+/\d+: (.*)")
+_UV_CACHE = "/cache/uv"
+"""Where the Dockerfile expects uv's cache."""
 
 
 class Buildah:
@@ -59,29 +62,28 @@ class Buildah:
         self._scratch = self._folder / "scratch"  # layers pass through here on their way into an archive
         self._runner = Runner(lock, {"TMPDIR": str(self._scratch), "DEBIAN_FRONTEND": "noninteractive"})
 
-    def build(self, target: Target, digest: str, machine: Machine, archive: Path) -> None:
+    def build(self, target: Target, digest: str, machine: Machine, archive: Path, task: Task) -> None:
         """Build an image into an archive.
 
         Raises:
             ClusterError: It cannot be built.
         """
         origin = base.source()
+        task.unit = "build steps"
+        task.total = stages.steps((CHECKOUT / "Dockerfile").read_text(), target)
         with self._tidy():
             self._forget_old_layers(layers_hash(origin.suite))
             with machine.secrets() as secrets:
                 self._buildah(
-                    *(
-                        "bud",
-                        "--isolation=chroot",
-                        "--network=host",
-                        "--layers",
-                        "--pull-never",
-                        "--identity-label=false",
-                    ),
-                    *(f"--target={target}", f"--build-arg=BASE={self._base(origin)}", f"--tag={image(target, digest)}"),
+                    *("bud", "--isolation=chroot", "--network=host", "--layers", "--pull-never"),
+                    *("--identity-label=false", f"--target={target}", f"--tag={image(target, digest)}"),
+                    f"--build-arg=BASE={self._base(origin)}",
                     *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
                     *(f"--volume={folder}:{folder}:ro" for folder in machine.folders),
+                    # What uv has fetched for this machine's environments, images need not fetch again.
+                    f"--volume={_uv_cache()}:{_UV_CACHE}:rw",
                     str(CHECKOUT),
+                    on_line=functools.partial(_count, task),
                 )
             self._buildah("push", image(target, digest), f"docker-archive:{archive}:{image(target, digest)}")
             rename(archive, images(target, digest))
@@ -130,8 +132,19 @@ class Buildah:
         self._scratch.mkdir()
         self._buildah("rm", "--all")
 
-    def _buildah(self, *arguments: str) -> str:
-        return self._runner.run("buildah", *self._options, *arguments)
+    def _buildah(self, *arguments: str, on_line: Callable[[str], None] | None = None) -> str:
+        return self._runner.run("buildah", *self._options, *arguments, on_line=on_line)
+
+
+def _count(task: Task, line: str) -> None:
+    """Count the steps of the Dockerfile, which buildah announces: ``[3/4] STEP 2/5: RUN ...``."""
+    if found := _STEP.match(line):
+        task.advance(found[1])
+
+
+def _uv_cache() -> str:
+    """Return the folder of uv's cache."""
+    return subprocess.run([str(uv()), "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - uv
 
 
 def _overlays(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hack.cluster.progress import ClusterError, finish
@@ -22,8 +22,12 @@ class Runner:
     lock: int
     environment: Mapping[str, str]
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, on_line: Callable[[str], None] | None = None) -> str:
         """Run a program to its end; return what it has printed.
+
+        Args:
+            command: Program and arguments.
+            on_line: Is told each line as it is printed.
 
         Raises:
             ClusterError: It fails.
@@ -39,7 +43,7 @@ class Runner:
             pass_fds=[self.lock],
             start_new_session=True,
         )
-        printed = finish(process)[0] or ""
+        printed = finish(process, on_line)[0]
         if process.returncode:
             raise ClusterError(_failure(command, process.returncode, printed))
         return printed

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hack.cluster import binaries, downloads, images, local, node
+from hack.cluster import binaries, downloads, local, node
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE
 from hack.cluster.fixtures import brought_up
@@ -27,6 +27,7 @@ from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.resolve import resolve
+from hack.setup import programs
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
@@ -62,8 +63,8 @@ def test_assets_that_lack_the_api_server_are_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
-    monkeypatch.setattr(binaries, "_built", lambda: Path("built"))
-    monkeypatch.setattr(binaries, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(binaries, "_built", lambda **_: Path("built"))
+    monkeypatch.setattr(binaries, "_folder", lambda **_: tmp_path)
     (tmp_path / "kubernetes").touch()
     (tmp_path / "etcd").touch()  # which nobody may run
     assert binaries.binaries(CONTROL_PLANE).folder == Path("built")
@@ -190,15 +191,18 @@ def test_a_given_cluster_is_used_and_left_alone(
 
 def test_a_node_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(UnavailableError, match=r"a node needs root .*--level control-plane"):
+    with pytest.raises(UnavailableError, match=r"a node needs root .*: run the command as root, or install Docker"):
         node.check()
 
 
-def test_a_node_without_its_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_node_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in {"containerd", "iptables"} else "/bin/x")
-    monkeypatch.setattr(node, "_CNI_PLUGINS", tmp_path)
-    with pytest.raises(UnavailableError, match=r"install -y containerd containernetworking-plugins iptables$"):
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    packages = "containerd containernetworking-plugins iptables"
+    with pytest.raises(
+        UnavailableError, match=f"missing for a Kubernetes node: .* --no-install-recommends {packages}`"
+    ):
         node.check()
 
 
@@ -246,34 +250,32 @@ def test_no_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     assert local._free_ports(Layout(Path("any")), 1) == [port]
 
 
-def test_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(UnavailableError, match=r"Go 1.26 is needed to build Kubernetes .*KUBEBUILDER_ASSETS"):
-        binaries._build(Path("any"))
-
-
-def test_an_old_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/go")
-    said = SimpleNamespace(stdout="go version go1.19.8 linux/amd64\n")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
-    with pytest.raises(UnavailableError, match=r"Go 1\.26 or newer is needed .*this is go version go1\.19\.8"):
-        binaries._build(Path("any"))
-
-
-def test_nodes_images_without_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(UnavailableError, match=r"Go 1\.26 is needed to build the node's own images"):
-        images.archive()
-
-
 def test_what_a_killed_build_has_left_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(binaries, "_build", lambda program: program.touch(mode=0o755))
-    stale = binaries._folder() / "tmpxyz"
+    monkeypatch.setattr(binaries, "_build", lambda program, _: program.touch(mode=0o755))
+    stale = binaries._folder(with_node=True) / "tmpxyz"
     stale.mkdir(parents=True)
-    assert (binaries._built() / "kubectl").exists()
+    assert (binaries._built(with_node=True) / "kubelet").exists()
     assert not stale.exists()
+
+
+def test_a_control_plane_needs_no_program_of_a_node_and_uses_one_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[tuple[str, ...]] = []
+
+    def build(program: Path, flags: tuple[str, ...]) -> None:
+        built.append(tuple(flag for flag in flags if flag.startswith("-tags")))
+        program.touch(mode=0o755)
+
+    monkeypatch.setattr(binaries, "_build", build)
+    small = binaries._built(with_node=False)
+    assert not (small / "kubelet").exists()
+    whole = binaries._built(with_node=True)
+    assert (whole / "kubelet").exists()
+    assert binaries._built(with_node=False) == whole
+    assert built == [(), ("-tags=node",)]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path) -> None:
     done = run("up", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
-    assert "Not a directory" in done.stderr
+    assert "Not a directory: set XDG_CACHE_HOME to a folder that you can write" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -326,10 +328,12 @@ def test_a_kubeconfig_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(binaries, "check_go", lambda _: None)
+    monkeypatch.setattr(programs, "go", lambda: Path("go"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
-    with pytest.raises(ClusterError, match=r"1\.0 GiB free, 8 are needed"):
-        binaries._build(tmp_path / "kubernetes")
+    with pytest.raises(
+        ClusterError, match=r"1\.0 GiB free, 5 are needed to build Kubernetes: make room, or set XDG_CACHE_HOME"
+    ):
+        binaries._build(tmp_path / "kubernetes", ())
 
 
 def test_a_kubeconfig_that_proves_nothing(tmp_path: Path) -> None:
@@ -346,8 +350,8 @@ def test_a_kubeconfig_that_proves_nothing(tmp_path: Path) -> None:
 
 def test_programs_of_a_node_are_never_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
-    monkeypatch.setattr(binaries, "_folder", lambda: tmp_path)
-    monkeypatch.setattr(binaries, "_built", lambda: Path("built"))
+    monkeypatch.setattr(binaries, "_folder", lambda **_: tmp_path)
+    monkeypatch.setattr(binaries, "_built", lambda **_: Path("built"))
     monkeypatch.setattr(downloads, "control_plane", lambda _: Path("downloaded/v1.36.2"))
     assert binaries.binaries((*CONTROL_PLANE, *NODE)).folder == Path("built")
     assert binaries.binaries(CONTROL_PLANE).folder == Path("downloaded/v1.36.2")

@@ -5,32 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hack.cluster.progress import Task
 from hack.images.docker import Docker
-from hack.images.machine import Machine, pip_settings, this_machine
+from hack.images.machine import Machine, this_machine
 from hack.images.names import Target
-
-LISTED = """\
-:env:.index-url='https://packages.test/simple'
-:env:.disable-pip-version-check='1'
-global.index-url='https://other.test/simple'
-global.find-links='\\n/opt/a\\nfile:///opt/b'
-install.trusted-host='packages.test'
-freeze.timeout='3'
-"""
-
-
-def test_the_nearest_of_pips_settings_wins() -> None:
-    assert pip_settings(LISTED) == {
-        "index-url": "https://packages.test/simple",
-        "disable-pip-version-check": "1",
-        "find-links": "/opt/a file:///opt/b",
-        "trusted-host": "packages.test",
-    }
-
-
-@pytest.mark.parametrize("listed", ["", "\n", "WARNING: something\n"])
-def test_a_machine_without_settings_has_none(listed: str) -> None:
-    assert pip_settings(listed) == {}
 
 
 @pytest.mark.parametrize("quiet", ["0", "1"])
@@ -70,10 +48,13 @@ def test_secrets_are_for_their_owner_alone_and_gone_afterwards(tmp_path: Path) -
         assert settings.read_text() == (
             "[global]\nindex-url = https://me:secret@packages.test\ncert = /run/secrets/ca.crt\n"
         )
+        assert secrets["uv.env"].read_text() == (
+            "export UV_DEFAULT_INDEX=https://me:secret@packages.test\nexport SSL_CERT_FILE=/run/secrets/ca.crt\n"
+        )
         assert secrets["ca.crt"] == certificates
     assert not settings.exists()
     with Machine({}, None, (), ()).secrets() as secrets:
-        assert set(secrets) == {"pip.conf"}
+        assert set(secrets) == {"pip.conf", "uv.env"}
         assert "cert" not in secrets["pip.conf"].read_text()
 
 
@@ -83,8 +64,10 @@ def test_docker_gets_them_in_ways_that_leave_nothing(
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.test:3128")
     programs("docker", f'echo "BUILDKIT=$DOCKER_BUILDKIT $*" >> {tmp_path}/calls')
     machine = Machine({"index-url": "https://me:secret@packages.test"}, tmp_path / "ca.crt", ("HTTPS_PROXY",), ())
+    task = Task("Building")
     with tempfile.TemporaryFile() as lock:
-        Docker(lock.fileno()).build(Target.PROFILER, "0123456789ab", machine, tmp_path / "image.part")
+        Docker(lock.fileno()).build(Target.PROFILER, "0123456789ab", machine, tmp_path / "image.part", task)
+    assert task.total
     built, saved = (tmp_path / "calls").read_text().splitlines()
     assert built.startswith(
         "BUILDKIT=1 build --target profiler --tag=localhost/dgdr-profiler:0123456789ab --tag=localhost/dgdr-profiler:dev "

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from hack.cluster import docker
 from hack.cluster.layout import CHECKOUT
-from hack.cluster.progress import ClusterError
+from hack.cluster.progress import ClusterError, Task
 from hack.images import base, build, buildah, names
 from hack.images.machine import Machine
 from hack.images.names import Target
@@ -31,7 +32,7 @@ class Builder:
     def __call__(self, lock: int) -> "Builder":  # noqa: ARG002 - as Docker is made
         return self
 
-    def build(self, target: Target, digest: str, machine: Machine, archive: Path) -> None:  # noqa: ARG002 - the same
+    def build(self, target: Target, digest: str, machine: Machine, archive: Path, task: Task) -> None:  # noqa: ARG002 - the same
         self.calls += 1
         self.does(archive)
 
@@ -118,18 +119,19 @@ def test_a_full_disk_is_told_before_the_build(
 
 
 def test_missing_programs_are_named_as_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buildah.shutil, "which", lambda name: None if name != "unshare" else name)  # type: ignore[attr-defined]
+    monkeypatch.setattr(buildah.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "which", lambda name: None if name != "unshare" else name)
     with pytest.raises(ClusterError) as caught:
         buildah.check()
     assert str(caught.value) == (
-        "images need Docker, or: apt-get update && apt-get install -y buildah debootstrap (and root)"
+        "packages are missing for container images: run `apt-get update && apt-get install -y "
+        "--no-install-recommends buildah debootstrap` as root, or allow this user sudo without a password"
     )
 
 
 def test_without_root_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buildah.shutil, "which", lambda name: name)  # type: ignore[attr-defined]
     monkeypatch.setattr(buildah.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]
-    with pytest.raises(ClusterError, match="images need Docker, or root for buildah and debootstrap: run this as root"):
+    with pytest.raises(ClusterError, match="images need Docker, or root for buildah and debootstrap: run the command"):
         buildah.check()
 
 
