@@ -141,7 +141,12 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
+	@$(BIN)/python -m hack.prepare
 	@$(BIN)/python -m pytest -n auto -m "not slow and not matrix and not engines"
+
+.PHONY: fresh
+fresh: $(STAMP) ## `make demo` and `make test` in a bare Debian, nothing cached, as root and as a user (OPTIONS="--as user").
+	@$(BIN)/python -m hack.fresh $(OPTIONS)
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.

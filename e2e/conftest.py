@@ -7,9 +7,10 @@ from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError, UnavailableError
-from hack.demo import install, install_dynamo, kubectl
 from hack.images.load import load
 from hack.images.names import Target
+from hack.installation import install_controller, install_dynamo
+from hack.kubectl import kubectl
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +28,7 @@ def dynamo(cluster: Cluster) -> Cluster:
 @pytest.fixture(scope="session")
 def installed(dynamo: Cluster) -> Iterator[Cluster]:
     """The controller as a pod of its own image, with Dynamo."""
-    images = [load(dynamo, target) for target in (Target.CONTROLLER, Target.PROFILER)]
-    install(dynamo, *images)
+    install_controller(dynamo, *(load(dynamo, target) for target in (Target.CONTROLLER, Target.PROFILER)))
     yield dynamo
     log = _log(dynamo)
     assert "Traceback" not in log

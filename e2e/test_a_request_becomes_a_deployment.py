@@ -9,8 +9,8 @@ import pytest
 from e2e.journey import Journey
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.local import Local
-from hack.demo import kubectl
 from hack.dynamo.endpoint import Endpoint
+from hack.kubectl import kubectl
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),

@@ -11,7 +11,7 @@ from e2e.journey import Journey
 from hack.cluster.api import Client
 from hack.cluster.control_plane import audit_log
 from hack.cluster.local import Local
-from hack.demo import kubectl
+from hack.kubectl import kubectl
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),

@@ -9,9 +9,10 @@ from hack.cluster.api import Client
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.cluster.progress import ClusterError
-from hack.demo import install, kubectl
 from hack.images.load import load
 from hack.images.names import Target
+from hack.installation import install_controller
+from hack.kubectl import kubectl
 
 pytestmark = [*(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node"))]
 
@@ -32,7 +33,7 @@ def profiler_image(cluster: Local, image: str) -> Iterator[None]:
 def _install_and_wait(cluster: Local, controller: str, profiler: str) -> None:
     """Install, and wait until the pods before have gone: until then one of them leads, with its own settings."""
     before = kubectl(cluster, "-n", "dgdr-system", "get", "pods", "-o", "name").split()
-    install(cluster, controller, profiler)
+    install_controller(cluster, controller, profiler)
     kubectl(cluster, "-n", "dgdr-system", "wait", "--for=delete", *before, "--timeout=60s")
 
 

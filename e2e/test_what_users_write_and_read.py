@@ -11,8 +11,8 @@ from e2e.journey import Journey
 from hack.cluster.api import Client
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
-from hack.demo import kubectl
 from hack.golden import golden
+from hack.kubectl import kubectl
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),

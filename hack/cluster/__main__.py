@@ -61,7 +61,7 @@ def up(  # noqa: PLR0913 - one for each option
     try:
         it.up(Level(level))
         if it.ours:
-            _pretend(it, own, wanted, with_node=level == Level.NODE, dcgm=dcgm)
+            _pretend(it, own, wanted, with_node=level != Level.CONTROL_PLANE, dcgm=dcgm)
     except KeyboardInterrupt:
         say(f"interrupted: {it.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
         sys.exit(_INTERRUPTED)
@@ -99,10 +99,11 @@ def _pretend(
 
 
 @cluster.command()
+@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
 @click.pass_obj
-def build(it: Cluster) -> None:
+def build(it: Cluster, level: str) -> None:
     """Get what up needs, without bringing anything up."""
-    it.prepare()
+    it.prepare(Level(level))
 
 
 @cluster.command()

@@ -12,6 +12,8 @@ from hack.cluster.supervisor import Component
 
 SERVICE_NETWORK = "10.96.0.0/16"
 API_SERVICE_ADDRESS = "10.96.0.1"
+LOOPBACK = "127.0.0.1"
+"""Where a control plane without a node listens."""
 
 CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
@@ -44,9 +46,9 @@ def identities(addresses: Addresses) -> tuple[Identity, ...]:
     """Return whose certificates the control plane needs."""
     names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
     return (
-        Identity("apiserver", "kube-apiserver", hosts=(*names, "127.0.0.1", API_SERVICE_ADDRESS, addresses.host)),
+        Identity("apiserver", "kube-apiserver", hosts=(*names, LOOPBACK, API_SERVICE_ADDRESS, addresses.host)),
         Identity("apiserver-kubelet", "kube-apiserver-kubelet-client", "system:masters"),
-        Identity("etcd", "etcd", hosts=("127.0.0.1", "localhost")),
+        Identity("etcd", "etcd", hosts=(LOOPBACK, "localhost")),
         CONTROLLER_MANAGER,
         SCHEDULER,
         ADMIN,
@@ -86,11 +88,11 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
 
 
 def _etcd_url(addresses: Addresses) -> str:
-    return f"https://127.0.0.1:{addresses.etcd_port}"
+    return f"https://{LOOPBACK}:{addresses.etcd_port}"
 
 
 def _etcd(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
-    pki, url, peer = layout.certificates, _etcd_url(addresses), f"https://127.0.0.1:{addresses.peer_port}"
+    pki, url, peer = layout.certificates, _etcd_url(addresses), f"https://{LOOPBACK}:{addresses.peer_port}"
     return (
         f"--data-dir={layout.root / 'etcd'}",
         f"--listen-client-urls={url}",
@@ -130,7 +132,8 @@ def _api_server(layout: Layout, addresses: Addresses) -> tuple[str, ...]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        "--endpoint-reconciler-type=lease",
+        # An Endpoints object may not have an address of the loopback network: without a node there is none to write.
+        f"--endpoint-reconciler-type={'none' if addresses.host == LOOPBACK else 'lease'}",
         "--kubelet-preferred-address-types=InternalIP",
         f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         f"--kubelet-client-certificate={pki / 'apiserver-kubelet.crt'}",

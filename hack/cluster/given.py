@@ -49,7 +49,7 @@ class Given:
     def node(self) -> None:
         """Its nodes are others'."""
 
-    def prepare(self) -> None:
+    def prepare(self, level: Level) -> None:
         """Get nothing: it exists."""
 
     def up(self, level: Level) -> None:
@@ -59,7 +59,7 @@ class Given:
             ClusterError: It does not.
         """
         self._kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
-        if level is Level.NODE:
+        if level is not Level.CONTROL_PLANE:
             ready = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
             if "True" not in self._kubectl("get", "nodes", "-o", f"jsonpath={ready}"):
                 raise ClusterError(f"{self.name} has no node that is ready: see kubectl get nodes")

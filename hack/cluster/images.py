@@ -132,19 +132,3 @@ def _tar(files: dict[str, bytes], mode: int = 0o644) -> bytes:
             info.mode, info.size = mode, len(content)
             tar.addfile(info, io.BytesIO(content))
     return packed.getvalue()
-
-
-def load(socket: Path, made: Path) -> None:
-    """Load an image archive into containerd's images for Kubernetes.
-
-    Raises:
-        ClusterError: containerd refuses it.
-    """
-    done = subprocess.run(  # noqa: S603 - ctr, with our arguments
-        ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import", str(made)],  # noqa: S607 - comes with containerd
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ClusterError(f"{made} could not be loaded: {done.stderr.strip()}")

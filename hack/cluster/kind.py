@@ -32,7 +32,7 @@ class Kind(Made):
         """Its one node, as kind calls it."""
         return f"{self.name}-control-plane"
 
-    def prepare(self) -> None:
+    def prepare(self, level: Level) -> None:  # noqa: ARG002 - kind always makes a node
         """Get kind.
 
         Raises:

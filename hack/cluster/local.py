@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from hack.cluster import certificates, control_plane, images, node, processes
+from hack.cluster import certificates, control_plane, images, node, processes, store
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE, Binaries, binaries
 from hack.cluster.control_plane import ADMIN, Addresses
@@ -20,8 +20,10 @@ from hack.cluster.layout import Layout
 from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
 from hack.cluster.node import Link
-from hack.cluster.progress import ClusterError, locked, say, step
+from hack.cluster.progress import ClusterError, UnavailableError, locked, say, step
 from hack.cluster.supervisor import Component, Plan, add, listens, write_plan
+from hack.virtual_kubelet import component as virtual_kubelet
+from hack.virtual_kubelet import shortcut
 
 _READY_S = 90.0
 """Seconds that each part has to get ready; 2 to 4 are usual, more on a busy machine."""
@@ -38,14 +40,21 @@ class Local(Made):
         """Its node's name, the same in every cluster."""
         return node.NAME
 
-    def prepare(self) -> None:
-        """Get the programs and the images of a node.
+    @property
+    def level(self) -> Level | None:
+        """The level that it was brought up at; None when it is not there."""
+        found = self.layout.read_facts().get("level")
+        return Level(found) if found else None
+
+    def prepare(self, level: Level) -> None:
+        """Get the programs of a level, and the images of a node.
 
         Raises:
             ClusterError: They cannot be had on this machine.
         """
-        binaries((*CONTROL_PLANE, *NODE))
-        images.archive()
+        _programs(level)
+        if level is Level.NODE:
+            images.archive()
 
     def up(self, level: Level) -> None:
         """Bring it up, or leave it as it is when it is up at this level or has more: others may be using it.
@@ -54,12 +63,13 @@ class Local(Made):
             ClusterError: It cannot be made, or a component ends while it is.
         """
         with locked(self.layout.lock, f"Another process brings {self.name} up or down"):
-            if self._is_whole() and self._level() in {level, Level.NODE}:
+            present = self.level
+            if self._is_whole() and present and present.includes(level):
                 # One that is slow to answer is waited for, not made anew.
                 self._wait_until(lambda: self._api().is_ready(), "the API server is ready")
                 return
             if self._is_whole():
-                say(f"{self.name} is up without a node: it is made anew, with one")
+                say(f"{self.name} is up at level {present}: it is made anew at level {level}")
             self._remove()
             self._make(level)
 
@@ -93,9 +103,9 @@ class Local(Made):
         Raises:
             ClusterError: There is no node, or containerd refuses the archive.
         """
-        if not self.status().usable or self._level() != Level.NODE:
-            raise ClusterError(f"{self.name} has no running node: make cluster-up LEVEL=node")
-        images.load(node.socket_of(self.layout.root), archive)
+        if not self.status().usable or self.level is not Level.NODE:
+            raise ClusterError(f"{self.name} has no running node that takes images: make cluster-up LEVEL=node")
+        store.load(self.layout.root, node.socket_of(self.layout.root), archive)
 
     def add(self, component: Component) -> None:
         """Run one more component, for as long as the cluster runs; nothing happens when one of its name is there."""
@@ -133,21 +143,21 @@ class Local(Made):
     def _api(self) -> Client:
         return Client(self.kubeconfig)
 
-    def _level(self) -> str:
-        return self.layout.read_facts().get("level", "")
-
     def _make(self, level: Level) -> None:
         layout = self.layout
         if level is Level.NODE:
             node.check()
             node.check_path(layout)
-        programs = binaries((*CONTROL_PLANE, *NODE) if level is Level.NODE else CONTROL_PLANE)
+        programs = _programs(level)
         archive = images.archive() if level is Level.NODE else None  # before anything runs: it may be impossible here
         layout.root.mkdir(parents=True)
+        if archive:
+            store.copy(layout.root)
         with step(f"Starting the control plane ({programs.source})"):
             link = node.free_link(layout) if level is Level.NODE else None
-            addresses = Addresses(link.node_address if link else "127.0.0.1", *_free_ports(layout, 3))
-            self._prepare(addresses, programs, link)
+            *ports, kubelet_port = _free_ports(layout, 4)
+            addresses = Addresses(link.node_address if link else control_plane.LOOPBACK, *ports)
+            self._prepare(addresses, programs, link, kubelet_port if level is Level.VIRTUAL_NODE else None)
             facts = {"level": level, "programs": programs.source, "server": addresses.server}
             layout.facts.write_text(json.dumps(facts | ({"link": link.host} if link else {})))
             supervisor = processes.start_supervisor(layout, isolated=link is not None)
@@ -160,26 +170,37 @@ class Local(Made):
         if link and archive:
             with step("Starting the node"):
                 self._start_node(link, archive)
+        if level is Level.VIRTUAL_NODE:
+            with step("Starting the virtual node"):
+                self._wait_until(lambda: self._api().node_is_ready(node.NAME), f"node {node.NAME} is ready")
         layout.complete.touch()
 
     def _start_node(self, link: Link, archive: Path) -> None:
         layout = self.layout
         self._wait_until(lambda: listens(node.socket_of(layout.root)), "containerd is ready")
-        images.load(node.socket_of(layout.root), archive)
+        store.load(layout.root, node.socket_of(layout.root), archive)
         for manifest in node.bootstrap(link):
             self._api().create(manifest)
         node.bootstrapped(layout.root).touch()
         self._wait_until(lambda: self._api().node_is_ready(node.NAME), f"node {node.NAME} is ready")
         self._wait_until(lambda: node.dns_is_ready(link), "DNS is ready")
 
-    def _prepare(self, addresses: Addresses, programs: Binaries, link: Link | None) -> None:
-        """Write certificates, kubeconfigs and the supervisor's plan."""
+    def _prepare(self, addresses: Addresses, programs: Binaries, link: Link | None, kubelet_port: int | None) -> None:
+        """Write certificates, kubeconfigs and the supervisor's plan.
+
+        Args:
+            addresses: Where the control plane listens.
+            programs: The programs of the components.
+            link: Leads to the node; None: there is none, or a virtual one.
+            kubelet_port: Port of the virtual kubelet; None: there is none.
+        """
         layout = self.layout
-        certificates.make(
-            layout.certificates, (*control_plane.identities(addresses), *(node.identities(link) if link else ()))
-        )
+        kubelets = node.identities(link) if link else virtual_kubelet.identities() if kubelet_port else ()
+        certificates.make(layout.certificates, (*control_plane.identities(addresses), *kubelets))
         control_plane.write_kubeconfig(layout, ADMIN, addresses, layout.kubeconfig.name)
         components = [*control_plane.components(layout, addresses, programs), heartbeats.component(layout)]
+        if kubelet_port:
+            components.append(virtual_kubelet.component(layout, addresses, kubelet_port))
         if link is None:
             write_plan(layout, Plan(tuple(components)))
             return
@@ -189,6 +210,7 @@ class Local(Made):
 
     def _remove(self) -> None:
         processes.end(self.layout)
+        shortcut.remove(self.layout)
         if (self.layout.root / "kubelet.kubeconfig").exists():  # it had a node, or was about to
             node.remove_cgroups(self.layout)
         if self.layout.root.exists():
@@ -209,6 +231,19 @@ class Local(Made):
             if time.monotonic() > limit:
                 raise ClusterError(f"after {_READY_S:.0f} s it does not hold that {what}; logs: {self.layout.logs}")
             time.sleep(0.1)
+
+
+def _programs(level: Level) -> Binaries:
+    """Return the programs of a cluster; a node of any kind needs the whole control plane.
+
+    Raises:
+        ClusterError: They cannot be had on this machine.
+    """
+    found = binaries((*CONTROL_PLANE, *NODE) if level is Level.NODE else CONTROL_PLANE)
+    missing = [name for name in CONTROL_PLANE if not found.has(name)]
+    if missing and level is Level.VIRTUAL_NODE:
+        raise UnavailableError(f"a virtual node needs {', '.join(missing)}: unset KUBEBUILDER_ASSETS, which has none")
+    return found
 
 
 def _holds(ready: Callable[[], bool]) -> bool:

@@ -11,8 +11,15 @@ class Level(StrEnum):
 
     CONTROL_PLANE = "control-plane"
     """API server, etcd, controller manager, scheduler: objects without pods."""
+    VIRTUAL_NODE = "virtual-node"
+    """With a virtual kubelet: pods run as processes of this machine, without root, without containers."""
     NODE = "node"
     """With a kubelet: pods run."""
+
+    def includes(self, other: "Level") -> bool:
+        """Say whether a cluster of this level has all that one of another level has."""
+        order = list(Level)
+        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,8 @@ class Cluster(Protocol):
     def node(self) -> str | None:
         """Name of the node that runs pods; None where nodes are not ours to know."""
 
-    def prepare(self) -> None:
-        """Get what bringing it up needs, without bringing anything up.
+    def prepare(self, level: Level) -> None:
+        """Get what bringing it up to a level needs, without bringing anything up.
 
         Raises:
             ClusterError: It cannot be had.

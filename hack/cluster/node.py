@@ -7,6 +7,7 @@ pair leads to the host. When the supervisor ends, the kernel removes all of it.
 import json
 import os
 import subprocess
+import sys
 import time
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from hack.cluster.certificates import Identity
 from hack.cluster.control_plane import Addresses, write_kubeconfig
 from hack.cluster.layout import Layout
 from hack.cluster.progress import ClusterError, UnavailableError
+from hack.cluster.store import CONTAINERD
 from hack.cluster.supervisor import Component
 from hack.setup import debian
 from hack.setup.debian import Purpose
@@ -39,13 +41,18 @@ PROXY = Identity("proxy", "system:kube-proxy")
 DNS = Identity("dns", "system:coredns")
 
 
+def may_run() -> bool:
+    """Say whether this user may run a node, once its packages are installed."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
 def check() -> None:
     """Check that a node can run here.
 
     Raises:
         UnavailableError: Something is missing; the sentence says how to get it.
     """
-    if os.geteuid() != 0:
+    if not may_run():
         raise UnavailableError(
             "a node needs root (namespaces, mounts, cgroups): run the command as root, or install Docker"
         )
@@ -231,7 +238,7 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
 
 def _containerd(root: Path) -> str:
     return f"""version = 2
-root = "{root}/containerd"
+root = "{root}/{CONTAINERD}"
 state = "/run/containerd"
 [grpc]
   address = "{socket_of(root)}"

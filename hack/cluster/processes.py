@@ -16,7 +16,8 @@ from hack.cluster.api import without_proxies
 from hack.cluster.layout import CHECKOUT, Layout
 from hack.cluster.progress import ClusterError
 
-_MARK = "DGDR_LOCAL_CLUSTER"
+MARK = "DGDR_LOCAL_CLUSTER"
+"""Environment variable of a cluster's processes: the folder of the cluster."""
 _START_S = 15.0
 _END_S = 15.0
 _SUPERVISOR = "hack.cluster.supervisor"
@@ -42,7 +43,7 @@ def start_supervisor(layout: Layout, *, isolated: bool) -> int:
             ["setsid", "--fork", *(_NAMESPACES if isolated else ()), *command],  # noqa: S607 - util-linux
             check=True,
             cwd=CHECKOUT,
-            env=without_proxies() | {_MARK: str(layout.root)},
+            env=without_proxies() | {MARK: str(layout.root)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -67,7 +68,7 @@ def supervisor(layout: Layout) -> int | None:
 
 def marked(layout: Layout) -> list[int]:
     """Return the ids of the cluster's running processes, in no order."""
-    mark = f"{_MARK}={layout.root}".encode()
+    mark = f"{MARK}={layout.root}".encode()
     everybody = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
     return [pid for pid in everybody if mark in _read(pid, "environ").split(b"\0")]
 

@@ -1,9 +1,20 @@
-"""The endpoint of a graph, asked through the API server's proxy: no port of this machine is needed."""
+"""The endpoint of a graph, asked without any port of this machine: through the API server's proxy, or at its pod.
 
+The proxy leads to Services. On a virtual node there are none, and the address of a pod is one of this machine.
+"""
+
+import json
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from hack.cluster.api import Client
+from hack.cluster.api import Client, opener
+from hack.dynamo.manifests import GRAPH_LABEL, HTTP_PORT
+
+_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class Endpoint:
         Raises:
             OSError: Nothing answers.
         """
-        return [model["id"] for model in self.api.request("GET", f"{self._path}/models")["data"]]
+        return [model["id"] for model in self._request("GET", "models")["data"]]
 
     def chat(self, model: str, question: str, tokens: int) -> dict[str, Any]:
         """Return the whole answer to a question: OpenAI's chat completion.
@@ -36,8 +47,57 @@ class Endpoint:
         """
         messages = [{"role": "user", "content": question}]
         asked = {"model": model, "messages": messages, "max_tokens": tokens}
-        return dict(self.api.request("POST", f"{self._path}/chat/completions", asked))
+        return dict(self._request("POST", "chat/completions", asked))
+
+    def address(self) -> str | None:
+        """Return the URL of a ready frontend on a virtual node; None on other nodes, where a Service leads to it.
+
+        Raises:
+            OSError: The API server does not answer, or no frontend is ready.
+        """
+        if self._exists(f"{self._namespace}/services/{self.graph}-frontend"):
+            return None
+        selector = quote(f"{GRAPH_LABEL}={self.graph}")
+        for pod in self.api.request("GET", f"{self._namespace}/pods?labelSelector={selector}")["items"]:
+            if _serves(pod) and _is_ready(pod):
+                return f"http://{pod['status']['podIP']}:{HTTP_PORT}"
+        raise OSError(f"no frontend of {self.graph} is ready")
+
+    def _request(self, method: str, path: str, body: object = None) -> Any:
+        address = self.address()
+        if address is None:
+            proxy = f"{self._namespace}/services/{self.graph}-frontend:{HTTP_PORT}/proxy/v1"
+            return self.api.request(method, f"{proxy}/{path}", body)
+        asked = urllib.request.Request(  # noqa: S310 - an address of this machine
+            f"{address}/v1/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with opener().open(asked, timeout=_TIMEOUT_S) as answer:
+            return json.load(answer)
 
     @property
-    def _path(self) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/services/{self.graph}-frontend:8000/proxy/v1"
+    def _namespace(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}"
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self.api.request("GET", path)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.NOT_FOUND:
+                    return False
+            raise
+        return True
+
+
+def _serves(pod: dict[str, Any]) -> bool:
+    """Say whether a pod is a frontend's."""
+    ports = pod["spec"]["containers"][0].get("ports", [])
+    return any(port["containerPort"] == HTTP_PORT for port in ports)
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -21,7 +21,7 @@ COMPONENT_LABEL = "nvidia.com/dynamo-component"
 _IMAGE = image(Target.DYNAMO, MOVING_TAG)
 _MODEL = "/opt/simulation"
 _DISCOVERY = "/run/dgdr-dynamo"
-_HTTP_PORT = 8000
+HTTP_PORT = 8000
 _HEALTH_PORT = 9090
 _ENVIRONMENT = {
     # No etcd, no NATS: instances are files, and processes talk to each other directly.
@@ -29,12 +29,16 @@ _ENVIRONMENT = {
     "DYN_FILE_KV": _DISCOVERY,
     "DYN_REQUEST_PLANE": "tcp",
     "DYN_EVENT_PLANE": "zmq",
-    "DYN_HTTP_PORT": str(_HTTP_PORT),
+    "DYN_HTTP_PORT": str(HTTP_PORT),
     # As Dynamo's operator has it: a worker is ready when its endpoint is.
     "DYN_SYSTEM_PORT": str(_HEALTH_PORT),
     "DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS": '["generate"]',
     "HF_HUB_OFFLINE": "1",
 }
+_HOSTS = ("DYN_TCP_RPC_HOST",)
+"""Where requests of other components arrive: at the pod's address."""
+_HOSTS_OF_SERVERS = ("DYN_HTTP_HOST", "DYN_SYSTEM_HOST", "DYN_TCP_RESPONSE_STREAM_HOST", "DYN_EVENT_PLANE_HOST")
+"""Where servers listen that otherwise take a port of all addresses, which only one pod of a virtual node could."""
 
 
 def name_of(graph: Manifest, component: Manifest) -> str:
@@ -66,12 +70,18 @@ def service(graph: Manifest, component: Manifest) -> Manifest:
     """Return the Service of a frontend."""
     return {
         "metadata": _metadata(graph, name_of(graph, component)),
-        "spec": {"selector": _labels(graph, component), "ports": [{"name": "http", "port": _HTTP_PORT}]},
+        "spec": {"selector": _labels(graph, component), "ports": [{"name": "http", "port": HTTP_PORT}]},
     }
 
 
-def deployment(graph: Manifest, component: Manifest) -> Manifest:
-    """Return the Deployment of a component: its replicas and GPUs, and what it runs here."""
+def deployment(graph: Manifest, component: Manifest, *, virtual: bool = False) -> Manifest:
+    """Return the Deployment of a component: its replicas and GPUs, and what it runs here.
+
+    Args:
+        graph: The graph.
+        component: One of its components.
+        virtual: Whether its pods run on a virtual node, where all share the network of this machine.
+    """
     labels = _labels(graph, component)
     template = component["podTemplate"]
     folder = f"{_DISCOVERY}/{graph['metadata']['uid']}"
@@ -87,7 +97,7 @@ def deployment(graph: Manifest, component: Manifest) -> Manifest:
             "template": {
                 "metadata": {"labels": template.get("metadata", {}).get("labels", {}) | labels},
                 "spec": {
-                    "containers": [_container(graph, component)],
+                    "containers": [_container(graph, component, virtual=virtual)],
                     "volumes": [*template["spec"].get("volumes", []), *volumes],
                     "securityContext": {"runAsUser": 0},  # the kubelet makes the folder, for root alone
                     "terminationGracePeriodSeconds": 1,
@@ -97,7 +107,7 @@ def deployment(graph: Manifest, component: Manifest) -> Manifest:
     }
 
 
-def _container(graph: Manifest, component: Manifest) -> Manifest:
+def _container(graph: Manifest, component: Manifest, *, virtual: bool) -> Manifest:
     given = component["podTemplate"]["spec"]["containers"][0]
     limits = given.get("resources", {}).get("limits", {})
     container = {"name": "main", "imagePullPolicy": "Never", "resources": {"limits": limits}}
@@ -107,7 +117,7 @@ def _container(graph: Manifest, component: Manifest) -> Manifest:
     mounts = [*given.get("volumeMounts", []), *({"name": n, "mountPath": p} for n, p in _MOUNTS.items())]
     return (
         container
-        | {"image": _IMAGE, "env": _environment(graph, given), "volumeMounts": mounts}
+        | {"image": _IMAGE, "env": _environment(graph, given, virtual=virtual), "volumeMounts": mounts}
         | (_frontend(program, graph) if isinstance(program, Frontend) else _worker(program, component, given))
     )
 
@@ -129,8 +139,8 @@ def _frontend(frontend: Frontend, graph: Manifest) -> Manifest:
     return {
         "command": ["python3", "-m", "dynamo.frontend"],
         "args": list(frontend.arguments),
-        "ports": [{"containerPort": _HTTP_PORT}],
-        "readinessProbe": _probe(f"/{served[0] if served else 'health'}", _HTTP_PORT),
+        "ports": [{"containerPort": HTTP_PORT}],
+        "readinessProbe": _probe(f"/{served[0] if served else 'health'}", HTTP_PORT),
     }
 
 
@@ -151,15 +161,16 @@ def _probe(path: str, port: int) -> Manifest:
     return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "timeoutSeconds": 5}
 
 
-def _environment(graph: Manifest, given: Manifest) -> list[Manifest]:
+def _environment(graph: Manifest, given: Manifest, *, virtual: bool) -> list[Manifest]:
     """Return a container's environment: the graph's, its own, and what must be so here."""
     metadata = graph["metadata"]
+    hosts = (*_HOSTS, *(_HOSTS_OF_SERVERS if virtual else ()))
     ours = _ENVIRONMENT | {"DYN_NAMESPACE": f"{metadata['namespace']}-{metadata['name']}"}
     variables = [
         *graph["spec"].get("env", []),
         *given.get("env", []),
         *({"name": name, "value": value} for name, value in ours.items()),
-        {"name": "DYN_TCP_RPC_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}} for name in hosts),
     ]
     return list({variable["name"]: variable for variable in variables}.values())
 

@@ -17,11 +17,17 @@ TIMINGS = "simulated-timings"
 
 
 class GraphReconciler:
-    """Follows DynamoGraphDeployments."""
+    """Follows DynamoGraphDeployments.
 
-    def __init__(self, manager: Manager) -> None:
-        """Keep what it works with."""
+    Args:
+        manager: Gives what it works with.
+        virtual: Whether pods run on a virtual node. Then frontends have no Services: nothing would lead from them to
+            pods, and the API server refuses EndpointSlices with the addresses of such pods.
+    """
+
+    def __init__(self, manager: Manager, *, virtual: bool = False) -> None:
         self._cache, self._client = manager.cache, manager.client
+        self._virtual = virtual
 
     async def reconcile(self, key: Key) -> Result:
         """Make the objects of a graph, and write down how they are."""
@@ -43,8 +49,8 @@ class GraphReconciler:
         components = graph["spec"]["components"]
         await self._client.apply(CONFIG_MAPS, manifests.simulation(graph, await self._timings(key.namespace)))
         for component in components:
-            await self._client.apply(DEPLOYMENTS, manifests.deployment(graph, component))
-            if component.get("type") == "frontend":
+            await self._client.apply(DEPLOYMENTS, manifests.deployment(graph, component, virtual=self._virtual))
+            if component.get("type") == "frontend" and not self._virtual:
                 await self._client.apply(SERVICES, manifests.service(graph, component))
         wanted = {name_of(graph, component) for component in components}
         for old in self._cache.metas(DEPLOYMENTS, key.namespace, labels={GRAPH_LABEL: key.name}):

@@ -3,7 +3,6 @@
 from hack.cluster.api import Client
 from hack.cluster.fakes.nodes import MACHINE
 from hack.cluster.model import Cluster
-from hack.cluster.progress import step
 from hack.images import names
 from hack.images.build import build
 from hack.images.inputs import content_hash
@@ -23,6 +22,5 @@ def load(cluster: Cluster, target: Target) -> str:
         node["status"].get("images", []) for node in nodes if node["status"]["nodeInfo"]["machineID"] != MACHINE
     ]
     if not all(any(name in image["names"] for image in images) for images in machines):
-        with step(f"Loading {name}"):
-            cluster.load(archive)
+        cluster.load(archive)
     return name

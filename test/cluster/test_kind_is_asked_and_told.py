@@ -136,7 +136,7 @@ def test_kind_is_built_once_and_from_what_go_sum_promises(
     go = program("go", BUILDS_AS_GO)
     monkeypatch.setattr(programs, "go", lambda: go)
     for _ in range(2):
-        without_kind.prepare()
+        without_kind.prepare(Level.NODE)
         without_kind.status()
     (call,) = go.with_name("go.calls").read_text().splitlines()
     folder, _, words = call.partition(" ")
@@ -150,9 +150,9 @@ def test_kind_whose_build_was_interrupted_is_built(
 ) -> None:
     monkeypatch.setattr(programs, "go", lambda: program("go", f"{BUILDS_AS_GO} exit 1"))
     with pytest.raises(ClusterError, match="Building kind"):
-        without_kind.prepare()
+        without_kind.prepare(Level.NODE)
     monkeypatch.setattr(programs, "go", lambda: program("go", BUILDS_AS_GO))
-    without_kind.prepare()
+    without_kind.prepare(Level.NODE)
     assert without_kind.status().summary == "not running"
 
 
@@ -164,7 +164,7 @@ def test_machine_without_kind_and_go_is_told_what_is_missing(
 
     monkeypatch.setattr(programs, "go", go)
     with pytest.raises(UnavailableError, match="kind is neither installed nor can it be built: Go is needed"):
-        without_kind.prepare()
+        without_kind.prepare(Level.NODE)
 
 
 def test_a_checkout_of_any_name_has_a_cluster_that_kind_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""``make demo``: from nothing to a deployment, on a cluster of this machine, shown as it happens."""

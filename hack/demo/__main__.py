@@ -1,0 +1,126 @@
+"""``python -m hack.demo``: everything that is there already is used again; Ctrl-C and another run work."""
+
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+from hack.cluster.api import Client
+from hack.cluster.layout import CHECKOUT
+from hack.cluster.model import Cluster
+from hack.cluster.progress import ClusterError, duration, say
+from hack.cluster.resolve import resolve
+from hack.demo import show
+from hack.demo.follow import find, follow
+from hack.dynamo.endpoint import Endpoint
+from hack.installation import dynamo_operator, install
+from hack.kubectl import kubectl
+from hack.prepare import choose, prepare
+
+SAMPLE = CHECKOUT / "config" / "samples" / "qwen3-32b.yaml"
+_NAME = "qwen3-32b"
+_MODEL = "Qwen/Qwen3-32B"
+_REQUEST = f"/apis/nvidia.com/v1beta1/namespaces/default/dynamographdeploymentrequests/{_NAME}"
+_GRAPH = f"/apis/nvidia.com/v1beta1/namespaces/default/dynamographdeployments/{_NAME}-dgd"
+_PODS = f"/api/v1/namespaces/default/pods?labelSelector=nvidia.com/dynamo-graph-deployment-name%3D{_NAME}-dgd"
+_JOB = f"/apis/batch/v1/namespaces/default/jobs/profile-{_NAME}"
+_TERMINATED_S = 30.0
+
+
+def demo(*, verbose: bool) -> None:
+    """Set everything up, apply the sample, follow it to its end.
+
+    Raises:
+        ClusterError: Something cannot be set up, or the request does not end as it should.
+    """
+    begun = time.monotonic()
+    cluster = resolve()
+    level, sentence = choose(cluster)
+    say(sentence)
+    prepare(cluster, level)
+    cluster.up(level)
+    install(cluster)
+    api = Client(cluster.kubeconfig)
+    with dynamo_operator(cluster):
+        _apply(cluster, api)
+        phase = follow(api, _REQUEST)
+        if phase != "Deployed":
+            raise ClusterError(f"the request ended as {phase}: see kubectl describe dgdr {_NAME}")
+        _show(cluster, api, verbose=verbose)
+    say(f"\nFrom the start of the demo to here: {duration(time.monotonic() - begun)}. Go on with:")
+    say(f"  kubectl --kubeconfig {cluster.kubeconfig} describe dgdr {_NAME}")
+    say(f"  .venv/bin/dgdr plan -f {SAMPLE.relative_to(CHECKOUT)} --report plan.html")
+    say("  make demo-down")
+
+
+def _apply(cluster: Cluster, api: Client) -> None:
+    """Apply the sample; the request of an earlier demo and its deployment are deleted first."""
+    for kind, name, path in (("dgdr", _NAME, _REQUEST), ("dgd", f"{_NAME}-dgd", _GRAPH)):
+        if find(api, path):  # a given cluster may not know DGDs
+            kubectl(cluster, "delete", kind, name, "--wait")
+    limit = time.monotonic() + _TERMINATED_S
+    while find(api, _JOB) and time.monotonic() < limit:
+        time.sleep(0.2)
+    say(f"\n$ kubectl apply -f {SAMPLE.relative_to(CHECKOUT)}")
+    for line in SAMPLE.read_text().splitlines():
+        say(f"  {line}")
+    kubectl(cluster, "apply", "-f", str(SAMPLE))
+
+
+def _show(cluster: Cluster, api: Client, *, verbose: bool) -> None:
+    request = find(api, _REQUEST) or {}
+    say(f"\nChosen: {show.verdict(request)}")
+    _lines("Candidates:", show.candidates(request, limit=sys.maxsize) if verbose else show.candidates(request))
+    if verbose:
+        say(f"\n$ kubectl describe dgdr {_NAME}\n{kubectl(cluster, 'describe', 'dgdr', _NAME)}")
+        say(f"$ kubectl get dgd {_NAME}-dgd -o yaml\n{kubectl(cluster, 'get', 'dgd', f'{_NAME}-dgd', '-o', 'yaml')}")
+    else:
+        _lines("Conditions:", show.conditions(request))
+    if cluster.ours:
+        say(f"Pods: {show.pods(find(api, _PODS) or {'items': []})}")
+        _talk(api)
+
+
+def _lines(title: str, lines: list[str]) -> None:
+    say("\n".join((title, *lines)))
+
+
+def _talk(api: Client) -> None:
+    """Ask the endpoint something, as a client of OpenAI's API does."""
+    endpoint = Endpoint(api, "default", f"{_NAME}-dgd")
+    question = "Why is the sky blue?"
+    answer = endpoint.chat(_MODEL, question, 20)["choices"][0]["message"]["content"].strip()
+    address = endpoint.address()
+    if address is None:
+        say(f"\n$ kubectl port-forward service/{_NAME}-dgd-frontend 8000 &")
+    body = f'{{"model": "{_MODEL}", "messages": [{{"role": "user", "content": "{question}"}}]}}'
+    say(f"$ curl -H content-type:application/json {address or 'localhost:8000'}/v1/chat/completions -d '{body}'")
+    say(f"  {answer} (a simulated engine answers: random syllables)")
+
+
+def down() -> None:
+    """Take the cluster down that the demo has made; take what it has installed off one that was given."""
+    resolve().down()
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run, and end with one sentence where something is wrong."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        down() if sys.argv[1:] == ["down"] else demo(verbose=bool(os.environ.get("VERBOSE")))
+    except (ClusterError, OSError) as error:
+        say(f"Error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted: make demo continues where it stopped, make demo-down ends it")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A request on its way: each phase with the time at which it came, and what is said about it."""
+
+import time
+from typing import Any
+
+from hack.cluster.api import Client
+from hack.cluster.progress import say
+
+_END_S = 600.0
+_ENDS = {"Deployed", "Failed"}
+
+
+def find(api: Client, path: str) -> dict[str, Any] | None:
+    """Return an object; None where there is none, or nobody answers."""
+    try:
+        found: dict[str, Any] = api.request("GET", path)
+    except OSError:
+        return None
+    return found
+
+
+def follow(api: Client, path: str) -> str:
+    """Show what a request goes through; return the phase that it ends in."""
+    begun, shown = time.monotonic(), ""
+    while time.monotonic() - begun < _END_S:
+        status = (find(api, path) or {}).get("status", {})
+        line = describe(status)
+        if line != shown:
+            say(f"{time.monotonic() - begun:6.1f} s  {line}")
+            shown = line
+        if status.get("phase") in _ENDS:
+            return str(status["phase"])
+        time.sleep(0.3)
+    return f"unfinished after {_END_S:.0f} s ({shown})"
+
+
+def describe(status: dict[str, Any]) -> str:
+    """Return a phase with what is said about it: the progress, else the youngest condition that is not fulfilled."""
+    phase = status.get("phase", "Applied")
+    waiting = [c for c in status.get("conditions", []) if c["status"] == "False" and c["type"] != "Succeeded"]
+    progress = status.get("profilingProgress")
+    if phase == "Profiling" and progress:
+        return f"{phase:10} {progress['completed']}/{progress['total']}  {progress['message']}"
+    return f"{phase:10} {waiting[-1]['message'] if waiting else ''}".rstrip()

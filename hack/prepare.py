@@ -1,0 +1,103 @@
+"""What the demo and the tests get before anything runs: packages, Kubernetes and images, at the same time.
+
+``python -m hack.prepare`` gets what the tests need; what this machine cannot have, the tests say when they need it.
+"""
+
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from hack.cluster import docker, images, node, store
+from hack.cluster.local import Local
+from hack.cluster.model import Cluster, Level
+from hack.cluster.progress import ClusterError, UnavailableError, parallel, say
+from hack.cluster.resolve import resolve
+from hack.dynamo.environment import prepare as prepare_dynamo
+from hack.images.build import build
+from hack.installation import IMAGES
+from hack.setup import debian
+from hack.setup.debian import Purpose
+
+
+def choose(cluster: Cluster) -> tuple[Level, str]:
+    """Install packages that are missing, where that is allowed; return how much of a cluster this machine can have.
+
+    Returns:
+        The level, and a sentence about it: where pods run, and what more would take.
+
+    Raises:
+        UnavailableError: It can have none.
+    """
+    if not cluster.ours:
+        return Level.NODE, f"Cluster: {cluster.name}, as given."
+    if not isinstance(cluster, Local):
+        return Level.NODE, "Cluster: kind, in Docker."
+    if sys.platform != "linux":
+        raise UnavailableError(
+            f"on {platform.system()} the demo runs in Docker alone (kind): start Docker and run it again; `make plan` "
+            "plans the same request without a cluster"
+        )
+    if node.may_run():
+        debian.install(Purpose.NODE, Purpose.IMAGES)
+    try:
+        node.check()
+        debian.check(Purpose.IMAGES)
+    except UnavailableError as error:
+        return Level.VIRTUAL_NODE, (
+            "Cluster: a real control plane and a virtual node, whose pods are processes of this machine.\n"
+            f"For pods in containers: {error}."
+        )
+    more = "Docker is not used" if docker.answers() else "With Docker it would be kind"
+    return Level.NODE, f"Cluster: a real Kubernetes in namespaces of this machine. {more}."
+
+
+def prepare(cluster: Cluster, level: Level) -> None:
+    """Build and fetch everything that is not there, so that bringing the cluster up takes seconds.
+
+    Raises:
+        ClusterError: Something cannot be built or fetched.
+    """
+    parts: list[Callable[[], object]] = [lambda: cluster.prepare(level)]
+    if level is Level.VIRTUAL_NODE:
+        parts.append(prepare_dynamo)
+    elif cluster.ours:
+        parts.append(lambda: _images(cluster))
+    else:
+        parts.append(lambda: [build(target) for target in IMAGES[:2]])
+    parallel(*parts)
+
+
+def _images(cluster: Cluster) -> None:
+    archives = [images.archive(), *(build(target) for target in IMAGES)]
+    if isinstance(cluster, Local):
+        store.add(archives)
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Prepare for the tests, and end with one sentence where something is wrong."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        debian.install(Purpose.BROWSER)
+        cluster = resolve()
+        level, sentence = choose(cluster)
+        say(sentence)
+        prepare(cluster, level)
+    except UnavailableError as error:
+        say(f"Tests that need it are skipped: {error}")
+    except (ClusterError, OSError) as error:
+        say(f"Error: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted: the same command continues where it stopped")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
