@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# Tests on a cluster wait more than they compute.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 SAMPLE ?= config/samples/qwen3-32b.yaml
 OUT    ?= out
 
@@ -27,8 +29,8 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
 .PHONY: demo
-demo: $(STAMP) ## From nothing to a deployment on a cluster of this machine, shown as it happens.
-	@$(BIN)/python -m hack.demo
+demo: $(STAMP) ## From nothing to a deployment on a cluster of this machine (OPTIONS="--level virtual-node", VERBOSE=1).
+	@$(BIN)/python -m hack.demo $(OPTIONS)
 
 .PHONY: demo-down
 demo-down: $(STAMP) ## Take the demo's cluster down.
@@ -142,7 +144,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
 	@$(BIN)/python -m hack.prepare
-	@$(BIN)/python -m pytest -n auto -m "not slow and not matrix and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not matrix and not engines"
 
 .PHONY: fresh
 fresh: $(STAMP) ## `make demo` and `make test` in a bare Debian, nothing cached, as root and as a user (OPTIONS="--as user").
@@ -150,11 +152,11 @@ fresh: $(STAMP) ## `make demo` and `make test` in a bare Debian, nothing cached,
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.
-	@$(BIN)/python -m pytest -n auto -m slow
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 .PHONY: matrix
 matrix: $(STAMP) ## Every request whose verdict is written down, through the planner: an hour on two cores.
-	@$(BIN)/python -m pytest -n auto test/matrix
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal test/matrix
 
 .PHONY: test-engines
 test-engines: $(STAMP) ## What is rendered, through the engines' own argument parsers: 0.4 GB of wheels the first time.
@@ -170,7 +172,7 @@ bench-admission: $(STAMP) ## CPU and time of an admission review, beside a minim
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
-	@$(BIN)/python -m pytest -n auto -m cluster
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m cluster
 
 .PHONY: test-images
 test-images: $(STAMP) ## Tests of the images, which they build.
@@ -178,11 +180,11 @@ test-images: $(STAMP) ## Tests of the images, which they build.
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Tests without simulator, cluster and images: less than a minute.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not aic and not cluster and not images and not engines"
 
 .PHONY: coverage
 coverage: $(STAMP) ## Branch coverage of the unit tests.
-	@$(BIN)/python -m pytest -n auto -m "not aic and not cluster and not images and not engines" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not aic and not cluster and not images and not engines" --cov --cov-report=term-missing:skip-covered
 
 .PHONY: generate manifests
 manifests: generate

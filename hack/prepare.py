@@ -22,8 +22,12 @@ from hack.setup import debian
 from hack.setup.debian import Purpose
 
 
-def choose(cluster: Cluster) -> tuple[Level, str]:
+def choose(cluster: Cluster, wanted: Level = Level.NODE) -> tuple[Level, str]:
     """Install packages that are missing, where that is allowed; return how much of a cluster this machine can have.
+
+    Args:
+        cluster: The cluster.
+        wanted: The level that is wanted, where this machine can have it.
 
     Returns:
         The level, and a sentence about it: where pods run, and what more would take.
@@ -40,16 +44,16 @@ def choose(cluster: Cluster) -> tuple[Level, str]:
             f"on {platform.system()} the demo runs in Docker alone (kind): start Docker and run it again; `make plan` "
             "plans the same request without a cluster"
         )
+    virtual = "Cluster: a real control plane and a virtual node, whose pods are processes of this machine."
+    if wanted is Level.VIRTUAL_NODE:
+        return wanted, virtual
     if node.may_run():
         debian.install(Purpose.NODE, Purpose.IMAGES)
     try:
         node.check()
         debian.check(Purpose.IMAGES)
     except UnavailableError as error:
-        return Level.VIRTUAL_NODE, (
-            "Cluster: a real control plane and a virtual node, whose pods are processes of this machine.\n"
-            f"For pods in containers: {error}."
-        )
+        return Level.VIRTUAL_NODE, f"{virtual}\nFor pods in containers: {error}."
     more = "Docker is not used" if docker.answers() else "With Docker it would be kind"
     return Level.NODE, f"Cluster: a real Kubernetes in namespaces of this machine. {more}."
 

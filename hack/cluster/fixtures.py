@@ -8,7 +8,8 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import NoReturn, TypeVar, cast
 
 import pytest
 
@@ -20,6 +21,8 @@ from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import UnavailableError
 from hack.cluster.resolve import resolve
 from hack.cluster.users import used
+
+T = TypeVar("T")
 
 
 def lacking(sentence: str) -> NoReturn:
@@ -38,6 +41,43 @@ def brought_up(cluster: Cluster, level: Level) -> Iterator[None]:
         except UnavailableError as error:
             lacking(f"no {level}: {error}")
         yield
+
+
+class Kept:
+    """What tests of one folder use one after the other: it costs too much for each, and is not to outlast them all."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._stack = contextlib.ExitStack()
+        self._values: dict[str, object] = {}
+
+    def have(self, name: str, make: Callable[[], contextlib.AbstractContextManager[T]]) -> T:
+        """Return what is kept under a name; it is made when it is wanted for the first time."""
+        if name not in self._values:
+            self._values[name] = self._stack.enter_context(make())
+        return cast("T", self._values[name])
+
+    def end(self) -> None:
+        """End all of it."""
+        self._values.clear()
+        self._stack.close()
+
+
+_KEPT: dict[Path, Kept] = {}
+"""By folder; of this process."""
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Kept:
+    """What is kept until this process goes on to tests of another folder."""
+    return _KEPT.setdefault(request.node.path.parent, Kept())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End what is kept for a folder after the last of its tests in a row."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        _KEPT.pop(item.path.parent, Kept()).end()
 
 
 @pytest.fixture(autouse=True)

@@ -132,6 +132,26 @@ def _display() -> Display:
     return _lines
 
 
+_UNREACHABLE = (
+    *("dial tcp", "no such host", "i/o timeout", "connection refused", "could not resolve", "temporary failure"),
+    *("network is unreachable", "dns error", "error sending request", "failed to fetch", "proxyconnect", "timed out", "from versions: none"),
+)
+"""What Go, uv, pip and apt print where they reach nothing, in lower case."""
+
+
+def way_out(printed: str) -> str:
+    """Return what to do about a program that failed, as far as what it printed tells; a sentence after a line break."""
+    text = printed.lower()
+    if "no space left on device" in text:
+        return "\nThe disk is full: make room, or set XDG_CACHE_HOME to a folder on another disk, and run it again."
+    if any(sign in text for sign in _UNREACHABLE):
+        return (
+            "\nThe network is not reached: check it, the proxy (HTTPS_PROXY) and where packages come from (`pip config "
+            "list`, `go env GOPROXY`), and run it again: it continues where it stopped."
+        )
+    return ""
+
+
 def say(text: str) -> None:
     """Print one line at once."""
     _display().line(text)
@@ -330,5 +350,5 @@ def run_long(
         )
         output, errors = finish(process, follow(task) if follow else None)
         if process.returncode:
-            raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}")
+            raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}{way_out(errors)}")
         return output

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -131,9 +132,7 @@ def _write(names: dict[str, list[str]], file: Path) -> None:
 @contextlib.contextmanager
 def _containerd() -> Iterator[Path]:
     """Run a containerd on the store; it has mounts of its own, which end with it."""
-    state = cache() / "store-state"
-    shutil.rmtree(state, ignore_errors=True)
-    state.mkdir(parents=True)
+    state = Path(tempfile.mkdtemp(prefix="dgdr-store-", dir="/run"))  # the path of a Unix socket has 104 characters
     socket, log, config = state / "containerd.sock", state / "log", state / "config.toml"
     config.write_text(
         f'version = 2\nroot = "{_folder()}"\nstate = "{state}/run"\n'

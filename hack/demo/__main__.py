@@ -7,9 +7,11 @@ import time
 from types import FrameType
 from typing import NoReturn
 
+import click
+
 from hack.cluster.api import Client
 from hack.cluster.layout import CHECKOUT
-from hack.cluster.model import Cluster
+from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, duration, say
 from hack.cluster.resolve import resolve
 from hack.demo import show
@@ -29,15 +31,19 @@ _JOB = f"/apis/batch/v1/namespaces/default/jobs/profile-{_NAME}"
 _TERMINATED_S = 30.0
 
 
-def demo(*, verbose: bool) -> None:
+def demo(wanted: Level, *, verbose: bool) -> None:
     """Set everything up, apply the sample, follow it to its end.
+
+    Args:
+        wanted: How much of a cluster is wanted, where this machine can have it.
+        verbose: Whether to show everything.
 
     Raises:
         ClusterError: Something cannot be set up, or the request does not end as it should.
     """
     begun = time.monotonic()
     cluster = resolve()
-    level, sentence = choose(cluster)
+    level, sentence = choose(cluster, wanted)
     say(sentence)
     prepare(cluster, level)
     cluster.up(level)
@@ -109,11 +115,28 @@ def _interrupt(_: int, __: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("action", type=click.Choice(["up", "down"]), default="up")
+@click.option(
+    "--level",
+    type=click.Choice([Level.VIRTUAL_NODE.value, Level.NODE.value]),
+    default=Level.NODE.value,
+    show_default=True,
+    help="Where pods run: in containers of a node, or as processes of this machine.",
+)
+def command(action: str, level: str) -> None:
+    """Bring the demo up, or take it down. VERBOSE=1 shows everything."""
+    down() if action == "down" else demo(Level(level), verbose=bool(os.environ.get("VERBOSE")))
+
+
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        down() if sys.argv[1:] == ["down"] else demo(verbose=bool(os.environ.get("VERBOSE")))
+        command.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except (ClusterError, OSError) as error:
         say(f"Error: {error}")
         sys.exit(1)

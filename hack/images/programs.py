@@ -5,8 +5,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hack.cluster.progress import ClusterError, finish
-from hack.images.names import folder
+from hack.cluster.progress import ClusterError, finish, way_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,5 @@ class Runner:
 
 
 def _failure(command: tuple[str, ...], code: int, printed: str) -> str:
-    if "no space left on device" in printed.lower():
-        return f"the disk is full: make room, or remove {folder()} and what else is beside it, and build again"
     last = "\n".join(printed.strip().splitlines()[-15:])
-    return f"{command[0]} ended with exit code {code}:\n{last}"
+    return f"{command[0]} ended with exit code {code}:\n{last}{way_out(printed)}"

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hack.cluster.layout import cache
-from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, step
+from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, step, way_out
 
 _ENSUREPIP = "ensurepip"
 """The module that Debian has in a package of its own, and without which no environment gets pip."""
@@ -135,6 +135,4 @@ def _run(*command: str, on_line: Callable[[str], None] | None = None) -> None:
     printed, _ = finish(process, on_line)
     if process.returncode:
         said = [line for line in printed.splitlines() if line.startswith(("E:", "Err:"))] or printed.splitlines()[-3:]
-        raise ClusterError(
-            f"apt-get failed ({'; '.join(said)}): check the network and apt's sources, then run the command again"
-        )
+        raise ClusterError(f"apt-get failed: {'; '.join(said)}{way_out(printed)}")

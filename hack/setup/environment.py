@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hack.cluster.layout import CHECKOUT, cache
-from hack.cluster.progress import ClusterError, finish, locked, say, step
+from hack.cluster.progress import ClusterError, finish, locked, say, step, way_out
 from hack.setup import pip
 
 REQUIREMENTS = CHECKOUT / "requirements"
@@ -135,9 +135,4 @@ def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None)
     printed, _ = finish(process)
     if process.returncode:
         said = "\n".join(printed.strip().splitlines()[-8:])
-        if "space left" in said:
-            raise ClusterError(f"the disk is full: make room and run the command again\n{said}")
-        raise ClusterError(
-            f"{Path(command[0]).name} failed:\n{said}\nIf the network is the reason, check the proxy (HTTPS_PROXY) and "
-            "`pip config list`, and run the command again: it continues where it stopped"
-        )
+        raise ClusterError(f"{Path(command[0]).name} failed:\n{said}{way_out(said)}")

@@ -112,4 +112,4 @@ def test_setup_without_network_says_what_to_check(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode
-    assert "check the proxy (HTTPS_PROXY) and `pip config list`, and run the command again" in done.stderr
+    assert "The network is not reached: check it, the proxy (HTTPS_PROXY)" in done.stderr
