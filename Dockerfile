@@ -19,7 +19,7 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=uv.env --mount=type=s
 
 # Each image gets an environment with exactly the hashed requirements, without pip. Bytecode, which is never checked
 # against its source as neither changes, more than halves the start of `dgdr` (1.0 → 0.4 s). Sources of extension
-# modules serve nobody here.
+# modules serve nobody here, and uv's lock file is writable by everybody.
 FROM build AS runtime-root
 COPY hack/images/runtime.py /src/
 RUN python3 runtime.py /runtime
@@ -28,6 +28,7 @@ FROM build AS controller-env
 COPY requirements/controller.txt requirements/
 RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
     uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/controller.txt \
+ && rm /opt/dgdr/.lock \
  && find /opt/dgdr/lib -type f \( -name '*.h' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib
 
@@ -36,6 +37,7 @@ FROM build AS profiler-env
 COPY requirements/profiler.txt requirements/
 RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
     uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/profiler.txt \
+ && rm /opt/dgdr/.lock \
  && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
  && find /opt/dgdr/lib -type f \( -name '*.h' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
  && python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(bokeh|plotly)/' /opt/dgdr/lib
@@ -45,6 +47,7 @@ FROM build AS dynamo-env
 COPY requirements/dynamo.txt requirements/
 RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
     uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/dynamo.txt \
+ && rm /opt/dgdr/.lock \
  && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
  && find /opt/dgdr/lib -path '*/dynamo/*' -type d \( -name vllm -o -name sglang -o -name trtllm -o -name planner -o -name profiler \) -prune -exec rm -rf {} + \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib

@@ -21,6 +21,6 @@ def load(cluster: Cluster, target: Target) -> str:
     machines = [
         node["status"].get("images", []) for node in nodes if node["status"]["nodeInfo"]["machineID"] != MACHINE
     ]
-    if not all(any(name in image["names"] for image in images) for images in machines):
+    if not all(any(name in (image.get("names") or ()) for image in images) for images in machines):
         cluster.load(archive)
     return name

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import json
 import os
@@ -24,7 +25,7 @@ from dgdr_controller.admission.certificates import Files, Lifetimes, ServingCert
 from dgdr_controller.admission.certificates.rotation import renewed
 from dgdr_controller.admission.server import CONVERT, DEFAULT, VALIDATE
 from hack.cluster.api import MERGE_PATCH, Client
-from hack.cluster.fixtures import brought_up
+from hack.cluster.fixtures import Kept, brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
@@ -133,9 +134,15 @@ def webhooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhooks]:
     background.close()
 
 
-@pytest.fixture(scope="session")
-def api_server(webhooks: Webhooks) -> Iterator[Client]:
+@pytest.fixture
+def api_server(webhooks: Webhooks, kept: Kept) -> Client:
     """Each process of the run has one of its own: it asks the webhooks of this process."""
+    return kept.have("api server", lambda: asking(webhooks))
+
+
+@contextlib.contextmanager
+def asking(webhooks: Webhooks) -> Iterator[Client]:
+    """Bring an API server up that asks webhooks."""
     cluster = Local(layout(f"test-admission-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"))
     with brought_up(cluster, Level.CONTROL_PLANE):
         api = Client(cluster.kubeconfig)

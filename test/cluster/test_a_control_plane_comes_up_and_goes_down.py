@@ -9,12 +9,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from hack.cluster.__main__ import cluster as command
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, binaries
 from hack.cluster.fixtures import brought_up
@@ -22,6 +26,7 @@ from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError
+from hack.cluster.users import reserved
 
 pytestmark = pytest.mark.cluster
 
@@ -42,15 +47,28 @@ def process(cluster: Cluster, component: str) -> int:
     return pid
 
 
-@pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[Local]:
-    """A control plane that a test may break."""
-    found = Local(layout(f"test-{request.node.name.removeprefix('test_')[:20]}"))
-    with brought_up(found, Level.CONTROL_PLANE):
-        yield found
+alone = pytest.mark.alone("breakable")  # who uses `own` or `breakable`
+
+
+def assert_gone(found: Local) -> None:
     assert processes(found) == {}
     assert not found.layout.root.exists()
     assert found.status().summary == "not running"
+
+
+@pytest.fixture(scope="module")
+def breakable() -> Iterator[Local]:
+    """A control plane that tests may break, one after the other. It need not be up, and stays so between two tests."""
+    found = Local(layout("test-breakable"))
+    with reserved(found):
+        yield found
+
+
+@pytest.fixture
+def own(breakable: Local) -> Iterator[Local]:
+    """`breakable`, up: what the test before it has broken is mended first."""
+    with brought_up(breakable, Level.CONTROL_PLANE):
+        yield breakable
 
 
 def test_the_api_server_answers_who_verifies_it(control_plane: Cluster) -> None:
@@ -68,12 +86,14 @@ def test_who_has_no_certificate_may_not_read(control_plane: Cluster) -> None:
         urllib.request.urlopen(f"{Client(control_plane.kubeconfig).server}/api/v1/pods", context=context, timeout=5)
 
 
+@alone
 def test_keys_and_kubeconfigs_are_for_their_owner_alone(own: Local) -> None:
     secret = [*own.layout.certificates.glob("*.key"), *own.layout.root.glob("*kubeconfig")]
     assert len(secret) > 5
     assert all(path.stat().st_mode & 0o077 == 0 for path in secret)
 
 
+@alone
 def test_nothing_speaks_without_tls(own: Local) -> None:
     assert "http://" not in own.layout.plan.read_text()
     (peers,) = re.findall(r"--listen-peer-urls=(https://\S+?)\"", own.layout.plan.read_text())
@@ -95,6 +115,7 @@ def test_up_again_changes_nothing(control_plane: Cluster) -> None:
     assert (processes(control_plane), control_plane.kubeconfig.read_text()) == (before, config)
 
 
+@alone
 def test_a_component_that_dies_is_reported_with_its_last_words_and_mended_by_up(own: Local) -> None:
     os.kill(process(own, "kube-scheduler"), signal.SIGKILL)
     limit = time.monotonic() + 5
@@ -108,9 +129,11 @@ def test_a_component_that_dies_is_reported_with_its_last_words_and_mended_by_up(
     assert process(own, "kube-scheduler")
 
 
+@alone
 def test_a_component_that_is_restarted_is_another_process_and_data_are_kept(own: Local) -> None:
     api = Client(own.kubeconfig)
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}})
+    name = f"kept-{uuid.uuid4().hex[:8]}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for component in ("kube-apiserver", "etcd"):
         before = process(own, component)
         own.restart(component)
@@ -119,11 +142,12 @@ def test_a_component_that_is_restarted_is_another_process_and_data_are_kept(own:
     limit = time.monotonic() + 20
     while not api.is_ready() and time.monotonic() < limit:
         time.sleep(0.1)
-    assert api.request("GET", "/api/v1/namespaces/kept")["metadata"]["name"] == "kept"
+    assert api.request("GET", f"/api/v1/namespaces/{name}")["metadata"]["name"] == name
     with pytest.raises(ClusterError, match=r"no kubelet runs in .*; there are etcd, .*kube-scheduler"):
         own.restart("kubelet")
 
 
+@alone
 def test_another_spelling_of_the_interpreter_finds_it_running(own: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     before = process(own, "etcd")
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
@@ -132,25 +156,7 @@ def test_another_spelling_of_the_interpreter_finds_it_running(own: Local, monkey
     assert process(own, "etcd") == before
 
 
-def test_proxies_are_for_the_internet_alone(own: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    own.down()
-    own.up(Level.CONTROL_PLANE)
-    environment = Path(f"/proc/{process(own, 'kube-apiserver')}/environ").read_bytes().lower()
-    assert b"_proxy=" not in environment
-
-
-def test_who_dies_while_it_is_brought_up_is_named(own: Local) -> None:
-    os.kill(process(own, "kube-apiserver"), signal.SIGKILL)
-
-    def ask() -> bool:
-        return bool(Client(own.kubeconfig).request("GET", "/version"))
-
-    with pytest.raises(ClusterError, match="kube-apiserver ended with exit code -9"):
-        own._wait_until(ask, "it answers")
-
-
+@alone
 def test_while_a_component_is_held_it_is_down(own: Local) -> None:
     own.hold("kube-apiserver")
     assert not Client(own.kubeconfig).is_ready()
@@ -162,6 +168,7 @@ def test_while_a_component_is_held_it_is_down(own: Local) -> None:
     assert own.status().usable
 
 
+@alone
 def test_what_a_killed_supervisor_leaves_is_ended_by_down(own: Local) -> None:
     (supervisor,) = [pid for pid, command in processes(own).items() if "hack.cluster.supervisor" in command]
     os.kill(supervisor, signal.SIGKILL)
@@ -171,9 +178,80 @@ def test_what_a_killed_supervisor_leaves_is_ended_by_down(own: Local) -> None:
     assert own.status().summary == "not running"
     assert process(own, "kube-apiserver")
     own.down()
-    assert processes(own) == {}
+    assert_gone(own)
     own.up(Level.CONTROL_PLANE)
     assert own.status().usable
+
+
+@alone
+def test_who_dies_while_it_is_brought_up_is_named(own: Local) -> None:
+    os.kill(process(own, "kube-apiserver"), signal.SIGKILL)
+
+    def ask() -> bool:
+        return bool(Client(own.kubeconfig).request("GET", "/version"))
+
+    with pytest.raises(ClusterError, match="kube-apiserver ended with exit code -9"):
+        own._wait_until(ask, "it answers")
+
+
+@dataclass(frozen=True)
+class Start:
+    """What became of two processes that brought one control plane up at once, from nothing, behind proxies.
+
+    Attributes:
+        said: What both have printed, the shorter first.
+        codes: Their exit codes.
+        usable: Whether it could be used then.
+        environment: Environment of its API server, in lower case.
+    """
+
+    said: list[str]
+    codes: list[int]
+    usable: bool
+    environment: bytes
+
+
+@pytest.fixture(scope="module")
+def starts() -> list[Start]:
+    return []
+
+
+@pytest.fixture
+def started_by_two(breakable: Local, starts: list[Start]) -> Start:
+    """Once for all tests that look at it."""
+    if not starts:
+        breakable.down()
+        assert_gone(breakable)
+        code = (
+            "from hack.cluster.local import Local; from hack.cluster.layout import Layout; from pathlib import Path;"
+            f"Local(Layout(Path({str(breakable.layout.root)!r}))).up('control-plane')"
+        )
+        behind = os.environ | dict.fromkeys(("http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:1")
+        both = [
+            subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, env=behind, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        said = sorted(each.communicate(timeout=120)[1] for each in both)
+        environment = Path(f"/proc/{process(breakable, 'kube-apiserver')}/environ").read_bytes().lower()
+        starts.append(Start(said, [each.returncode for each in both], breakable.status().usable, environment))
+    return starts[0]
+
+
+@alone
+def test_two_at_once_get_one_cluster(breakable: Local, started_by_two: Start) -> None:
+    assert started_by_two.codes == [0, 0]
+    assert started_by_two.said[0].startswith("Another process brings")
+    assert "Starting" not in started_by_two.said[0]
+    assert "Starting the control plane" in started_by_two.said[1]
+    assert started_by_two.usable
+    assert process(breakable, "etcd")
+
+
+@alone
+def test_proxies_are_for_the_internet_alone(started_by_two: Start) -> None:
+    assert started_by_two.usable
+    assert b"_proxy=" not in started_by_two.environment
+    assert b"path=" in started_by_two.environment
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
@@ -188,52 +266,43 @@ def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     )
 
 
+STAGES: dict[str, Callable[[Local], Path]] = {
+    "its files are written": lambda there: there.layout.root,
+    "the API server has started": lambda there: there.layout.running / "kube-apiserver",
+    "the API server is ready": lambda there: there.layout.root / "api-is-ready",
+}
+"""When `up` is interrupted, and which file tells that it has come so far."""
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("after_s", [0.7, 1.5, 4.0])
+@pytest.mark.parametrize("when", STAGES)
 @pytest.mark.usefixtures("control_plane")
 def test_up_can_be_interrupted_at_any_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, after_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, when: str
 ) -> None:
     # The programs are there already: nothing is built under this other cache folder.
     (tmp_path / "dgdr-controller").mkdir()
     (tmp_path / "dgdr-controller" / "bin").symlink_to(binaries(CONTROL_PLANE).folder.parent)
-    environment = {"XDG_CACHE_HOME": str(tmp_path)}
-    with monkeypatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        there = Local(layout())
-    upping = run("up", "--level", "control-plane", **environment)
-    time.sleep(after_s)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    there = Local(layout())
+    upping = run("up", "--level", "control-plane")
+    limit = time.monotonic() + 60
+    while not STAGES[when](there).exists():
+        assert upping.poll() is None, upping.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
     os.killpg(upping.pid, signum)
     _, said = upping.communicate(timeout=20)
-    assert upping.returncode != 0
-    if "Starting" in said and signum != signal.SIGKILL:  # not still at reading its own modules
+    if signum == signal.SIGKILL:
+        assert upping.returncode == -signal.SIGKILL
+    else:
         assert upping.returncode == 130
         assert said.endswith("may be half up; make cluster-up begins anew, make cluster-down ends it\n")
-    status = run("status", **environment)
-    _, said = status.communicate(timeout=20)
-    assert ": not " in said  # "not running" or "not wholly up yet"
-    assert status.returncode == 1
-    downing = run("down", **environment)
-    assert downing.communicate(timeout=20) == ("", "")
-    left = [command for command in processes(there).values() if str(tmp_path) in command]
+    status = CliRunner().invoke(command, ["status"])
+    assert ": not " in status.output  # "not running" or "not wholly up yet"
+    assert status.exit_code == 1
+    downing = CliRunner().invoke(command, ["down"])
+    assert (downing.exit_code, downing.output) == (0, "")
+    left = [each for each in processes(there).values() if str(tmp_path) in each]
     assert left == []
     assert not there.layout.root.exists()
-
-
-def test_two_at_once_get_one_cluster(own: Local) -> None:
-    own.down()
-    code = (
-        "from hack.cluster.local import Local; from hack.cluster.layout import Layout; from pathlib import Path;"
-        f"Local(Layout(Path({str(own.layout.root)!r}))).up('control-plane')"
-    )
-    both = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = sorted(each.communicate(timeout=120)[1] for each in both)
-    assert [each.returncode for each in both] == [0, 0]
-    assert said[0].startswith("Another process brings")
-    assert "Starting" not in said[0]
-    assert "Starting the control plane" in said[1]
-    assert process(own, "etcd")
-    assert own.status().usable

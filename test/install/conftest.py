@@ -1,5 +1,6 @@
-"""What installs the controller, on clusters that nobody else uses."""
+"""What installs the controller, on a cluster that nobody else uses. Tests that do so are marked `alone("install")`."""
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster.api import Client
-from hack.cluster.fixtures import brought_up
+from hack.cluster.fixtures import Kept, brought_up
 from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
@@ -19,12 +20,17 @@ IMAGES = {"IMG": "registry.example:5000/team/dgdr:v1", "PROFILER_IMG": "registry
 
 
 class Installer:
-    """Runs the Makefile's targets and kubectl against one cluster."""
+    """Runs the Makefile's targets and kubectl against one cluster.
+
+    Attributes:
+        is_deployed: A file that is there while the controller is installed by this run.
+    """
 
     images = IMAGES
 
     def __init__(self, cluster: Local, kubectl: str) -> None:
         self.api = Client(cluster.kubeconfig)
+        self.is_deployed = cluster.layout.root / f"deployed-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
         self._kubectl = kubectl
         self._environment = os.environ | {
             "KUBECONFIG": str(cluster.kubeconfig),
@@ -70,9 +76,35 @@ class Installer:
         return done.stdout
 
 
-@pytest.fixture(scope="module")
-def installer(request: pytest.FixtureRequest, kubectl_program: str) -> Iterator[Installer]:
-    """On a control plane of the module's own: what is installed is for a whole cluster."""
-    cluster = Local(layout(f"test-{request.module.__name__.rpartition('.')[2][5:25]}"))
+@pytest.fixture
+def installer(kept: Kept, kubectl_program: str) -> Installer:
+    """On a control plane of the folder's own: what is installed is for a whole cluster."""
+    return kept.have("installer", lambda: _installing(kubectl_program))
+
+
+@contextlib.contextmanager
+def _installing(kubectl: str) -> Iterator[Installer]:
+    cluster = Local(layout("test-install"))
     with brought_up(cluster, Level.CONTROL_PLANE):
-        yield Installer(cluster, kubectl_program)
+        yield Installer(cluster, kubectl)
+
+
+@pytest.fixture
+def nothing_installed(installer: Installer) -> Installer:
+    """As on a new cluster."""
+    if installer.is_deployed.exists():
+        installer.is_deployed.unlink()
+        installer.kubectl("delete", "-f", "hack/dynamo/crd.yaml")
+        installer.make("undeploy")
+    return installer
+
+
+@pytest.fixture
+def deployed(installer: Installer) -> Installer:
+    """With controller and Dynamo's CRD, whichever process of the run has installed them."""
+    if not installer.is_deployed.exists():
+        installer.make("deploy")
+        installer.kubectl("apply", "-f", "hack/dynamo/crd.yaml")
+        installer.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+        installer.is_deployed.touch()
+    return installer

@@ -7,7 +7,7 @@ import pytest
 
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.alone("install")]  # one cluster, used in turn
 
 Installer = Any  # test modules do not import each other
 WHOLE = (
@@ -18,8 +18,9 @@ WHOLE = (
 )
 
 
-def test_installed_twice_is_installed_once_and_all_of_it_can_be_removed(installer: Installer) -> None:
+def test_installed_twice_is_installed_once_and_all_of_it_can_be_removed(nothing_installed: Installer) -> None:
     """One test: each step is about the whole cluster. Plain, client-side apply: the whole CRD fits an annotation."""
+    installer = nothing_installed
     assert installer.make("install").endswith(" created\n")
     assert installer.make("install").endswith(" unchanged\n")
     installer.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")

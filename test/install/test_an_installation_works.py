@@ -21,14 +21,6 @@ SYSTEM = "dgdr-system"
 CONTROLLER = f"system:serviceaccount:{SYSTEM}:dgdr-controller"
 
 
-@pytest.fixture(scope="module")
-def deployed(installer: Installer) -> Installer:
-    installer.make("deploy")
-    installer.kubectl("apply", "-f", "hack/dynamo/crd.yaml")
-    installer.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
-    return installer
-
-
 def test_everything_is_taken_with_strict_validation(deployed: Installer) -> None:
     whole = deployed.make("build-installer") + (ROOT / "dist" / "install.yaml").read_text(encoding="utf-8")
     said = deployed.kubectl(

@@ -26,13 +26,17 @@ from dgdr_controller.runtime import (
     NotFoundError,
     RequestError,
     Resource,
+    UnreachableError,
 )
 from dgdr_controller.runtime.transport import Request, Transport
 from dgdr_controller.settings import RightsSettings, Settings
+from hack.cluster import api
+from hack.cluster.fakes import nodes as fake_nodes
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
+from hack.cluster.progress import locked
 from test.reconciler.conftest import results_of
 
 REQUESTS: Resource[Any] = Resource(
@@ -48,8 +52,10 @@ CRDS: Resource[Any] = Resource(
 )
 REQUEST_CRD = CHECKOUT / "config/crd/bases/nvidia.com_dynamographdeploymentrequests.yaml"
 GRAPH_CRD = CHECKOUT / "hack/dynamo/crd.yaml"
-LIMIT_S = 60.0
-_POLL_S = 0.05
+NODE = "nowhere"
+"""A node without a machine, on which the scheduler puts nothing; pods that are bound to no such node are collected."""
+LIMIT_S = 120.0
+_POLL_S, _LONGEST_POLL_S = 0.05, 0.5
 _TIMES = {"lastTransitionTime", "startTime", "completionTime"}
 
 
@@ -117,6 +123,7 @@ class Stage:
         client: The administrator's.
         namespace: Its name.
         plays: What kubelet and profiler do with a pod of the Job: a name of `PLAYS`.
+        killer: Knows what the controller has written.
         uids: UIDs that Jobs and deployments have had, as an independent watcher saw them.
     """
 
@@ -125,8 +132,14 @@ class Stage:
     namespace: str
     plays: str = "success"
     operates: bool = True
+    killer: Killer = field(default_factory=Killer)
     uids: dict[str, set[str]] = field(default_factory=lambda: {"Job": set(), "DynamoGraphDeployment": set()})
     phases: list[str] = field(default_factory=list)
+
+    @property
+    def writes(self) -> list[str]:
+        """What the controller has written here."""
+        return [each for each in self.killer.writes if f"/namespaces/{self.namespace}/" in each]
 
     def key(self, name: str = "qwen") -> Key:
         return Key(self.namespace, name)
@@ -159,10 +172,12 @@ class Stage:
 
     async def until(self, holds: Callable[[], Awaitable[bool]], limit_s: float = LIMIT_S) -> None:
         """Wait until something holds."""
+        pause = _POLL_S
         try:
             async with asyncio.timeout(limit_s):
-                while not await self._answered(holds):  # noqa: ASYNC110 - another process makes it hold
-                    await asyncio.sleep(_POLL_S)
+                while not await self._answered(holds):
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.2, _LONGEST_POLL_S)
         except TimeoutError:
             raise AssertionError(f"it does not come to hold: {await self._objects()}") from None
 
@@ -224,19 +239,21 @@ class Stage:
         played: set[str] = set()
         while True:
             with contextlib.suppress(RequestError):
-                for pod in await self.client.list(PODS, self.namespace):
-                    if pod["metadata"]["name"] not in played:
+                async for event in self.client.watch(PODS, self.namespace):
+                    pod = json.loads(bytes(event.object))
+                    if event.type == "ADDED" and pod["metadata"]["name"] not in played:
                         await PLAYS[self.plays](self, pod)
                         played.add(pod["metadata"]["name"])
             await asyncio.sleep(_POLL_S)
 
     async def operator(self) -> None:
         """Be Dynamo's operator: every deployment is successful."""
-        while True:
+        while self.operates:
             with contextlib.suppress(RequestError):
-                for graph in await self.client.list(GRAPHS, self.namespace) if self.operates else ():
-                    generation = graph["metadata"]["generation"]
-                    if graph.get("status", {}).get("observedGeneration") != generation:
+                async for event in self.client.watch(GRAPHS, self.namespace):
+                    graph = json.loads(bytes(event.object))
+                    generation = graph["metadata"].get("generation")  # bookmarks have none
+                    if event.type != "DELETED" and graph.get("status", {}).get("observedGeneration") != generation:
                         await self.operate("successful", generation)
             await asyncio.sleep(_POLL_S)
 
@@ -286,9 +303,15 @@ async def _crashed(stage: Stage, pod: dict[str, Any]) -> None:
 
 
 async def _runs(stage: Stage, pod: dict[str, Any]) -> None:
-    """Bind it to a node that does not exist, else the scheduler goes on complaining."""
+    """Bind it to a node, else the scheduler goes on complaining; when it has done so, else its complaint comes later."""
     name, namespace = pod["metadata"]["name"], stage.namespace
-    target = {"apiVersion": "v1", "kind": "Node", "name": "nowhere"}
+
+    async def complained() -> bool:
+        status = (await stage.client.get(PODS, stage.key(name)))["status"]
+        return any(each["type"] == "PodScheduled" for each in status.get("conditions", []))
+
+    await stage.until(complained)
+    target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
     body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
     path = PODS.path(namespace, name, "binding")
     await stage.client.transport.send(Request("POST", path, {}, json.dumps(body).encode()))
@@ -328,13 +351,26 @@ async def install(client: Client, *files: Any) -> None:
                     break
 
 
+async def _made(client: Client, namespace: str) -> None:
+    """Make a namespace; on a busy machine the first connection is refused its time now and then."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            try:
+                await client.create(NAMESPACES, {"metadata": {"name": namespace}})
+            except AlreadyExistsError:
+                return
+            except UnreachableError:
+                await asyncio.sleep(_POLL_S)
+            else:
+                return
+
+
 @contextlib.asynccontextmanager
 async def staged(config: Config, plays: str = "success", *, operates: bool = True) -> AsyncIterator[Stage]:
     """Play everybody but the controller in a new namespace."""
     client = Client(config)
     namespace = f"test-{uuid.uuid4().hex[:12]}"
-    await install(client, REQUEST_CRD)
-    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    await _made(client, namespace)
     stage = Stage(config, client, namespace, plays, operates)
     others = (stage.watch(JOBS), stage.watch(GRAPHS), stage.kubelet(), stage.operator())
     tasks = [asyncio.create_task(each) for each in others]
@@ -351,7 +387,7 @@ async def staged(config: Config, plays: str = "success", *, operates: bool = Tru
         await client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dynamo() -> Iterator[Config]:
     """A control plane with both CRDs, on which one controller at a time runs."""
     own = Local(layout("test-lifecycle"))
@@ -364,4 +400,8 @@ def dynamo() -> Iterator[Config]:
             await client.close()
 
         asyncio.run(prepare())
+        administrator = api.Client(own.kubeconfig)
+        with locked(own.layout.root / "node.lock", "Another process of the run adds the node"):
+            if not administrator.node_is_ready(NODE):
+                fake_nodes.add(administrator, fake_nodes.FakeNode(NODE, cordoned=True))
         yield config

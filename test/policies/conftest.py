@@ -1,5 +1,7 @@
 """The policies and roles of config/ on a real API server, and people who have some of its rights."""
 
+import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -161,22 +163,34 @@ def cluster_with_policies(kubectl_program: str) -> Iterator[Local]:
     """
     cluster = Local(layout("test-policies"))
     with brought_up(cluster, Level.CONTROL_PLANE):
-        kubectl = Kubectl(kubectl_program, cluster)
-        bare = yaml.safe_load((ROOT / f"config/crd/bases/nvidia.com_{crd.PLURAL}.yaml").read_text(encoding="utf-8"))
-        bare["spec"].pop("conversion")  # nobody would answer: what is written in one version is the same in the other
-        manifests = [bare, *filter(_is_wanted, kubectl.built("config/default"))]
-        manifests += kubectl.built("config/overlays/coexist-1.36")
-        for manifest in manifests:
-            if manifest["kind"] == "ValidatingAdmissionPolicyBinding" and "paramRef" in manifest["spec"]:
-                for mode in MODES:
-                    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(_bound(manifest, mode)))
-                manifest["spec"]["matchResources"] = _where("DoesNotExist")
-        for mode, data in MODES.items():
-            if data is not None:
-                manifests.append(_config_map(mode, data))
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(_list(manifests)))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        with _once(cluster) as to_do:
+            if to_do:
+                _install(Kubectl(kubectl_program, cluster))
         yield cluster
+
+
+@contextlib.contextmanager
+def _once(cluster: Local) -> Iterator[bool]:
+    """Say whether something is still to be done to a cluster, by the first process of a run, while the others wait."""
+    done = cluster.layout.root / f"installed-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)}"
+    with (cluster.layout.root / "installed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
+def _install(kubectl: Kubectl) -> None:
+    bare = yaml.safe_load((ROOT / f"config/crd/bases/nvidia.com_{crd.PLURAL}.yaml").read_text(encoding="utf-8"))
+    bare["spec"].pop("conversion")  # nobody would answer: what is written in one version is the same in the other
+    manifests = [bare, *filter(_is_wanted, kubectl.built("config/default"))]
+    manifests += kubectl.built("config/overlays/coexist-1.36")
+    for manifest in list(manifests):
+        if manifest["kind"] == "ValidatingAdmissionPolicyBinding" and "paramRef" in manifest["spec"]:
+            manifests += [_bound(manifest, mode) for mode in MODES]
+            manifest["spec"]["matchResources"] = _where("DoesNotExist")
+    manifests += [_config_map(mode, data) for mode, data in MODES.items() if data is not None]
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(_list(manifests)))
+    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
 
 def _is_wanted(manifest: Any) -> bool:

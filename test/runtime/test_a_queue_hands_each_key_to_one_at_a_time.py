@@ -7,6 +7,12 @@ from dgdr_controller.runtime.queue import LOW_PRIORITY, PriorityQueue, QueueShut
 from dgdr_controller.runtime.testing import virtual_time
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have time jump without a look at the network, which queues do not use."""
+    monkeypatch.setattr("dgdr_controller.runtime.testing.loop._GRACE_S", 0)
+
+
 async def taken(queue: PriorityQueue[str]) -> list[str]:
     """All that can be had now, done at once."""
     keys = []
