@@ -134,15 +134,8 @@ def _display() -> Display:
 
 _UNREACHABLE = (
     *("dial tcp", "no such host", "i/o timeout", "connection refused", "could not resolve", "temporary failure"),
-    *(
-        "network is unreachable",
-        "dns error",
-        "error sending request",
-        "failed to fetch",
-        "proxyconnect",
-        "timed out",
-        "from versions: none",
-    ),
+    *("network is unreachable", "dns error", "error sending request", "failed to fetch", "proxyconnect", "timed out"),
+    "from versions: none",
 )
 """What Go, uv, pip and apt print where they reach nothing, in lower case."""
 
