@@ -95,6 +95,7 @@ def test_packages_cannot_be_installed_without_apt() -> None:
 def test_packages_that_cannot_be_fetched_are_told_with_apts_own_words(program: Program) -> None:
     program("apt-get", "echo 'Err:1 cannot resolve mirror.test'; echo 'E: Failed to fetch'; exit 100")
     with pytest.raises(
-        ClusterError, match=r"apt-get failed: Err:1 cannot resolve mirror.test; E: Failed to fetch\nThe network is not reached: check"
+        ClusterError,
+        match=r"apt-get failed: Err:1 cannot resolve mirror.test; E: Failed to fetch\nThe network is not reached: check",
     ):
         debian.install(Purpose.BROWSER)
