@@ -28,7 +28,8 @@ def architecture() -> str:
 def control_plane(components: tuple[str, ...]) -> Path | None:
     """Return a folder, named by its version, with these components; None where the network does not give them.
 
-    The newest patch release of the minor version that is built otherwise; envtest has not every one.
+    The newest patch release up to the version that is built otherwise: envtest has not every one, and a later one is
+    nothing that anybody has tried.
 
     ``DGDR_ENVTEST_INDEX`` and ``DGDR_KUBERNETES_RELEASES`` lead to mirrors.
 
@@ -52,7 +53,9 @@ def _download(minor: str, components: tuple[str, ...]) -> Path | None:
     fitting = [
         Path(version)
         for version, archives in index.items()
-        if re.fullmatch(rf"v{re.escape(minor)}\.\d+", version) and f"envtest-{version}-{system}.tar.gz" in archives
+        if re.fullmatch(rf"v{re.escape(minor)}\.\d+", version)
+        and _patch(Path(version)) <= _patch(Path(KUBERNETES_VERSION))
+        and f"envtest-{version}-{system}.tar.gz" in archives
     ]
     if not fitting:
         return None

@@ -133,6 +133,11 @@ def test_a_downloaded_control_plane_comes_up(built: Path, mirror: Mirror) -> Non
         assert kept.name == "v1.36.2"
 
 
+def test_a_later_release_than_the_one_that_is_built_is_not_downloaded(mirror: Mirror) -> None:
+    publish(mirror, "v1.36.99", dict.fromkeys(CONTROL_PLANE, b"program"))
+    assert downloads.control_plane(CONTROL_PLANE) is None
+
+
 def test_a_download_that_is_not_what_was_promised_is_refused(mirror: Mirror, tmp_path: Path) -> None:
     publish(mirror, "v1.36.2", dict.fromkeys(CONTROL_PLANE, b"program"))
     (mirror.root / "v1.36.2" / "bin" / "linux" / ARCHITECTURE / "kube-scheduler").write_bytes(b"another")
