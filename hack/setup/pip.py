@@ -15,13 +15,12 @@ REACH = frozenset(
 _UV = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
     "timeout": "UV_HTTP_TIMEOUT",
     "default-timeout": "UV_HTTP_TIMEOUT",
     "cert": "SSL_CERT_FILE",
 }
-"""uv's variable for each of pip's settings; ``proxy`` and ``no-index`` are no variables of the same meaning."""
+"""uv's variable for those of pip's settings that mean the same, word for word."""
 _SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -65,6 +64,10 @@ def for_uv(told: Mapping[str, str], present: Mapping[str, str] = os.environ) -> 
     found = {_UV[key]: value for key, value in told.items() if key in _UV}
     if proxy := told.get("proxy"):
         found |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+    # pip ignores a folder that is not there, and separates links by spaces; for uv that is an error, and by commas.
+    links = [link for link in told.get("find-links", "").split() if "://" in link or Path(link).exists()]
+    if links:
+        found |= {"UV_FIND_LINKS": ",".join(links)}
     if told.get("no-index"):
         found |= {"UV_NO_INDEX": "1"}
     return {name: value for name, value in found.items() if name not in present}

@@ -8,14 +8,27 @@ from typing import Any
 import pytest
 import yaml
 
-Dgdr = Callable[..., subprocess.CompletedProcess[str]]
+from test.command_line import Run, run, serve_simulator
+
+Dgdr = Callable[..., Run]
 
 
 @pytest.fixture
-def dgdr(tmp_path: Path) -> Dgdr:
-    """Run the real command line in a folder of its own."""
+def dgdr(request: pytest.FixtureRequest, tmp_path: Path) -> Dgdr:
+    """Run the real command line in a folder of its own and this process."""
+    serve_simulator(request)
 
-    def run(*args: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(*args: str, stdin: str | None = None, **environment: str) -> Run:
+        return run(*args, folder=tmp_path, stdin=stdin, **environment)
+
+    return call
+
+
+@pytest.fixture
+def dgdr_process(tmp_path: Path) -> Dgdr:
+    """Run the real command line in a folder and a process of its own."""
+
+    def call(*args: str, stdin: str | None = None, **environment: str) -> Run:
         return subprocess.run(
             [sys.executable, "-m", "dgdr_controller", *args],
             cwd=tmp_path,
@@ -27,7 +40,7 @@ def dgdr(tmp_path: Path) -> Dgdr:
             env=os.environ | environment,
         )
 
-    return run
+    return call
 
 
 @pytest.fixture
@@ -38,7 +51,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
         fields = {
             "model": "meta-llama/Meta-Llama-3.1-8B",
             "backend": "vllm",
-            "hardware": {"gpuSku": "h100_sxm", "totalGpus": 1},
+            "hardware": {"gpuSku": "a100_sxm", "totalGpus": 1},  # of all, what the simulator loads fastest
         } | spec
         manifest = {
             "apiVersion": "nvidia.com/v1beta1",

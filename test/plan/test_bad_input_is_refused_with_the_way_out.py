@@ -138,9 +138,9 @@ def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., 
 
 @pytest.mark.aic
 def test_an_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
-    dgdr: Any, write: Callable[..., str]
+    dgdr_process: Any, write: Callable[..., str]
 ) -> None:
-    run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32"), HF_ENDPOINT="http://127.0.0.1:9")
+    run = dgdr_process("plan", "-f", write(model="Qwen/Qwen3-32"), HF_ENDPOINT="http://127.0.0.1:9")
     refused(
         run,
         INTERRUPTED,
@@ -181,10 +181,10 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"hardware": {"gpuSku": "h100_sxm", "totalGpus": 1, "vramMb": 12000}}, "engines may use 10.8"),
+        ({"hardware": {"gpuSku": "a100_sxm", "totalGpus": 1, "vramMb": 12000}}, "engines may use 10.8"),
         (
             {"model": "meta-llama/Meta-Llama-3.1-405B"},
-            "its weights take 756 GiB, and an engine may use 73 GiB of each GPU; the smallest number of these GPUs that "  # noqa: ISC004
+            "its weights take 756 GiB, and an engine may use 74 GiB of each GPU; the smallest number of these GPUs that "  # noqa: ISC004
             "would do is 16",
         ),
     ],
@@ -200,36 +200,32 @@ def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
     (tmp_path / "out").mkdir()
     earlier = tmp_path / "out" / "dgd.yaml"
     earlier.write_text("earlier")
+    hardware = {"gpuSku": "l4", "totalGpus": 1}
     for model, code in (("none/such/model", REQUEST_WRONG), ("meta-llama/Meta-Llama-3.1-405B", NOT_DEPLOYABLE)):
-        run = dgdr("plan", "-f", write(model=model), "-o", "out")
+        run = dgdr("plan", "-f", write(model=model, hardware=hardware), "-o", "out")
         refused(run, code, "out/dgd.yaml is from an earlier run and was left as it is")
         assert earlier.read_text() == "earlier"
 
 
 @pytest.mark.aic
-def test_a_search_beyond_its_deadline_can_be_run_again(dgdr: Any, write: Callable[..., str]) -> None:
-    run = dgdr("plan", "-f", write(), "--deadline", "1")
+def test_a_search_beyond_its_deadline_can_be_run_again(dgdr_process: Any, write: Callable[..., str]) -> None:
+    write(model="Qwen/Qwen3-30B-A3B", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})  # takes ten seconds and more
+    run = dgdr_process("plan", "-f", "dgdr.yaml", "--deadline", "1")
     refused(run, INTERRUPTED, "no search came to an answer: vllm aggregated: took longer than 1 s")
 
 
 @pytest.mark.aic
-@pytest.mark.parametrize("after", [2.5, 6.0])
+@pytest.mark.parametrize("moment", ["loading", "searching"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_ends_with_one_line_and_no_process(
-    write: Callable[..., str], tmp_path: Path, name: str, after: float
+    write: Callable[..., str], tmp_path: Path, name: str, moment: str
 ) -> None:
     write(backend="auto", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dgdr_controller", "plan", "-f", "dgdr.yaml", "-o", "out"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    time.sleep(after)
+    process = started("-o", "out", folder=tmp_path)
+    wait_for(moment, process, tmp_path)
     os.killpg(process.pid, signal.Signals[name])  # as a terminal does: the whole group hears it
-    _, stderr = process.communicate(timeout=20)
+    process.wait(timeout=20)
+    stderr = (tmp_path / "stderr").read_text()
     assert (process.returncode, stderr.splitlines()[-1]) == (INTERRUPTED, "dgdr: interrupted")
     assert "Traceback" not in stderr
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
@@ -239,17 +235,37 @@ def test_an_interrupt_ends_with_one_line_and_no_process(
 @pytest.mark.aic
 def test_workers_do_not_outlive_a_parent_that_is_killed(write: Callable[..., str], tmp_path: Path) -> None:
     write(model="Qwen/Qwen3-30B-A3B", backend="auto", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dgdr_controller", "plan", "-f", "dgdr.yaml"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(5)
+    process = started(folder=tmp_path)
+    wait_for("searching", process, tmp_path)
     process.kill()
     process.wait()
     wait_until_gone(process.pid)
+
+
+def started(*args: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a plan that takes a while, as the leader of a group; it writes its errors into a file."""
+    with (folder / "stderr").open("w") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dgdr_controller", "plan", "-f", "dgdr.yaml", *args],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+
+def wait_for(moment: str, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until a plan loads the simulator (its server process is there) or searches (workers are, too)."""
+    others = 2  # the server process, and multiprocessing's tracker of resources
+    limit = time.monotonic() + 60
+    while True:
+        loaded = "simulator: " in (folder / "stderr").read_text()
+        workers = len(living(process.pid)) - 1 - others
+        if (loaded and workers > 0) if moment == "searching" else (not loaded and workers >= 0):
+            return
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def wait_until_gone(group: int) -> None:

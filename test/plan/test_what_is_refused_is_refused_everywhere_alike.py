@@ -1,12 +1,12 @@
 """`dgdr validate`, in front of everything else that judges a request by the same rules: paths, words, warnings."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from test.command_line import run
 
 BETA = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeploymentRequest", "metadata": {"name": "r"}}
 ALPHA = BETA | {"apiVersion": "nvidia.com/v1alpha1"}
@@ -16,8 +16,7 @@ PROFILING = {"profilerImage": "nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.6.1"}
 def said(tmp_path: Path, manifest: dict[str, Any]) -> str:
     file = tmp_path / "r.yaml"
     file.write_text(yaml.safe_dump(manifest))
-    command = [str(Path(sys.executable).parent / "dgdr"), "validate", "-f", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("validate", "-f", str(file), folder=tmp_path)
     return (done.stdout + done.stderr).replace(f"{file}: r: ", "")
 
 

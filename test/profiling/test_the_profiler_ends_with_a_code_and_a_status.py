@@ -11,6 +11,7 @@ import yaml
 
 from dgdr_controller.profiling import builder
 from dgdr_controller.profiling.protocol import Results
+from test.command_line import run, serve_simulator
 from test.reconciler.conftest import request_of, run_of, world_of
 
 
@@ -21,6 +22,12 @@ def given(folder: Path, **spec: Any) -> Path:
     return file
 
 
+def profiled(config: Path, folder: Path) -> tuple[int, dict[str, Any]]:
+    """Run the profiler in this process; return its code and status."""
+    done = run("profile", f"--config={config}", f"--output-dir={folder}", folder=folder)
+    return done.returncode, told(folder, done.stderr)
+
+
 def profile(config: Path, folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dgdr_controller", "profile", f"--config={config}", f"--output-dir={folder}"]
     return subprocess.Popen(command, env=os.environ | {}, stderr=subprocess.PIPE, text=True)
@@ -28,15 +35,26 @@ def profile(config: Path, folder: Path) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str], folder: Path, limit_s: float = 240) -> tuple[int, dict[str, Any]]:
     _, said = process.communicate(timeout=limit_s)
+    return process.returncode, told(folder, said)
+
+
+def told(folder: Path, said: str) -> dict[str, Any]:
+    """Return the status that was written, which is what was said, too."""
     status: dict[str, Any] = yaml.safe_load((folder / "profiler_status.yaml").read_text())
     assert status["message"] in said
-    return process.returncode, status
+    return status
+
+
+@pytest.fixture
+def simulator(request: pytest.FixtureRequest) -> None:
+    """The server that the simulator's workers are forked from."""
+    serve_simulator(request)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[", '{"request": {}}'])
 def test_an_input_that_cannot_be_read_is_our_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "input.json").write_text(text)
-    code, status = ended(profile(tmp_path / "input.json", tmp_path), tmp_path)
+    code, status = profiled(tmp_path / "input.json", tmp_path)
     assert (code, status["exitCode"], status["status"]) == (70, 70, "failed")
     assert "is not what this profiler reads" in status["error"]
 
@@ -49,25 +67,26 @@ def test_an_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
 def test_a_model_that_nobody_knows_is_the_users_error(tmp_path: Path) -> None:
-    code, status = ended(profile(given(tmp_path, model="nobody/nothing/7b"), tmp_path), tmp_path)
+    code, status = profiled(given(tmp_path, model="nobody/nothing/7b"), tmp_path)
     assert (code, status["exitCode"], status["status"]) == (65, 65, "failed")
     assert "Model 'nobody/nothing/7b' not found on HuggingFace and no modelCache specified" in status["error"]
 
 
 @pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
 def test_a_model_that_does_not_fit_cannot_be_deployed(tmp_path: Path) -> None:
-    hardware = {"gpuSku": "h200_sxm", "totalGpus": 1}
-    code, status = ended(
-        profile(given(tmp_path, model="deepseek-ai/DeepSeek-V3", hardware=hardware), tmp_path), tmp_path
-    )
+    hardware = {"gpuSku": "l4", "totalGpus": 1}
+    code, status = profiled(given(tmp_path, model="deepseek-ai/DeepSeek-V3", hardware=hardware), tmp_path)
     assert (code, status["exitCode"], status["status"]) == (69, 69, "failed")
     assert not (tmp_path / "results.json").exists()
 
 
 @pytest.mark.aic
 def test_a_result_is_there_before_its_status_says_so(tmp_path: Path) -> None:
-    code, status = ended(profile(given(tmp_path), tmp_path), tmp_path)
+    hardware = {"gpuSku": "a100_sxm", "totalGpus": 8}
+    code, status = ended(profile(given(tmp_path, hardware=hardware), tmp_path), tmp_path)
     assert (code, status["exitCode"], status["status"], status["phase"]) == (0, 0, "success", "Done")
     results = Results.model_validate_json((tmp_path / "results.json").read_text(), by_alias=True, by_name=False)
     assert results.choice is not None

@@ -45,6 +45,7 @@ class Published:
 
     def __init__(self, kubeconfig: Path, folder: Path, namespace: str) -> None:
         self.api, self.kubeconfig, self.folder, self.namespace = Client(kubeconfig), kubeconfig, folder, namespace
+        self.log = folder / "publisher.log"
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self.processes: list[subprocess.Popen[str]] = []
         metadata = {"name": "dgdr-output-qwen", "annotations": {"of": "the controller"}}
@@ -58,14 +59,16 @@ class Published:
             "DGDR_INPUTS": "hash",
         }
         command = [sys.executable, "-m", "dgdr_controller", "publish", f"--output-dir={self.folder}"]
-        process = subprocess.Popen(
-            command,
-            env=os.environ | environment | {"KUBECONFIG": str(self.kubeconfig)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with self.log.open("w") as log:
+            process = subprocess.Popen(
+                command, env=os.environ | environment | {"KUBECONFIG": str(self.kubeconfig)}, stderr=log, text=True
+            )
         self.processes.append(process)
         return process
+
+    def logs(self, *messages: str) -> bool:
+        """Wait until the publisher that was started last logs one of these."""
+        return wait_until(lambda: any(each in self.log.read_text() for each in messages))
 
     def found(self) -> dict[str, Any]:
         return dict(self.api.request("GET", f"{self.path}/dgdr-output-qwen"))
@@ -77,7 +80,7 @@ class Published:
         for each in self.processes:
             if each.poll() is None:
                 each.kill()
-            each.communicate()
+            each.wait()
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def test_an_answer_is_not_overwritten_by_another_pod_of_the_same_job(
     assert first.wait(15) == 0
     tell(published.folder, RUNNING)
     second = published.start()
-    time.sleep(3)
+    assert published.logs("this Job's answer is published already", "published: SweepingDecode vllm")
     second.terminate()
     assert second.wait(15) == 0
     assert published.found()["data"]["profiler_status"] == answer["status"]

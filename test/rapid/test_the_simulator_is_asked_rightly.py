@@ -1,9 +1,6 @@
 """The adapter on the real AIConfigurator, in a worker process as always."""
 
 import ast
-import json
-import subprocess
-import sys
 from functools import partial
 from operator import call
 from pathlib import Path
@@ -12,15 +9,18 @@ from typing import Any
 import pytest
 
 import dgdr_controller
-from dgdr_api.candidate import Mode
+from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.aic import survey as aic
+from dgdr_controller.profiler.aic.estimates import estimate_workers
 from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.model.config import read_config
-from dgdr_controller.profiler.search import Row, Search, Survey
+from dgdr_controller.profiler.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
+from dgdr_controller.profiler.search import SHAPE, Row, Search, Survey
 from dgdr_controller.profiler.sweep import search
 from dgdr_controller.profiler.workers import Answered, WorkerPool
+from test.rapid.own_sweep import own_sweep
 
 
 def asked(*questions: partial[Any]) -> list[Any]:
@@ -41,27 +41,8 @@ def wanted(mode: Mode, backend: Backend = Backend.VLLM, **other: Any) -> Search:
     return Search(**(fields | other))
 
 
-# AIC's own sweep, in a process of its own: its best rows under a ladder of targets.
-OWN_SWEEP = """
-import json, logging, sys, warnings
-logging.disable(logging.WARNING); warnings.simplefilter("ignore")
-from aiconfigurator.sdk.task_v2 import Task
-model, system, backend, mode, gpus, isl, osl = sys.argv[1:]
-workers = ("",) if mode == "agg" else ("prefill_", "decode_")
-names = dict(model_path=model, system_name=system, backend_name=backend, backend_version="current")
-rows = []
-for ttft in (1e9, 2000, 400, 120, 50, 30):
-    task = Task(serving_mode=mode, total_gpus=int(gpus), isl=int(isl), osl=int(osl), ttft=ttft,
-                tpot=[0.5 * 1.1**step for step in range(60)], pareto_sweep=False,
-                **{role + key: value for role in workers for key, value in names.items()},
-                **{(role or "agg_") + "cp_candidates": [1] for role in workers})
-    try:
-        found = task.run()
-    except RuntimeError:
-        continue
-    rows += found[["ttft", "tpot", "request_rate", "num_total_gpus"]].to_dict("records")
-print(json.dumps(rows))
-"""
+TARGETS_TTFT = (1e9, 2000, 400, 120, 50, 30)
+TARGETS_TPOT = [0.5 * 1.1**step for step in range(60)]
 
 
 @pytest.mark.aic
@@ -78,71 +59,48 @@ print(json.dumps(rows))
 def test_nothing_that_its_own_sweep_finds_is_better(mode: Mode, backend: Backend, other: dict[str, Any]) -> None:
     question = wanted(mode, backend, **other)
     (found,) = asked(partial(search, question))
-    arguments = (question.model, question.system, backend.value, "agg" if mode is Mode.AGGREGATED else "disagg")
-    sizes = (str(question.total_gpus), str(question.isl), str(question.osl))
-    printed = subprocess.run(
-        [sys.executable, "-c", OWN_SWEEP, *arguments, *sizes], capture_output=True, text=True, check=True, timeout=300
-    )
-    theirs = json.loads(printed.stdout.splitlines()[-1])
+    theirs = own_sweep(question, TARGETS_TTFT, TARGETS_TPOT)  # its best rows under a ladder of targets
     assert len(theirs) > 20
     better = [row for row in theirs if not any(at_least_as_good(ours, row, question) for ours in found.rows)]
     assert not better
-
-
-# The rows of AIC's own sweep, each beside ours for the same parallelisms, batches and counts.
-BESIDE = """
-import json, logging, sys, warnings
-from dgdr_api.candidate import Mode, Role
-from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.aic.estimates import estimate_workers
-from dgdr_controller.profiler.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
-from dgdr_controller.deployment.render import Nodes
-from dgdr_controller.profiler.search import SHAPE, Search
-from aiconfigurator.sdk.task_v2 import Task
-mode, backend = Mode(sys.argv[1]), sys.argv[2]
-model, system, isl, osl, gpus = "Qwen/Qwen3-30B-A3B", "h200_sxm", 1000, 300, 4
-roles = [(Role.PREFILL, "(p)"), (Role.DECODE, "(d)")] if mode is Mode.DISAGGREGATED else [(Role.AGGREGATED, "")]
-workers = ("prefill_", "decode_") if mode is Mode.DISAGGREGATED else ("",)
-names = dict(model_path=model, system_name=system, backend_name=backend, backend_version="current")
-rows = Task(serving_mode="disagg" if len(roles) == 2 else "agg", total_gpus=gpus, isl=isl, osl=osl, ttft=1e9,
-            tpot=[5, 8, 12, 20, 40], pareto_sweep=False, **{r + k: v for r in workers for k, v in names.items()},
-            **{(r or "agg_") + "cp_candidates": [1] for r in workers}).run().to_dict("records")
-estimates = estimate_workers(Search(model, system, Backend(backend), mode, gpus, Nodes(8), 129.0, 8, isl, osl)).rows
-pairs = []
-for row in rows:
-    ours = []
-    for role, prefix in roles:
-        keys = [key for key in (*SHAPE, "bs", "ctx_tokens") if prefix + key in row]
-        ours += [each for each in estimates[role] if all(each[key] == row[prefix + key] for key in keys)]
-    if len(ours) != len(roles):
-        pairs.append(None)
-        continue
-    theirs = [row["ttft"], row["tpot"], row["request_rate"], row["concurrency"]]
-    memory = [row[prefix + "memory"] for _, prefix in roles]
-    if len(roles) == 2:
-        p, d = ours
-        n, m = row["(p)workers"], row["(d)workers"]
-        rate = min(p["request_rate"] * n * PREFILL_SHARE, d["request_rate"] * m * DECODE_SHARE)
-        mine = [p["ttft"] * QUEUED_TTFT, d["tpot"], rate, d["concurrency"] * m]
-    else:
-        mine = [ours[0][key] for key in ("ttft", "tpot", "request_rate", "concurrency")]
-    pairs.append([theirs + memory, mine + [each["memory"] for each in ours]])
-print(json.dumps(pairs))
-"""
 
 
 @pytest.mark.aic
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("backend", ["trtllm", "sglang"])
 def test_numbers_are_those_of_its_own_sweep(mode: Mode, backend: str) -> None:
-    printed = subprocess.run(
-        [sys.executable, "-c", BESIDE, mode.value, backend], capture_output=True, text=True, check=True, timeout=300
+    question = wanted(
+        mode, Backend(backend), model="Qwen/Qwen3-30B-A3B", system="h200_sxm", usable_gib=129.0, isl=1000, osl=300
     )
-    pairs = json.loads(printed.stdout.splitlines()[-1])
-    assert len(pairs) > 5
-    assert None not in pairs
-    for theirs, mine in pairs:
+    rows = own_sweep(question, [1e9], [5, 8, 12, 20, 40])
+    assert len(rows) > 5
+    # Only the rows: functions, as `same_tp` is one, do not come back from a worker.
+    (estimated,) = asked(partial(eval, "estimate(wanted).rows", {"estimate": estimate_workers, "wanted": question}))
+    for row in rows:
+        theirs, mine = beside(row, estimated, mode)
         assert mine == pytest.approx(theirs, rel=1e-3, abs=2e-3)
+
+
+def beside(row: Row, estimated: dict[Role, list[Row]], mode: Mode) -> tuple[list[float], list[float]]:
+    """Return a row of AIC's sweep beside ours for the same parallelisms, batches and counts."""
+    prefixes = {Role.PREFILL: "(p)", Role.DECODE: "(d)"} if mode is Mode.DISAGGREGATED else {Role.AGGREGATED: ""}
+    ours = [same_worker(row, prefix, estimated[role]) for role, prefix in prefixes.items()]
+    numbers = ("ttft", "tpot", "request_rate", "concurrency")
+    mine = [ours[0][key] for key in numbers]
+    if mode is Mode.DISAGGREGATED:
+        prefill, decode = ours
+        n, m = row["(p)workers"], row["(d)workers"]
+        rate = min(prefill["request_rate"] * n * PREFILL_SHARE, decode["request_rate"] * m * DECODE_SHARE)
+        mine = [prefill["ttft"] * QUEUED_TTFT, decode["tpot"], rate, decode["concurrency"] * m]
+    theirs = [row[key] for key in numbers] + [row[prefix + "memory"] for prefix in prefixes.values()]
+    return theirs, mine + [each["memory"] for each in ours]
+
+
+def same_worker(row: Row, prefix: str, estimated: list[Row]) -> Row:
+    """Return the one worker of ours that a row of AIC's is made of."""
+    keys = [key for key in (*SHAPE, "bs", "ctx_tokens") if prefix + key in row]
+    (found,) = [each for each in estimated if all(each[key] == row[prefix + key] for key in keys)]
+    return found
 
 
 def at_least_as_good(ours: Row, row: Row, question: Search) -> bool:
@@ -160,7 +118,7 @@ def _served(row: Row, question: Search) -> float:
     ("other", "reason"),
     [
         (
-            {"model": "meta-llama/Meta-Llama-3.1-70B", "total_gpus": 1},
+            {"model": "meta-llama/Meta-Llama-3.1-70B", "system": "a100_sxm", "total_gpus": 1},
             "no aggregated worker of up to 1 GPUs has the mem",
         ),
         # AIC takes the native format; the engine's data for this GPU has no such matrix product.
@@ -175,7 +133,7 @@ def test_nothing_found_has_a_reason(other: dict[str, Any], reason: str) -> None:
 
 @pytest.mark.aic
 def test_no_row_needs_what_no_flag_can_say() -> None:
-    found = asked(*(partial(search, wanted(mode, Backend.SGLANG)) for mode in Mode))
+    found = asked(*(partial(search, wanted(mode, Backend.SGLANG, system="a100_sxm")) for mode in Mode))
     columns = {"cp", "(p)cp", "(d)cp"}
     assert all(row[column] == 1 for each in found for row in each.rows for column in columns & row.keys())
     assert all(each.rows for each in found)
@@ -185,7 +143,10 @@ def test_no_row_needs_what_no_flag_can_say() -> None:
 def test_every_model_of_the_simulator_has_a_config_that_is_read() -> None:
     (names,) = asked(partial(aic.models))
     assert len(names) > 80
-    surveys: list[Survey] = asked(*(partial(aic.survey, name.lower(), None, None) for name in names))
+    surveys: list[Survey]
+    (surveys,) = asked(
+        partial(eval, "[survey(name.lower(), None, None) for name in names]", {"survey": aic.survey, "names": names})
+    )
     assert {each.simulated_as for each in surveys} == set(names)
     known = {each.simulated_as: read_config(each.content or {}) for each in surveys}
     assert all(each.context >= 1024 for each in known.values())

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from test.reconciler.conftest import results_of
 
 Open = Callable[[Results], Page]
 Look = Callable[[Path], Page]
+_NOTHING = "about:blank"
 ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
 
 
@@ -43,39 +45,94 @@ def assets() -> None:
         lacking(str(error))
 
 
+@dataclass(slots=True)
+class Tab:
+    """A tab that one test after the other looks at its page with: its process and compiled scripts are made once.
+
+    A page leaves nothing behind for the next but what is set back here: it stores nothing, and a new document begins
+    with new objects. Whatever a page complains of is held against the test that it was opened in.
+    """
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    shown: str = _NOTHING
+
+    @classmethod
+    def open(cls, browser: Browser) -> "Tab":
+        """Open one that notes everything that goes wrong, and every address that is asked for."""
+        context = browser.new_context()
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.set_default_timeout(10_000)
+        tab = cls(context.new_page())
+        tab.page.on("console", lambda message: tab.complaints.append(message.text))
+        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.page.on("request", lambda request: tab.asked(request.url))
+        return tab
+
+    def asked(self, url: str) -> None:
+        if not url.startswith((self.shown, "blob:", "data:")):
+            self.complaints.append(f"asked for {url}")
+
+    def look(self, path: Path) -> Page:
+        self.shown = path.as_uri()
+        self.page.goto(self.shown)
+        self.page.wait_for_selector("body[data-ready]")
+        return self.page
+
+    def leave(self) -> list[str]:
+        """Leave the page; return what went wrong on it."""
+        self.shown = _NOTHING
+        self.page.goto(_NOTHING)
+        found, self.complaints = self.complaints, []
+        return found
+
+    def set_back(self) -> None:
+        """Be as a new one is: its size, its colours, the mouse in the corner."""
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+        self.page.emulate_media(color_scheme="null")
+        self.page.mouse.move(0, 0)
+
+
+@pytest.fixture(scope="module")
+def tabs(browser: Browser) -> Iterator[list[Tab]]:  # noqa: ARG001 - it is to end later
+    """The tab that is open, if any."""
+    opened: list[Tab] = []
+    yield opened
+    for tab in opened:
+        tab.page.context.close()
+
+
 @pytest.fixture
-def look(browser: Browser) -> Iterator[Look]:
+def look(browser: Browser, tabs: list[Tab]) -> Iterator[Look]:
     """Open a file; afterwards nothing may have gone wrong in it, and nothing been asked for."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(10_000)
-    complaints: list[str] = []
-
-    def open_it(path: Path) -> Page:
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked(request.url, path))
-        page.goto(path.as_uri())
-        page.wait_for_selector("body[data-ready]")
-        return page
-
-    def asked(url: str, path: Path) -> None:
-        if not url.startswith((path.as_uri(), "blob:", "data:")):
-            complaints.append(f"asked for {url}")
-
-    yield open_it
-    context.close()
+    if not tabs or tabs[0].page.is_closed():
+        tabs[:] = [Tab.open(browser)]
+    (tab,) = tabs
+    tab.set_back()
+    yield tab.look
+    complaints = ["the page cannot be left"]
+    try:
+        complaints = tab.leave()
+    finally:
+        if complaints:  # whatever it is, the next test is to have none of it
+            tab.page.context.close()
     assert complaints == []
 
 
+@pytest.fixture(scope="session")
+def written() -> dict[str, str]:
+    """The text of each page that was written, by what it shows: writing it renders every candidate's deployment."""
+    return {}
+
+
 @pytest.fixture
-def show(look: Look, assets: None, tmp_path: Path) -> Open:  # noqa: ARG001 - skips
+def show(look: Look, assets: None, written: dict[str, str], tmp_path: Path) -> Open:  # noqa: ARG001 - skips
     """Write the page of some results and open it."""
 
     def write(results: Results) -> Page:
-        path = tmp_path / "page.html"
-        path.write_text(report(results, Settings()), encoding="utf-8")
+        path, shown = tmp_path / "page.html", results.model_dump_json()
+        written[shown] = written.get(shown) or report(results, Settings())
+        path.write_text(written[shown], encoding="utf-8")
         return look(path)
 
     return write

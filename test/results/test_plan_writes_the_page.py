@@ -1,12 +1,10 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from test.command_line import run, serve_simulator
 from test.results.conftest import Look
 
 REQUEST = """
@@ -18,28 +16,18 @@ spec:
   model: meta-llama/Meta-Llama-3.1-8B
   backend: vllm
   hardware:
-    gpuSku: h100_sxm
+    gpuSku: a100_sxm
     totalGpus: 2
 """
 
 
-def plan(*args: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dgdr_controller", "plan", "-f", "-", *args],
-        cwd=folder,
-        input=REQUEST,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=os.environ | environment,
-    )
-
-
 @pytest.mark.aic
 @pytest.mark.usefixtures("assets")
-def test_the_page_of_a_real_search_shows_what_was_found(look: Look, tmp_path: Path) -> None:
-    done = plan("--report", "pages/sample.html", "--format", "json", folder=tmp_path)
+def test_the_page_of_a_real_search_shows_what_was_found(
+    request: pytest.FixtureRequest, look: Look, tmp_path: Path
+) -> None:
+    serve_simulator(request)
+    done = run("plan", "-f", "-", "--report", "pages/sample.html", "--format", "json", folder=tmp_path, stdin=REQUEST)
     assert done.returncode == 0, done.stderr
     assert "Written: pages/sample.html" in done.stderr
     results = json.loads(done.stdout)
@@ -63,7 +51,7 @@ def test_the_page_of_a_real_search_shows_what_was_found(look: Look, tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_search(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = plan("--report", "file/page.html", folder=tmp_path)
+    done = run("plan", "-f", "-", "--report", "file/page.html", folder=tmp_path, stdin=REQUEST)
     assert done.returncode == 2
     assert "--report" in done.stderr
     assert "simulator" not in done.stderr

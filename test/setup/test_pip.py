@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from hack.setup import pip
@@ -26,8 +28,13 @@ def test_settings_are_empty_where_there_are_none(listed: str) -> None:
     assert pip.parsed(listed) == {}
 
 
+def test_settings_for_uv_leave_out_folders_that_are_not_there(tmp_path: Path) -> None:
+    told = {"find-links": f"{tmp_path} {tmp_path}/none https://links.test file://{tmp_path}"}
+    assert pip.for_uv(told, {}) == {"UV_FIND_LINKS": f"{tmp_path},https://links.test,file://{tmp_path}"}
+
+
 def test_settings_for_uv_have_its_names_and_what_is_set_for_uv_holds() -> None:
-    told = {"index-url": "https://packages.test/simple", "find-links": "/opt/a", "proxy": "http://p.test", "quiet": "1"}
+    told = {"index-url": "https://packages.test/simple", "find-links": "/", "proxy": "http://p.test", "quiet": "1"}
     assert pip.for_uv(told, {"UV_FIND_LINKS": "/opt/b"}) == {
         "UV_DEFAULT_INDEX": "https://packages.test/simple",
         "HTTP_PROXY": "http://p.test",
