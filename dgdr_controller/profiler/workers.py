@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Generic, TypeVar
@@ -118,13 +118,17 @@ class WorkerPool:
 
 
 def _start_server() -> None:
-    """Start the server process deaf to Ctrl-C, which is the parent's business, and in UTF-8 whatever the locale."""
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Start the server process deaf to Ctrl-C, which is the parent's business, and in UTF-8 whatever the locale.
+
+    The signal is held back meanwhile, not ignored: a program inherits that, and who presses it now is heard afterwards.
+    """
     os.environ.setdefault("PYTHONUTF8", "1")
+    resource_tracker.ensure_running()  # before: it would be started by the server, and then lets the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> None:
