@@ -29,8 +29,14 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
 .PHONY: demo
-demo: $(STAMP) ## From nothing to a deployment on a cluster of this machine (OPTIONS="--level virtual-node", VERBOSE=1).
+demo: platform $(STAMP) ## From nothing to a deployment on a cluster of this machine (OPTIONS="--level virtual-node", VERBOSE=1).
 	@$(BIN)/python -m hack.demo $(OPTIONS)
+
+# Said before anything is fetched.
+.PHONY: platform
+platform:
+	@[ "$$(uname -s)" = Linux ] || command -v docker >/dev/null || \
+	  { echo "On $$(uname -s) the demo needs Docker (kind); make plan plans the same request without a cluster" >&2; exit 1; }
 
 .PHONY: demo-down
 demo-down: $(STAMP) ## Take the demo's cluster down.
@@ -66,24 +72,24 @@ overlay:
 
 .PHONY: install
 install: ## Install the CRD in kubectl's cluster.
-	@$(KUBECTL) apply -k config/crd
+	@"$(KUBECTL)" apply -k config/crd
 
 .PHONY: uninstall
 uninstall: ## Remove the CRD, and with it every request.
-	@$(KUBECTL) delete -k config/crd --ignore-not-found
+	@"$(KUBECTL)" delete -k config/crd --ignore-not-found
 
 .PHONY: deploy
 deploy: overlay ## Install CRD and controller (IMG=image PROFILER_IMG=image).
-	@$(KUBECTL) apply -k $(OVERLAY)
+	@"$(KUBECTL)" apply -k $(OVERLAY)
 
 .PHONY: undeploy
 undeploy: overlay ## Remove both, and every request; deployments stay.
-	@$(KUBECTL) delete -k $(OVERLAY) --ignore-not-found
+	@"$(KUBECTL)" delete -k $(OVERLAY) --ignore-not-found
 
 .PHONY: build-installer
 build-installer: overlay ## Write dist/install.yaml: everything that `make deploy` applies, in one file.
 	@mkdir -p dist
-	@$(KUBECTL) kustomize $(OVERLAY) > dist/install.yaml
+	@"$(KUBECTL)" kustomize $(OVERLAY) > dist/install.yaml
 
 ##@ A local Kubernetes
 

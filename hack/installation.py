@@ -15,12 +15,15 @@ from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, step
 from hack.cluster.supervisor import Component
 from hack.dynamo import environment as dynamo_environment
+from hack.images.inputs import content_hash
 from hack.images.load import load
-from hack.images.names import MOVING_TAG, Target, image
+from hack.images.names import Target, image
 from hack.kubectl import environment, kubectl
 from hack.virtual_kubelet import installation as virtual_installation
 
 GPUS = FakeGpus(8, "NVIDIA-H200", 143_771)
+_OPERATOR = "dynamo"
+"""Component that stands in for Dynamo's operator."""
 IMAGES = (Target.CONTROLLER, Target.PROFILER, Target.DYNAMO)
 """Images that a cluster of this machine needs."""
 
@@ -44,7 +47,8 @@ def install(cluster: Cluster) -> None:
         install_dynamo(cluster)
     if is_virtual(cluster) and isinstance(cluster, Local):
         with step("Installing the controller"):
-            controller, profiler = (image(target, MOVING_TAG) for target in (Target.CONTROLLER, Target.PROFILER))
+            # What runs is this checkout; the tag has the Deployment rolled out when its code has changed.
+            controller, profiler = (image(target, content_hash(target)) for target in IMAGES[:2])
             virtual_installation.install(cluster, controller, profiler)
     else:
         install_controller(cluster, *(load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)))
@@ -62,7 +66,7 @@ def install_dynamo(cluster: Cluster) -> None:
         load(cluster, Target.DYNAMO)
     _install_graphs(cluster)
     if isinstance(cluster, Local):
-        cluster.add(Component("dynamo", _operator(cluster)))
+        cluster.add(Component(_OPERATOR, _operator(cluster)))
 
 
 def install_controller(cluster: Cluster, controller: str, profiler: str) -> None:

@@ -4,6 +4,7 @@
 """
 
 import platform
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from hack.cluster import docker, images, node, store
+from hack.cluster.layout import cache
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, UnavailableError, parallel, say
@@ -35,8 +37,6 @@ def choose(cluster: Cluster, wanted: Level = Level.NODE) -> tuple[Level, str]:
     Raises:
         UnavailableError: It can have none.
     """
-    if not cluster.ours:
-        return Level.NODE, f"Cluster: {cluster.name}, as given."
     if not isinstance(cluster, Local):
         return Level.NODE, "Cluster: kind, in Docker."
     if sys.platform != "linux":
@@ -48,12 +48,12 @@ def choose(cluster: Cluster, wanted: Level = Level.NODE) -> tuple[Level, str]:
     if wanted is Level.VIRTUAL_NODE:
         return wanted, virtual
     if node.may_run():
-        debian.install(Purpose.NODE, Purpose.IMAGES)
+        debian.try_to_install(Purpose.NODE, Purpose.IMAGES)
     try:
         node.check()
         debian.check(Purpose.IMAGES)
     except UnavailableError as error:
-        return Level.VIRTUAL_NODE, f"{virtual}\nFor pods in containers: {error}."
+        return Level.VIRTUAL_NODE, f"{virtual}\nFor pods in containers run it as root, or install Docker: {error}."
     more = "Docker is not used" if docker.answers() else "With Docker it would be kind"
     return Level.NODE, f"Cluster: a real Kubernetes in namespaces of this machine. {more}."
 
@@ -69,9 +69,24 @@ def prepare(cluster: Cluster, level: Level) -> None:
         parts.append(prepare_dynamo)
     elif cluster.ours:
         parts.append(lambda: _images(cluster))
-    else:
-        parts.append(lambda: [build(target) for target in IMAGES[:2]])
+    if cluster.ours:
+        _check_disk(level)
     parallel(*parts)
+
+
+_NEEDED_GIB = {Level.CONTROL_PLANE: 5, Level.VIRTUAL_NODE: 6, Level.NODE: 16}
+"""Disk that everything takes which is built for a level, in the user's cache folder; measured, with some room."""
+
+
+def _check_disk(level: Level) -> None:
+    """Check that there is room for all that is built at the same time, where nothing has been built yet."""
+    cache().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache()).free / 2**30
+    if free < _NEEDED_GIB[level] and not any(cache().glob("bin/kubernetes-*/kubernetes")):
+        raise ClusterError(
+            f"{cache()}: {free:.1f} GiB free, {_NEEDED_GIB[level]} are needed for the first run: make room, or set "
+            "XDG_CACHE_HOME to a folder on another disk"
+        )
 
 
 def _images(cluster: Cluster) -> None:
@@ -88,7 +103,7 @@ def main() -> None:
     """Prepare for the tests, and end with one sentence where something is wrong."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        debian.install(Purpose.BROWSER)
+        debian.try_to_install(Purpose.BROWSER)
         cluster = resolve()
         level, sentence = choose(cluster)
         say(sentence)

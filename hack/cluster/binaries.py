@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,8 +20,11 @@ _PROGRAM = "kubernetes"
 _SOURCES = ("go.mod", "go.sum", "main.go", "node.go")
 _NEEDED_GIB = 5
 """2.8 for Go's build cache, 0.7 for its module cache, 0.2 for the program, as measured, and some room."""
+_STALE = ("-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", ".")
+"""Lists the packages that a build compiles."""
 _COMPILER_GIB = 3.0
 """Memory that one compiler takes at most when it collects no garbage, and one runs on each core."""
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _UNFINISHED = "tmp"
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -120,12 +124,13 @@ def _built(*, with_node: bool) -> Path:
 
 
 def kubectl() -> str:
-    """Return the kubectl that was built with the cluster's programs, else the user's, else build it.
+    """Return the kubectl that came with the cluster's programs, else the user's, else build it.
 
     Raises:
         UnavailableError: It cannot be built.
     """
-    for folder in _folders(with_node=False):
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    for folder in (*((Path(assets),) if assets else ()), *_folders(with_node=False), *downloads.kept()):
         if _is_program(folder / "kubectl"):
             return str(folder / "kubectl")
     if installed := shutil.which("kubectl"):
@@ -145,14 +150,15 @@ def _build(program: Path, flags: tuple[str, ...]) -> None:
             f"{program.parent}: {free:.1f} GiB free, {_NEEDED_GIB} are needed to build Kubernetes: make room, or set "
             "XDG_CACHE_HOME and GOCACHE to folders on another disk"
         )
+    environment = {"CGO_ENABLED": "0", "GOFLAGS": _without_vcs()}
     with tempfile.TemporaryDirectory(dir=program.parent, prefix=_UNFINISHED) as folder:
         output = Path(folder) / _PROGRAM
         run_long(
             f"Building Kubernetes {KUBERNETES_VERSION} from its Go modules, once for this machine",
             (go, "build", "-mod=readonly", "-v", *flags, "-o", str(output), "."),
             cwd=_MODULE,
-            env={"CGO_ENABLED": "0", "GOFLAGS": _without_vcs(), **_collector()},
-            follow=lambda task: _follow(task, go, flags),
+            env=environment | _collector(),
+            follow=lambda task: _follow(task, (go, "list", *flags, *_STALE), environment),
         )
         output.replace(program)
 
@@ -164,16 +170,29 @@ def _without_vcs() -> str:
 
 def _collector() -> dict[str, str]:
     """Return how the compiler collects garbage: not at all where memory allows, which saves a fifth of its time."""
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    enough = available > _COMPILER_GIB * (os.cpu_count() or 1)
+    enough = _available_gib() > _COMPILER_GIB * (os.cpu_count() or 1)
     return {"GOGC": "off"} if enough and "GOGC" not in os.environ else {}
 
 
-def _follow(task: Task, go: str, flags: tuple[str, ...]) -> Callable[[str], None]:
-    """Count the packages that `go build -v` names, of all that there are."""
-    tags = [flag for flag in flags if flag.startswith("-tags")]
-    listed = subprocess.run([go, "list", *tags, "-deps", "."], cwd=_MODULE, capture_output=True, text=True, check=False)  # noqa: S603 - go
-    task.unit, task.total = "packages", len(listed.stdout.split()) or None
+def _available_gib() -> float:
+    """Return the memory that can be had, by the machine and by the control group; 0 where that is not told."""
+    known = re.search(r"MemAvailable: +(\d+) kB", _text(Path("/proc/meminfo")))
+    limits = [int(text) for file in _MEMORY_LIMITS if (text := _text(file).strip()).isdigit()]
+    return min([int(known[1]) * 1024, *limits]) / 2**30 if known else 0
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
+def _follow(task: Task, listing: tuple[str, ...], environment: dict[str, str]) -> Callable[[str], None]:
+    """Count the packages that `go build -v` names, of those that are not in Go's build cache."""
+    found = os.environ | environment
+    done = subprocess.run(listing, cwd=_MODULE, env=found, capture_output=True, text=True, check=False)  # noqa: S603 - go
+    task.unit, task.total = "packages", len(done.stdout.split()) or None
 
     def count(line: str) -> None:
         if not line.startswith("go: "):

@@ -7,6 +7,7 @@ import platform
 import re
 import tarfile
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import yaml
@@ -37,14 +38,26 @@ def control_plane(components: tuple[str, ...]) -> Path | None:
         ClusterError: What was received is not what its index promises.
     """
     minor = KUBERNETES_VERSION.rpartition(".")[0]
-    kept = sorted((cache() / "bin").glob(f"envtest/v{minor}.*"), key=_patch)
-    if kept and all((kept[-1] / name).exists() for name in components):
-        return kept[-1]
+    newest = kept()[:1]
+    if newest and all((newest[0] / name).exists() for name in components):
+        return newest[0]
     try:
         return _download(minor, components)
-    except OSError as error:
+    except (
+        OSError,
+        HTTPException,
+        KeyError,
+        TypeError,
+        yaml.YAMLError,
+    ) as error:  # or a proxy answers
         say(f"The control plane cannot be downloaded ({error}): it is built")
         return None
+
+
+def kept() -> list[Path]:
+    """Return the folders with what was downloaded before, the newest version first."""
+    minor = KUBERNETES_VERSION.rpartition(".")[0]
+    return sorted((cache() / "bin").glob(f"envtest/v{minor}.*"), key=_patch, reverse=True)
 
 
 def _download(minor: str, components: tuple[str, ...]) -> Path | None:
@@ -67,7 +80,7 @@ def _download(minor: str, components: tuple[str, ...]) -> Path | None:
         with step(f"Downloading etcd and API server {version}"):
             _unpack(_verified(archive["selfLink"], "sha512", archive["hash"]), folder)
         releases = os.environ.get("DGDR_KUBERNETES_RELEASES", _RELEASES)
-        for name in components:
+        for name in (*components, "kubectl"):
             if not (folder / name).exists():
                 url = f"{releases}/{version}/bin/{system.replace('-', '/')}/{name}"
                 with step(f"Downloading {name} {version}"):

@@ -77,7 +77,7 @@ def _build(program: Program, path: Path, go: str) -> None:
     built = subprocess.run(  # noqa: S603 - go, with our arguments
         [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(path), "."],
         cwd=program.source,
-        env=os.environ | {"CGO_ENABLED": "0"},
+        env=os.environ | {"CGO_ENABLED": "0", "GOOS": "linux"},
         capture_output=True,
         text=True,
         check=False,

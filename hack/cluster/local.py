@@ -150,7 +150,7 @@ class Local(Made):
             node.check_path(layout)
         programs = _programs(level)
         archive = images.archive() if level is Level.NODE else None  # before anything runs: it may be impossible here
-        layout.root.mkdir(parents=True)
+        layout.root.mkdir(parents=True, mode=0o700)  # keys, tokens, Secrets of pods
         if archive:
             store.copy(layout.root)
         with step(f"Starting the control plane ({programs.source})"):

@@ -53,9 +53,7 @@ def check() -> None:
         UnavailableError: Something is missing; the sentence says how to get it.
     """
     if not may_run():
-        raise UnavailableError(
-            "a node needs root (namespaces, mounts, cgroups): run the command as root, or install Docker"
-        )
+        raise UnavailableError("a node needs root (namespaces, mounts, cgroups)")
     debian.check(Purpose.NODE)
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         raise UnavailableError("the kernel has no overlay file system, which containers need: modprobe overlay")

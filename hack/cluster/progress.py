@@ -36,6 +36,10 @@ class UnavailableError(ClusterError):
     """This machine lacks what such a cluster needs."""
 
 
+class EndedError(BaseException):
+    """A step is ended because another one has failed, whose error is told; no step handles it."""
+
+
 class Task:
     """A step that takes time.
 
@@ -132,6 +136,8 @@ def _display() -> Display:
     return _lines
 
 
+_REFUSED = ("certificate verify failed", "unknownissuer", "unknown authority", "unauthorized", "forbidden")
+"""What they print where an answer is no package, in lower case."""
 _UNREACHABLE = (
     *("dial tcp", "no such host", "i/o timeout", "connection refused", "could not resolve", "temporary failure"),
     *("network is unreachable", "dns error", "error sending request", "failed to fetch", "proxyconnect", "timed out"),
@@ -145,6 +151,11 @@ def way_out(printed: str) -> str:
     text = printed.lower()
     if "no space left on device" in text:
         return "\nThe disk is full: make room, or set XDG_CACHE_HOME to a folder on another disk, and run it again."
+    if any(sign in text for sign in _REFUSED):
+        return (
+            "\nThe registry is reached and refuses, or is not trusted: check its name, credentials and certificate "
+            "authority (`pip config list`, SSL_CERT_FILE), and run it again: it continues where it stopped."
+        )
     if any(sign in text for sign in _UNREACHABLE):
         return (
             "\nThe network is not reached: check it, the proxy (HTTPS_PROXY) and where packages come from (`pip config "
@@ -166,6 +177,7 @@ def step(what: str, unit: str = "") -> Iterator[Task]:
         what: What it does, for people.
         unit: What its progress is counted in.
     """
+    _children.check()
     task, display = Task(what, unit), _display()
     display.begin(task)
     try:
@@ -188,7 +200,10 @@ def locked(file: Path, why: str) -> Iterator[int]:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = file.open("w")
     except OSError as error:
-        raise ClusterError(f"{file}: {error.strerror}: set XDG_CACHE_HOME to a folder that you can write") from error
+        raise ClusterError(
+            f"{file}: {error.strerror}: let this user write there"
+            + ("" if Path.cwd() in file.parents else ", or set XDG_CACHE_HOME to another folder")
+        ) from error
     with lock:
         waiting = False
         while not _try_lock(lock):
@@ -220,10 +235,10 @@ class _Children:
         """Leave a step whose siblings have failed.
 
         Raises:
-            ClusterError: One of them has.
+            EndedError: One of them has.
         """
         if self.ending:
-            raise ClusterError("ended because another step failed")
+            raise EndedError
 
     @contextlib.contextmanager
     def hold(self, process: "subprocess.Popen[str]") -> Iterator[None]:

@@ -12,12 +12,13 @@ from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError
 
 
-def resolve(context: str | None = None, purpose: str = "") -> Cluster:
+def resolve(context: str | None = None, purpose: str = "", *, docker_too: bool = True) -> Cluster:
     """Return the cluster to use.
 
     Args:
         context: Context of a kubeconfig; with ``DGDR_KUBECONFIG`` of that one, else of kubectl's own.
         purpose: What it is for, where it is to be apart from the developer's own.
+        docker_too: Whether kind's will do.
     """
     place = layout(purpose)
     source = os.environ.get("DGDR_KUBECONFIG")
@@ -25,6 +26,7 @@ def resolve(context: str | None = None, purpose: str = "") -> Cluster:
         raise ClusterError(f"DGDR_KUBECONFIG={source} does not exist: correct it, or unset it for a cluster made here")
     if source or context:
         return Given(place, source, context)
-    if docker.answers() and not place.facts.exists():  # which tells of a cluster of processes that is there already
+    is_there = place.facts.exists()  # a cluster of processes
+    if docker_too and docker.answers() and not is_there:
         return Kind(place)
     return Local(place)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hack.cluster.layout import cache
-from hack.cluster.progress import ClusterError, locked, step
+from hack.cluster.progress import ClusterError, locked, step, way_out
 from hack.cluster.supervisor import listens
 
 _START_S = 30.0
@@ -57,12 +57,28 @@ def copy(root: Path) -> None:
         if not _list().exists():
             return
         place = root / CONTAINERD
-        subprocess.run(["cp", "--archive", "--link", str(_folder()), str(place)], check=True)  # noqa: S603, S607 - coreutils
+        if not _folder().exists():
+            _list().unlink()  # somebody has removed the images: they are unpacked again
+            return
+        if not _copy("--link", _folder(), place):
+            _copy("--reflink=auto", _folder(), place, must=True)
         for database in place.glob("*/*.db"):  # the only files that containerd changes in place
             linked = database.rename(database.with_suffix(".link"))
             shutil.copy2(linked, database)
             linked.unlink()
         shutil.copy2(_list(), _list_of(root))
+
+
+def _copy(how: str, source: Path, place: Path, *, must: bool = False) -> bool:
+    """Copy a folder; return False where this way of doing so is refused: some file systems have no hard links."""
+    command = ("cp", "--archive", how, str(source), str(place))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our words
+    if done.returncode == 0:
+        return True
+    shutil.rmtree(place, ignore_errors=True)
+    if must:
+        raise ClusterError(f"{source} cannot be copied: {done.stderr.strip()}{way_out(done.stderr)}")
+    return False
 
 
 def load(root: Path, socket: Path, archive: Path) -> None:

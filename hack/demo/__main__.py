@@ -1,6 +1,7 @@
 """``python -m hack.demo``: everything that is there already is used again; Ctrl-C and another run work."""
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -10,9 +11,10 @@ from typing import NoReturn
 import click
 
 from hack.cluster.api import Client
-from hack.cluster.layout import CHECKOUT
+from hack.cluster.binaries import kubectl as program
+from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.model import Cluster, Level
-from hack.cluster.progress import ClusterError, duration, say
+from hack.cluster.progress import ClusterError, duration, locked, say
 from hack.cluster.resolve import resolve
 from hack.demo import show
 from hack.demo.follow import find, follow
@@ -42,23 +44,33 @@ def demo(wanted: Level, *, verbose: bool) -> None:
         ClusterError: Something cannot be set up, or the request does not end as it should.
     """
     begun = time.monotonic()
-    cluster = resolve()
+    cluster = resolve(docker_too=wanted is Level.NODE)
+    if not cluster.ours:
+        raise ClusterError(
+            "the demo makes a cluster of its own: unset DGDR_KUBECONFIG; on a cluster that exists, push the images "
+            "(make build-images) and install them with `make deploy IMG=... PROFILER_IMG=...`"
+        )
     level, sentence = choose(cluster, wanted)
     say(sentence)
     prepare(cluster, level)
     cluster.up(level)
     install(cluster)
     api = Client(cluster.kubeconfig)
-    with dynamo_operator(cluster):
+    with locked(cache() / "clusters" / f"{cluster.name}.demo.lock", "Another demo runs"), dynamo_operator(cluster):
         _apply(cluster, api)
         phase = follow(api, _REQUEST)
         if phase != "Deployed":
-            raise ClusterError(f"the request ended as {phase}: see kubectl describe dgdr {_NAME}")
+            raise ClusterError(f"the request ended as {phase}: see {_kubectl(cluster)} describe dgdr {_NAME}")
         _show(cluster, api, verbose=verbose)
     say(f"\nFrom the start of the demo to here: {duration(time.monotonic() - begun)}. Go on with:")
-    say(f"  kubectl --kubeconfig {cluster.kubeconfig} describe dgdr {_NAME}")
+    say(f"  {_kubectl(cluster)} get dgdr,dgd,pods")
     say(f"  .venv/bin/dgdr plan -f {SAMPLE.relative_to(CHECKOUT)} --report plan.html")
     say("  make demo-down")
+
+
+def _kubectl(cluster: Cluster) -> str:
+    """Return kubectl for this cluster, as a shell takes it."""
+    return f"{shlex.quote(program())} --kubeconfig {shlex.quote(str(cluster.kubeconfig))}"
 
 
 def _apply(cluster: Cluster, api: Client) -> None:
@@ -86,29 +98,30 @@ def _show(cluster: Cluster, api: Client, *, verbose: bool) -> None:
         _lines("Conditions:", show.conditions(request))
     if cluster.ours:
         say(f"Pods: {show.pods(find(api, _PODS) or {'items': []})}")
-        _talk(api)
+        _talk(cluster, api)
 
 
 def _lines(title: str, lines: list[str]) -> None:
     say("\n".join((title, *lines)))
 
 
-def _talk(api: Client) -> None:
+def _talk(cluster: Cluster, api: Client) -> None:
     """Ask the endpoint something, as a client of OpenAI's API does."""
     endpoint = Endpoint(api, "default", f"{_NAME}-dgd")
     question = "Why is the sky blue?"
     answer = endpoint.chat(_MODEL, question, 20)["choices"][0]["message"]["content"].strip()
     address = endpoint.address()
     if address is None:
-        say(f"\n$ kubectl port-forward service/{_NAME}-dgd-frontend 8000 &")
+        say(f"\n$ {_kubectl(cluster)} port-forward service/{_NAME}-dgd-frontend 8000 &")
     body = f'{{"model": "{_MODEL}", "messages": [{{"role": "user", "content": "{question}"}}]}}'
     say(f"$ curl -H content-type:application/json {address or 'localhost:8000'}/v1/chat/completions -d '{body}'")
     say(f"  {answer} (a simulated engine answers: random syllables)")
 
 
 def down() -> None:
-    """Take the cluster down that the demo has made; take what it has installed off one that was given."""
-    resolve().down()
+    """Take down what the demo has made, at whatever level; a cluster that was given is left as it is."""
+    for cluster in (resolve(docker_too=False), resolve()):
+        cluster.down()
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

@@ -53,12 +53,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
-def without_the_manifest(described: str) -> str:
-    """Leave the deployment out of what kubectl describes: its annotation and the candidates take hundreds of lines."""
-    before, _, rest = described.partition("Annotations:")
-    return before + rest[rest.find("API Version:") :] if rest else described
-
-
 def _condition(request: dict[str, Any], kind: str) -> dict[str, Any]:
     found = request.get("status", {}).get("conditions", [])
     return next((dict(each) for each in found if each["type"] == kind), {})

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from hack.cluster.layout import cache
 from hack.images.names import MOVING_TAG, Target, image
-from hack.setup.environment import REQUIREMENTS, environment
+from hack.setup.environment import REQUIREMENTS, environment, tool_folder
 from hack.virtual_kubelet import programs
 
 
@@ -14,7 +13,8 @@ def prepare() -> Path:
     Raises:
         ClusterError: The packages cannot be fetched.
     """
-    return environment(cache() / "dynamo", REQUIREMENTS / "dynamo.txt")
+    lock = REQUIREMENTS / "dynamo.txt"
+    return environment(tool_folder(lock), lock)
 
 
 def offer(root: Path) -> None:

@@ -30,7 +30,7 @@ class Docker:
         names = images(target, digest)
         task.unit = "build steps"
         task.total = stages.steps((CHECKOUT / "Dockerfile").read_text(), target)
-        with machine.secrets() as secrets:
+        with machine.without_folders().secrets() as secrets:
             self._runner.run(
                 *("docker", "build", "--target", target),
                 *(f"--tag={name}" for name in names),

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hack.setup import pip
@@ -32,6 +32,14 @@ class Machine:
     authorities: Path | None
     proxies: tuple[str, ...]
     folders: tuple[Path, ...]
+
+    def without_folders(self) -> "Machine":
+        """Return the same for builds that cannot be given folders of this machine: links to them lead nowhere."""
+        links = " ".join(
+            link for link in self.pip.get("find-links", "").split() if link.startswith(("http:", "https:"))
+        )
+        others = {key: value for key, value in self.pip.items() if key != "find-links"}
+        return replace(self, pip=others | ({"find-links": links} if links else {}), folders=())
 
     @contextmanager
     def secrets(self) -> Iterator[dict[str, Path]]:

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from hack.cluster.layout import cache
-from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, step, way_out
+from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, say, step, way_out
 
 _ENSUREPIP = "ensurepip"
 """The module that Debian has in a package of its own, and without which no environment gets pip."""
@@ -27,9 +28,16 @@ class Purpose(StrEnum):
     BROWSER = "tests in a browser"
 
 
+def _venv_package() -> str:
+    """Return the package with ``ensurepip`` for this Python: that of another than Debian's own has its version."""
+    own = Path("/usr/bin/python3").resolve().name
+    version = f"python3.{sys.version_info.minor}"
+    return "python3-venv" if own == version else f"{version}-venv"
+
+
 _UTIL_LINUX = {"unshare": "util-linux", "nsenter": "util-linux"}
 PACKAGES: Mapping[Purpose, Mapping[str, str]] = {
-    Purpose.PYTHON: {_ENSUREPIP: "python3-venv"},
+    Purpose.PYTHON: {_ENSUREPIP: _venv_package()},
     Purpose.NODE: {
         "containerd": "containerd",
         "runc": "runc",
@@ -41,9 +49,9 @@ PACKAGES: Mapping[Purpose, Mapping[str, str]] = {
         **_UTIL_LINUX,
     },
     Purpose.IMAGES: {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"},
-    Purpose.BROWSER: {"chromium": "chromium"},
+    Purpose.BROWSER: {"chromium|chromium-browser|google-chrome": "chromium"},
 }
-"""Program, file or Python module that shows that a package is there, and the package."""
+"""Program (one of several), file or Python module that shows that a package is there, and the package."""
 
 
 def missing(purpose: Purpose) -> list[str]:
@@ -54,7 +62,7 @@ def missing(purpose: Purpose) -> list[str]:
 def _is_there(sign: str) -> bool:
     if sign == _ENSUREPIP:
         return importlib.util.find_spec(sign) is not None
-    return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None
+    return Path(sign).exists() if sign.startswith("/") else any(map(shutil.which, sign.split("|")))
 
 
 def check(purpose: Purpose) -> None:
@@ -71,8 +79,16 @@ def check(purpose: Purpose) -> None:
 
 
 def by_hand(packages: Iterable[str]) -> str:
-    """Return the command that installs packages."""
+    """Return the command that installs packages of these names in Debian."""
     return f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)}"
+
+
+def try_to_install(*purposes: Purpose) -> None:
+    """Install packages that there is a way without: where apt-get fails, it says so."""
+    try:
+        install(*purposes)
+    except ClusterError as error:
+        say(f"Going on without packages for {', '.join(purposes)}: {error}")
 
 
 def install(*purposes: Purpose) -> None:
@@ -110,7 +126,9 @@ def privilege() -> tuple[str, ...] | None:
         return ()
     sudo = ("sudo", "-n")
     if shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True, check=False).returncode == 0:  # noqa: S603 - our words
-        return (*sudo, "env", "DEBIAN_FRONTEND=noninteractive")
+        passed = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+        variables = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"} | passed
+        return (*sudo, "env", *(f"{name}={value}" for name, value in variables.items()))
     return None
 
 

@@ -4,6 +4,7 @@ uv installs, several times faster than pip; where uv cannot be had, pip does. No
 everything with its hash, so that no newer release changes what is installed. The standard library suffices.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,8 +16,14 @@ from hack.cluster.progress import ClusterError, finish, locked, say, step, way_o
 from hack.setup import pip
 
 REQUIREMENTS = CHECKOUT / "requirements"
-_STAMP = ".lock"
-"""Copy of the lock that was installed, in the environment."""
+_STAMP = ".installed"
+"""What was installed into an environment: the Python and the lock."""
+_PLACES = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "PYTHONHOME")
+"""Variables that lead packages elsewhere than into the environment that is named."""
+
+
+class UnreachableError(ClusterError):
+    """Packages cannot be fetched or stored, by whatever program."""
 
 
 def environment(folder: Path, lock: Path) -> Path:
@@ -42,7 +49,7 @@ def environment(folder: Path, lock: Path) -> Path:
 def is_current(folder: Path, lock: Path) -> bool:
     """Say whether an environment was made from a lock as it is now, and its interpreter still runs."""
     stamp, python = folder / _STAMP, folder / "bin" / "python"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+    if not stamp.exists() or stamp.read_text() != _content(lock):
         return False
     return python.exists() and subprocess.run([str(python), "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - the environment's own
 
@@ -54,13 +61,19 @@ def uv() -> Path:
         ClusterError: It cannot be fetched.
     """
     lock = REQUIREMENTS / "uv.txt"
-    folder = cache() / "tools" / "uv"
+    folder = tool_folder(lock)
     if not is_current(folder, lock):
-        with locked(folder.with_name("uv.lock"), "Another process installs uv"):
+        with locked(folder.with_name(f"{folder.name}.lock"), "Another process installs uv"):
             if not is_current(folder, lock):
                 _with_pip(folder, lock)
                 _stamp(folder, lock)
     return folder / "bin" / "uv"
+
+
+def tool_folder(lock: Path) -> Path:
+    """Return the folder of an environment that checkouts with the same lock share."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return cache() / "tools" / f"{lock.stem}-{digest}"
 
 
 def run_uv(*arguments: str) -> None:
@@ -83,15 +96,20 @@ def install_project(folder: Path) -> None:
     options = ("--quiet", "--no-deps", "--no-build-isolation")
     try:
         run_uv("pip", "install", *options, f"--python={folder}", f"--editable={CHECKOUT}")
+    except UnreachableError:
+        raise
     except ClusterError as error:
         say(f"{error}\nInstalling with pip instead of uv")
         _run((str(folder / "bin" / "python"), "-m", "pip", "install", *options, f"--editable={CHECKOUT}"))
 
 
 def _install(folder: Path, lock: Path) -> None:
+    (folder / _STAMP).unlink(missing_ok=True)  # from here on it holds neither what it held nor what is wanted
     try:
         run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
         run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
+    except UnreachableError:
+        raise
     except ClusterError as error:
         say(f"{error}\nInstalling with pip instead of uv, which is slower")
         _with_pip(folder, lock)
@@ -118,13 +136,17 @@ def _with_pip(folder: Path, lock: Path) -> None:
 
 def _stamp(folder: Path, lock: Path) -> None:
     """Write down what was installed, last: an interrupted run leaves nothing that looks finished."""
-    (folder / _STAMP).write_bytes(lock.read_bytes())
+    (folder / _STAMP).write_text(_content(lock))
+
+
+def _content(lock: Path) -> str:
+    return f"{sys.version}\n{lock.read_text()}"
 
 
 def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
     process = subprocess.Popen(  # noqa: S603 - our own words
         command,
-        env=os.environ | (environment or {}),
+        env=_environment() | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -135,4 +157,9 @@ def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None)
     printed, _ = finish(process)
     if process.returncode:
         said = "\n".join(printed.strip().splitlines()[-8:])
-        raise ClusterError(f"{Path(command[0]).name} failed:\n{said}{way_out(said)}")
+        advice = way_out(said)
+        raise (UnreachableError if advice else ClusterError)(f"{Path(command[0]).name} failed:\n{said}{advice}")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _PLACES} | {"PIP_USER": "0"}

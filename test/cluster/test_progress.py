@@ -227,7 +227,9 @@ def test_lock_is_waited_for_and_it_says_why(tmp_path: Path, capsys: pytest.Captu
 def test_lock_in_a_folder_that_cannot_be_made_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(ClusterError, match="File exists: set XDG_CACHE_HOME to a folder that you can write"),
+        pytest.raises(
+            ClusterError, match="File exists: let this user write there, or set XDG_CACHE_HOME to another folder"
+        ),
         locked(tmp_path / "file" / "lock", "x"),
     ):
         pass

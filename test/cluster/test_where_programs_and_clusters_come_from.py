@@ -113,9 +113,9 @@ def publish(mirror: Mirror, version: str, programs: dict[str, bytes]) -> None:
     (mirror.root / "index.yaml").write_text(yaml.safe_dump(index))
     folder = mirror.root / version / "bin" / "linux" / ARCHITECTURE
     folder.mkdir(parents=True)
-    for name in ("kube-controller-manager", "kube-scheduler"):
-        (folder / name).write_bytes(programs[name])
-        (folder / f"{name}.sha256").write_text(hashlib.sha256(programs[name]).hexdigest())
+    for name in ("kube-controller-manager", "kube-scheduler", "kubectl"):
+        (folder / name).write_bytes(programs.get(name, b"program"))
+        (folder / f"{name}.sha256").write_text(hashlib.sha256(programs.get(name, b"program")).hexdigest())
 
 
 @pytest.mark.cluster
@@ -196,7 +196,7 @@ def test_a_given_cluster_is_used_and_left_alone(
 
 def test_a_node_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(UnavailableError, match=r"a node needs root .*: run the command as root, or install Docker"):
+    with pytest.raises(UnavailableError, match=r"a node needs root \(namespaces, mounts, cgroups\)"):
         node.check()
 
 
@@ -305,7 +305,7 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path) -> None:
     done = run("up", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
-    assert "Not a directory: set XDG_CACHE_HOME to a folder that you can write" in done.stderr
+    assert "Not a directory: let this user write there, or set XDG_CACHE_HOME to another folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 
