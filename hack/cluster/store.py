@@ -96,12 +96,18 @@ def load(root: Path, socket: Path, archive: Path) -> None:
     names = _read(listed)
     if archive.name in names:
         first, *others = names[archive.name]
-        for name in others:  # the moving tag may have gone to another image since
-            ctr(socket, "images", "tag", "--force", first, name)
+        for name in others:
+            if _repository(name) == _repository(first):  # the moving tag may have gone to another image since
+                ctr(socket, "images", "tag", "--force", first, name)
         return
     with step(f"Loading {archive.name}"):
         names[archive.name] = _import(socket, archive)
     _write(names, listed)
+
+
+def _repository(image: str) -> str:
+    """Return an image's name without its tag."""
+    return image.rpartition(":")[0]
 
 
 def _import(socket: Path, archive: Path) -> list[str]:

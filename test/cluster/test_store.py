@@ -83,7 +83,12 @@ def test_node_that_began_with_an_image_does_not_load_it(
 
     monkeypatch.setattr(store, "ctr", ctr)
     store.load(root, Path("socket"), archive)
-    assert {arguments[:2] for arguments in asked} == {("images", "tag")}
+    assert asked == []  # these are two images, and neither takes the name of the other
+    built = tmp_path / "dgdr-controller-1.tar"
+    listed = root / "images.json"
+    listed.write_text(json.dumps({built.name: ["localhost/dgdr-controller:1", "localhost/dgdr-controller:dev"]}))
+    store.load(root, Path("socket"), built)
+    assert asked == [("images", "tag", "--force", "localhost/dgdr-controller:1", "localhost/dgdr-controller:dev")]
     asked.clear()
     for _ in range(2):
         store.load(root, Path("socket"), tmp_path / "new.tar")
