@@ -84,7 +84,9 @@ def run_uv(*arguments: str) -> None:
     """
     program = uv()
     reach = pip.for_uv(pip.settings(program.with_name("python")))
-    _run((str(program), *arguments), reach | {"UV_NO_PROGRESS": "1"})
+    # As pip does, trust what the machine trusts.
+    trusted = {"UV_SYSTEM_CERTS": os.environ.get("UV_SYSTEM_CERTS", "1")}
+    _run((str(program), *arguments), reach | trusted | {"UV_NO_PROGRESS": "1"})
 
 
 def install_project(folder: Path) -> None:
