@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 from hack.cluster import images as images_of_a_node
@@ -22,6 +23,9 @@ from hack.kubectl import environment, kubectl
 from hack.virtual_kubelet import installation as virtual_installation
 
 GPUS = FakeGpus(8, "NVIDIA-H200", 143_771)
+_SAMPLE = CHECKOUT / "config" / "samples" / "qwen3-32b.yaml"
+_WEBHOOKS_S = 30.0
+_PERIOD_S = 0.3
 _OPERATOR = "dynamo"
 """Component that stands in for Dynamo's operator."""
 IMAGES = (Target.CONTROLLER, Target.PROFILER, Target.DYNAMO)
@@ -88,6 +92,23 @@ def install_controller(cluster: Cluster, controller: str, profiler: str) -> None
         if made.returncode:
             raise ClusterError(f"make deploy failed:\n{made.stderr.strip()[-2000:]}")
         kubectl(cluster, "-n", "dgdr-system", "rollout", "status", "deployment/dgdr-controller", "--timeout=120s")
+        _wait_for_webhooks(cluster)
+
+
+def _wait_for_webhooks(cluster: Cluster) -> None:
+    """Wait until requests can be created: a Service leads to a pod some moments after the pod is ready."""
+    limit = time.monotonic() + _WEBHOOKS_S
+    while True:
+        try:
+            kubectl(cluster, "create", "--dry-run=server", "-f", str(_SAMPLE))
+        except ClusterError as error:
+            if "AlreadyExists" in str(error):  # an earlier demo's: it was judged all the same
+                return
+            if "failed calling webhook" not in str(error) or time.monotonic() > limit:
+                raise
+            time.sleep(_PERIOD_S)
+        else:
+            return
 
 
 def _install_graphs(cluster: Cluster) -> None:
