@@ -150,7 +150,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
 	@$(BIN)/python -m hack.prepare
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not matrix and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=20 -m "not slow and not matrix and not engines"
 
 .PHONY: fresh
 fresh: $(STAMP) ## `make demo` and `make test` in a bare Debian, nothing cached, as root and as a user (OPTIONS="--as user").
