@@ -159,8 +159,9 @@ def test_killed_controllers_and_api_servers_change_nothing(installed: Local, api
                                          + [c for c in _components(api, journey) if c["type"] != "frontend"]}}  # fmt: skip
         before = journey.status()["deploymentInfo"]["replicas"]
         api.request("PATCH", journey.graph_path, scaled, MERGE_PATCH)
-        available = lambda: journey.status().get("deploymentInfo", {}).get("availableReplicas")  # noqa: E731
-        assert journey.wait(lambda: available() == before + 1, 150), journey.status()  # a lease has to run out first
+        info = "deploymentInfo"
+        # The lease of the last leader has to run out first.
+        assert journey.wait(lambda: journey.status().get(info, {}).get("availableReplicas") == before + 1, 150)
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
         assert (len(journey.jobs), len(journey.graphs)) == (1, 1)
         assert "Failed" not in journey.phases

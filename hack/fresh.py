@@ -174,6 +174,7 @@ def _debian(account: Account, *, keep: bool) -> Iterator[Path]:
     place = cache() / "fresh"
     place.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=place, prefix=f"{account.name}-"))
+    folder.chmod(0o755)  # it becomes the root of everybody
     try:
         packages = (*_PACKAGES, *(_FOR_USERS if account is USER else ()))
         with step(f"Making a bare Debian with {' '.join(packages)}"):
