@@ -97,7 +97,7 @@ LEVEL   ?= node
 OPTIONS ?=
 
 .PHONY: cluster-up
-cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane needs no root, OPTIONS="--dcgm ...").
+cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane and LEVEL=virtual-node need no root, OPTIONS="--dcgm ...").
 	@$(BIN)/python -m hack.cluster up --level $(LEVEL) $(OPTIONS)
 
 .PHONY: cluster-down
