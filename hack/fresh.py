@@ -9,7 +9,6 @@ import dataclasses
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,12 +16,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
 from hack.cluster.layout import CHECKOUT, cache
+from hack.cluster.program import run
 from hack.cluster.progress import ClusterError, duration, finish, say, step
 from hack.images import base
 from hack.setup import debian, pip
@@ -218,24 +216,9 @@ def _run(*command: str) -> None:
         raise ClusterError(f"{command[0]} failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        fresh.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        sys.exit(130)
-    except (ClusterError, OSError) as error:
-        say(f"Error: {error}")
-        sys.exit(1)
+    run(lambda: fresh.main(standalone_mode=False))
 
 
 if __name__ == "__main__":

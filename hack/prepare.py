@@ -5,16 +5,14 @@
 
 import platform
 import shutil
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import NoReturn
 
 from hack.cluster import docker, images, node, store
 from hack.cluster.layout import cache
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
+from hack.cluster.program import run
 from hack.cluster.progress import ClusterError, UnavailableError, parallel, say
 from hack.cluster.resolve import resolve
 from hack.dynamo.environment import prepare as prepare_dynamo
@@ -95,13 +93,8 @@ def _images(cluster: Cluster) -> None:
         store.add(archives)
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def main() -> None:
-    """Prepare for the tests, and end with one sentence where something is wrong."""
-    signal.signal(signal.SIGTERM, _interrupt)
+def prepare_for_tests() -> None:
+    """Get what the tests need, as far as this machine can have it."""
     try:
         debian.try_to_install(Purpose.BROWSER)
         cluster = resolve()
@@ -110,12 +103,11 @@ def main() -> None:
         prepare(cluster, level)
     except UnavailableError as error:
         say(f"Tests that need it are skipped: {error}")
-    except (ClusterError, OSError) as error:
-        say(f"Error: {error}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted: the same command continues where it stopped")
-        sys.exit(130)
+
+
+def main() -> None:
+    """Prepare for the tests, and end with one sentence where something is wrong."""
+    run(prepare_for_tests, "interrupted: the same command continues where it stopped")
 
 
 if __name__ == "__main__":

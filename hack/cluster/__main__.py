@@ -1,11 +1,8 @@
 """``python -m hack.cluster``: a Kubernetes for this checkout."""
 
 import shlex
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -15,11 +12,9 @@ from hack.cluster.fakes.dcgm_exporter import Exporter
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
+from hack.cluster.program import INTERRUPTED, run
 from hack.cluster.progress import ClusterError, say, step
 from hack.cluster.resolve import resolve
-
-_INTERRUPTED = 130
-"""Exit code, as a shell has it for a program that Ctrl-C has ended."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,7 +59,7 @@ def up(  # noqa: PLR0913 - one for each option
             _pretend(it, own, wanted, with_node=level != Level.CONTROL_PLANE, dcgm=dcgm)
     except KeyboardInterrupt:
         say(f"interrupted: {it.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     say(f"export KUBECONFIG={shlex.quote(str(it.kubeconfig))}")
 
 
@@ -152,24 +147,9 @@ def restart(it: Cluster, component: str) -> None:
     it.restart(component)
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        cluster.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        sys.exit(_INTERRUPTED)
-    except (ClusterError, OSError) as error:  # OSError: a file that cannot be written, a server that went away
-        say(f"Error: {error}")
-        sys.exit(1)
+    run(lambda: cluster.main(standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 import os
 import shlex
-import signal
 import sys
 import time
-from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -14,6 +11,7 @@ from hack.cluster.api import Client
 from hack.cluster.binaries import kubectl as program
 from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.model import Cluster, Level
+from hack.cluster.program import run
 from hack.cluster.progress import ClusterError, duration, locked, say
 from hack.cluster.resolve import resolve
 from hack.demo import show
@@ -124,10 +122,6 @@ def down() -> None:
         cluster.down()
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("action", type=click.Choice(["up", "down"]), default="up")
 @click.option(
@@ -144,18 +138,8 @@ def command(action: str, level: str) -> None:
 
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        command.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (ClusterError, OSError) as error:
-        say(f"Error: {error}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted: make demo continues where it stopped, make demo-down ends it")
-        sys.exit(130)
+    interrupted = "interrupted: make demo continues where it stopped, make demo-down ends it"
+    run(lambda: command.main(standalone_mode=False), interrupted)
 
 
 if __name__ == "__main__":

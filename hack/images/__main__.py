@@ -1,13 +1,9 @@
 """``python -m hack.images``: the container images of this checkout."""
 
-import signal
-import sys
-from types import FrameType
-from typing import NoReturn
-
 import click
 
-from hack.cluster.progress import ClusterError, say
+from hack.cluster.program import run
+from hack.cluster.progress import say
 from hack.cluster.resolve import resolve
 from hack.images.build import build as build_image
 from hack.images.load import load as load_image
@@ -39,24 +35,13 @@ def load(targets: tuple[str, ...]) -> None:
         say(f"{cluster.name} does not run: nothing was loaded (make cluster-up images)")
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run, and end with one sentence where something is wrong."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        images.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted: the next build goes on from the last finished step")
-        sys.exit(75)
-    except (ClusterError, OSError) as error:
-        say(f"Error: {error}")
-        sys.exit(1)
+    run(
+        lambda: images.main(standalone_mode=False),
+        "interrupted: the next build goes on from the last finished step",
+        75,
+    )
 
 
 if __name__ == "__main__":
