@@ -16,7 +16,7 @@ from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError, step
 from hack.cluster.supervisor import Component
 from hack.dynamo import environment as dynamo_environment
-from hack.images.inputs import content_hash
+from hack.images.inputs import content_hash, hash_of
 from hack.images.load import load
 from hack.images.names import Target, image
 from hack.kubectl import environment, kubectl
@@ -70,7 +70,7 @@ def install_dynamo(cluster: Cluster) -> None:
         load(cluster, Target.DYNAMO)
     _install_graphs(cluster)
     if isinstance(cluster, Local):
-        cluster.add(Component(_OPERATOR, _operator(cluster)))
+        cluster.add(Component(_OPERATOR, _operator(cluster), revision=_operator_revision()))
 
 
 def install_controller(cluster: Cluster, controller: str, profiler: str) -> None:
@@ -124,6 +124,11 @@ def _install_graphs(cluster: Cluster) -> None:
 
 def _operator(cluster: Cluster) -> tuple[str, ...]:
     return (sys.executable, "-m", "hack.dynamo", str(cluster.kubeconfig))
+
+
+def _operator_revision() -> str:
+    folders = ("api", "dgdr_controller/runtime", "hack/dynamo")
+    return hash_of([], [path for folder in folders for path in (CHECKOUT / folder).rglob("*.py")])
 
 
 @contextlib.contextmanager

@@ -108,8 +108,10 @@ class Local(Made):
         store.load(self.layout.root, node.socket_of(self.layout.root), archive)
 
     def add(self, component: Component) -> None:
-        """Run one more component, for as long as the cluster runs; nothing happens when one of its name is there."""
-        add(self.layout, component)
+        """Run one more component, for as long as the cluster runs; one of its name that differs is replaced."""
+        if add(self.layout, component):
+            self.hold(component.name)
+            self.release(component.name)
         self._wait_until((self.layout.running / component.name).exists, f"{component.name} has started")
 
     def hold(self, component: str) -> None:

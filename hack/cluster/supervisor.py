@@ -28,11 +28,13 @@ class Component:
         command: Its command line.
         needs: File that must exist, or Unix socket that must answer, before it and the components after it start;
             empty: nothing.
+        revision: What its program is made of: one that is added again with another revision is started again.
     """
 
     name: str
     command: tuple[str, ...]
     needs: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,15 @@ class Supervisor:
                     (self._layout.deaths / name).write_text(f"{os.waitstatus_to_exitcode(status)}\n")
 
 
-def add(layout: Layout, component: Component) -> None:
-    """Let a running supervisor run one more component; one of its name that is there already stays."""
+def add(layout: Layout, component: Component) -> bool:
+    """Let a running supervisor run one more component; return whether it takes the place of another of its name."""
     layout.added.mkdir(exist_ok=True)
+    written, text = layout.added / component.name, json.dumps(asdict(component))
+    replaces = written.exists() and written.read_text() != text
     part = layout.added / f".{component.name}"
-    part.write_text(json.dumps(asdict(component)))
-    part.replace(layout.added / component.name)
+    part.write_text(text)
+    part.replace(written)
+    return replaces
 
 
 def _added(layout: Layout) -> list[Component]:

@@ -28,16 +28,17 @@ def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
         for path in (checkout / "Dockerfile", *context(checkout))
         if unused.isdisjoint((path.relative_to(checkout), *path.relative_to(checkout).parents))
     ]
-    return _hash([target, base.RECIPE], files, checkout)
+    return hash_of([target, base.RECIPE], files, checkout)
 
 
 def layers_hash(suite: str, checkout: Path = CHECKOUT) -> str:
     """Return the hash of what the slow layers are made of: Debian and the requirements."""
     requirements = [path for path in context(checkout) if path.parent.name == "requirements"]
-    return _hash([suite, base.RECIPE], requirements, checkout)
+    return hash_of([suite, base.RECIPE], requirements, checkout)
 
 
-def _hash(facts: list[str], files: Iterable[Path], checkout: Path) -> str:
+def hash_of(facts: list[str], files: Iterable[Path], checkout: Path = CHECKOUT) -> str:
+    """Return the hash of some facts and of files of the checkout: their paths and their contents."""
     content = [(str(path.relative_to(checkout)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
     return hashlib.sha256(json.dumps([facts, sorted(content)]).encode()).hexdigest()[:DIGITS]
 

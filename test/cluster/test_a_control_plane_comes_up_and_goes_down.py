@@ -26,6 +26,7 @@ from hack.cluster.layout import CHECKOUT, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.progress import ClusterError
+from hack.cluster.supervisor import Component
 from hack.cluster.users import reserved
 
 pytestmark = pytest.mark.cluster
@@ -145,6 +146,19 @@ def test_a_component_that_is_restarted_is_another_process_and_data_are_kept(own:
     assert api.request("GET", f"/api/v1/namespaces/{name}")["metadata"]["name"] == name
     with pytest.raises(ClusterError, match=r"no kubelet runs in .*; there are etcd, .*kube-scheduler"):
         own.restart("kubelet")
+
+
+@alone
+def test_component_that_is_added_again_is_started_again_only_with_another_revision(own: Local) -> None:
+    def added(revision: str) -> int:
+        own.add(Component("follower", ("tail", "-f", str(own.layout.plan)), revision=revision))
+        (pid,) = [pid for pid, command in processes(own).items() if command.startswith("tail -f")]
+        return pid
+
+    first = added("a")
+    assert added("a") == first
+    assert added("b") != first
+    assert own.status().usable
 
 
 @alone
