@@ -88,7 +88,12 @@ def _check_disk(level: Level) -> None:
 
 
 def _images(cluster: Cluster) -> None:
-    archives = [images.archive(), *(build(target) for target in IMAGES)]
+    try:
+        archives = [images.archive(), *(build(target) for target in IMAGES)]
+    except ClusterError as error:
+        raise ClusterError(
+            f'{error}\nA virtual node needs no images: make demo OPTIONS="--level virtual-node"'
+        ) from error
     if isinstance(cluster, Local):
         store.add(archives)
 
