@@ -20,8 +20,8 @@ LINES = 60
 """As many as fit a screen."""
 
 
-def demo(folder: Path, *arguments: str) -> str:
-    """Run the demo with a cache of its own, but for Kubernetes' programs; return what it prints."""
+def demo(folder: Path, *arguments: str) -> tuple[str, str]:
+    """Run the demo with a cache of its own, but for Kubernetes' programs; return what it shows, and its progress."""
     done = subprocess.run(
         [sys.executable, "-m", "hack.demo", *arguments],
         cwd=CHECKOUT,
@@ -31,25 +31,24 @@ def demo(folder: Path, *arguments: str) -> str:
             "KUBEBUILDER_ASSETS": str(binaries(CONTROL_PLANE).folder),
             "DGDR_KUBECONFIG": "",
         },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, done.stderr
 
 
 def test_demo_on_a_virtual_node_ends_with_an_answer_on_one_screen(control_plane: Cluster, tmp_path: Path) -> None:
     if not isinstance(control_plane, Local):
         pytest.skip("the demo runs on the given cluster here")
-    said = demo(tmp_path, "--level", "virtual-node")
+    said, progress = demo(tmp_path, "--level", "virtual-node")
     (root,) = (path for path in (tmp_path / "dgdr-controller" / "clusters").iterdir() if path.is_dir())
     layout = Layout(root)
     try:
         lines = said.splitlines()
         assert lines[0].startswith("Cluster: a real control plane and a virtual node")
-        assert len(lines) <= LINES, said
+        assert len(lines) + len(progress.splitlines()) <= LINES, said + progress
         assert [line for line in lines if line.endswith("s  Deployed")], said
         assert [line for line in lines if line.startswith("Chosen: ")]
         assert [line for line in lines if line.startswith("  Succeeded ") and " True " in line]

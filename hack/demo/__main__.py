@@ -12,7 +12,7 @@ from hack.cluster.binaries import kubectl as program
 from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.model import Cluster, Level
 from hack.cluster.program import run
-from hack.cluster.progress import ClusterError, duration, locked, say
+from hack.cluster.progress import ClusterError, duration, locked
 from hack.cluster.resolve import resolve
 from hack.demo import show
 from hack.demo.follow import find, follow
@@ -49,7 +49,7 @@ def demo(wanted: Level, *, verbose: bool) -> None:
             "(make build-images) and install them with `make deploy IMG=... PROFILER_IMG=...`"
         )
     level, sentence = choose(cluster, wanted)
-    say(sentence)
+    click.echo(sentence)
     prepare(cluster, level)
     cluster.up(level)
     install(cluster)
@@ -60,10 +60,10 @@ def demo(wanted: Level, *, verbose: bool) -> None:
         if phase != "Deployed":
             raise ClusterError(f"the request ended as {phase}: see {_kubectl(cluster)} describe dgdr {_NAME}")
         _show(cluster, api, verbose=verbose)
-    say(f"\nFrom the start of the demo to here: {duration(time.monotonic() - begun)}. Go on with:")
-    say(f"  {_kubectl(cluster)} get dgdr,dgd,pods")
-    say(f"  .venv/bin/dgdr plan -f {SAMPLE.relative_to(CHECKOUT)} --report plan.html")
-    say("  make demo-down")
+    click.echo(f"\nFrom the start of the demo to here: {duration(time.monotonic() - begun)}. Go on with:")
+    click.echo(f"  {_kubectl(cluster)} get dgdr,dgd,pods")
+    click.echo(f"  .venv/bin/dgdr plan -f {SAMPLE.relative_to(CHECKOUT)} --report plan.html")
+    click.echo("  make demo-down")
 
 
 def _kubectl(cluster: Cluster) -> str:
@@ -79,28 +79,30 @@ def _apply(cluster: Cluster, api: Client) -> None:
     limit = time.monotonic() + _TERMINATED_S
     while find(api, _JOB) and time.monotonic() < limit:
         time.sleep(0.2)
-    say(f"\n$ kubectl apply -f {SAMPLE.relative_to(CHECKOUT)}")
+    click.echo(f"\n$ kubectl apply -f {SAMPLE.relative_to(CHECKOUT)}")
     for line in SAMPLE.read_text().splitlines():
-        say(f"  {line}")
+        click.echo(f"  {line}")
     kubectl(cluster, "apply", "-f", str(SAMPLE))
 
 
 def _show(cluster: Cluster, api: Client, *, verbose: bool) -> None:
     request = find(api, _REQUEST) or {}
-    say(f"\nChosen: {show.verdict(request)}")
+    click.echo(f"\nChosen: {show.verdict(request)}")
     _lines("Candidates:", show.candidates(request, limit=sys.maxsize) if verbose else show.candidates(request))
     if verbose:
-        say(f"\n$ kubectl describe dgdr {_NAME}\n{kubectl(cluster, 'describe', 'dgdr', _NAME)}")
-        say(f"$ kubectl get dgd {_NAME}-dgd -o yaml\n{kubectl(cluster, 'get', 'dgd', f'{_NAME}-dgd', '-o', 'yaml')}")
+        click.echo(f"\n$ kubectl describe dgdr {_NAME}\n{kubectl(cluster, 'describe', 'dgdr', _NAME)}")
+        click.echo(
+            f"$ kubectl get dgd {_NAME}-dgd -o yaml\n{kubectl(cluster, 'get', 'dgd', f'{_NAME}-dgd', '-o', 'yaml')}"
+        )
     else:
         _lines("Conditions:", show.conditions(request))
     if cluster.ours:
-        say(f"Pods: {show.pods(find(api, _PODS) or {'items': []})}")
+        click.echo(f"Pods: {show.pods(find(api, _PODS) or {'items': []})}")
         _talk(cluster, api)
 
 
 def _lines(title: str, lines: list[str]) -> None:
-    say("\n".join((title, *lines)))
+    click.echo("\n".join((title, *lines)))
 
 
 def _talk(cluster: Cluster, api: Client) -> None:
@@ -110,10 +112,10 @@ def _talk(cluster: Cluster, api: Client) -> None:
     answer = endpoint.chat(_MODEL, question, 20)["choices"][0]["message"]["content"].strip()
     address = endpoint.address()
     if address is None:
-        say(f"\n$ {_kubectl(cluster)} port-forward service/{_NAME}-dgd-frontend 8000 &")
+        click.echo(f"\n$ {_kubectl(cluster)} port-forward service/{_NAME}-dgd-frontend 8000 &")
     body = f'{{"model": "{_MODEL}", "messages": [{{"role": "user", "content": "{question}"}}]}}'
-    say(f"$ curl -H content-type:application/json {address or 'localhost:8000'}/v1/chat/completions -d '{body}'")
-    say(f"  {answer} (a simulated engine answers: random syllables)")
+    click.echo(f"$ curl -H content-type:application/json {address or 'localhost:8000'}/v1/chat/completions -d '{body}'")
+    click.echo(f"  {answer} (a simulated engine answers: random syllables)")
 
 
 def down() -> None:

@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
+import click
+
 from hack.cluster.api import Client
-from hack.cluster.progress import say
 
 _END_S = 600.0
 _ENDS = {"Deployed", "Failed"}
@@ -26,7 +27,7 @@ def follow(api: Client, path: str) -> str:
         status = (find(api, path) or {}).get("status", {})
         line = describe(status)
         if line != shown:
-            say(f"{time.monotonic() - begun:6.1f} s  {line}")
+            click.echo(f"{time.monotonic() - begun:6.1f} s  {line}")
             shown = line
         if status.get("phase") in _ENDS:
             return str(status["phase"])
