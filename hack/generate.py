@@ -8,7 +8,7 @@ import yaml
 
 from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiling_job.protocol import Results
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"

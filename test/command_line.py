@@ -19,8 +19,8 @@ from unittest.mock import patch
 import pytest
 
 from dgdr_controller.cli import main
-from dgdr_controller.profiler.aic.package import PRELOAD
-from dgdr_controller.profiler.workers import WorkerPool
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
+from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
 
 Run = subprocess.CompletedProcess[str]
 

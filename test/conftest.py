@@ -11,7 +11,7 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Perfo
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
 from dgdr_controller.deployment.render import GraphRequest
-from dgdr_controller.profiling.protocol import Goal, Target
+from dgdr_controller.profiling_job.protocol import Goal, Target
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a script: interrupts are tested all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from dgdr_api import schema, syntax
 from dgdr_api.errors import FieldError
 from dgdr_api.schema import Schema
-from dgdr_api.told import MAX_TOLD, did_you_mean, printable, shown
+from dgdr_api.text import MAX_TOLD, did_you_mean, printable, shown
 
 PROFILER = "profiler"
 PUBLISHER = "output-copier"

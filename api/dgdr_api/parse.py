@@ -13,7 +13,7 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import json_value
 from dgdr_api.model import ApiModel
 from dgdr_api.names import KIND
-from dgdr_api.told import AND_MORE, at_most, did_you_mean, printable, shown
+from dgdr_api.text import AND_MORE, at_most, did_you_mean, printable, shown
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
 _MUST_BE = {

@@ -14,7 +14,7 @@ from dgdr_api.conversion import Defaults, defaults_of
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.model import ApiModel
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
-from dgdr_api.told import MAX_TOLD, printable
+from dgdr_api.text import MAX_TOLD, printable
 
 _PATH = f"metadata.annotations[{ANNOTATION_PRESERVED}]"
 _LENIENT = ConfigDict(extra="ignore")

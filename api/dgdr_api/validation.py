@@ -23,7 +23,7 @@ from dgdr_api.names import (
     is_service_name,
 )
 from dgdr_api.preserved import as_far_as_known
-from dgdr_api.told import shown
+from dgdr_api.text import shown
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
 
 Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from dgdr_api.conversion import UnknownVersionError, convert
-from dgdr_api.told import printable
+from dgdr_api.text import printable
 from dgdr_controller.admission.envelope import Envelope, opened
 
 VERSION = "apiextensions.k8s.io/v1"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from dgdr_api.told import printable
+from dgdr_api.text import printable
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.defaulting import default
 from dgdr_controller.admission.envelope import UnreadableReviewError

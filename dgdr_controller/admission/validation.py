@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.parse import parse_request
-from dgdr_api.told import AND_MORE
+from dgdr_api.text import AND_MORE
 from dgdr_api.updates import update_faults
 from dgdr_controller.admission.review import Question, Verdict
-from dgdr_controller.deployment.refusals import refused, remarked
+from dgdr_controller.validation.request import refused, remarked
 
 _VERSION_OF_IMAGE = "spec.runtimeVersionOverride"
 

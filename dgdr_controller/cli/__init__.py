@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling_job.exit_code import ExitCode
 
 
 def main() -> None:

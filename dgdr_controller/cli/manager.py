@@ -11,7 +11,7 @@ from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
 from dgdr_controller.hardware.nodes import without_the_rest
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
-from dgdr_controller.reconciler.request import BY_JOB, RequestReconciler, by_labels
+from dgdr_controller.reconciler.reconciler import BY_JOB, RequestReconciler, by_labels
 from dgdr_controller.runtime import (
     Client,
     Config,

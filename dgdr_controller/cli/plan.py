@@ -18,13 +18,13 @@ from dgdr_controller.cli.report import print_report
 from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
-from dgdr_controller.profiler.explain import explain
-from dgdr_controller.profiler.given import GivenHardware
-from dgdr_controller.profiler.notes import nothing_deployable
+from dgdr_controller.profiler.hardware import GivenHardware
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import plan_request
-from dgdr_controller.profiling.exit_code import ExitCode
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiler.selection.explain import explain
+from dgdr_controller.profiler.selection.notes import nothing_deployable
+from dgdr_controller.profiling_job.exit_code import ExitCode
+from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.results.content import NOT_OFFERED, graph_request
 from dgdr_controller.settings import Settings

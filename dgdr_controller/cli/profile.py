@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from dgdr_api import InvalidRequestError
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.manifest import dump_documents
-from dgdr_controller.profiler.collect import Progress, Step
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
-from dgdr_controller.profiler.notes import nothing_deployable
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import request_in_cluster
-from dgdr_controller.profiler.search import Search
-from dgdr_controller.profiling.exit_code import ExitCode
-from dgdr_controller.profiling.protocol import (
+from dgdr_controller.profiler.selection.notes import nothing_deployable
+from dgdr_controller.profiler.simulation.collect import Progress, Step
+from dgdr_controller.profiler.simulation.messages import Search
+from dgdr_controller.profiling_job.exit_code import ExitCode
+from dgdr_controller.profiling_job.protocol import (
     RESULTS_FILE,
     STATUS_FILE,
     JobInput,

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dgdr_controller.profiler.collect import Progress, Step
-from dgdr_controller.profiler.search import Search
+from dgdr_controller.profiler.simulation.collect import Progress, Step
+from dgdr_controller.profiler.simulation.messages import Search
 
 
 class ProgressDisplay:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dgdr_api.names import output_name
-from dgdr_controller.profiling.publisher import Source
-from dgdr_controller.profiling.publisher import publish as publish_files
+from dgdr_controller.profiling_job.publisher import Source
+from dgdr_controller.profiling_job.publisher import publish as publish_files
 from dgdr_controller.runtime import Client, Config, Key
 from dgdr_controller.runtime.log import configure
 

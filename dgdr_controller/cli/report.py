@@ -4,7 +4,7 @@ from rich.console import Console
 
 from dgdr_api.conditions import exact, significant
 from dgdr_controller.cli.table import candidate_table, rest
-from dgdr_controller.profiling.protocol import Results, Target
+from dgdr_controller.profiling_job.protocol import Results, Target
 
 
 def sentence(results: Results) -> str:

@@ -6,8 +6,8 @@ import click
 
 from dgdr_api import InvalidRequestError, parse_request
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
-from dgdr_controller.deployment.refusals import refused, remarked
-from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling_job.exit_code import ExitCode
+from dgdr_controller.validation.request import refused, remarked
 
 
 @click.command()

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_controller.deployment.base import on_base
+from dgdr_controller.deployment.base.base_deployment import on_base
+from dgdr_controller.deployment.conversion.services import MAIN
+from dgdr_controller.deployment.conversion.versions import obsolete
 from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.notes import notes_on
-from dgdr_controller.deployment.overrides import PATH, OverrideError, gpus_of, merge, name_faults
-from dgdr_controller.deployment.refusals import marking_faults
+from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, name_faults
 from dgdr_controller.deployment.render import GraphRequest, render
 from dgdr_controller.deployment.render.request import Manifest
-from dgdr_controller.deployment.services import MAIN
-from dgdr_controller.deployment.versions import obsolete
 from dgdr_controller.settings import Settings
+from dgdr_controller.validation.request import marking_faults
 
 _RUN_THE_ENGINES_IMAGE = ("frontend", "worker", "prefill", "decode")
 

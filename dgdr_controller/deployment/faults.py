@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.told import shown
+from dgdr_api.text import shown
 
 Manifest = dict[str, JsonValue]
 """A Kubernetes object, or a part of one, as JSON."""

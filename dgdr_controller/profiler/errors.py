@@ -8,7 +8,7 @@ ProfilerError
 
 from typing import ClassVar
 
-from dgdr_controller.profiling.exit_code import ExitCode
+from dgdr_controller.profiling_job.exit_code import ExitCode
 
 
 class ProfilerError(Exception):

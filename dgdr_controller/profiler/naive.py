@@ -15,8 +15,8 @@ from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.model.memory import Fit
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.rows import PROMPT_MARGIN_TOKENS
-from dgdr_controller.profiling.protocol import Goal
+from dgdr_controller.profiler.simulation.rows import PROMPT_MARGIN_TOKENS
+from dgdr_controller.profiling_job.protocol import Goal
 
 ENGINE_VERSIONS = {Backend.VLLM: "0.31.0", Backend.SGLANG: "0.5.21", Backend.TRTLLM: "1.3.0rc29"}
 """Versions of the engines in Dynamo's images (1.6.1), whose flags are rendered."""

@@ -9,19 +9,19 @@ import time
 from functools import partial
 from pathlib import Path
 
-from dgdr_controller.profiler.aic import survey as aic
-from dgdr_controller.profiler.aic.package import PRELOAD
-from dgdr_controller.profiler.answer import Question, answer
-from dgdr_controller.profiler.collect import Collected, Pool, Progress, Reader, Spectator, Step, collect
-from dgdr_controller.profiler.curves import with_curves
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.model import hub
 from dgdr_controller.profiler.model.resolve import Download, find_model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.scope import scope
-from dgdr_controller.profiler.search import Survey
-from dgdr_controller.profiler.workers import Answered, Lost, Refused, WorkerPool
-from dgdr_controller.profiling.protocol import Results, SearchOutcome
+from dgdr_controller.profiler.results import Question, answer
+from dgdr_controller.profiler.simulation.aic import survey as aic
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
+from dgdr_controller.profiler.simulation.collect import Collected, Pool, Progress, Reader, Spectator, Step, collect
+from dgdr_controller.profiler.simulation.messages import Survey
+from dgdr_controller.profiler.simulation.planner_curves import with_curves
+from dgdr_controller.profiler.simulation.search_plan import scope
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
+from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
 SEARCH_DEADLINE_S = 180.0
 """Seconds for one engine and mode; dense models take 5 to 15, mixtures of experts up to 160 on two cores."""

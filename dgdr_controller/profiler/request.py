@@ -13,11 +13,11 @@ from dgdr_api.hardware import HardwareUsed
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import remarks
-from dgdr_controller.deployment.refusals import refused
-from dgdr_controller.profiler.cache import MountedCache
-from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
+from dgdr_controller.profiler.hardware import GivenHardware, resolve_hardware
+from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
-from dgdr_controller.profiling.protocol import Goal, RequestIdentity, Target
+from dgdr_controller.profiling_job.protocol import Goal, RequestIdentity, Target
+from dgdr_controller.validation.request import refused
 
 
 @dataclass(frozen=True, slots=True)

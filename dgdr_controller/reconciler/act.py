@@ -7,7 +7,7 @@ from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, Manifest, enter
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
 from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from dgdr_api.conditions import Profiling, Statement, Succeeded, stated
 from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
 
 Manifest = dict[str, Any]
 

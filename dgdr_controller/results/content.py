@@ -14,7 +14,7 @@ from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import dump_documents
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.settings import Settings
 
 NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)

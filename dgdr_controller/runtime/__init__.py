@@ -69,7 +69,7 @@ from dgdr_controller.runtime.errors import (
 )
 from dgdr_controller.runtime.events import EventRecorder, Reference
 from dgdr_controller.runtime.informer import by_label, by_owner
-from dgdr_controller.runtime.leadership import LeaderElection
+from dgdr_controller.runtime.leader_election import LeaderElection
 from dgdr_controller.runtime.manager import Manager
 from dgdr_controller.runtime.predicates import (
     Change,

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import msgspec
 
 from dgdr_controller.runtime.config import Config
+from dgdr_controller.runtime.decoding import Page, WatchEvent, read_event, read_page
 from dgdr_controller.runtime.errors import NotFoundError, api_error
 from dgdr_controller.runtime.resource import Key, Resource
 from dgdr_controller.runtime.transport import JSON, Request, Transport
-from dgdr_controller.runtime.wire import Page, WatchEvent, read_event, read_page
 
 T = TypeVar("T")
 Manifest = Mapping[str, object]

@@ -10,10 +10,10 @@ from dgdr_controller.runtime.controller_metrics import ControllerMetrics
 from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
 from dgdr_controller.runtime.log import bound
 from dgdr_controller.runtime.predicates import Change, Predicate
-from dgdr_controller.runtime.queue import LOW_PRIORITY, PriorityQueue, QueueShutDown
-from dgdr_controller.runtime.queue_metrics import QueueMetrics
 from dgdr_controller.runtime.resource import Key, Resource, Stored
 from dgdr_controller.runtime.result import Reconciler, Result
+from dgdr_controller.runtime.workqueue import LOW_PRIORITY, PriorityQueue, QueueShutDown
+from dgdr_controller.runtime.workqueue_metrics import QueueMetrics
 
 if TYPE_CHECKING:
     from dgdr_controller.runtime.manager import Manager

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from dgdr_controller.runtime.overlay import Overlay
+from dgdr_controller.runtime.decoding import read_object
+from dgdr_controller.runtime.mutation_cache import Overlay
 from dgdr_controller.runtime.predicates import Change, ChangeType
 from dgdr_controller.runtime.resource import Key, Resource, Stored, version_number
-from dgdr_controller.runtime.wire import read_object
 
 log = logging.getLogger(__name__)
 

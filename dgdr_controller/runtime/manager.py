@@ -17,12 +17,12 @@ from dgdr_controller.runtime import metrics
 from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.config import Config
-from dgdr_controller.runtime.control import ControlThread
+from dgdr_controller.runtime.control_thread import ControlThread
 from dgdr_controller.runtime.controller import Controller
 from dgdr_controller.runtime.errors import NotLeaderError
 from dgdr_controller.runtime.events import EventRecorder
 from dgdr_controller.runtime.health import Check, HealthServer
-from dgdr_controller.runtime.leadership import LeaderElection, LeaderFence
+from dgdr_controller.runtime.leader_election import LeaderElection, LeaderFence
 from dgdr_controller.runtime.transport import Transport
 
 

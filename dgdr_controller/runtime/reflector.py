@@ -5,13 +5,13 @@ import logging
 import random
 from collections.abc import AsyncIterator
 
-from dgdr_controller.runtime import machine
+from dgdr_controller.runtime import reflector_state
 from dgdr_controller.runtime.client import Client
+from dgdr_controller.runtime.decoding import WatchEvent, read_bookmark
 from dgdr_controller.runtime.errors import RequestError, RuntimeFault
 from dgdr_controller.runtime.informer import Informer
-from dgdr_controller.runtime.machine import Backoff, Pause, Phase, Position, Step
+from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, Position, Step
 from dgdr_controller.runtime.resource import Key, Stored
-from dgdr_controller.runtime.wire import WatchEvent, read_bookmark
 
 log = logging.getLogger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
@@ -58,7 +58,7 @@ class Reflector:
                 events += 1
                 self._informer.problem = ""
         except RequestError as error:
-            step = machine.failed(self._position, error)
+            step = reflector_state.failed(self._position, error)
             self._note(error, step)
             return step
         except (RuntimeFault, ValueError) as error:  # no token; bytes that are no JSON: as a lost connection
@@ -66,7 +66,7 @@ class Reflector:
             log.warning("watching %s fails: %s", self._informer.resource, error)
             return Step(self._position.anew(), Pause.BACKOFF)
         self._informer.problem = ""
-        return machine.ended(self._position, loop.time() - begun, events)
+        return reflector_state.ended(self._position, loop.time() - begun, events)
 
     def _events(self) -> AsyncIterator[WatchEvent]:
         scope, position = self._informer.scope, self._position

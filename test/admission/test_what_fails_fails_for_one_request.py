@@ -11,7 +11,7 @@ from dgdr_api.conversion import V1ALPHA1, V1BETA1
 from dgdr_api.conversion import convert as real_convert
 from dgdr_api.errors import FieldError
 from dgdr_api.names import ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
-from dgdr_api.told import AND_MORE, MAX_TOLD
+from dgdr_api.text import AND_MORE, MAX_TOLD
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.review import MAX_WARNING, Question, Verdict
 from dgdr_controller.admission.validation import admit

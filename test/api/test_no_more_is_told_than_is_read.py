@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dgdr_api import told
+from dgdr_api import text
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.parse import parse_request
-from dgdr_api.told import AND_MORE, MAX_TOLD, at_most
+from dgdr_api.text import AND_MORE, MAX_TOLD, at_most
 
 Build = Callable[..., dict[str, object]]
 MEGABYTE = "x" * 10**6
@@ -100,10 +100,10 @@ def test_no_more_is_made_than_shows_that_it_is_too_much() -> None:
     ids=["short", "just", "long", "list", "integer"],
 )
 def test_of_a_value_the_beginning_is_shown(value: object, shown: str) -> None:
-    assert told.shown(value) == shown
+    assert text.shown(value) == shown
 
 
 def test_in_the_middle_of_a_sentence_a_text_has_no_quotation_marks() -> None:
-    assert told.quoted("vllm") == "vllm"
-    assert told.quoted("x" * 100) == f"{'x' * 60}…"
-    assert told.quoted({"a": 1}) == '{"a": 1}'
+    assert text.quoted("vllm") == "vllm"
+    assert text.quoted("x" * 100) == f"{'x' * 60}…"
+    assert text.quoted({"a": 1}) == '{"a": 1}'

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dgdr_controller.deployment.base import BaseDeploymentError, on_base
-from dgdr_controller.deployment.overrides import gpus_of
+from dgdr_controller.deployment.base.base_deployment import BaseDeploymentError, on_base
+from dgdr_controller.deployment.overrides.dgd import gpus_of
 
 FIELDS = """
     name type componentType subComponentType replicas multinode nodeCount podTemplate spec metadata labels containers

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgdr_controller.deployment.arguments import module, program, replaced, runs_a_shell
+from dgdr_controller.deployment.base.arguments import module, program, replaced, runs_a_shell
 
 VLLM = "python3 -m dynamo.vllm"
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.deployment.base import BaseDeploymentError, on_base, read_base
-from dgdr_controller.deployment.overrides import gpus_of
+from dgdr_controller.deployment.base.base_deployment import BaseDeploymentError, on_base, read_base
+from dgdr_controller.deployment.overrides.dgd import gpus_of
 from dgdr_controller.manifest import dump_documents
 
 BASE = """

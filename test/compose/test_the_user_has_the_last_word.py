@@ -10,9 +10,9 @@ from dgdr_api.candidate import Candidate, Mode, Parallelism, Role, Source, Worke
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.preserved import DeploymentOverrides, Preserved
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.base import read_base
+from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose, compose_first
-from dgdr_controller.deployment.overrides import gpus_of
+from dgdr_controller.deployment.overrides.dgd import gpus_of
 from dgdr_controller.settings import Settings
 
 Make = Callable[..., Any]

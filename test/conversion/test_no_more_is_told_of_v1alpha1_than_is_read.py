@@ -7,8 +7,8 @@ import pytest
 
 from dgdr_api.conversion import faults as module
 from dgdr_api.conversion.faults import faults, without_effect
-from dgdr_api.conversion.places import PLACES
-from dgdr_api.told import AND_MORE, MAX_TOLD
+from dgdr_api.conversion.field_mapping import PLACES
+from dgdr_api.text import AND_MORE, MAX_TOLD
 
 Json = Any
 MEGABYTE = "x" * 10**6

@@ -11,8 +11,8 @@ from dgdr_api.conversion import V1ALPHA1, V1BETA1, convert
 from dgdr_api.defaults import Cache, Value
 from dgdr_api.preserved import preserved
 from dgdr_api.validation import remarks
-from dgdr_controller.deployment.refusals import wishes_refused
 from dgdr_controller.deployment.render.planner_settings import Written
+from dgdr_controller.validation.request import wishes_refused
 
 MANIFESTS = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))

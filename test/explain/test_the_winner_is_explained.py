@@ -4,10 +4,10 @@ import pytest
 
 from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.explain import explain
-from dgdr_controller.profiler.selection import scale
-from dgdr_controller.profiler.verdicts import judge
-from dgdr_controller.profiling.protocol import Goal, Results, Target
+from dgdr_controller.profiler.selection.choose import scale
+from dgdr_controller.profiler.selection.explain import explain
+from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from test.reconciler.conftest import candidate_of, results_of
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dgdr_api.job_spec import faults
-from dgdr_api.told import MAX_TOLD
+from dgdr_api.text import MAX_TOLD
 from hack.cluster.api import Client
 from test.crd.conftest import Requests, definitions, requests
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dgdr_api.job_spec import PATH, faults
-from dgdr_api.told import MAX_TOLD
+from dgdr_api.text import MAX_TOLD
 from test.crd.conftest import Requests, definitions, requests
 from test.job_spec.conftest import SCHEMA, part
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from dgdr_controller.cli.manager import controller
-from dgdr_controller.profiling import output
-from dgdr_controller.profiling.output import Output, pack
-from dgdr_controller.profiling.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job import output
+from dgdr_controller.profiling_job.output import Output, pack
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.profiling.protocol import RunState
+from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.runtime import Client, Config, Resource
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout

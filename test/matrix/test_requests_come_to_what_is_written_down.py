@@ -16,13 +16,13 @@ from dgdr_api.errors import InvalidRequestError
 from dgdr_api.parse import parse_request
 from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.deployment.compose import compose
-from dgdr_controller.deployment.overrides import gpus_of
+from dgdr_controller.deployment.overrides.dgd import gpus_of
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
-from dgdr_controller.profiler.given import GivenHardware
-from dgdr_controller.profiler.notes import nothing_deployable
+from dgdr_controller.profiler.hardware import GivenHardware
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiler.selection.notes import nothing_deployable
+from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 

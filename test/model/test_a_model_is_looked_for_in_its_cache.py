@@ -8,11 +8,11 @@ import pytest
 
 from dgdr_api.defaults import Cache
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
+from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.folder import find, read_content, weight_bytes
 from dgdr_controller.profiler.model.resolve import find_model
-from dgdr_controller.profiler.search import Survey
+from dgdr_controller.profiler.simulation.messages import Survey
 
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,

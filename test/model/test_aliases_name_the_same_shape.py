@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.profiler.aic import survey as aic
-from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.model.aliases import ALIASES
-from dgdr_controller.profiler.workers import Answered, WorkerPool
+from dgdr_controller.profiler.simulation.aic import survey as aic
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
+from dgdr_controller.profiler.simulation.worker_pool import Answered, WorkerPool
 
 SHAPE = [
     "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "layer_types", "max_position_embeddings",

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.deployment.overrides import OverrideError, check, merge
+from dgdr_controller.deployment.overrides.dgd import OverrideError, check, merge
 from dgdr_controller.manifest import load_documents
 
 BETA = "apiVersion: nvidia.com/v1beta1\nkind: DynamoGraphDeployment\n"

@@ -6,7 +6,7 @@ import pytest
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.overrides import check, deprecations, gpus_of, merge, name_faults
+from dgdr_controller.deployment.overrides.dgd import check, deprecations, gpus_of, merge, name_faults
 from dgdr_controller.manifest import load_documents
 
 BETA = "apiVersion: nvidia.com/v1beta1\nkind: DynamoGraphDeployment\n"

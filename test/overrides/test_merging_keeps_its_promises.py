@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Mode
-from dgdr_controller.deployment.overrides import OverrideError, check, gpus_of, merge
+from dgdr_controller.deployment.overrides.dgd import OverrideError, check, gpus_of, merge
 
 BETA = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment"}
 ALPHA = {"apiVersion": "nvidia.com/v1alpha1", "kind": "DynamoGraphDeployment"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dgdr_controller.manifest import dump_documents
-from dgdr_controller.profiling.protocol import STATUS_FILE
+from dgdr_controller.profiling_job.protocol import STATUS_FILE
 from hack.cluster.api import Client
 from hack.cluster.model import Cluster
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from dgdr_api.job_spec import faults
-from dgdr_controller.profiling import builder
-from dgdr_controller.profiling.overrides import merged
+from dgdr_controller.profiling_job import builder
+from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.settings import Settings
 from hack.cluster.api import Client
 from test.job_spec.conftest import part

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.names import MAX_REQUEST_NAME
-from dgdr_controller.profiling import builder
-from dgdr_controller.profiling.builder import Run
-from dgdr_controller.profiling.protocol import JobInput
-from dgdr_controller.reconciler.pending import job_objects
+from dgdr_controller.profiling_job import builder
+from dgdr_controller.profiling_job.builder import Run
+from dgdr_controller.profiling_job.protocol import JobInput
+from dgdr_controller.reconciler.phases.pending import job_objects
 from dgdr_controller.settings import ProfilingSettings, Settings
 from hack.cluster.api import Client
 from test.reconciler.conftest import request_of, run_of, world_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_controller.profiling import builder
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiling_job import builder
+from dgdr_controller.profiling_job.protocol import Results
 from test.command_line import run, serve_simulator
 from test.reconciler.conftest import request_of, run_of, world_of
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_controller.profiling import publisher
-from dgdr_controller.profiling.publisher import Source
+from dgdr_controller.profiling_job import publisher
+from dgdr_controller.profiling_job.publisher import Source
 from hack.cluster.api import Client
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout

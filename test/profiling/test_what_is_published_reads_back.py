@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
-from dgdr_controller.profiling import output
-from dgdr_controller.profiling.output import Output, TooLargeError, data, pack, read
-from dgdr_controller.profiling.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job import output
+from dgdr_controller.profiling_job.output import Output, TooLargeError, data, pack, read
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 
 KEYS = ("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress", "job_uid", "inputs")
 WORDS = st.text(st.characters(codec="utf-8"), max_size=40)

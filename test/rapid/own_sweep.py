@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dgdr_api.candidate import Mode
-from dgdr_controller.profiler.search import Row, Search
+from dgdr_controller.profiler.simulation.messages import Row, Search
 from hack.cluster.layout import cache
 from hack.cluster.progress import locked
 

@@ -3,7 +3,7 @@ import pytest
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
 from dgdr_api.v1beta1 import Hardware
-from dgdr_controller.profiler.given import GivenHardware, resolve_hardware
+from dgdr_controller.profiler.hardware import GivenHardware, resolve_hardware
 
 WRITTEN = Hardware(gpu_sku="h100_sxm", total_gpus=4, num_gpus_per_node=2)
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.deployment.render import Nodes
-from dgdr_controller.profiler import pairing
 from dgdr_controller.profiler.model.config import read_config
-from dgdr_controller.profiler.replicas import Replicas, worth_showing
-from dgdr_controller.profiler.rows import read_rows
-from dgdr_controller.profiler.search import Row, Search, Workers
-from dgdr_controller.profiler.selection import Criteria, choose, scale
-from dgdr_controller.profiler.sweep import _marked
-from dgdr_controller.profiling.protocol import Goal, Target
+from dgdr_controller.profiler.selection.choose import Criteria, choose, scale
+from dgdr_controller.profiler.simulation import pairing
+from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
+from dgdr_controller.profiler.simulation.replicas import Replicas, worth_showing
+from dgdr_controller.profiler.simulation.rows import read_rows
+from dgdr_controller.profiler.simulation.search import _marked
+from dgdr_controller.profiling_job.protocol import Goal, Target
 
 OSL = 500
 MODEL = read_config({

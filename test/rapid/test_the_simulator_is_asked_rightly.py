@@ -12,14 +12,14 @@ import dgdr_controller
 from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
-from dgdr_controller.profiler.aic import survey as aic
-from dgdr_controller.profiler.aic.estimates import estimate_workers
-from dgdr_controller.profiler.aic.package import PRELOAD
 from dgdr_controller.profiler.model.config import read_config
-from dgdr_controller.profiler.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
-from dgdr_controller.profiler.search import SHAPE, Row, Search, Survey
-from dgdr_controller.profiler.sweep import search
-from dgdr_controller.profiler.workers import Answered, WorkerPool
+from dgdr_controller.profiler.simulation.aic import survey as aic
+from dgdr_controller.profiler.simulation.aic.estimates import estimate_workers
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
+from dgdr_controller.profiler.simulation.messages import SHAPE, Row, Search, Survey
+from dgdr_controller.profiler.simulation.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
+from dgdr_controller.profiler.simulation.search import search
+from dgdr_controller.profiler.simulation.worker_pool import Answered, WorkerPool
 from test.rapid.own_sweep import own_sweep
 
 

@@ -9,14 +9,14 @@ import pytest
 from dgdr_api.candidate import Mode, Source
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.collect import Progress
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
-from dgdr_controller.profiler.given import GivenHardware
+from dgdr_controller.profiler.hardware import GivenHardware
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
-from dgdr_controller.profiler.search import Found, Search, Survey
-from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started
-from dgdr_controller.profiling.protocol import Results, SearchOutcome
+from dgdr_controller.profiler.simulation.collect import Progress
+from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
+from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
 ROW: dict[str, Any] = {
     "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,

@@ -17,14 +17,14 @@ from dgdr_api.v1beta1 import Backend, DgdrStatus, DynamoGraphDeploymentRequest, 
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.hardware.resolve import resolve
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, PODS, REQUESTS, ConfigMap, Graph, Job, Pod
-from dgdr_controller.profiling import builder, output
-from dgdr_controller.profiling.builder import Run
-from dgdr_controller.profiling.output import Output, pack
-from dgdr_controller.profiling.protocol import Goal, Provenance, RequestIdentity, Results, RunState, RunStatus
+from dgdr_controller.profiling_job import builder, output
+from dgdr_controller.profiling_job.builder import Run
+from dgdr_controller.profiling_job.output import Output, pack
+from dgdr_controller.profiling_job.protocol import Goal, Provenance, RequestIdentity, Results, RunState, RunStatus
 from dgdr_controller.reconciler.decision import Decision
-from dgdr_controller.reconciler.pending import pending
-from dgdr_controller.reconciler.profiling import profiling
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.reconciler.phases.profiling import profiling
 from dgdr_controller.settings import RightsSettings, Settings
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)

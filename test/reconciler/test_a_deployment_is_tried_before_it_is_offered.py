@@ -9,8 +9,8 @@ from dgdr_controller.cli.manager import VersionChangedError
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
-from dgdr_controller.reconciler.generate import generate
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.generation import generate
+from dgdr_controller.reconciler.observed_state import World
 from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.reconciler.conftest import published_of, results_of

@@ -10,13 +10,13 @@ from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, ANNOTATION_U
 from dgdr_api.v1beta1 import Features, Phase
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap, Graph
 from dgdr_controller.manifest import load_documents
-from dgdr_controller.profiling.output import pack
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiling_job.output import pack
+from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.decision import Decision, How
-from dgdr_controller.reconciler.deploying import deployed, deploying
-from dgdr_controller.reconciler.generate import generate
-from dgdr_controller.reconciler.ready import ready
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.generation import generate
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.deploying import deployed, deploying
+from dgdr_controller.reconciler.phases.ready import ready
 from test.reconciler.conftest import (
     after,
     candidate_of,

@@ -5,9 +5,9 @@ import pytest
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.decision import Remove
-from dgdr_controller.reconciler.failed import failed
-from dgdr_controller.reconciler.profiling import profiling
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.failed import failed
+from dgdr_controller.reconciler.phases.profiling import profiling
 from test.reconciler.conftest import after, job_of, map_of, said, world_of
 
 

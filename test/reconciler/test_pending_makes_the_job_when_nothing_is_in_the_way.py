@@ -6,9 +6,9 @@ import pytest
 from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.decision import How, Remove
-from dgdr_controller.reconciler.failed import failed
-from dgdr_controller.reconciler.pending import pending
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.failed import failed
+from dgdr_controller.reconciler.phases.pending import pending
 from test.reconciler.conftest import (
     NODE,
     after,

@@ -8,11 +8,11 @@ import pytest
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import Pod
-from dgdr_controller.profiling.protocol import RunState
+from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.reconciler.decision import How
-from dgdr_controller.reconciler.pending import pending
-from dgdr_controller.reconciler.profiling import profiling
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.reconciler.phases.profiling import profiling
 from test.reconciler.conftest import (
     NOW,
     after,

@@ -11,12 +11,12 @@ from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.cli.manager import served_graphs
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, JOBS, Graph
-from dgdr_controller.reconciler.deploying import deploying
-from dgdr_controller.reconciler.generate import generate
-from dgdr_controller.reconciler.groups import MULTINODE, ApiGroups
-from dgdr_controller.reconciler.pending import pending
-from dgdr_controller.reconciler.prometheus import ServiceNames
-from dgdr_controller.reconciler.world import World
+from dgdr_controller.reconciler.api_groups import MULTINODE, ApiGroups
+from dgdr_controller.reconciler.generation import generate
+from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.phases.deploying import deploying
+from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.reconciler.conftest import after, graph_of, published_of, request_of, results_of, said, world_of

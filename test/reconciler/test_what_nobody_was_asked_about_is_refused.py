@@ -6,9 +6,9 @@ import pytest
 
 from dgdr_api.errors import FieldError
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.reconciler.pending import pending
-from dgdr_controller.reconciler.rights import forbidden
+from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.settings import RightsSettings, Settings
+from dgdr_controller.validation.rights import forbidden
 from test.policies.requests import DANGEROUS, PLAIN
 from test.reconciler.conftest import after, request_of, said, world_of
 

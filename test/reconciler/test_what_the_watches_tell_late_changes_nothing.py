@@ -22,10 +22,10 @@ from dgdr_controller.kinds import (
     ROLES,
     SERVICE_ACCOUNTS,
 )
-from dgdr_controller.profiling import output
-from dgdr_controller.profiling.output import Output, pack
-from dgdr_controller.profiling.protocol import RunState, RunStatus
-from dgdr_controller.profiling.publisher import Source, publish
+from dgdr_controller.profiling_job import output
+from dgdr_controller.profiling_job.output import Output, pack
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job.publisher import Source, publish
 from dgdr_controller.runtime import Client, ForbiddenError, Key, Manager, Resource
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time

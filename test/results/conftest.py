@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Performance, Role, Source, Verdict, Worker
 from dgdr_api.v1beta1 import Backend, OptimizationType
-from dgdr_controller.profiler.verdicts import judge
-from dgdr_controller.profiling.protocol import Goal, Provenance, Results, Target
+from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiling_job.protocol import Goal, Provenance, Results, Target
 from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.settings import Settings
 from hack.cluster.fixtures import lacking

@@ -9,8 +9,8 @@ from playwright.sync_api import Download, Page, expect
 from dgdr_api.candidate import Outcome
 from dgdr_api.conditions import significant
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection import choose
-from dgdr_controller.profiling.protocol import Goal, Results, Target
+from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from dgdr_controller.results.content import manifests
 from dgdr_controller.settings import Settings
 from test.results.conftest import Open, judged

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from dgdr_api.candidate import Outcome, Source, Verdict
 from dgdr_api.conditions import RequestWarning
-from dgdr_controller.profiling.protocol import Results
+from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results import MissingAssetError, assets, report
 from dgdr_controller.settings import Settings
 from test.reconciler.conftest import candidate_of, results_of

@@ -8,8 +8,8 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Source
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import ModelConfig, read_config
-from dgdr_controller.profiler.rows import read_rows
-from dgdr_controller.profiler.search import Search
+from dgdr_controller.profiler.simulation.messages import Search
+from dgdr_controller.profiler.simulation.rows import read_rows
 
 CONTENT = {
     "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,

@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from dgdr_controller.runtime.queue import LOW_PRIORITY, PriorityQueue, QueueShutDown
 from dgdr_controller.runtime.testing import virtual_time
+from dgdr_controller.runtime.workqueue import LOW_PRIORITY, PriorityQueue, QueueShutDown
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ from dgdr_controller.runtime import (
     decode_dict,
 )
 from dgdr_controller.runtime.events import EVENTS
-from dgdr_controller.runtime.leadership import LEASES
+from dgdr_controller.runtime.leader_election import LEASES
 from dgdr_controller.runtime.testing import real_time, until
 from dgdr_controller.runtime.transport import Request, Transport
 from hack.cluster.fixtures import brought_up
@@ -244,7 +244,7 @@ async def test_the_cache_equals_the_server(
 
 
 def _paging_position() -> Callable[[], Any]:
-    from dgdr_controller.runtime.machine import Phase, Position  # noqa: PLC0415 - the name is replaced meanwhile
+    from dgdr_controller.runtime.reflector_state import Phase, Position  # noqa: PLC0415 - the name is replaced meanwhile
 
     return lambda: Position(Phase.PAGES, streams=False)
 
@@ -287,7 +287,7 @@ async def test_our_own_write_is_read_at_once(config: Config, namespace: str) -> 
 async def test_a_kind_comes_and_goes_while_the_manager_runs(
     config: Config, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dgdr_controller.runtime.machine._ABSENT_S", 0.5)
+    monkeypatch.setattr("dgdr_controller.runtime.reflector_state._ABSENT_S", 0.5)
     manager, client, things = Manager(config), Client(config), kind("comings")
     manager.cache.watch(things, optional=True)
     recorder = Recorder(manager, PARTS)

@@ -1,7 +1,7 @@
 import pytest
 
 from dgdr_controller.runtime.errors import RequestError, UnreachableError, api_error
-from dgdr_controller.runtime.machine import Backoff, Pause, Phase, Position, Step, ended, failed
+from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, Position, Step, ended, failed
 
 WATCHING = Position(Phase.WATCH, "42")
 TOO_LARGE = b'{"reason":"Timeout","details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}'

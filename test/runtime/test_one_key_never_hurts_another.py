@@ -19,7 +19,7 @@ from dgdr_controller.runtime import (
     generation_changed,
     metrics,
 )
-from dgdr_controller.runtime.leadership import LEASES
+from dgdr_controller.runtime.leader_election import LEASES
 from dgdr_controller.runtime.log import JsonFormatter
 from dgdr_controller.runtime.testing import FakeApiServer, real_time, until, virtual_time
 

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection import Criteria, choose, front, meets_targets, scale, served, violation
-from dgdr_controller.profiler.verdicts import judge, warnings
-from dgdr_controller.profiling.protocol import Goal
+from dgdr_controller.profiler.selection.choose import Criteria, choose, front, meets_targets, scale, served, violation
+from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiling_job.protocol import Goal
 
 BUDGET = 16
 Strategy = st.SearchStrategy[Candidate]

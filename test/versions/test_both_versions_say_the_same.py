@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate
+from dgdr_controller.deployment.conversion.versions import ConversionError, obsolete, to_v1alpha1, to_v1beta1
 from dgdr_controller.deployment.render import Nodes, render, unrenderable
-from dgdr_controller.deployment.versions import ConversionError, obsolete, to_v1alpha1, to_v1beta1
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.settings import Settings
 

@@ -9,7 +9,7 @@ from operator import call
 
 import pytest
 
-from dgdr_controller.profiler.workers import Answered, Lost, Refused, Started, WorkerPool
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started, WorkerPool
 
 # Functions of the standard library: a worker process cannot import a test module.
 FAULTS: dict[str, Callable[[], object]] = {

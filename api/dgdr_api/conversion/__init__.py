@@ -16,7 +16,7 @@ from dgdr_api.conversion import status as statuses
 from dgdr_api.conversion.paths import JsonObject, copied
 from dgdr_api.conversion.spec import Defaults
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
-from dgdr_api.told import printable
+from dgdr_api.text import printable
 
 V1ALPHA1 = v1alpha1.API_VERSION
 V1BETA1 = v1beta1.API_VERSION

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from dgdr_api import told
+from dgdr_api import text
+from dgdr_api.conversion.field_mapping import CONFIG, PLACES, Place, spelled
 from dgdr_api.conversion.paths import ABSENT, JsonObject, Path, get, shown
-from dgdr_api.conversion.places import CONFIG, PLACES, Place, spelled
 from dgdr_api.errors import FieldError
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 
@@ -40,7 +40,7 @@ _SAME_AS = {
 
 def faults(kept: JsonObject) -> list[FieldError]:
     """Return what is wrong with what is kept of a spec of v1alpha1 beside its v1beta1, as far as it is told."""
-    return told.at_most(_faults(kept), told.AND_MORE)
+    return text.at_most(_faults(kept), text.AND_MORE)
 
 
 def _faults(kept: JsonObject) -> Iterator[FieldError]:
@@ -52,7 +52,7 @@ def _faults(kept: JsonObject) -> Iterator[FieldError]:
         if written is ABSENT or said is ABSENT or source is None:
             continue
         if place.backward(written) != place.backward(said):
-            detail = f"spec.{shown(source)} says {told.shown(get(only, source))}; write one of them"
+            detail = f"spec.{shown(source)} says {text.shown(get(only, source))}; write one of them"
             yield _invalid(place.target, written, detail)
     yield from _bounds(kept)
 
@@ -91,13 +91,13 @@ def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
         elif first is None:
             first = source, value
         elif value != first[1]:
-            says = told.shown(first[1])
+            says = text.shown(first[1])
             detail = f"is another name of spec.{shown(first[0])}, which says {says}; write one of them"
             yield _invalid(source, value, detail)
 
 
 def _invalid(path: Path, value: object, detail: str) -> FieldError:
-    return FieldError(f"spec.{shown(path)}", f"Invalid value: {told.shown(value)}", detail)
+    return FieldError(f"spec.{shown(path)}", f"Invalid value: {text.shown(value)}", detail)
 
 
 def without_effect(kept: JsonObject, spec: JsonObject) -> list[str]:
@@ -110,7 +110,7 @@ def without_effect(kept: JsonObject, spec: JsonObject) -> list[str]:
         spec: The spec in v1beta1.
     """
     more = f"spec.{shown(CONFIG)}: there is more that has no effect"
-    return told.at_most(_without_effect(kept, spec), more)
+    return text.at_most(_without_effect(kept, spec), more)
 
 
 def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
@@ -118,13 +118,13 @@ def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
     for path, value in _leaves(config if isinstance(config, dict) else {}, CONFIG):
         if any(path[: len(known)] == known for known in _KNOWN):
             continue
-        field, here = _SAME_AS.get(path), told.printable(f"spec.{shown(path)}")
+        field, here = _SAME_AS.get(path), text.printable(f"spec.{shown(path)}")
         if field is None:
             reason = _BECAUSE.get(path)
             yield f"{here} has no effect{f': {reason}' if reason else ''}"
         elif value != spec.get(field):
             # Upstream's words (dynamo-api-facts §1.5).
-            yield f"{here} ({told.quoted(value)}) will be overwritten by spec.{field} ({told.quoted(spec.get(field))})"
+            yield f"{here} ({text.quoted(value)}) will be overwritten by spec.{field} ({text.quoted(spec.get(field))})"
     if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
         yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
     if kept.get("enableGpuDiscovery") is False:

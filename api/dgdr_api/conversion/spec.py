@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from dgdr_api.conversion.field_mapping import PLACES, Place
 from dgdr_api.conversion.paths import (
     ABSENT,
     Absent,
@@ -24,7 +25,6 @@ from dgdr_api.conversion.paths import (
     prefixes,
     put,
 )
-from dgdr_api.conversion.places import PLACES, Place
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 
 

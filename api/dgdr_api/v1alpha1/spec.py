@@ -2,7 +2,7 @@
 
 The flat form is the design proposal's, whose fields are those of v1beta1; the other one, of Dynamo 0.6 to 0.9, says
 nearly everything under ``profilingConfig``. Both may stand in one request, as long as they do not contradict each
-other. Which place stands for which field of v1beta1: `dgdr_api.conversion.places`.
+other. Which place stands for which field of v1beta1: `dgdr_api.conversion.field_mapping`.
 """
 
 from pydantic import Field, JsonValue

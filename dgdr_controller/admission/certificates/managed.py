@@ -10,7 +10,7 @@ from dgdr_controller.admission.certificates.lifetimes import Lifetimes
 from dgdr_controller.admission.certificates.rotation import Material, due
 from dgdr_controller.admission.certificates.secret import CertificateSecret
 from dgdr_controller.runtime import Client, Config, Key
-from dgdr_controller.runtime.machine import Backoff, Pause
+from dgdr_controller.runtime.reflector_state import Backoff, Pause
 from dgdr_controller.runtime.transport import Transport
 
 _DEFAULT = Lifetimes()

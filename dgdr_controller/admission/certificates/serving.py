@@ -15,7 +15,7 @@ from dgdr_controller.admission.certificates.credential import dns_names, read_ce
 from dgdr_controller.admission.certificates.errors import CertificateError, UnreadableError
 from dgdr_controller.admission.certificates.rotation import Material
 from dgdr_controller.runtime import RequestError, RuntimeFault
-from dgdr_controller.runtime.machine import Backoff, Pause
+from dgdr_controller.runtime.reflector_state import Backoff, Pause
 
 log = logging.getLogger(__name__)
 _START_S = 60.0

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from dgdr_controller.profiler.cache import MountedCache
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model import folder as folders
 from dgdr_controller.profiler.model import hub
+from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, read_config
-from dgdr_controller.profiler.search import Survey
+from dgdr_controller.profiler.simulation.messages import Survey
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-// A verdict with its reason on every candidate: the rules and words of dgdr_controller/profiler/verdicts.py.
+// A verdict with its reason on every candidate: the rules and words of dgdr_controller/profiler/selection/judge.py.
 "use strict";
 (() => {
   const dgdr = (globalThis.dgdr ??= {});

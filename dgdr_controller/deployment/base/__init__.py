@@ -1,0 +1,1 @@
+"""The user's own deployment, which the plan is put into."""

@@ -1,0 +1,1 @@
+"""DynamoGraphDeployments in both API versions."""

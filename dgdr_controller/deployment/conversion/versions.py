@@ -1,0 +1,105 @@
+"""A DynamoGraphDeployment in v1beta1 and in v1alpha1: the same graph in two notations.
+
+v1beta1 has a list of components, v1alpha1 a map of services (``services`` in this package says what each is in the
+other). What one version cannot say is refused with the way out, never dropped. Facts: dynamo-api-facts §3.1–§3.4.
+"""
+
+import copy
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.names import GROUP
+from dgdr_controller.deployment.conversion.services import OBSOLETE, to_component, to_service
+from dgdr_controller.deployment.faults import Faults, Manifest, part
+
+ALPHA = f"{GROUP}/v1alpha1"
+BETA = f"{GROUP}/v1beta1"
+
+
+class ConversionError(InvalidRequestError):
+    """The graph holds something that the other version cannot say."""
+
+
+_RENAMED = {"env": "envs"}
+"""Fields of the graph's spec: v1beta1 and v1alpha1."""
+
+
+def to_v1alpha1(manifest: Manifest) -> Manifest:
+    """Return a v1beta1 graph in v1alpha1. Claims of compilation caches are declared, as v1alpha1 wants it.
+
+    Raises:
+        ConversionError: The graph holds what only v1beta1 can say.
+    """
+    faults = Faults()
+    graph, spec = _opened(manifest, faults)
+    services: Manifest = {}
+    for index, component in enumerate(faults.mappings(spec.pop("components", None), "spec.components")):
+        name = component.pop("name", None)
+        if isinstance(name, str):
+            services[name] = to_service(component, f"spec.components[{name}]", faults)
+        else:
+            faults.required(f"spec.components[{index}].name")
+    claims = sorted({str(each["name"]) for each in _mounts(services)})
+    declared: Manifest = {"pvcs": [{"name": name, "create": False} for name in claims]} if claims else {}
+    renamed: Manifest = {_RENAMED.get(name, name): value for name, value in spec.items()}
+    faults.raise_as(ConversionError)
+    return {**graph, "apiVersion": ALPHA, "spec": {**renamed, **declared, "services": services}}
+
+
+def to_v1beta1(manifest: Manifest) -> Manifest:
+    """Return a v1alpha1 graph in v1beta1. Fields without effect are left out; `obsolete` tells of them.
+
+    Raises:
+        ConversionError: The graph holds what only v1alpha1 can say, or something of a wrong type.
+    """
+    faults = Faults()
+    graph, spec = _opened(manifest, faults)
+    claims = set(_declared(spec.pop("pvcs", None), faults))
+    components: list[JsonValue] = []
+    for name, value in faults.mapping(spec.pop("services", None), "spec.services").items():
+        path = f"spec.services.{name}"
+        components.append({"name": name, **to_component(faults.mapping(value, path), claims, path, faults)})
+    original = {alpha: beta for beta, alpha in _RENAMED.items()}
+    renamed: Manifest = {original.get(name, name): value for name, value in spec.items()}
+    faults.raise_as(ConversionError)
+    return {**graph, "apiVersion": BETA, "spec": {**renamed, "components": components}}
+
+
+def obsolete(manifest: Manifest) -> list[str]:
+    """Return a sentence for each field of a v1alpha1 graph, or part of one, that is written and has no effect."""
+    return [
+        f"spec.services.{name}.{field}: {why}"
+        for name, service in part(manifest, "spec", "services").items()
+        if isinstance(service, dict)
+        for field, why in OBSOLETE.items()
+        if field in service
+    ]
+
+
+def _opened(manifest: Manifest, faults: Faults) -> tuple[Manifest, Manifest]:
+    """Return copies of the graph and of its spec, which may be changed."""
+    graph = copy.deepcopy(manifest)
+    return graph, faults.mapping(graph.get("spec"), "spec")
+
+
+def _mounts(services: Manifest) -> Iterator[Manifest]:
+    for service in services.values():
+        mounts = service.get("volumeMounts") if isinstance(service, dict) else None
+        yield from (each for each in mounts if isinstance(each, dict)) if isinstance(mounts, list) else ()
+
+
+def _declared(value: JsonValue, faults: Faults) -> Iterator[str]:
+    """Yield the names of the claims that a graph declares; only existing ones can be carried over."""
+    for index, claim in enumerate(faults.mappings(value, "spec.pvcs")):
+        name = claim.get("name")
+        if not isinstance(name, str):
+            faults.required(f"spec.pvcs[{index}].name")
+            continue
+        if claim.get("create") is True:
+            faults.forbidden(
+                f"spec.pvcs[{name}].create",
+                "v1beta1 creates no claims: create the PersistentVolumeClaim beforehand and leave create out",
+            )
+        yield name

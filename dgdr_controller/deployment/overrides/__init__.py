@@ -1,0 +1,1 @@
+"""What the user changes in the rendered deployment."""

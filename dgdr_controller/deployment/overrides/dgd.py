@@ -1,0 +1,287 @@
+"""``spec.overrides.dgd``: a part of a DynamoGraphDeployment, laid over the one that was rendered.
+
+The override is merged in the version that it is written in; the result is always v1beta1. Without ``apiVersion`` and
+``kind`` it is the older form with v1alpha1's services. Rules: dynamo-api-facts §3.8; upstream's engine
+(``internal/dgdoverride``) has the same but drops what it does not take, where this one refuses it.
+"""
+
+import copy
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.names import DGD_KIND, MAX_GRAPH_AND_COMPONENT, dgd_name, is_service_name
+from dgdr_controller.deployment.conversion.services import MAIN
+from dgdr_controller.deployment.conversion.versions import (
+    ALPHA,
+    BETA,
+    ConversionError,
+    obsolete,
+    to_v1alpha1,
+    to_v1beta1,
+)
+from dgdr_controller.deployment.faults import Faults, Manifest, part
+from dgdr_controller.deployment.merging import NOT_NULL, overlaid
+from dgdr_controller.deployment.overrides.targets import Topology, replacement, target
+from dgdr_controller.deployment.quantities import gpus_of
+
+__all__ = ["Merged", "OverrideError", "check", "deprecations", "gpus_of", "merge", "name_faults"]
+
+PATH = "spec.overrides.dgd"
+"""Where the override stands in a request."""
+
+_TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec")
+_MAIN = f"podTemplate.spec.containers[{MAIN}]"
+_ELSEWHERE: dict[str, dict[str, str]] = {
+    BETA: {
+        "componentType": "type",
+        "subComponentType": "type",
+        "extraPodSpec": "podTemplate.spec",
+        "extraPodMetadata": "podTemplate.metadata",
+        "envs": f"{_MAIN}.env",
+        "envFromSecret": f"{_MAIN}.envFrom",
+        "sharedMemory": "sharedMemorySize",
+        **{name: f"{_MAIN}.{name}" for name in ("resources", "volumeMounts", "livenessProbe", "readinessProbe")},
+    },
+    ALPHA: {
+        "type": "componentType",
+        "podTemplate": "extraPodSpec",
+        "sharedMemorySize": "sharedMemory.size",
+        "compilationCache": "volumeMounts, with useAsCompilationCache",
+    },
+}
+"""Fields of a component or service that only the other version has, and what stands for them in this one."""
+_ELSEWHERE_IN_SPEC: dict[str, dict[str, str]] = {
+    BETA: {"services": "components", "envs": "env", "pvcs": "podTemplate.spec.volumes of a component"},
+    ALPHA: {"components": f"services, or apiVersion: {BETA} and kind: {DGD_KIND}", "env": "envs"},
+}
+"""The same for the graph's spec."""
+_APPENDING = ("worker", "prefill", "decode")
+"""Types of service to whose arguments v1alpha1 adds those of the override."""
+
+
+class OverrideError(InvalidRequestError):
+    """An override that cannot be laid over this deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A deployment with its override.
+
+    Attributes:
+        graph: The deployment, v1beta1.
+        warnings: A sentence for each thing that was done otherwise than it was written.
+    """
+
+    graph: Manifest
+    warnings: tuple[str, ...] = ()
+
+
+def merge(graph: Manifest, override: Manifest) -> Merged:
+    """Lay an override over a deployment.
+
+    Args:
+        graph: The rendered deployment, v1beta1. It is not changed.
+        override: ``spec.overrides.dgd``. It is not changed.
+
+    Raises:
+        OverrideError: Everything that is wrong with the override, with paths that begin with ``spec.overrides.dgd``.
+    """
+    faults, warnings = Faults(), list[str]()
+    version = _version(override, faults)
+    result = copy.deepcopy(graph)
+    result["metadata"] = _metadata(result, override, faults)
+    spec = faults.mapping(override.get("spec"), f"{PATH}.spec")
+    if spec and version is not None:
+        result = _MERGES[version](result, spec, faults, warnings)
+    faults.raise_as(OverrideError)
+    return Merged(result, tuple(warnings))
+
+
+def check(override: Manifest, request_name: str, namespace: str | None = None) -> list[FieldError]:
+    """Return what is wrong with an override before anybody knows the deployment; empty when nothing is.
+
+    It is laid over a skeleton with every component that a deployment may have.
+
+    Args:
+        override: ``spec.overrides.dgd``.
+        request_name: Name of the request.
+        namespace: Namespace of the request; None: the current one.
+    """
+    try:
+        merge(_skeleton(request_name, namespace), override)
+    except OverrideError as error:
+        return error.errors
+    return []
+
+
+def deprecations(override: Manifest) -> list[str]:
+    """Return a sentence for each older component name in an override, for a warning at admission."""
+    written = [(f"services.{name}", name) for name in part(override, "spec", "services")]
+    components = Faults().mappings(part(override, "spec").get("components"), "")
+    written += [(f"components[{name}]", name) for each in components if isinstance(name := each.get("name"), str)]
+    return [
+        f'{PATH}.spec.{path}: override target "{name}" is deprecated; use {instead}'
+        for path, name in written
+        if (instead := replacement(name))
+    ]
+
+
+def name_faults(graph: Manifest, path: str) -> list[FieldError]:
+    """Return what is wrong with the name of a deployment, given those of its components.
+
+    The operator's gang scheduler bounds the sum of both.
+    """
+    name = str(part(graph, "metadata").get("name"))
+    longest = max(Topology.of(graph).types, key=len, default="")
+    faults = Faults()
+    if not is_service_name(name):
+        faults.invalid(
+            path, name, "must start with a lower-case letter and hold only lower-case letters, digits and '-'"
+        )
+    elif len(name) + len(longest) > MAX_GRAPH_AND_COMPONENT:
+        room = MAX_GRAPH_AND_COMPONENT - len(longest)
+        faults.invalid(path, name, f'must have at most {room} characters beside the component "{longest}"')
+    return faults.errors
+
+
+def _skeleton(request_name: str, namespace: str | None) -> Manifest:
+    types = {"Frontend": "frontend", "worker": "worker", "prefill": "prefill", "decode": "decode", "Planner": "planner"}
+    main: Manifest = {"name": MAIN, "command": [], "args": []}
+    components: list[JsonValue] = [
+        {"name": name, "type": kind, "podTemplate": {"spec": {"containers": [main]}}} for name, kind in types.items()
+    ]
+    metadata: Manifest = {"name": dgd_name(request_name), **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": BETA, "kind": DGD_KIND, "metadata": metadata, "spec": {"components": components}}
+
+
+def _version(override: Manifest, faults: Faults) -> str | None:
+    """Return the version that an override is written in; None, and a fault, when it is none that we know."""
+    for field in sorted(override.keys() - set(_TOP_LEVEL)):
+        if field == "status":
+            faults.forbidden(f"{PATH}.status", "the operator writes it")
+        else:
+            close = difflib.get_close_matches(field, _TOP_LEVEL, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else "what is to be changed stands in metadata and spec"
+            faults.errors.append(FieldError(f"{PATH}.{field}", "Unknown field", hint))
+    for field in _TOP_LEVEL:
+        if field in override and override[field] is None:
+            faults.forbidden(f"{PATH}.{field}", NOT_NULL)
+    version, kind = override.get("apiVersion"), override.get("kind")
+    if not override.keys() & {"apiVersion", "kind"}:
+        return ALPHA
+    for field, value, known in (("apiVersion", version, (BETA, ALPHA)), ("kind", kind, (DGD_KIND,))):
+        if field not in override:
+            faults.required(f"{PATH}.{field}", f"apiVersion and kind go together; must be {' or '.join(known)}")
+        elif value is not None and value not in known:
+            faults.invalid(f"{PATH}.{field}", value, f"must be {' or '.join(known)}")
+    return version if isinstance(version, str) and version in (ALPHA, BETA) else None
+
+
+def _metadata(graph: Manifest, override: Manifest, faults: Faults) -> Manifest:
+    """Return the metadata of the deployment with that of the override: name, labels, annotations."""
+    path, there = f"{PATH}.metadata", faults.mapping(graph.get("metadata"), "metadata")
+    given = faults.mapping(override.get("metadata"), path)
+    for field in sorted(given.keys() - {"name", "namespace", "labels", "annotations"}):
+        faults.forbidden(f"{path}.{field}", "only name, labels and annotations of the deployment can be set")
+    if "namespace" in given and given.pop("namespace") != there.get("namespace"):
+        faults.forbidden(f"{path}.namespace", "the deployment is made in the namespace of the request")
+    wanted: Manifest = {field: given[field] for field in ("name", "labels", "annotations") if field in given}
+    metadata = faults.mapping(overlaid(there, wanted, path, "metadata", faults), path)
+    if metadata.get("name") != there.get("name"):
+        faults.errors += name_faults({**graph, "metadata": metadata}, f"{path}.name")
+    return metadata
+
+
+def _in_v1beta1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list[str]) -> Manifest:
+    path, topology = f"{PATH}.spec", Topology.of(graph)
+    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[BETA], BETA, path, faults)
+    wanted = dict(spec)
+    if isinstance(components := spec.get("components"), list):
+        wanted["components"] = _resolved_components(components, topology, faults, warnings)
+    return {**graph, "spec": overlaid(graph["spec"], wanted, path, "graph", faults)}
+
+
+def _resolved_components(
+    components: list[JsonValue], topology: Topology, faults: Faults, warnings: list[str]
+) -> list[JsonValue]:
+    """Return the components of an override under the names that they have in the graph."""
+    resolved: list[JsonValue] = []
+    for component in components:
+        name = component.get("name") if isinstance(component, dict) else None
+        if not isinstance(component, dict) or not isinstance(name, str) or not name:
+            resolved.append(component)  # the walk over the list says what is wrong
+            continue
+        path = f"{PATH}.spec.components[{name}]"
+        _refuse_foreign(component, _ELSEWHERE[BETA], BETA, path, faults)
+        found = target(name, topology, path, faults, warnings)
+        resolved += [{**component, "name": found}] if found else []
+    return resolved
+
+
+def _in_v1alpha1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list[str]) -> Manifest:
+    path, topology = f"{PATH}.spec", Topology.of(graph)
+    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[ALPHA], ALPHA, path, faults)
+    try:
+        base = to_v1alpha1(graph)
+    except ConversionError as error:
+        told = "; ".join(str(each) for each in error.errors)
+        faults.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({told})")
+        return graph
+    there = faults.mapping(base["spec"], "spec")
+    wanted = dict(spec)
+    if isinstance(services := spec.get("services"), dict):
+        generated = faults.mapping(there.get("services"), "spec.services")
+        wanted["services"] = _resolved_services(services, generated, topology, faults, warnings)
+    warnings += [f"{PATH}.{each}" for each in obsolete({"spec": spec})]
+    try:
+        return to_v1beta1({**base, "spec": overlaid(there, wanted, path, "graph", faults)})
+    except ConversionError as error:
+        faults.found_in(error, f"{PATH}.")
+        return graph
+
+
+def _resolved_services(
+    services: Manifest, generated: Manifest, topology: Topology, faults: Faults, warnings: list[str]
+) -> Manifest:
+    """Return the services of an override under the names that they have in the graph, arguments complete."""
+    resolved: Manifest = {}
+    for name, service in services.items():
+        path = f"{PATH}.spec.services.{name}"
+        found = target(name, topology, path, faults, warnings)
+        if found is None:
+            continue
+        if found in resolved:
+            faults.invalid(path, name, f'"{found}" is written twice, once by this name')
+            continue
+        if isinstance(service, dict):
+            _refuse_foreign(service, _ELSEWHERE[ALPHA], ALPHA, path, faults)
+        appends = topology.types[found] in _APPENDING
+        resolved[found] = _appended(generated.get(found), service) if appends else service
+    return resolved
+
+
+def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
+    """Return a service whose arguments begin with those that the worker has: v1alpha1's older contract."""
+    ours, given = (part(each, "extraPodSpec", "mainContainer").get("args") for each in (base, service))
+    if not isinstance(ours, list) or not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        return service
+    pod = part(service, "extraPodSpec")
+    main: Manifest = {**part(pod, "mainContainer"), "args": [*ours, *given]}
+    return {**part(service), "extraPodSpec": {**pod, "mainContainer": main}}
+
+
+def _refuse_foreign(given: Manifest, elsewhere: dict[str, str], version: str, path: str, faults: Faults) -> None:
+    """Refuse fields of the other version, which the API server would drop without a word."""
+    for field in given.keys() & elsewhere.keys():
+        hint = f"{version} has no such field; write {elsewhere[field]}"
+        faults.errors.append(FieldError(f"{path}.{field}", "Unknown field", hint))
+
+
+_MERGES: dict[str, Callable[[Manifest, Manifest, Faults, list[str]], Manifest]] = {
+    ALPHA: _in_v1alpha1,
+    BETA: _in_v1beta1,
+}

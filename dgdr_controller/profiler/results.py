@@ -1,0 +1,133 @@
+"""From candidates to `Results`: judged; or, where none of them can be deployed, a plan by memory fit."""
+
+from dataclasses import dataclass
+
+from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes, unrenderable
+from dgdr_controller.profiler.errors import NotDeployableError
+from dgdr_controller.profiler.model.resolve import Model
+from dgdr_controller.profiler.naive import naive
+from dgdr_controller.profiler.request import PlanRequest
+from dgdr_controller.profiler.selection.choose import scale
+from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings
+from dgdr_controller.profiler.simulation.collect import Collected
+from dgdr_controller.profiler.simulation.messages import Survey
+from dgdr_controller.profiling_job.protocol import Provenance, Results
+
+_FITS = "the smallest engine that the model fits in"
+_UNVERIFIED = "Nothing was simulated or measured: whether latency targets are met is unknown."
+_BY_NAME = "The size of the weights is taken from the model's name: its layers differ from each other."
+_BY_MEMORY = ("memory fit", "1")
+_REASONS = 3
+"""Candidates whose reason is told in the warning; all of them have theirs in the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, and what is known of it.
+
+    Attributes:
+        request: What is wanted.
+        model: The model.
+        known: What the simulator knows.
+        engines: Engines that load the model; the first one is used where nothing tells them apart.
+    """
+
+    request: PlanRequest
+    model: Model
+    known: Survey
+    engines: list[Backend]
+
+
+def answer(question: Question, found: Collected) -> Results:
+    """Judge what was found.
+
+    Raises:
+        NotDeployableError: Nothing was found, and the model does not fit either.
+    """
+    request, model = question.request, question.model
+    goal, budget = request.goal, request.total_gpus
+    scaled = [scale(candidate, goal, budget) for candidate in found.candidates]
+    judgement = judge(scaled, goal, budget, lambda candidate: _hindrance(candidate, request))
+    if judgement.choice is None:
+        return _by_memory(question, found, judgement.candidates)
+    return _results(
+        question,
+        found,
+        judgement.candidates,
+        judgement.choice,
+        pareto=tuple(c.id for c in judgement.pareto),
+        warnings=[*warnings(judgement, goal, budget, request.gpu.sku), *out_of_reach(judgement, goal, budget)],
+        notes=tuple(notes(request, model, judgement)),
+    )
+
+
+def _hindrance(candidate: Candidate, request: PlanRequest) -> Verdict | None:
+    """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
+    if reason := unrenderable(candidate, Nodes.of(request.hardware)):
+        return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
+    needed = max(worker.memory_gib or 0 for worker in candidate.workers)
+    if needed > request.usable_gib:
+        reason = f"needs {needed:.1f} GiB of each GPU, of which engines may use {request.usable_gib:.1f}"
+        return Verdict(outcome=Outcome.DOES_NOT_FIT, reason=reason)
+    return None
+
+
+def _by_memory(question: Question, found: Collected, losers: list[Candidate]) -> Results:
+    """Plan by memory fit, where the simulator has offered nothing that can be deployed."""
+    model = question.model
+    try:
+        fitting = naive(question.request, model, question.engines[0])
+    except NotDeployableError:
+        if losers:  # each of them says why it cannot be had, which is more than that the model is too big
+            return _results(question, found, losers, None)
+        raise
+    choice = fitting.model_copy(update={"verdict": Verdict(outcome=Outcome.SELECTED, reason=_FITS)})
+    why = sorted({report.message for report in found.reports if report.message})
+    why += sorted({f"{c.backend} {c.mode}: {c.verdict.reason}" for c in losers if c.verdict})[:_REASONS]
+    return _results(
+        question,
+        found,
+        [choice, *losers],
+        choice,
+        pareto=(choice.id,),
+        warnings=[ConfigurationWarning.not_simulated(model.name, "; ".join(why))],
+        notes=(*model.notes, *([_BY_NAME] if model.weights is None and model.config.mixed else []), _UNVERIFIED),
+    )
+
+
+def _results(  # noqa: PLR0913 - what results say, by name
+    question: Question,
+    found: Collected,
+    candidates: list[Candidate],
+    choice: Candidate | None,
+    *,
+    pareto: tuple[str, ...] = (),
+    warnings: list[RequestWarning] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Results:
+    request, model, known = question.request, question.model, question.known
+    simulated = choice is None or choice.source is not Source.NAIVE
+    engine, version = (known.engine, known.engine_version) if simulated else _BY_MEMORY
+    data = {str(each.backend): v for each in found.reports if (v := known.databases.get(each.backend))}
+    return Results(
+        request=request.identity,
+        model=model.loaded_as,
+        goal=request.goal,
+        hardware=request.hardware,
+        candidates=tuple(candidates),
+        pareto=pareto,
+        selected=choice.id if choice else None,
+        warnings=(*request.warnings, *search_warnings(found.reports, model), *(warnings or ())),
+        searches=tuple(found.reports),
+        provenance=Provenance(
+            engine=engine,
+            engine_version=version,
+            perf_database=data if simulated else {},
+            mode="rapid" if simulated else "naive",
+            notes=notes,
+        ),
+    )

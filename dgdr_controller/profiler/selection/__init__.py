@@ -1,0 +1,1 @@
+"""Which candidate is deployed, and why: judge, choose, explain. Pure."""

@@ -1,0 +1,136 @@
+"""A verdict with its reason on every candidate, and the warnings that the choice calls for. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dgdr_api.candidate import Candidate, Outcome, Verdict
+from dgdr_api.conditions import RequestWarning, SLAWarning, exact, significant
+from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.choose import (
+    Criteria,
+    choose,
+    front,
+    has_load,
+    meets_targets,
+    missed_targets,
+    served,
+    targets,
+)
+from dgdr_controller.profiling_job.protocol import Goal
+
+Hindrance = Callable[[Candidate], Verdict | None]
+"""Says why a candidate cannot be deployed at all, or None if it can."""
+
+
+def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[RequestWarning]:
+    """Return the warnings that the user of this choice must see: targets missed, load not served."""
+    choice = judgement.choice
+    if choice is None:
+        return []
+    found = []
+    if missed := missed_targets(choice, judgement.deployable, goal, explicit=True):
+        found.append(SLAWarning.closest(missed, f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"))
+    if (share := served(choice, goal, budget)) < 1:
+        written = any(target.explicit for _, _, target in targets(choice, goal))
+        found.append(SLAWarning.share_served(_load(goal), share, budget, within_targets=written))
+    return found
+
+
+def _load(goal: Goal) -> str:
+    return f"requestRate={goal.request_rate:g}/s" if goal.request_rate else f"concurrency={goal.concurrency:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All candidates with their verdicts: the choice first, the rest of the front, then the losers."""
+
+    candidates: list[Candidate]
+    pareto: list[Candidate]
+    choice: Candidate | None
+    deployable: list[Candidate]
+
+
+def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: Hindrance) -> Judgement:
+    """Choose among candidates and write a verdict with its reason on every one of them."""
+    hindered = {c.id: verdict for c in candidates if (verdict := hindrance(c) or _over_budget(c, budget))}
+    deployable = [c for c in candidates if c.id not in hindered]
+    choice = choose(deployable, goal, budget)
+    best = front(deployable, goal, budget)
+    on_front = {c.id for c in best}
+
+    def verdict_on(candidate: Candidate) -> Verdict:
+        if candidate.id in hindered:
+            return hindered[candidate.id]
+        if choice is not None and candidate.id == choice.id:
+            return Verdict(outcome=Outcome.SELECTED, reason=_why_selected(choice, goal))
+        if not meets_targets(candidate, goal):
+            return Verdict(outcome=Outcome.MISSES_TARGET, reason=_how_missed(candidate, goal))
+        if candidate.id in on_front and choice is not None:
+            return Verdict(outcome=Outcome.ALTERNATIVE, reason=_compared(candidate, choice))
+        return Verdict(outcome=Outcome.DOMINATED, reason=_dominator(candidate, best, goal, budget))
+
+    judged = {c.id: c.model_copy(update={"verdict": verdict_on(c)}) for c in candidates}
+    order = sorted(judged.values(), key=lambda c: (c.id not in on_front, *_standing(c)))
+    order.sort(key=lambda c: choice is None or c.id != choice.id)
+    return Judgement(
+        order,
+        [judged[c.id] for c in best],
+        judged[choice.id] if choice else None,
+        [c for c in order if c.id not in hindered],
+    )
+
+
+def _standing(candidate: Candidate) -> tuple[object, ...]:
+    """Order of display: outcome, then tokens/s/GPU."""
+    outcome = candidate.verdict.outcome if candidate.verdict else Outcome.DOMINATED
+    return (list(Outcome).index(outcome), -candidate.numbers.tokens_per_s_per_gpu, candidate.id)
+
+
+def _over_budget(candidate: Candidate, budget: int) -> Verdict | None:
+    if candidate.gpus <= budget:
+        return None
+    return Verdict(outcome=Outcome.OVER_BUDGET, reason=f"needs {candidate.gpus} GPUs, {budget} may be used")
+
+
+def _why_selected(choice: Candidate, goal: Goal) -> str:
+    if not meets_targets(choice, goal):
+        return f"no configuration meets every target; this one comes closest ({_how_missed(choice, goal)})"
+    reasons = {
+        OptimizationType.THROUGHPUT: "most tokens/s/GPU",
+        OptimizationType.LATENCY: "shortest request",
+        OptimizationType.HYBRID: "best product of tokens/s/GPU and tokens/s/user",
+    }
+    fewest = "fewest GPUs that serve the load, then " if has_load(goal) else ""
+    return f"{fewest}{reasons[goal.objective]} among those that meet the targets"
+
+
+def _how_missed(candidate: Candidate, goal: Goal) -> str:
+    return ", ".join(
+        f"misses {name}={exact(target.value)}ms by {_percent(value / target.value)}"
+        for name, value, target in targets(candidate, goal)
+        if value > target.value
+    )
+
+
+def _compared(candidate: Candidate, choice: Candidate) -> str:
+    """Say what an alternative gives and takes against the choice."""
+    ours, theirs = candidate.numbers, choice.numbers
+    pairs = (
+        ("tokens/s/user", ours.tokens_per_s_per_user, theirs.tokens_per_s_per_user),
+        ("tokens/s/GPU", ours.tokens_per_s_per_gpu, theirs.tokens_per_s_per_gpu),
+        ("TTFT", ours.ttft, theirs.ttft),
+        ("GPUs", candidate.gpus, choice.gpus),
+    )
+    parts = [f"{name} {'+' if a > b else '−'}{_percent(a / b)}" for name, a, b in pairs if a != b and b]
+    return f"{', '.join(parts)} vs selected" if parts else "as good as the selected one"
+
+
+def _percent(ratio: float) -> str:
+    """Write how far a ratio is from 1: 0.88 → ``12 %``, 1.002 → ``0.2 %``."""
+    return f"{significant(abs(ratio - 1) * 100, digits=2)} %"
+
+
+def _dominator(candidate: Candidate, best: Sequence[Candidate], goal: Goal, budget: int) -> str:
+    criteria = Criteria.of(candidate, goal, budget)
+    by = next((c for c in best if Criteria.of(c, goal, budget).dominates(criteria)), None)
+    return f"{by.id} ({by.mode}, {by.shape}) is at least as good in everything" if by else "equal to the selected one"

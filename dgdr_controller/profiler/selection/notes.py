@@ -1,0 +1,83 @@
+"""What a reader of the results should know: notes on the numbers, warnings about the search."""
+
+from collections.abc import Iterable, Iterator
+
+from dgdr_api.candidate import Outcome
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds, significant
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.model.resolve import Model
+from dgdr_controller.profiler.request import PlanRequest
+from dgdr_controller.profiler.selection.choose import Criteria, meets_targets, missed_targets
+from dgdr_controller.profiler.selection.judge import Judgement
+from dgdr_controller.profiling_job.protocol import Goal, Results, SearchOutcome, SearchReport
+
+_TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
+_ITL = "ITL is within 20 % of those samples in 56 % of cases."
+_ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
+_MUCH_BETTER = 1.1
+_EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
+
+
+def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[str]:
+    """Yield the notes on the numbers; sources: aic-facts §8, §4."""
+    yield _TTFT
+    yield _ITL
+    if request.backend is Backend.AUTO:
+        yield _ENGINES
+    yield from model.notes
+    if model.config.experts:
+        yield _EXPERTS
+    choice = judgement.choice
+    if choice is None:
+        return
+    for missed in missed_targets(choice, judgement.deployable, request.goal, explicit=False):
+        default, reached = exact(missed.target), milliseconds(missed.reached)
+        yield f"The default target {missed.name}={default}ms is not met: {reached}."
+    idle = request.total_gpus - choice.gpus
+    if idle and request.goal.concurrency is None and request.goal.request_rate is None:
+        yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
+
+
+def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[RequestWarning]:
+    """Yield a warning where much better could be had from what engines can do and we do not render."""
+    choice = judgement.choice
+    unrendered = [
+        candidate
+        for candidate in judgement.candidates
+        if candidate.verdict and candidate.verdict.outcome is Outcome.NOT_RENDERABLE and meets_targets(candidate, goal)
+    ]
+    if choice is None or not unrendered:
+        return
+    best = max(unrendered, key=lambda candidate: Criteria.of(candidate, goal, budget).density)
+    ratio = Criteria.of(best, goal, budget).density / Criteria.of(choice, goal, budget).density
+    if ratio >= _MUCH_BETTER and best.verdict:
+        yield ConfigurationWarning.note(
+            f"{best.backend} {best.mode}, {best.shape}, is estimated to serve {significant(ratio, digits=2)} times the "
+            f"tokens/s within the targets, but cannot be deployed: {best.verdict.reason}"
+        )
+
+
+def search_warnings(reports: Iterable[SearchReport], model: Model) -> Iterator[RequestWarning]:
+    """Yield a warning for each search that failed, and for a model that engines may refuse."""
+    for report in reports:
+        if report.outcome is SearchOutcome.FAILED:
+            yield ConfigurationWarning.note(
+                f"The search of {report.backend} {report.mode} failed ({report.message}): "
+                "better configurations may have been missed. Run it again to include them"
+            )
+    if model.config.own_code:
+        yield ConfigurationWarning.note(
+            f"The config of {model.name} names code of its own (auto_map). An engine that does not know the model "
+            "loads it only with --trust-remote-code, which is not rendered"
+        )
+
+
+def nothing_deployable(results: Results) -> str:
+    """Say why nothing can be deployed: the reasons of candidates, or of the searches where there were none."""
+    reasons = {f"{c.backend} {c.mode}: {c.verdict.reason}" for c in results.candidates if c.verdict}
+    if not reasons:
+        reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
+    hardware = results.hardware
+    listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
+    place = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
+    return f"no configuration of {results.model} can be deployed on {place}:\n{listed}"

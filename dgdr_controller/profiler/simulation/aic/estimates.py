@@ -1,0 +1,269 @@
+"""AIC as an estimator: how fast one worker is at one operating point.
+
+AIC's own sweeps ask for a whole table under a list of targets and work out every point anew for each of them; its
+estimator answers for one point in half a millisecond, so each point is asked for once and everything else is ours.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dgdr_api.candidate import Mode, Role
+from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
+from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
+from dgdr_controller.profiler.simulation.operating_points import Point, operating_points
+
+_UNBOUNDED_MS = 1e9
+"""Stands for "no target": AIC wants a number. Nothing that it is asked for here depends on targets."""
+
+_NUMBERS = ("ttft", "tpot", "concurrency", "request_rate")
+
+_PREFIXES = {
+    Mode.AGGREGATED: {Role.AGGREGATED: ""},
+    Mode.DISAGGREGATED: {Role.PREFILL: "prefill_", Role.DECODE: "decode_"},
+}
+"""The roles of a mode, and the prefix of their settings."""
+
+Parallel = tuple[int, int, int, int, int, int]
+"""tp, pp, dp, moe_tp, moe_ep, cp."""
+
+
+def estimate_workers(wanted: Search) -> Workers:
+    """Estimate every worker that an engine may have in one mode: each parallelism at each operating point.
+
+    Raises:
+        Exception: A fault of AIC; that it cannot model a request is no fault but an answer.
+    """
+    try:
+        task = task_of(wanted)
+        estimators = [Estimator.of(task, wanted, role) for role in _PREFIXES[wanted.mode]]
+        rows = {estimator.role: list(estimator.rows()) for estimator in estimators}
+        for estimator in estimators:
+            if not rows[estimator.role]:
+                task.validate()  # takes seconds, but has a sentence for most of what AIC cannot model
+                return Workers({}, estimator.why_nothing())
+    except Exception as error:
+        if module("sdk.errors").is_expected_cli_error(error):
+            return Workers({}, " ".join(str(error).split()))
+        raise
+    lost = "; ".join(each.what_is_missing() for each in estimators if each.failures)
+    return Workers(rows, lost, same_tp=estimators[-1].same_tp)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """Estimates workers of one role.
+
+    Attributes:
+        wanted: What is searched.
+        role: The role.
+        database: AIC's performance data.
+        settings: What AIC's task has worked out for its own sweep: parallelisms, precision, corrections.
+        failures: Of parallelisms that could not be estimated at all, one each.
+        gaps: The first operating point that lies outside of what was measured.
+    """
+
+    wanted: Search
+    role: Role
+    database: Any
+    settings: Mapping[str, Any]
+    failures: list[Exception]
+    gaps: list[Exception]
+
+    @classmethod
+    def of(cls, task: Any, wanted: Search, role: Role) -> "Estimator":
+        """Take over what AIC's task has worked out for one role."""
+        database = module("sdk.perf_database").get_database_view(
+            *(wanted.system, wanted.backend.value, VERSION_SLOT),
+            database_mode=task.database_mode,
+            transfer_policy=task.transfer_policy,
+        )
+        if wanted.mode is Mode.AGGREGATED:
+            settings = task.sweep_agg_kwargs(database=database)
+        else:
+            settings = task.sweep_disagg_kwargs(prefill_database=database, decode_database=database)
+        return cls(wanted, role, database, settings, [], [])
+
+    @property
+    def _prefix(self) -> str:
+        return _PREFIXES[self.wanted.mode][self.role]
+
+    @property
+    def same_tp(self) -> Callable[[Row, Row], bool]:
+        """Whether a prefill and a decode worker must have one TP to hand over keys and values."""
+        rule = self.settings.get("require_same_tp", False)
+        return rule if callable(rule) else lambda _prefill, _decode: bool(rule)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each parallelism and operating point that fits in memory."""
+        for parallel in self._shapes:
+            try:
+                yield from self._rows_of(parallel)
+            except Exception as error:  # noqa: BLE001 - "not divisible by" and the like come as any type
+                self.failures.append(error)
+
+    @property
+    def _shapes(self) -> list[Parallel]:
+        """Parallelisms that AIC knows for the model, of engines that may be as large."""
+        known: list[list[int]] = self.settings[f"{self._prefix}parallel_config_list"]
+        return [
+            (tp, pp, dp, moe_tp, moe_ep, cp)
+            for tp, pp, dp, moe_tp, moe_ep, cp in known
+            if self.wanted.may_have(tp * pp * dp * cp)
+        ]
+
+    def why_nothing(self) -> str:
+        """Say why there is not one row.
+
+        Raises:
+            Exception: What AIC failed with, where that is a fault of it.
+        """
+        missing = module("sdk.perf_database").has_perf_data_not_available_cause
+        for error in (*self.gaps, *self.failures):
+            if missing(error):
+                return " ".join(str(error).split())
+        if self.failures and len(self.failures) == len(self._shapes):
+            raise self.failures[0]
+        fewest, most = self.wanted.engine_gpus
+        least = f"{fewest} to " if fewest > 1 else "up to "
+        most = self.wanted.total_gpus if most is None else most
+        return f"no {self.role} worker of {least}{most} GPUs has the memory for one request"
+
+    def what_is_missing(self) -> str:
+        """Say which part of the search could not be done."""
+        tried = len(self._shapes)
+        reason = " ".join(str(self.failures[0]).split()) or type(self.failures[0]).__name__
+        return f"{len(self.failures)} of {tried} {self.role} parallelisms were not estimated, the first: {reason}"
+
+    def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
+        config = self.config(parallel)
+        missing = module("sdk.errors").PerfDataNotAvailableError
+        predict = self.predictor(config)
+        for points in operating_points(self.role, self.wanted.isl):
+            for number, point in enumerate(points):
+                try:
+                    summary = predict(point)
+                except missing as error:
+                    self.gaps[:] = self.gaps or [error]
+                    continue
+                if summary.check_oom() or summary.check_kv_cache_oom():
+                    if number == 0:
+                        return  # a larger batch needs more
+                    break  # and so does a larger chunk
+                yield _row(summary, self.role, config, point, self.wanted.osl)
+
+    def config(self, parallel: Parallel) -> Any:
+        """Return AIC's configuration of a worker."""
+        tp, pp, dp, moe_tp, moe_ep, cp = parallel
+        return dataclasses.replace(
+            self.settings[f"{self._prefix}model_config"](parallel),
+            tp_size=tp,
+            pp_size=pp,
+            attention_dp_size=dp,
+            moe_tp_size=moe_tp,
+            moe_ep_size=moe_ep,
+            cp_size=cp,
+        )
+
+    def predictor(self, config: Any, **workload: int) -> Callable[[Point], Any]:
+        """Return what estimates one parallelism, for another isl or osl than the search's where they are given.
+
+        It has a backend of its own: AIC's keeps results by point alone.
+        """
+        name = self.wanted.backend.value
+        worker = {
+            "model": module("sdk.models").get_model(
+                model_path=self.wanted.model, model_config=config, backend_name=name
+            ),
+            "backend": module("sdk.backends.factory").get_backend(name),
+            "database": self.database,
+        }
+        for key in ("max_seq_len", "free_gpu_memory_fraction"):
+            if self.settings.get(key) is not None:
+                worker[key] = self.settings[key]
+        sdk = module("sdk.predict")
+        if self.role is Role.AGGREGATED:
+            return lambda point: sdk.predict_agg_worker(
+                **worker, runtime_config=self._runtime(point, workload), ctx_tokens=point.chunk
+            )
+        correction = self.settings[f"{self._prefix}latency_correction"]
+        return lambda point: sdk.predict_disagg_worker(
+            **worker,
+            runtime_config=self._runtime(point, workload),
+            role=self.role.value,
+            latency_correction=correction,
+        )
+
+    def _runtime(self, point: Point, workload: Mapping[str, int]) -> Any:
+        return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch, **workload)
+
+
+def _row(summary: Any, role: Role, config: Any, point: Point, osl: int) -> Row:
+    """Return what is estimated of one worker, columns named as in AIC's tables."""
+    if role is Role.AGGREGATED:
+        values, sources = summary.get_result_dict(), summary.get_per_ops_source().values()
+        if osl == 1:  # AIC counts decoded tokens only and says 0; the rate is Little's law
+            values = {**values, "request_rate": 1000 * values["concurrency"] / values["ttft"]}
+    else:
+        values, sources = _phase(summary, role, config, point, osl), [_phase_sources(summary, role)]
+    return {
+        "tp": config.tp_size,
+        "pp": config.pp_size,
+        "dp": config.attention_dp_size,
+        "cp": config.cp_size,
+        "moe_tp": config.moe_tp_size,
+        "moe_ep": config.moe_ep_size,
+        "kvcache": config.kvcache_quant_mode.name,
+        "bs": point.batch,
+        "ctx_tokens": point.chunk,
+        "num_total_gpus": config.total_gpus_per_worker,
+        **{key: float(values[key]) for key in _NUMBERS},
+        "memory": float(summary.get_memory()["total"]),
+        "sources": sorted({source for step in sources for source in step.values()}),
+    }
+
+
+def _phase(summary: Any, role: Role, config: Any, point: Point, osl: int) -> dict[str, float]:
+    """Return the numbers of a prefill or a decode worker (AIC: ``run_static``).
+
+    Both work on whole batches in turn; attention-DP ranks have a batch each, pipeline stages one after the other.
+    """
+    steps = summary.get_context_latency_dict() if role is Role.PREFILL else summary.get_generation_latency_dict()
+    latency = sum(steps.values())
+    concurrency = point.batch * config.attention_dp_size
+    rate = 1000 * concurrency * config.pp_size / latency if latency else 0.0
+    return {
+        "ttft": latency if role is Role.PREFILL else 0.0,
+        "tpot": latency / (osl - 1) if role is Role.DECODE and osl > 1 else 0.0,
+        "concurrency": concurrency,
+        "request_rate": rate,
+    }
+
+
+def _phase_sources(summary: Any, role: Role) -> Mapping[str, str]:
+    sources: Mapping[str, str] = (
+        summary.get_context_source_dict() if role is Role.PREFILL else summary.get_generation_source_dict()
+    )
+    return sources
+
+
+def task_of(wanted: Search) -> Any:
+    """Build AIC's Task: it works out parallelisms, precision and corrections for a model on a system."""
+    identity = {
+        "model_path": wanted.model,
+        "system_name": wanted.system,
+        "backend_name": wanted.backend.value,
+        "backend_version": VERSION_SLOT,
+    }
+    prefixes = _PREFIXES[wanted.mode].values()
+    return module("sdk.task_v2").Task(
+        serving_mode="agg" if wanted.mode is Mode.AGGREGATED else "disagg",
+        **{f"{prefix}{key}": value for prefix in prefixes for key, value in identity.items()},
+        total_gpus=wanted.total_gpus,
+        isl=wanted.isl,
+        osl=wanted.osl,
+        ttft=_UNBOUNDED_MS,
+        tpot=_UNBOUNDED_MS,
+        **{f"{prefix or 'agg_'}cp_candidates": [1] for prefix in prefixes},  # no engine's table has a flag for more
+    )

@@ -1,0 +1,30 @@
+"""Where AIC's modules are found.
+
+The same classes live under two names, ``aisimulate`` (newer) and ``aiconfigurator`` (0.12, the last of its line);
+whichever is installed is used.
+"""
+
+import functools
+import importlib
+import logging
+import warnings
+from types import ModuleType
+
+VERSION_SLOT = "current"
+"""AIC's alias for the newest complete set of performance data of a backend."""
+
+PRELOAD = ("dgdr_controller.profiler.simulation.aic.preload",)
+"""What the process that workers are forked from imports."""
+
+
+@functools.cache
+def module(path: str) -> ModuleType:
+    """Import a module of AIC under whichever of its names is installed."""
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    try:
+        return importlib.import_module(f"aisimulate.{path}")
+    except ModuleNotFoundError as error:
+        if error.name != "aisimulate":
+            raise
+    return importlib.import_module(f"aiconfigurator.{path}")

@@ -1,0 +1,23 @@
+"""Imported once by the process that all workers are forked from: what every one of them would do first.
+
+No database is loaded here: AIC's engine may start threads, and a process with threads is not to be forked.
+"""
+
+import contextlib
+import importlib
+
+import yaml
+
+from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
+from dgdr_controller.profiler.simulation.messages import ENGINES
+
+if hasattr(yaml, "CSafeLoader"):
+    # AIC reads hundreds of small YAML files again and again; the C parser does so eight times as fast.
+    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment,misc]
+
+with contextlib.suppress(ModuleNotFoundError):  # the survey tells that AIC is not installed
+    importlib.import_module("dgdr_controller.profiler.simulation.search")
+    module("sdk.task_v2")
+    # Which versions of the data there are, over all systems: AIC keeps what it has worked out.
+    for engine in ENGINES:
+        module("sdk.perf_database").resolve_query_version("h200_sxm", engine.value, VERSION_SLOT)

@@ -1,0 +1,121 @@
+"""From searches to candidates: what becomes of each search, whatever its process did."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.model.config import ModelConfig
+from dgdr_controller.profiler.simulation.messages import Found, Search
+from dgdr_controller.profiler.simulation.rows import read_rows
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
+from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Pool(Protocol):
+    """Runs a function on items, each in a process of its own; see `workers.WorkerPool`."""
+
+    def run(
+        self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float
+    ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
+        """Yield what happens to each item."""
+        ...
+
+
+class Step(StrEnum):
+    """What is done beside the searches."""
+
+    SURVEY = "simulator"
+    CURVES = "planner's curves"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a spectator of the search sees: one line for each search, and for each other step."""
+
+    search: Search | Step
+    state: str
+    finished: bool
+    seconds: float = 0.0
+    total: int = 0
+    """Searches that are to come, once that is known."""
+
+
+Spectator = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Candidates of one replica each, and one report for each search, both in the order of the searches."""
+
+    candidates: list[Candidate]
+    reports: list[SearchReport]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a search's rows.
+
+    Attributes:
+        config: The model's config.
+        versions: Version of the performance data of each backend.
+        vram_mib: Memory of one GPU in MiB.
+    """
+
+    config: ModelConfig
+    versions: dict[Backend, str]
+    vram_mib: int
+
+    def read(self, found: Found, search: Search) -> tuple[list[Candidate], str]:
+        """Return the candidates, and what should be said about the rows."""
+        reading = read_rows(found.rows, search, self.config, self.versions[search.backend], self.vram_mib)
+        dropped = [f"{count} rows {reason} were dropped" for reason, count in reading.dropped.items()]
+        return reading.candidates, "; ".join([*([found.reason] if found.reason else []), *dropped])
+
+
+def collect(
+    pool: Pool, searches: Sequence[Search], reader: Reader, spectator: Spectator, deadline_s: float, until: float
+) -> Collected:
+    """Run the searches and read their rows. A search that fails is reported and costs only itself."""
+    found: dict[Search, tuple[list[Candidate], SearchReport]] = {}
+    for event in pool.run(_search, searches, deadline_s, until):
+        search = event.item
+        match event:
+            case Started():
+                spectator(Progress(search, "searching", finished=False))
+                continue
+            case Answered(answer=answer):
+                candidates, message = reader.read(answer, search)
+                outcome = SearchOutcome.FOUND if candidates else SearchOutcome.NO_CANDIDATE
+                found[search] = candidates, _report(search, outcome, message, len(candidates))
+            case Refused(error=error, message=message):
+                said = " ".join([f"{error}:", *message.split()]) if message else error
+                found[search] = [], _report(search, SearchOutcome.FAILED, f"the simulator failed with {said}")
+            case Lost(reason=reason):
+                found[search] = [], _report(search, SearchOutcome.FAILED, reason)
+        spectator(Progress(search, _state(found[search][1]), finished=True, seconds=event.seconds))
+    return Collected([c for s in searches for c in found[s][0]], [found[s][1] for s in searches])
+
+
+def _search(wanted: Search) -> Found:
+    """Run in a worker. Only there is numpy needed: the controller's image has none."""
+    from dgdr_controller.profiler.simulation.search import search  # noqa: PLC0415
+
+    return search(wanted)
+
+
+def _report(search: Search, outcome: SearchOutcome, message: str, candidates: int = 0) -> SearchReport:
+    return SearchReport(
+        backend=search.backend, mode=search.mode, outcome=outcome, message=message, candidates=candidates
+    )
+
+
+def _state(report: SearchReport) -> str:
+    if report.outcome is SearchOutcome.FOUND:
+        return f"{report.candidates} configurations"
+    return f"{'failed' if report.outcome is SearchOutcome.FAILED else 'nothing'}: {report.message}"

@@ -1,0 +1,178 @@
+"""From a row of AIC's table to a candidate: what each column means, in one place.
+
+A row describes one replica; an aggregated row has plain names, a disaggregated one the prefixes ``(p)`` and ``(d)``.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_controller.profiler.model.config import ModelConfig
+from dgdr_controller.profiler.model.memory import USABLE_VRAM, kv_bytes_per_token
+from dgdr_controller.profiler.simulation.messages import Row, Search
+from dgdr_controller.profiler.simulation.operating_points import STEP_MULTIPLE
+
+PROMPT_MARGIN_TOKENS = 1500
+"""Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
+
+DECODE_STEP_TOKENS = 512
+"""Least tokens of one step of a decode worker, as AIC assumes (``decode_max_num_tokens``)."""
+
+_MODES = {
+    Mode.AGGREGATED: {Role.AGGREGATED: ""},
+    Mode.DISAGGREGATED: {Role.PREFILL: "(p)", Role.DECODE: "(d)"},
+}
+
+
+_OTHER_CACHES = 1.25
+"""Caches that hold more than keys and values, an indexer's for example, count so much more."""
+
+
+class _WorkerColumns(BaseModel):
+    """One role's columns, prefix removed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tp: int
+    pp: int
+    dp: int
+    moe_tp: int
+    moe_ep: int
+    cp: int = 1
+    bs: int
+    workers: int = 1
+    memory: float
+    kvcache: str
+    request_rate: float | None = None
+
+
+class _RowColumns(BaseModel):
+    """The columns of a whole row."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    ttft: float = Field(gt=0)
+    tpot: float = Field(ge=0)
+    request_rate: float = Field(gt=0)
+    concurrency: float = Field(gt=0)
+    num_total_gpus: int
+    ctx_tokens: int = 0
+    sources: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Candidates read from rows (one replica each), and how many rows were dropped for which reason."""
+
+    candidates: list[Candidate]
+    dropped: Counter[str]
+
+
+def read_rows(rows: Iterable[Row], search: Search, config: ModelConfig, version: str, vram_mib: int) -> Reading:
+    """Turn rows into distinct candidates of one replica each.
+
+    A row whose GPU count is not the one of its own parallelism is dropped and counted: its numbers are for
+    something else than what would be rendered.
+    """
+    distinct: dict[tuple[object, ...], Candidate] = {}
+    dropped: Counter[str] = Counter()
+    for row in rows:
+        try:
+            candidate = _candidate(row, search, config, version, vram_mib)
+        except ValidationError:
+            dropped["with values that make no sense"] += 1
+            continue
+        if candidate is None:
+            dropped["with a GPU count that is not that of their parallelism"] += 1
+        else:
+            distinct.setdefault(candidate.configuration, candidate)
+    return Reading(list(distinct.values()), dropped)
+
+
+def _candidate(row: Row, search: Search, config: ModelConfig, version: str, vram_mib: int) -> Candidate | None:
+    whole = _RowColumns.model_validate(row)
+    workers = tuple(_worker(row, role, prefix, whole, search) for role, prefix in _MODES[search.mode].items())
+    candidate = Candidate(
+        backend=search.backend,
+        backend_version=version,
+        mode=search.mode,
+        workers=workers,
+        replicas=1,
+        context_length=context_length(workers, search, config, vram_mib),
+        performance=_performance(whole, sum(worker.gpus for worker in workers), search.osl),
+        source=_source(whole),
+    )
+    return candidate if candidate.gpus == whole.num_total_gpus else None
+
+
+def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Search) -> Worker:
+    columns = _WorkerColumns.model_validate(
+        {name: row[c] for name in _WorkerColumns.model_fields if (c := f"{prefix}{name}") in row}
+    )
+    step_tokens = {
+        Role.AGGREGATED: whole.ctx_tokens + PROMPT_MARGIN_TOKENS + columns.bs,
+        Role.PREFILL: columns.bs * search.isl + PROMPT_MARGIN_TOKENS,
+        Role.DECODE: max(columns.bs, DECODE_STEP_TOKENS),
+    }
+    return Worker(
+        role=role,
+        parallelism=Parallelism(
+            tp=columns.tp, pp=columns.pp, dp=columns.dp, moe_tp=columns.moe_tp, moe_ep=columns.moe_ep, cp=columns.cp
+        ),
+        count=columns.workers,
+        batch=columns.bs,
+        max_num_tokens=-(-step_tokens[role] // STEP_MULTIPLE) * STEP_MULTIPLE,
+        kv_cache_dtype=KvCacheDtype.FP8 if columns.kvcache == "fp8" else KvCacheDtype.AUTO,
+        memory_gib=columns.memory,
+        request_rate=columns.request_rate,
+    )
+
+
+def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
+    e2e = whole.ttft + whole.tpot * (osl - 1)
+    return Performance(
+        ttft=whole.ttft,
+        itl=whole.tpot,
+        e2e=e2e,
+        tokens_per_s=whole.request_rate * osl,
+        tokens_per_s_per_gpu=whole.request_rate * osl / gpus,
+        tokens_per_s_per_user=1000 / whole.tpot if whole.tpot else 1000 * osl / e2e,
+        concurrency=whole.concurrency,
+        request_rate=whole.request_rate,
+    )
+
+
+def _source(whole: _RowColumns) -> Source:
+    """Sum up where the operators' times come from."""
+    return Source(whole.sources[0]) if len(whole.sources) == 1 else Source.MIXED
+
+
+def context_length(workers: tuple[Worker, ...], search: Search, config: ModelConfig, vram_mib: int) -> int:
+    """Return the longest sequence that the engines are started for, in tokens.
+
+    Lengths of a workload are means, so twice the mean request is wanted; the model's own limit and the memory that
+    the estimate leaves free bound it. isl + osl always fits: the estimate is for that.
+    """
+    mean = search.isl + search.osl
+    wanted = min(2 * mean, config.context)
+    return max(mean, min(wanted, *(mean + _spare_tokens(worker, mean, config, vram_mib) for worker in workers)))
+
+
+def _spare_tokens(worker: Worker, mean: int, config: ModelConfig, vram_mib: int) -> int:
+    """Return how many tokens beyond one mean request fit in the worker's KV cache.
+
+    The estimate already holds the cache of a whole batch: one long request may use the others' share. Memory that
+    the estimate leaves free is added; layers that keep less than others count as full ones.
+    """
+    shared = (worker.batch - 1) * mean
+    if worker.memory_gib is None:
+        return shared
+    shape, quantised = worker.parallelism, worker.kv_cache_dtype is KvCacheDtype.FP8
+    token_bytes = kv_bytes_per_token(config, shape.tp, shape.pp) / (2 if quantised else 1)
+    if not config.plain_cache:
+        token_bytes *= _OTHER_CACHES
+    free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
+    return shared + max(0, int(free_bytes / token_bytes))

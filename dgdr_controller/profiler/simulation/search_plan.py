@@ -1,0 +1,113 @@
+"""What is searched: the engines that load the model, those of them that can be simulated, in each mode."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from dgdr_api.candidate import Mode
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes
+from dgdr_controller.profiler.errors import RequestRefusedError
+from dgdr_controller.profiler.model.architectures import loads
+from dgdr_controller.profiler.model.resolve import Model
+from dgdr_controller.profiler.request import PlanRequest
+from dgdr_controller.profiler.selection.choose import has_load
+from dgdr_controller.profiler.simulation.messages import ENGINES, Search, Survey
+from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a search looks at.
+
+    Attributes:
+        engines: Engines that load the model, of those that are asked for; at least one.
+        searches: One for each of them that can be simulated and each mode.
+        left_out: A report for each of the others, which says why.
+    """
+
+    engines: list[Backend]
+    searches: list[Search]
+    left_out: list[SearchReport]
+
+
+def scope(request: PlanRequest, model: Model, known: Survey) -> Scope:
+    """Work out what to search.
+
+    Args:
+        request: What is wanted.
+        model: The model.
+        known: What the simulator knows of model and GPU.
+
+    Raises:
+        RequestRefusedError: No engine that is asked for loads the model, or the workload is longer than its context.
+    """
+    _check_length(request, model)
+    wanted = ENGINES if request.backend is Backend.AUTO else (request.backend,)
+    architecture = model.config.architecture
+    engines = [engine for engine in wanted if loads(engine, architecture)]
+    if not engines:
+        raise _unloadable(request, architecture)
+    simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.databases]
+    no_data = f"{known.engine} {known.engine_version} has no performance data for {request.gpu.sku}"
+    return Scope(
+        engines,
+        [_search(request, model, engine, mode) for engine in simulated for mode in _modes(request)],
+        [
+            *_reports(request, set(engines) - set(simulated), known.reason or no_data),
+            *_reports(request, set(wanted) - set(engines), f"does not load architecture {architecture}"),
+        ],
+    )
+
+
+def _check_length(request: PlanRequest, model: Model) -> None:
+    length = request.goal.isl + request.goal.osl
+    if length > model.config.context:
+        raise RequestRefusedError(
+            f"spec.workload: isl + osl is {length} tokens, but the context of {model.name} ends at "
+            f"{model.config.context}; lower spec.workload.isl or spec.workload.osl"
+        )
+
+
+def _unloadable(request: PlanRequest, architecture: str) -> RequestRefusedError:
+    others = [engine.value for engine in ENGINES if loads(engine, architecture)]
+    advice = f"; {' and '.join(others)} {'loads' if len(others) == 1 else 'load'} it" if others else ""
+    return RequestRefusedError(
+        f"Model '{request.model}' not supported by backend '{request.backend}': it has architecture "
+        f"{architecture}{advice}"
+    )
+
+
+def _modes(request: PlanRequest) -> tuple[Mode, ...]:
+    """Prefill and decode need a GPU each; with an SLA the planner scales the two apart, so nothing else is for it."""
+    if request.total_gpus == 1:
+        return (Mode.AGGREGATED,)
+    return (Mode.DISAGGREGATED,) if request.goal.autoscale else (Mode.AGGREGATED, Mode.DISAGGREGATED)
+
+
+def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> Search:
+    goal = request.goal
+    return Search(
+        model=model.simulated_as or "",
+        system=request.gpu.aic_system or "",
+        backend=engine,
+        mode=mode,
+        total_gpus=request.total_gpus,
+        nodes=Nodes.of(request.hardware),
+        usable_gib=request.usable_gib,
+        kv_heads=None if model.config.mla else model.config.kv_heads,
+        isl=goal.isl,
+        osl=goal.osl,
+        request_rate=goal.request_rate if has_load(goal) else None,
+        concurrency=goal.concurrency if has_load(goal) else None,
+        autoscale=goal.autoscale,
+        engine_gpus=request.engine_gpus,
+    )
+
+
+def _reports(request: PlanRequest, engines: Collection[Backend], message: str) -> list[SearchReport]:
+    return [
+        SearchReport(backend=engine, mode=mode, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+        for engine in ENGINES
+        if engine in engines
+        for mode in _modes(request)
+    ]

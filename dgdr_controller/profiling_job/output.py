@@ -1,0 +1,130 @@
+"""The ConfigMap between publisher and controller: what is written into it, and how it is read.
+
+Keys as upstream's sidecar writes them (dynamo-controller-facts §2.4), and ours: progress, results, whose they are.
+"""
+
+import base64
+import gzip
+import io
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from dgdr_controller.kinds import ConfigMap
+from dgdr_controller.profiling_job.protocol import RESULTS_FILE, Results, RunState, RunStatus
+
+_RESULTS_KEY = f"{RESULTS_FILE}.gz"
+_LIMIT = 900 * 1024
+"""Bytes of base64 that fit into a ConfigMap (1 MiB) beside the rest."""
+_UNPACKED_LIMIT = 64 * 1024 * 1024
+_INT32 = 2**31
+
+
+class TooLargeError(Exception):
+    """The results do not fit into a ConfigMap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a profiling Job has published.
+
+    Attributes:
+        job_uid: UID of the Job that wrote it.
+        inputs: Hash of what that Job worked from.
+        run: Where its run is.
+        packed: The results, packed; empty when they are not there yet.
+    """
+
+    job_uid: str
+    inputs: str
+    run: RunStatus
+    packed: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended."""
+        return self.run.status is not RunState.RUNNING
+
+    def results(self) -> Results:
+        """Unpack the results.
+
+        Raises:
+            ValueError: They are not what this version reads.
+        """
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed))) as file:
+                text = file.read(_UNPACKED_LIMIT)
+            return Results.model_validate_json(text, by_alias=True, by_name=False)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise ValueError(f"the published results cannot be read: {error}") from error
+
+
+def data(output: Output) -> dict[str, Any]:
+    """Return what goes into the ConfigMap: fields ``data`` and ``binaryData``.
+
+    Raises:
+        TooLargeError: The results do not fit.
+    """
+    run = output.run
+    progress = {"completed": run.completed, "total": run.total, "message": run.message}
+    if len(output.packed) > _LIMIT:
+        raise TooLargeError(f"results of {len(output.packed)} bytes, packed, do not fit into a ConfigMap")
+    return {
+        "data": {
+            "phase": run.phase,
+            "message": run.message,
+            "profiler_status": run.status,
+            "profiler_error": run.error,
+            "profiler_exit_code": "" if run.exit_code is None else str(run.exit_code),
+            "progress": json.dumps(progress),
+            "job_uid": output.job_uid,
+            "inputs": output.inputs,
+        },
+        "binaryData": {_RESULTS_KEY: output.packed} if output.packed else {},
+    }
+
+
+def pack(results: bytes) -> str:
+    """Pack results for a ConfigMap; the same results give the same text."""
+    return base64.b64encode(gzip.compress(results, mtime=0)).decode()
+
+
+def read(config_map: ConfigMap) -> Output | None:
+    """Read what has been published; None when nothing has, or by somebody who writes other keys."""
+    told = config_map.data
+    if told.get("profiler_status") not in set(RunState):
+        return None
+    progress = _object(told.get("progress", ""))
+    return Output(
+        job_uid=told.get("job_uid", ""),
+        inputs=told.get("inputs", ""),
+        run=RunStatus(
+            status=RunState(told["profiler_status"]),
+            phase=told.get("phase", ""),
+            message=told.get("message", ""),
+            error=told.get("profiler_error", ""),
+            exit_code=_count(_value(told.get("profiler_exit_code", ""))),
+            completed=_count(progress.get("completed")) or 0,
+            total=_count(progress.get("total")) or 0,
+        ),
+        packed=config_map.binary_data.get(_RESULTS_KEY, ""),
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = _value(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _value(text: str) -> object:
+    """Read JSON; None where it is none. Whoever may write the ConfigMap can write anything."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _count(value: object) -> int | None:
+    """Return a number that the status can show (int32); None for what is none."""
+    return value if type(value) is int and 0 <= value < _INT32 else None

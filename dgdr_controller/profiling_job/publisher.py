@@ -1,0 +1,156 @@
+"""Relays what the profiler writes into files to a ConfigMap: progress as it comes, results when they are whole."""
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
+from dgdr_controller.profiling_job import output
+from dgdr_controller.profiling_job.exit_code import ExitCode
+from dgdr_controller.profiling_job.output import Output, TooLargeError
+from dgdr_controller.profiling_job.protocol import RESULTS_FILE, STATUS_FILE, RunState, RunStatus
+from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
+
+_PERIOD_S = 1.0
+_RETRY_S = 5.0
+_FLUSH_S = 600.0
+_GONE_S = 10.0
+"""How long a refusal is doubted: rights are in force some seconds after they were granted."""
+"""How long the last state is tried to be written; the pod's grace period is longer."""
+_STATUS_LIMIT = 1024 * 1024
+_RESULTS_LIMIT = 64 * 1024 * 1024
+_FIELD_MANAGER = "dgdr-publisher"
+_ANSWERS = (ExitCode.RESULT, ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
+"""Exit codes that another pod of the same Job would repeat: what they say stays."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose files are published.
+
+    Attributes:
+        folder: Where the profiler writes.
+        job_uid: UID of its Job.
+        inputs: Hash of what it works from.
+    """
+
+    folder: Path
+    job_uid: str
+    inputs: str
+
+    def read(self) -> Output | None:
+        """Read the files as they are now; None before there is a status.
+
+        Raises:
+            ValueError: They are not what this version reads.
+        """
+        try:
+            status = _bounded(self.folder / STATUS_FILE, _STATUS_LIMIT)
+        except FileNotFoundError:
+            return None
+        try:
+            run = RunStatus.model_validate_json(json.dumps(yaml.safe_load(status)), by_alias=True, by_name=False)
+        except (yaml.YAMLError, ValidationError, TypeError) as error:
+            raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
+        packed = ""
+        if run.status is RunState.SUCCESS:
+            packed = output.pack(_bounded(self.folder / RESULTS_FILE, _RESULTS_LIMIT))
+        return Output(self.job_uid, self.inputs, run, packed)
+
+
+def _bounded(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{path.name} is longer than {limit} bytes")
+    return content
+
+
+async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event) -> None:
+    """Publish every change until told to stop; then the last state, however long the API server is away.
+
+    Args:
+        client: The API server.
+        key: The ConfigMap; it exists.
+        source: The files.
+        stop: Set when the profiler has ended.
+
+    Raises:
+        RequestError: The last state could not be written in time.
+        ValueError: The files cannot be read, or do not fit.
+    """
+    published: Output | None = None
+    found = await _config_map(client, key, stop)
+    before = output.read(found) if found is not None else None
+    if before is not None and before.job_uid == source.job_uid and before.run.exit_code in _ANSWERS:
+        _log.info("this Job's answer is published already")
+        await stop.wait()
+        return
+    while not stop.is_set():
+        await _pause(stop, _PERIOD_S)
+        try:
+            published = await _relay(client, key, source, published)
+        except (RequestError, ValueError) as error:
+            _log.warning("not published yet: %s", error)
+            await _pause(stop, _RETRY_S)
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    while True:
+        try:
+            await _relay(client, key, source, published)
+        except RequestError as error:
+            # Refused for good, as it seems: the request is deleted, and with it the ConfigMap and the right to it.
+            gone = isinstance(error, (ForbiddenError, NotFoundError, UnauthorizedError))
+            if clock() > begun + (_GONE_S if gone else _FLUSH_S):
+                raise
+            _log.warning("not published yet: %s", error)
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return
+
+
+async def _config_map(client: Client, key: Key, stop: asyncio.Event) -> ConfigMap | None:
+    """Read the ConfigMap, as soon as the API server lets us; None when told to stop before."""
+    while not stop.is_set():
+        try:
+            return await client.get(CONFIG_MAPS, key)
+        except RequestError as error:
+            _log.warning("%s cannot be read yet: %s", key, error)
+            await _pause(stop, _RETRY_S)
+    return None
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def _relay(client: Client, key: Key, source: Source, published: Output | None) -> Output | None:
+    """Write the present state, if it is another one; return what is published now."""
+    now = source.read()
+    if now is None or now == published:
+        return published
+    try:
+        content = output.data(now)
+    except TooLargeError as error:
+        failed = RunStatus(
+            status=RunState.FAILED,
+            phase=now.run.phase,
+            message=str(error),
+            error=str(error),
+            exit_code=ExitCode.INTERNAL,
+        )
+        content = output.data(Output(now.job_uid, now.inputs, failed))
+    manifest = {"metadata": {"name": key.name, "namespace": key.namespace}} | content
+    await client.apply(CONFIG_MAPS, manifest, field_manager=_FIELD_MANAGER, force=True)
+    _log.info("published: %s %s", now.run.phase, now.run.message)
+    return now

@@ -1,0 +1,258 @@
+"""From a published result to a deployment that is written: which candidate, its object, what the status shows of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from dgdr_api.candidate import Candidate, Outcome, Source
+from dgdr_api.conditions import (
+    ConfigurationWarning,
+    DeploymentReady,
+    Profiling,
+    ProfilingComplete,
+    RequestWarning,
+    SLAWarning,
+    SpecGenerated,
+    of_warning,
+    significant,
+)
+from dgdr_api.defaults import effective
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
+from dgdr_api.preserved import as_far_as_known, preserved
+from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance
+from dgdr_api.v1beta1.status import MAX_PARETO
+from dgdr_controller.deployment.base.base_deployment import read_base
+from dgdr_controller.deployment.compose import Composed, compose_first
+from dgdr_controller.deployment.conversion.versions import to_v1alpha1
+from dgdr_controller.deployment.render import GraphRequest
+from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
+from dgdr_controller.kinds import GRAPHS_V1ALPHA1
+from dgdr_controller.manifest import dump_documents
+from dgdr_controller.profiling_job.builder import owner_reference
+from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.profiling_job.protocol import Results
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Manifest, enter
+from dgdr_controller.reconciler.observed_state import World
+
+_SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
+_NUMBERS = {
+    "throughput": "tokens_per_s",
+    "throughput_per_gpu": "tokens_per_s_per_gpu",
+    "ttft": "ttft",
+    "itl": "itl",
+    "concurrency": "concurrency",
+}
+"""Fields of a point in the status, and what they are called in a candidate's performance."""
+_STATUS_BYTES = 12 * 1024
+"""So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
+RECOMMENDED = "recommended"
+_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
+
+
+def generate(world: World, output: Output) -> Decision:
+    """Write the deployment of the chosen candidate into the status, and go on as autoApply says."""
+    try:
+        results = output.results()
+    except ValueError as error:
+        return _fail(world, str(error))
+    asked, choice = wanted(world, results), results.choice
+    if choice is None:
+        return _fail(world, "the published results have no deployable candidate")
+    # One that is asked for and cannot be had is not answered with another one: Ready says so.
+    applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
+    try:
+        choice, made = _composed(world, [asked] if asked else [choice, *_offered(results)], results)
+    except InvalidRequestError as error:
+        return _fail(world, "; ".join(map(str, error.errors)))
+    told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(world)])]
+    generated = SpecGenerated.applied() if applies else SpecGenerated.available()
+    done = ProfilingComplete.done(_sentence(choice))
+    status = enter(
+        world,
+        Phase.DEPLOYING if applies else Phase.READY,
+        *(Profiling.completed(), done, generated, *told),
+        profiling_phase=None,
+        profiling_progress=None,
+        dgd_name=made.graph["metadata"]["name"],
+        deployment_info=None,  # of one that was made by hand before; what is asked for now is made
+        profiling_results=_results(world, choice, results, made),
+        generated_deployment=made.graph if _is_of_v1alpha1(world) else None,
+    )
+    return Decision(
+        shortened(status),
+        ensure=_objects(world, made),
+        annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
+        events=[
+            Event("SpecGenerated", generated.message),
+            *(Event(each.type, each.message, warning=True) for each in told),
+        ],
+        after_s=0.0,
+    )
+
+
+def _is_of_v1alpha1(world: World) -> bool:
+    """Say whether scripts of that version may look for the deployment: kubectl shows them v1beta1's status."""
+    return as_far_as_known(world.request.metadata.annotations).from_v1alpha1
+
+
+def wanted(world: World, results: Results) -> Candidate | None:
+    """Return the candidate that the annotation asks for; None when it asks for none, or for one that cannot be had."""
+    asked = world.annotation(ANNOTATION_DEPLOY)
+    if asked == RECOMMENDED:
+        return results.choice
+    return next((each for each in _offered(results) if each.id == asked), None)
+
+
+def _offered(results: Results) -> Iterator[Candidate]:
+    """Yield the candidates that can be deployed, the best one first."""
+    return (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
+
+
+def _composed(world: World, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
+    """Compose the deployment of the first candidate that can be, in the version that the cluster serves.
+
+    Raises:
+        InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
+    """
+    asked = world.request.metadata
+    said = preserved(asked.annotations)
+    if said.base is not None and world.base is None:
+        detail = "is gone, and with it the deployment that the plan was to be put into"
+        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{said.base.name}"', detail)])
+    request = GraphRequest(
+        asked.name,
+        asked.namespace,
+        asked.uid,
+        world.request.spec,
+        results.model,
+        results.hardware,
+        results.curves,
+        said,
+        read_base(world.base) if world.base is not None else None,
+    )
+    candidate, made = compose_first(candidates, request, world.settings)
+    return candidate, replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
+
+
+def _about_prometheus(world: World) -> Iterator[str]:
+    """Say where the planner would wait for metrics in vain."""
+    spec = world.request.spec
+    if world.prometheus is False and holds_latencies(spec, effective(world.request)):
+        yield (
+            f"The planner holds latencies by the metrics of {prometheus_of(spec, world.settings)}, which has no "
+            "address in this cluster: install Prometheus there, or say in spec.features.planner."
+            "metric_pulling_prometheus_endpoint where it is"
+        )
+
+
+def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
+    """Return one warning of each type: conditions have one place for each."""
+    warnings = [*results.warnings, *map(ConfigurationWarning.note, notes)]
+    by_type = {
+        type_: [w.message for w in warnings if w.type == type_]
+        for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)
+    }
+    return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
+
+
+def _objects(world: World, made: Composed) -> list[Ensure]:
+    """Return what is to exist before the status says so; the deployment itself is only tried, where it can be."""
+    tried = [Ensure(made.graph, How.TRY, refused=DeploymentReady)] if world.graphs_known else []
+    return [*tried, *(Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps)]
+
+
+def _owned(world: World, config_map: Manifest) -> Manifest:
+    """Let a ConfigMap go with the request; once the deployment is there, with that."""
+    metadata = config_map["metadata"] | {"ownerReferences": [owner_reference(world.request)]}
+    return config_map | {"metadata": metadata}
+
+
+def _results(world: World, choice: Candidate, results: Results, made: Composed) -> ProfilingResults:
+    before = world.status.profiling_results
+    front = [c for c in results.candidates if c.id in results.pareto and c.id != choice.id]
+    shown = [choice, *front][:MAX_PARETO]
+    provenance = results.provenance
+    return ProfilingResults(
+        selected_config=made.graph,
+        pareto=tuple(_point(world, candidate, results) for candidate in shown),
+        start_time=before.start_time if before else None,
+        completion_time=(before.completion_time if before else None) or world.now,
+        provenance=Provenance(
+            engine=provenance.engine,
+            engine_version=provenance.engine_version,
+            perf_database=provenance.perf_database,
+            mode=provenance.mode,
+            notes=provenance.notes,
+        ),
+    )
+
+
+def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
+    performance = candidate.performance
+    numbers: dict[str, Any] = {}
+    if performance is not None:
+        numbers = {name: _rounded(getattr(performance, of)) for name, of in _NUMBERS.items()}
+        numbers["meets_sla"] = results.goal.is_met_by(performance)
+    return ParetoItem(
+        id=candidate.id,
+        config=_configuration(world, candidate, results),
+        backend=candidate.backend,
+        mode=candidate.mode.value,
+        parallelization=candidate.shape,
+        gpus=candidate.gpus,
+        source=_SOURCES.get(candidate.source, "estimated"),
+        **numbers,
+    )
+
+
+def _configuration(world: World, candidate: Candidate, results: Results) -> Manifest | None:
+    """Return the deployment of a candidate; None where it cannot be applied as it is.
+
+    That is where the user's overrides are not for it, or it mounts what is made for the chosen one alone.
+    """
+    try:
+        _, made = _composed(world, [candidate], results)
+    except InvalidRequestError:
+        return None
+    return None if made.config_maps else made.graph
+
+
+def _rounded(value: float) -> float:
+    """Round to no more digits than estimates carry."""
+    return float(significant(value))
+
+
+def _sentence(choice: Candidate) -> str:
+    performance = choice.performance
+    if performance is None:
+        return f"{choice.backend} {choice.mode}, {choice.shape}: it fits; its performance is unknown ({choice.source})"
+    return (
+        f"{choice.backend} {choice.mode}, {choice.shape}: {significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU "
+        f"at TTFT {significant(performance.ttft)} ms, ITL {significant(performance.itl)} ms ({choice.source})"
+    )
+
+
+def shortened(status: DgdrStatus) -> DgdrStatus:
+    """Leave configurations out, the least interesting first, until the status is short enough."""
+    results = status.profiling_results
+    while results and results.pareto and _bytes(status) > _STATUS_BYTES:
+        points = list(results.pareto)
+        last = next((index for index in range(len(points) - 1, -1, -1) if points[index].config), None)
+        if last is None:
+            return status
+        points[last] = points[last].model_copy(update={"config": None})
+        results = results.model_copy(update={"pareto": tuple(points)})
+        status = status.model_copy(update={"profiling_results": results})
+    return status
+
+
+def _bytes(status: DgdrStatus) -> int:
+    return len(status.model_dump_json(exclude_none=True).encode())
+
+
+def _fail(world: World, message: str) -> Decision:
+    return Decision(
+        enter(world, Phase.FAILED, Profiling.completed(), SpecGenerated.failed(message)),
+        events=[Event("GenerationFailed", message, warning=True)],
+    )

@@ -1,0 +1,88 @@
+"""What a phase is told: everything that exists around a request, as plain values."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
+from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
+from dgdr_controller.hardware.nodes import NodeGpus
+from dgdr_controller.kinds import GRAPHS, ConfigMap, Graph, Job, Meta, Pod
+from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.runtime import Resource
+from dgdr_controller.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What exists, and when that was seen.
+
+    Attributes:
+        request: The request.
+        generation: Generation of its spec.
+        settings: The installation's settings.
+        now: Time of the observation: UTC, whole seconds, as Kubernetes writes it.
+        job: Its profiling Job, whoever owns it.
+        pods: Pods of that Job.
+        output_map: The ConfigMap of the profiling's output, whoever owns it.
+        output: What was published in it.
+        graphs: DynamoGraphDeployments in the version that the cluster serves.
+        graph: The DynamoGraphDeployment of its name, whoever made it.
+        mounted: ConfigMaps that the deployment mounts and that were made for the request.
+        graphs_known: Whether the cluster knows DynamoGraphDeployments.
+        nodes: Nodes with GPUs.
+        base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
+        prometheus: Whether the Prometheus that a planner would read exists; None: not known.
+        multinode: Whether the cluster can run an engine over several nodes.
+    """
+
+    request: DynamoGraphDeploymentRequest
+    generation: int
+    settings: Settings
+    now: dt.datetime
+    job: Job | None = None
+    pods: tuple[Pod, ...] = ()
+    output_map: ConfigMap | None = None
+    output: Output | None = None
+    graphs: Resource[Graph] = GRAPHS
+    graph: Graph | None = None
+    mounted: tuple[ConfigMap, ...] = ()
+    graphs_known: bool = True
+    nodes: tuple[NodeGpus, ...] = ()
+    base: str | None = None
+    prometheus: bool | None = None
+    multinode: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the request."""
+        return self.request.metadata.name
+
+    @property
+    def uid(self) -> str:
+        """UID of the request."""
+        return self.request.metadata.uid or ""
+
+    def owns(self, metadata: Meta) -> bool:
+        """Say whether an object was made for this very request, not for one of its name.
+
+        The proof is its controller's UID; of one without a controller, as a deployment is, its labels and the UID
+        that it carries.
+        """
+        if controllers := [owner.uid for owner in metadata.owner_references if owner.controller]:
+            return self.uid in controllers
+        named = (metadata.labels.get(LABEL_NAME), metadata.labels.get(LABEL_NAMESPACE))
+        ours = named == (self.name, self.request.metadata.namespace)
+        return ours and metadata.annotations.get(ANNOTATION_UID) == self.uid
+
+    def annotation(self, name: str) -> str:
+        """Return an annotation of the request, or nothing."""
+        return (self.request.metadata.annotations or {}).get(name, "")
+
+    @property
+    def status(self) -> DgdrStatus:
+        """Its status; an empty one before there is any."""
+        return self.request.status or DgdrStatus()
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return its condition of a type."""
+        return next((each for each in self.status.conditions or () if each.type == type_), None)

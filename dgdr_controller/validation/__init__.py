@@ -1,0 +1,1 @@
+"""The rules for requests, asked by admission, the controller and the command line alike."""
