@@ -15,7 +15,7 @@ from dgdr_api.v1beta1.status import Condition, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ConditionUpdate:
     """What a condition says, before it is known when and of which generation.
 
     Attributes:
@@ -31,8 +31,8 @@ class Statement:
     message: str
 
 
-def stated(
-    before: Sequence[Condition], statements: Sequence[Statement], generation: int, now: dt.datetime
+def set_conditions(
+    before: Sequence[Condition], statements: Sequence[ConditionUpdate], generation: int, now: dt.datetime
 ) -> tuple[Condition, ...]:
     """Return conditions with these statements in them, each replacing that of its type.
 
@@ -78,12 +78,12 @@ def _word(text: str) -> str:
     return re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_]", "", text)[:_REASON]
 
 
-def _true(type_: str, reason: str, message: str) -> Statement:
-    return Statement(type_, "True", reason, message)
+def _true(type_: str, reason: str, message: str) -> ConditionUpdate:
+    return ConditionUpdate(type_, "True", reason, message)
 
 
-def _false(type_: str, reason: str, message: str) -> Statement:
-    return Statement(type_, "False", reason, message)
+def _false(type_: str, reason: str, message: str) -> ConditionUpdate:
+    return ConditionUpdate(type_, "False", reason, message)
 
 
 class RequestWarning(ApiModel):
@@ -170,12 +170,12 @@ class Validation:
     TYPE = "Validation"
 
     @classmethod
-    def passed(cls) -> Statement:
+    def passed(cls) -> ConditionUpdate:
         """Say that it can."""
         return _true(cls.TYPE, "ValidationPassed", "DGDR spec validation passed")
 
     @classmethod
-    def failed(cls, message: str) -> Statement:
+    def failed(cls, message: str) -> ConditionUpdate:
         """Name every field that is wrong."""
         return _false(cls.TYPE, "ValidationFailed", message)
 
@@ -186,39 +186,39 @@ class Profiling:
     TYPE = "Profiling"
 
     @classmethod
-    def discovering(cls) -> Statement:
+    def discovering(cls) -> ConditionUpdate:
         """Say that the hardware is looked for."""
         return _false(cls.TYPE, "DiscoveringHardware", "Discovering GPU hardware and preparing profiling job")
 
     @classmethod
-    def waiting(cls, reason: str, message: str) -> Statement:
+    def waiting(cls, reason: str, message: str) -> ConditionUpdate:
         """Say what is awaited before the Job can be made, or what keeps its pod from running."""
         return _false(cls.TYPE, reason, message)
 
     @classmethod
-    def running(cls, phase: str, message: str) -> Statement:
+    def running(cls, phase: str, message: str) -> ConditionUpdate:
         """Say what the profiler does."""
         return _false(cls.TYPE, _word(phase) or "ProfilingRunning", message or "Profiling is in progress")
 
     @classmethod
-    def retrying(cls) -> Statement:
+    def retrying(cls) -> ConditionUpdate:
         """Say that a Job is made anew."""
         return _false(
             cls.TYPE, "RetryingJob", "The profiling Job was deleted before its result was there; making another"
         )
 
     @classmethod
-    def completed(cls) -> Statement:
+    def completed(cls) -> ConditionUpdate:
         """Say that the result is there."""
         return _true(cls.TYPE, "ProfilingCompleted", "Profiling job completed successfully")
 
     @classmethod
-    def refused(cls, message: str) -> Statement:
+    def refused(cls, message: str) -> ConditionUpdate:
         """Say why there can be no Job."""
         return _false(cls.TYPE, "JobCreationFailed", message)
 
     @classmethod
-    def failed(cls, phase: str | None, message: str) -> Statement:
+    def failed(cls, phase: str | None, message: str) -> ConditionUpdate:
         """Say in which sub-phase it failed, and why."""
         return _false(cls.TYPE, f"{_word(phase or '') or 'Profiling'}Failed", message)
 
@@ -229,7 +229,7 @@ class ProfilingComplete:
     TYPE = "ProfilingComplete"
 
     @classmethod
-    def done(cls, choice: str) -> Statement:
+    def done(cls, choice: str) -> ConditionUpdate:
         """Say what was chosen."""
         return _true(cls.TYPE, "ProfilingCompleted", choice)
 
@@ -240,19 +240,19 @@ class SpecGenerated:
     TYPE = "SpecGenerated"
 
     @classmethod
-    def applied(cls) -> Statement:
+    def applied(cls) -> ConditionUpdate:
         """Say that it is, and is deployed now."""
         return _true(cls.TYPE, "SpecGenerated", "DynamoGraphDeployment spec generated successfully")
 
     @classmethod
-    def available(cls) -> Statement:
+    def available(cls) -> ConditionUpdate:
         """Say that it is, and where."""
         return _true(
             cls.TYPE, "SpecGenerated", "Generated spec is available in annotation nvidia.com/generated-dgd-spec"
         )
 
     @classmethod
-    def not_offered(cls, candidate: str) -> Statement:
+    def not_offered(cls, candidate: str) -> ConditionUpdate:
         """Say that another one was asked for, which cannot be had."""
         return _true(
             cls.TYPE,
@@ -262,7 +262,7 @@ class SpecGenerated:
         )
 
     @classmethod
-    def table_gone(cls, candidate: str, table: str) -> Statement:
+    def table_gone(cls, candidate: str, table: str) -> ConditionUpdate:
         """Say that one was asked for, and that the table that it is in is gone."""
         return _true(
             cls.TYPE,
@@ -272,7 +272,7 @@ class SpecGenerated:
         )
 
     @classmethod
-    def failed(cls, message: str) -> Statement:
+    def failed(cls, message: str) -> ConditionUpdate:
         """Say why it is not."""
         return _false(cls.TYPE, "GenerationFailed", message)
 
@@ -283,32 +283,32 @@ class DeploymentReady:
     TYPE = "DeploymentReady"
 
     @classmethod
-    def in_progress(cls, name: str, state: str) -> Statement:
+    def in_progress(cls, name: str, state: str) -> ConditionUpdate:
         """Say in which state it is."""
         return _false(cls.TYPE, "DeploymentInProgress", f"DGD {name} is in {state or 'initializing'} state")
 
     @classmethod
-    def ready(cls, name: str) -> Statement:
+    def ready(cls, name: str) -> ConditionUpdate:
         """Say that it does."""
         return _true(cls.TYPE, "DeploymentReady", f"DynamoGraphDeployment {name} is ready")
 
     @classmethod
-    def degraded(cls, state: str) -> Statement:
+    def degraded(cls, state: str) -> ConditionUpdate:
         """Say that it did."""
         return _false(cls.TYPE, "DeploymentDegraded", f"Deployment degraded to {state}")
 
     @classmethod
-    def deleted(cls) -> Statement:
+    def deleted(cls) -> ConditionUpdate:
         """Say that it is gone."""
         return _false(cls.TYPE, "DeploymentDeleted", "Deployment was deleted by user. Create a new DGDR to redeploy.")
 
     @classmethod
-    def refused(cls, message: str) -> Statement:
+    def refused(cls, message: str) -> ConditionUpdate:
         """Say why the API server refuses it."""
         return _false(cls.TYPE, "DeploymentRejected", message)
 
     @classmethod
-    def name_conflict(cls, name: str) -> Statement:
+    def name_conflict(cls, name: str) -> ConditionUpdate:
         """Say that another object has its name, and both ways out."""
         return _false(
             cls.TYPE,
@@ -318,7 +318,7 @@ class DeploymentReady:
         )
 
     @classmethod
-    def other_candidate(cls, name: str, there: str, wanted: str) -> Statement:
+    def other_candidate(cls, name: str, there: str, wanted: str) -> ConditionUpdate:
         """Say that the deployment that is there is of another candidate, and what to do."""
         return _false(
             cls.TYPE,
@@ -328,12 +328,12 @@ class DeploymentReady:
         )
 
     @classmethod
-    def waiting(cls, reason: str, message: str) -> Statement:
+    def waiting(cls, reason: str, message: str) -> ConditionUpdate:
         """Say what is awaited."""
         return _false(cls.TYPE, reason, message)
 
     @classmethod
-    def not_installed(cls) -> Statement:
+    def not_installed(cls) -> ConditionUpdate:
         """Say that the cluster has no Dynamo."""
         return cls.waiting(
             "WaitingForDynamo",
@@ -360,7 +360,7 @@ class Succeeded:
     }
 
     @classmethod
-    def of(cls, phase: Phase, conditions: Sequence[Condition]) -> Statement:
+    def of(cls, phase: Phase, conditions: Sequence[Condition]) -> ConditionUpdate:
         """Return the aggregate; of a failed request it names the first cause."""
         if phase is not Phase.FAILED:
             return cls._OTHERS[phase]
@@ -371,7 +371,7 @@ class Succeeded:
         return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
 
 
-def of_warning(warning: RequestWarning) -> Statement:
+def of_warning(warning: RequestWarning) -> ConditionUpdate:
     """Return a warning as the condition that shows it."""
     return _true(warning.type, warning.type, warning.message)
 

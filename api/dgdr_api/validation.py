@@ -36,7 +36,7 @@ def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     return [error for rule in RULES for error in rule(request)]
 
 
-def remarks(request: DynamoGraphDeploymentRequest) -> list[str]:
+def warnings(request: DynamoGraphDeploymentRequest) -> list[str]:
     """Return a sentence for each thing that is allowed but probably not what the user should write."""
     return [
         *_deprecated(request),

@@ -7,19 +7,19 @@ one.
 
 from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_RETRIED
-from dgdr_controller.admission.review import Question, Verdict
+from dgdr_controller.admission.review import AdmissionRequest, AdmissionResponse
 
 OUTCOMES = (ANNOTATION_GENERATED, ANNOTATION_RETRIED)
 """Annotations that the controller writes: what became of one request."""
 
 
-def default(question: Question) -> Verdict:
+def default(request: AdmissionRequest) -> AdmissionResponse:
     """Return a patch that takes the outcome of another request out of a new one."""
-    metadata = question.new.get("metadata")
+    metadata = request.new.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if question.operation != "CREATE" or not isinstance(annotations, dict):
-        return Verdict()
-    return Verdict(patch=[_removal(name) for name in OUTCOMES if name in annotations])
+    if request.operation != "CREATE" or not isinstance(annotations, dict):
+        return AdmissionResponse()
+    return AdmissionResponse(patch=[_removal(name) for name in OUTCOMES if name in annotations])
 
 
 def _removal(annotation: str) -> JsonObject:

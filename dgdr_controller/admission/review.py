@@ -49,7 +49,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AdmissionRequest:
     """What is to be done with a request.
 
     Attributes:
@@ -64,7 +64,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AdmissionResponse:
     """What is answered.
 
     Attributes:
@@ -78,7 +78,7 @@ class Verdict:
     patch: Sequence[JsonObject] = field(default=())
 
 
-Handler = Callable[[Question], Verdict]
+Handler = Callable[[AdmissionRequest], AdmissionResponse]
 log = logging.getLogger(__name__)
 _reviews = msgspec.json.Decoder(Envelope[_Asked])
 
@@ -93,34 +93,34 @@ def answer(body: bytes, handler: Handler) -> tuple[bytes, bool]:
         UnreadableReviewError: The body is no AdmissionReview that can be answered.
     """
     asked = _read(body)
-    question = _question(asked)
+    request = _request(asked)
     try:
-        verdict = _verdict(question, handler)
-        return _encoded(_response(asked, verdict)), not verdict.errors
+        response = _respond(request, handler)
+        return _encoded(_response(asked, response)), not response.errors
     except Exception as error:
         # What fails here would fail again: a refusal tells the user so, where an HTTP 500 tells nobody anything.
         log.exception("%s of %s/%s could not be judged", asked.operation, asked.namespace, _name(asked))
         return _encoded(_failure(asked, error)), False
 
 
-def _verdict(question: Question | None, handler: Handler) -> Verdict:
-    if question is None:
-        return Verdict()
+def _respond(request: AdmissionRequest | None, handler: Handler) -> AdmissionResponse:
+    if request is None:
+        return AdmissionResponse()
     try:
-        return handler(question)
+        return handler(request)
     except RecursionError:
-        return Verdict([FieldError("(document)", "Invalid value", "is nested too deeply")])
+        return AdmissionResponse([FieldError("(document)", "Invalid value", "is nested too deeply")])
 
 
-def _response(asked: _Asked, verdict: Verdict) -> JsonObject:
-    response: dict[str, Any] = {"uid": asked.uid, "allowed": not verdict.errors}
-    if verdict.errors:
-        response["status"] = _refusal(asked, at_most(verdict.errors, AND_MORE))
-    if verdict.warnings:
-        response["warnings"] = [printable(each, MAX_WARNING - 1) for each in at_most(verdict.warnings, _MORE_WARNINGS)]
-    if verdict.patch and not verdict.errors:
-        response |= {"patchType": "JSONPatch", "patch": msgspec.json.encode(verdict.patch)}  # bytes: base64
-    return response
+def _response(asked: _Asked, response: AdmissionResponse) -> JsonObject:
+    encoded: dict[str, Any] = {"uid": asked.uid, "allowed": not response.errors}
+    if response.errors:
+        encoded["status"] = _refusal(asked, at_most(response.errors, AND_MORE))
+    if response.warnings:
+        encoded["warnings"] = [printable(each, MAX_WARNING - 1) for each in at_most(response.warnings, _MORE_WARNINGS)]
+    if response.patch and not response.errors:
+        encoded |= {"patchType": "JSONPatch", "patch": msgspec.json.encode(response.patch)}  # bytes: base64
+    return encoded
 
 
 def _failure(asked: _Asked, error: Exception) -> JsonObject:
@@ -141,17 +141,17 @@ def _read(body: bytes) -> _Asked:
     return asked
 
 
-def _question(asked: _Asked) -> Question | None:
+def _request(asked: _Asked) -> AdmissionRequest | None:
     """Return what is asked; nothing where the answer is always yes."""
     if asked.operation not in ("CREATE", "UPDATE"):
         return None
     if asked.object is None:
         raise UnreadableReviewError(f"a review of {asked.operation} has no object")
     if asked.operation == "CREATE":
-        return Question("CREATE", asked.object)
+        return AdmissionRequest("CREATE", asked.object)
     if asked.old is None:
         raise UnreadableReviewError("a review of UPDATE has no oldObject")
-    return Question("UPDATE", asked.object, asked.old)
+    return AdmissionRequest("UPDATE", asked.object, asked.old)
 
 
 def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:

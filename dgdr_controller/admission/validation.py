@@ -7,22 +7,22 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.parse import parse_request
 from dgdr_api.text import AND_MORE
 from dgdr_api.updates import update_faults
-from dgdr_controller.admission.review import Question, Verdict
-from dgdr_controller.validation.request import refused, remarked
+from dgdr_controller.admission.review import AdmissionRequest, AdmissionResponse
+from dgdr_controller.validation import request as rules
 
 _VERSION_OF_IMAGE = "spec.runtimeVersionOverride"
 
 
-def admit(question: Question) -> Verdict:
+def admit(request: AdmissionRequest) -> AdmissionResponse:
     """Return whether a request may be stored like this."""
-    errors, warnings = _judged(question.new)
-    if question.old is None:
-        return Verdict(errors, warnings)
-    if _is_being_deleted(question.new):
-        return Verdict(warnings=warnings)  # else a finalizer could not be removed from what was stored before a rule
-    return Verdict(
-        [*update_faults(question.old, question.new), *_made_worse(question.old, question.new, errors)], warnings
-    )
+    errors, warnings = _judged(request.new)
+    if request.old is None:
+        return AdmissionResponse(errors, warnings)
+    if _is_being_deleted(request.new):
+        # Otherwise a finalizer could not be removed from a request that was stored before a rule existed.
+        return AdmissionResponse(warnings=warnings)
+    worse = _made_worse(request.old, request.new, errors)
+    return AdmissionResponse([*update_faults(request.old, request.new), *worse], warnings)
 
 
 def _judged(manifest: JsonObject) -> tuple[list[FieldError], list[str]]:
@@ -31,7 +31,7 @@ def _judged(manifest: JsonObject) -> tuple[list[FieldError], list[str]]:
         request = parse_request(manifest)
     except InvalidRequestError as malformed:
         return malformed.errors, []
-    return refused(request), remarked(request)
+    return rules.validate(request), rules.warnings(request)
 
 
 def _made_worse(old: JsonObject, new: JsonObject, errors: Sequence[FieldError]) -> list[FieldError]:

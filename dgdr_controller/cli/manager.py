@@ -11,8 +11,10 @@ from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
 from dgdr_controller.hardware.nodes import without_the_rest
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
-from dgdr_controller.reconciler.reconciler import BY_JOB, RequestReconciler, by_labels
+from dgdr_controller.reconciler.observe import BY_JOB, by_labels
+from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import (
+    CachedObject,
     Client,
     Config,
     Controller,
@@ -21,7 +23,6 @@ from dgdr_controller.runtime import (
     Manager,
     RequestError,
     Resource,
-    Stored,
 )
 from dgdr_controller.runtime.log import configure
 from dgdr_controller.settings import Settings, WebhookSettings
@@ -63,38 +64,38 @@ def manager(  # noqa: PLR0913 - one for each option
         os.environ["KUBECONFIG"] = kubeconfig
     config = Config.load(context)
     namespace = leader_election_namespace or os.environ.get("POD_NAMESPACE", "default")
-    it = Manager(
+    controller_manager = Manager(
         config,
         leader_election=LeaderElection("dgdr-controller", namespace=namespace) if leader_election else None,
         metrics_address=metrics_address,
         health_address=health_address,
     )
-    asyncio.run(_run(it, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
+    asyncio.run(_run(controller_manager, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
 
 
-async def _run(it: Manager, workers: int, namespace: str) -> None:
+async def _run(manager: Manager, workers: int, namespace: str) -> None:
     settings = Settings()
     if settings.webhook.address:
-        serve_webhooks(it, settings.webhook, namespace)
-    graphs = await served_graphs(it.client)
-    controller(it, settings, workers, graphs)
-    it.add(lambda: _follow(it, graphs))
-    await it.run()
+        serve_webhooks(manager, settings.webhook, namespace)
+    graphs = await served_graphs(manager.client)
+    add_controller(manager, settings, workers, graphs)
+    manager.add(lambda: _follow(manager, graphs))
+    await manager.run()
 
 
-def serve_webhooks(it: Manager, settings: WebhookSettings, namespace: str) -> WebhookServer:
+def serve_webhooks(manager: Manager, settings: WebhookSettings, namespace: str) -> WebhookServer:
     """Add the server that the API server asks to a manager."""
     if settings.certificates == _SELF_MANAGED:
         targets = Targets(Key(namespace, settings.service), settings.mutating, settings.validating)
         certificates = ServingCertificates(
-            SelfManaged(it.config, secret=Key(namespace, settings.secret), targets=targets)
+            SelfManaged(manager.config, secret=Key(namespace, settings.secret), targets=targets)
         )
     else:
         certificates = ServingCertificates(Files(Path(settings.certificates)))
     server = WebhookServer(settings.address, certificates.context)
-    it.add_server(certificates)
-    it.add_server(server)
-    it.add_check("webhooks", server.check)
+    manager.add_server(certificates)
+    manager.add_server(server)
+    manager.add_check("webhooks", server.check)
     return server
 
 
@@ -102,11 +103,11 @@ class VersionChangedError(Exception):
     """Dynamo was installed after this program was started, in a version that it does not watch: start it again."""
 
 
-async def _follow(it: Manager, graphs: Resource[Graph]) -> None:
+async def _follow(manager: Manager, graphs: Resource[Graph]) -> None:
     """End the program where deployments turn up in another version than the one that is watched."""
     while True:
         await asyncio.sleep(_LOOK_AGAIN_S)
-        if not it.cache.available(graphs) and (found := await served_graphs(it.client)) != graphs:
+        if not manager.cache.available(graphs) and (found := await served_graphs(manager.client)) != graphs:
             raise VersionChangedError(f"the cluster serves {found.api_version} {found.kind}, not {graphs.api_version}")
 
 
@@ -124,18 +125,18 @@ async def served_graphs(client: Client) -> Resource[Graph]:
     return GRAPHS
 
 
-def controller(it: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
-    """Add the controller of requests to a manager."""
-    cache = it.cache
+def add_controller(manager: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
+    """Add the controller of requests to a manager, and return it."""
+    cache = manager.cache
     cache.watch(graphs, optional=True)
     cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS)
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
     cache.watch(NODES, transform=without_the_rest)
 
-    reconciler = RequestReconciler(cache, it.client, it.recorder("dgdr-controller"), settings, graphs)
-    return (
-        Controller(it, reconciler, name="dgdr")
+    reconciler = RequestReconciler(cache, manager.client, manager.recorder("dgdr-controller"), settings, graphs)
+    controller = (
+        Controller(cache, reconciler, name="dgdr")
         .for_(REQUESTS)
         .owns(JOBS)
         .watches(CONFIG_MAPS, by_labels)
@@ -143,8 +144,10 @@ def controller(it: Manager, settings: Settings, workers: int, graphs: Resource[G
         .watches(PODS, by_labels)
         .with_options(workers=workers, timeout=60.0)
     )
+    manager.add(controller)
+    return controller
 
 
-def _job_of(stored: Stored) -> list[str]:
+def _job_of(stored: CachedObject) -> list[str]:
     uid = stored.meta.label(_JOB_LABEL)
     return [uid] if uid else []

@@ -7,7 +7,7 @@ import click
 from dgdr_api import InvalidRequestError, parse_request
 from dgdr_controller.cli.files import UnreadableError, manifest_name, read_manifests
 from dgdr_controller.profiling_job.exit_code import ExitCode
-from dgdr_controller.validation.request import refused, remarked
+from dgdr_controller.validation import request as rules
 
 
 @click.command()
@@ -31,8 +31,8 @@ def _check(manifest: object, shown: str) -> bool:
     except InvalidRequestError as malformed:
         errors = malformed.errors
     else:
-        errors = refused(request)
-        for sentence in remarked(request):
+        errors = rules.validate(request)
+        for sentence in rules.warnings(request):
             click.echo(f"{shown}: warning: {sentence}", err=True)
     for error in errors:
         click.echo(f"{shown}: {error}", err=True)

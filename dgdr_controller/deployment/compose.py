@@ -14,10 +14,10 @@ from dgdr_controller.deployment.conversion.versions import obsolete
 from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, name_faults
+from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render
 from dgdr_controller.deployment.render.request import Manifest
 from dgdr_controller.settings import Settings
-from dgdr_controller.validation.request import marking_faults
 
 _RUN_THE_ENGINES_IMAGE = ("frontend", "worker", "prefill", "decode")
 
@@ -93,7 +93,7 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
 def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
     """Return a deployment with what v1alpha1's ``deploymentOverrides`` say: name, marks, image of the engines."""
     wanted = request.preserved.deployment_overrides
-    if faults := list(marking_faults(wanted, request.namespace)):
+    if faults := list(validate_metadata(wanted, request.namespace)):
         raise OverrideError(faults)
     metadata = {**graph["metadata"], **({"name": wanted.name} if wanted.name else {})}
     for field, ours in (("labels", wanted.labels), ("annotations", wanted.annotations)):

@@ -9,7 +9,7 @@ Manifest = dict[str, JsonValue]
 """A Kubernetes object, or a part of one, as JSON."""
 
 
-class Faults:
+class ErrorList:
     """Collects what is wrong. A part of a wrong type is told and read as empty: reading goes on.
 
     Attributes:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from dgdr_api.names import LABEL_MANAGED_BY
-from dgdr_controller.deployment.faults import Faults, Manifest, named
+from dgdr_controller.deployment.faults import ErrorList, Manifest, named
 from dgdr_controller.deployment.quantities import GPU_RESOURCES, whole_number
 
 NOT_NULL = "must not be null: fields cannot be deleted, only set"
@@ -80,7 +80,7 @@ def reserved(key: str) -> bool:
     return key.startswith(("dgdr.nvidia.com/", "nvidia.com/dgd-")) or key == LABEL_MANAGED_BY
 
 
-def overlaid(base: JsonValue, over: JsonValue, path: str, field: str, faults: Faults) -> JsonValue:
+def overlaid(base: JsonValue, over: JsonValue, path: str, field: str, faults: ErrorList) -> JsonValue:
     """Return a value with another one laid over it.
 
     Args:
@@ -119,7 +119,7 @@ def _opaque(base: JsonValue, over: JsonValue) -> JsonValue:
     return copy.deepcopy(over)
 
 
-def _object(base: Manifest, over: Manifest, path: str, field: str, faults: Faults) -> Manifest:
+def _object(base: Manifest, over: Manifest, path: str, field: str, faults: ErrorList) -> Manifest:
     if field == "containers[]" and "$patch" in over:
         over = _patched(base, over, path, faults)
     result = {key: value for key, value in base.items() if key not in _replaced(over, field)}
@@ -144,7 +144,7 @@ def _replaced(over: Manifest, field: str) -> set[str]:
     return set(_ONE_OF.get(field, ())) - written if written else set()
 
 
-def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, faults: Faults) -> list[JsonValue]:
+def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, faults: ErrorList) -> list[JsonValue]:
     if field not in _KEYS:
         entries = (overlaid(None, each, f"{path}[{i}]", f"{field}[]", faults) for i, each in enumerate(over))
         return [each for each in entries if each is not None]
@@ -166,7 +166,7 @@ def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, f
     return result
 
 
-def _patched(base: Manifest, over: Manifest, path: str, faults: Faults) -> Manifest:
+def _patched(base: Manifest, over: Manifest, path: str, faults: ErrorList) -> Manifest:
     """Carry out ``$patch: {args: append}``: return the entry with all the arguments."""
     rest = {key: value for key, value in over.items() if key not in ("$patch", "args")}
     patch, args, there = over["$patch"], over.get("args"), base.get("args")

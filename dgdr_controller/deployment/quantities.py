@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from dgdr_api import dgd
 from dgdr_api.dgd import GPU_RESOURCE
-from dgdr_controller.deployment.faults import Faults, Manifest
+from dgdr_controller.deployment.faults import ErrorList, Manifest
 
 GPU_RESOURCES = (*dgd.GPU_RESOURCES.values(), "gpu.intel.com/i915")
 """Names of the extended resources of which one is one whole GPU."""
@@ -24,7 +24,7 @@ _DEFAULT_NODES = 2
 """What an absent ``multinode.nodeCount`` means, in both versions."""
 
 
-def to_items(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+def to_items(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
     """Turn the resources of a container into those of a v1alpha1 service.
 
     A GPU of another vendor becomes ``gpu`` and ``gpuType``, so that an override of ``gpu`` changes it.
@@ -33,13 +33,13 @@ def to_items(value: JsonValue, path: str, faults: Faults) -> JsonValue:
     return resources | {name: _item(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
 
 
-def to_quantities(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+def to_quantities(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
     """Turn the resources of a v1alpha1 service into those of a container."""
     resources = faults.mapping(value, path)
     return resources | {name: _list(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
 
 
-def _item(value: JsonValue, path: str, faults: Faults) -> Manifest:
+def _item(value: JsonValue, path: str, faults: ErrorList) -> Manifest:
     quantities = {name: _text(each, f"{path}[{name}]", faults) for name, each in faults.mapping(value, path).items()}
     item: Manifest = {name: quantities.pop(name) for name in _OWN_FIELDS if name in quantities}
     gpu = next((name for name in GPU_RESOURCES if name in quantities), None)
@@ -49,7 +49,7 @@ def _item(value: JsonValue, path: str, faults: Faults) -> Manifest:
     return item | ({"custom": cast("JsonValue", quantities)} if quantities else {})
 
 
-def _list(value: JsonValue, path: str, faults: Faults) -> Manifest:
+def _list(value: JsonValue, path: str, faults: ErrorList) -> Manifest:
     item = faults.mapping(value, path)
     gpu = str(item.pop("gpuType", None) or GPU_RESOURCE)
     custom = faults.mapping(item.pop("custom", None), f"{path}.custom")
@@ -59,7 +59,7 @@ def _list(value: JsonValue, path: str, faults: Faults) -> Manifest:
     return named | {name: _text(each, f"{path}.custom[{name}]", faults) for name, each in custom.items()}
 
 
-def _text(value: JsonValue, path: str, faults: Faults) -> str:
+def _text(value: JsonValue, path: str, faults: ErrorList) -> str:
     """Return a quantity as the string that v1alpha1 wants, and that v1beta1 takes."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         faults.invalid(path, value, 'must be a quantity such as "1", "500m" or "8Gi"')
@@ -72,14 +72,14 @@ def gpus_of(manifest: Manifest) -> int:
     Raises:
         ValueError: Something that must be a number is none; `overrides.merge` refuses such a graph.
     """
-    faults = Faults()
+    faults = ErrorList()
     total = count(manifest, faults)
     if faults.errors:
         raise ValueError("; ".join(str(each) for each in faults.errors))
     return total
 
 
-def count(manifest: Manifest, faults: Faults) -> int:
+def count(manifest: Manifest, faults: ErrorList) -> int:
     """Return how many GPUs a v1beta1 graph takes, and note every number in it that is none."""
     spec = faults.mapping(manifest.get("spec"), "spec")
     return sum(
@@ -88,7 +88,7 @@ def count(manifest: Manifest, faults: Faults) -> int:
     )
 
 
-def _component(component: Manifest, path: str, faults: Faults) -> int:
+def _component(component: Manifest, path: str, faults: ErrorList) -> int:
     replicas = _number(component.get("replicas", 1), f"{path}.replicas", faults)
     nodes = 1
     if component.get("multinode") is not None:
@@ -97,7 +97,7 @@ def _component(component: Manifest, path: str, faults: Faults) -> int:
     return replicas * nodes * _pod(component, f"{path}.podTemplate", faults)
 
 
-def _pod(component: Manifest, path: str, faults: Faults) -> int:
+def _pod(component: Manifest, path: str, faults: ErrorList) -> int:
     """Return the GPUs of one pod: those of its containers, or of the hungriest that runs before them."""
     template = faults.mapping(component.get("podTemplate"), path)
     spec = faults.mapping(template.get("spec"), f"{path}.spec")
@@ -109,7 +109,7 @@ def _pod(component: Manifest, path: str, faults: Faults) -> int:
     return max(sum(running), *before, 0)
 
 
-def _container(container: Manifest, path: str, faults: Faults) -> int:
+def _container(container: Manifest, path: str, faults: ErrorList) -> int:
     resources = faults.mapping(container.get("resources"), f"{path}.resources")
     written: Manifest = {}
     for name in ("requests", "limits"):  # they are equal where both are written: limits last
@@ -118,7 +118,7 @@ def _container(container: Manifest, path: str, faults: Faults) -> int:
     return sum(_number(written[name], f"{path}.resources.limits[{name}]", faults) for name in names)
 
 
-def _number(value: JsonValue, path: str, faults: Faults) -> int:
+def _number(value: JsonValue, path: str, faults: ErrorList) -> int:
     number = whole_number(value)
     if number is None:
         faults.invalid(path, value, "must be a whole number, 0 or more")

@@ -16,7 +16,15 @@ from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.results import Question, answer
 from dgdr_controller.profiler.simulation.aic import survey as aic
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD
-from dgdr_controller.profiler.simulation.collect import Collected, Pool, Progress, Reader, Spectator, Step, collect
+from dgdr_controller.profiler.simulation.collect import (
+    Collected,
+    Pool,
+    Progress,
+    ProgressCallback,
+    Reader,
+    Step,
+    collect,
+)
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
 from dgdr_controller.profiler.simulation.search_plan import scope
@@ -31,7 +39,7 @@ _SURVEY_DEADLINE_S = 60.0
 
 def rapid(
     request: PlanRequest,
-    spectator: Spectator,
+    on_progress: ProgressCallback,
     deadline_s: float = SEARCH_DEADLINE_S,
     until: float = math.inf,
     pool: Pool | None = None,
@@ -41,7 +49,7 @@ def rapid(
 
     Args:
         request: What is wanted.
-        spectator: Is told each step.
+        on_progress: Is told each step.
         deadline_s: Seconds that the search of one engine and mode may take.
         until: Monotonic time at which all searches must have ended; what they have found by then is judged.
         pool: Runs the searches; by default each in a worker process.
@@ -58,23 +66,23 @@ def rapid(
     """
     pool = pool or WorkerPool(preload=PRELOAD)
     with tempfile.TemporaryDirectory(prefix="dgdr-") as scratch:
-        spectator(Progress(Step.SURVEY, "loading the simulator", finished=False))
+        on_progress(Progress(Step.SURVEY, "loading the simulator", finished=False))
         begun = time.monotonic()
         model, known = find_model(
             request.model, request.cache, partial(_survey, pool, request), Path(scratch), download
         )
         searched = scope(request, model, known)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
-        spectator(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
+        on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
         reader = Reader(model.config, dict(known.databases), request.vram_mib)
-        found = collect(pool, searched.searches, reader, spectator, deadline_s, until)
+        found = collect(pool, searched.searches, reader, on_progress, deadline_s, until)
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
         reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)
         raise InterruptedRunError(f"no search came to an answer: {reasons}")
     question = Question(request, model, known, searched.engines)
     results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
-    return with_curves(results, searched.searches, pool, spectator) if request.goal.autoscale else results
+    return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results
 
 
 def _survey(pool: Pool, request: PlanRequest, folder: Path | None) -> Survey:

@@ -12,12 +12,12 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
-from dgdr_api.validation import remarks
+from dgdr_api.validation import warnings
 from dgdr_controller.profiler.hardware import GivenHardware, resolve_hardware
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.profiling_job.protocol import Goal, RequestIdentity, Target
-from dgdr_controller.validation.request import refused
+from dgdr_controller.validation.request import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def plan_request(
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
     """
-    if errors := refused(request):
+    if errors := validate(request):
         raise InvalidRequestError(errors)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
     return _plan_request(request, gpu, hardware, replaced, cache_root)
@@ -95,7 +95,7 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or its GPU is unknown.
     """
-    if errors := refused(request):
+    if errors := validate(request):
         raise InvalidRequestError(errors)
     gpu = find_gpu(hardware.gpu_sku)
     if gpu is None:
@@ -112,7 +112,7 @@ def _plan_request(
     cache_root: Path | None,
 ) -> PlanRequest:
     applied = effective(request)
-    notes = [*remarks(request), *replaced]
+    notes = [*warnings(request), *replaced]
     if applied.search_strategy.value is SearchStrategy.THOROUGH:
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
     cache = applied.model_cache

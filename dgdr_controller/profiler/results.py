@@ -51,7 +51,7 @@ def answer(question: Question, found: Collected) -> Results:
     request, model = question.request, question.model
     goal, budget = request.goal, request.total_gpus
     scaled = [scale(candidate, goal, budget) for candidate in found.candidates]
-    judgement = judge(scaled, goal, budget, lambda candidate: _hindrance(candidate, request))
+    judgement = judge(scaled, goal, budget, lambda candidate: _rejection(candidate, request))
     if judgement.choice is None:
         return _by_memory(question, found, judgement.candidates)
     return _results(
@@ -65,7 +65,7 @@ def answer(question: Question, found: Collected) -> Results:
     )
 
 
-def _hindrance(candidate: Candidate, request: PlanRequest) -> Verdict | None:
+def _rejection(candidate: Candidate, request: PlanRequest) -> Verdict | None:
     """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
     if reason := unrenderable(candidate, Nodes.of(request.hardware)):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)

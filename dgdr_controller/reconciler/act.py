@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from dgdr_api.conditions import Profiling, stated
-from dgdr_api.names import ANNOTATION_INPUTS
+from dgdr_api.conditions import ConditionUpdate, Profiling, set_conditions
+from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
-from dgdr_controller.reconciler.decision import About, Decision, Ensure, Event, How, Manifest, enter
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Manifest, ObjectCondition, WriteMode, enter
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,
@@ -24,14 +24,14 @@ from dgdr_controller.runtime import (
 from dgdr_controller.runtime.errors import BadRequestError
 
 _FIELD_MANAGER = "dgdr-controller"
-_LOOK_AGAIN_S = 5.0
+_RETRY_S = 5.0
 
 
-class InTheWayError(Exception):
+class NameTakenError(Exception):
     """The name of an object that is wanted is taken.
 
     Attributes:
-        reason: How, in one word.
+        reason: Reason for the condition.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -39,44 +39,61 @@ class InTheWayError(Exception):
         self.reason = reason
 
 
-async def act(client: Client, events: EventRecorder, meta: ObjectMeta, world: World, decision: Decision) -> Result:
+class RejectedError(Exception):
+    """The API server rejects an object for good.
+
+    Attributes:
+        manifest: The object.
+        condition: The condition that reports it.
+    """
+
+    def __init__(self, manifest: Manifest, condition: type[ObjectCondition], error: ApiError) -> None:
+        super().__init__(error.message)
+        self.manifest, self.condition = manifest, condition
+
+
+async def act(
+    client: Client, events: EventRecorder, meta: ObjectMeta, observed: ObservedState, decision: Decision
+) -> Result:
     """Carry a decision out.
 
     Args:
         client: The API server.
-        events: Tells people.
+        events: Events on requests.
         meta: Metadata of the request as it was observed.
-        world: What was observed.
+        observed: What was observed.
         decision: What is to be done.
 
     Returns:
         When to look again.
 
     Raises:
-        ApiError: The API server refuses for now, or somebody was faster: to be tried again.
+        ApiError: The API server does not accept it now, or somebody was faster: to be retried.
     """
+    await _remove(client, meta, decision)
+    for wanted in decision.ensure:
+        try:
+            await _ensure(client, wanted, observed)
+        except NameTakenError as error:
+            await _report_waiting(client, meta, observed, wanted, error.reason, str(error))
+            return Result.after(_RETRY_S)
+        except RejectedError as error:
+            decision = replace(_rejected(observed, error), annotations=decision.annotations)
+            break
+        except ApiError as error:
+            if not isinstance(error, ConflictError):
+                await _report_waiting(client, meta, observed, wanted, "WaitingForApi", error.message)
+            raise
+    version = await _annotate(client, meta, decision)
+    return await _write(client, events, meta, observed, decision, version)
+
+
+async def _remove(client: Client, meta: ObjectMeta, decision: Decision) -> None:
     for each in decision.remove:
         try:
             await client.delete(REMOVED[each.kind], Key(meta.namespace, each.name), uid=each.uid)
         except (NotFoundError, ConflictError):
-            continue  # it is gone, or another one has its name by now
-    for wanted in decision.ensure:
-        try:
-            await _ensure(client, wanted, world)
-        except InTheWayError as error:
-            await _wait(client, meta, world, wanted, error.reason, str(error))
-            return Result.after(_LOOK_AGAIN_S)
-        except (InvalidError, BadRequestError) as error:
-            if wanted.refused is None:
-                raise
-            refused = replace(_refused(world, wanted, wanted.refused, error), annotations=decision.annotations)
-            return await act(client, events, meta, world, refused)
-        except ApiError as error:
-            if not isinstance(error, ConflictError):
-                await _wait(client, meta, world, wanted, "WaitingForApi", error.message)
-            raise
-    version = await _annotate(client, meta, decision)
-    return await _write(client, events, meta, world, decision, version)
+            continue  # it is gone, or another object has its name by now
 
 
 async def _annotate(client: Client, meta: ObjectMeta, decision: Decision) -> str:
@@ -89,29 +106,39 @@ async def _annotate(client: Client, meta: ObjectMeta, decision: Decision) -> str
     return version
 
 
-async def _ensure(client: Client, wanted: Ensure, world: World) -> None:
-    """Bring an object into being; one of its name that is not of this request is a conflict."""
-    manifest = wanted.manifest
-    resource = resource_of(manifest)
-    if wanted.how is How.APPLY:
-        if manifest["metadata"].get("ownerReferences"):
-            await _look(client, wanted, world)
-        await client.apply(resource, manifest, field_manager=_FIELD_MANAGER, force=True)
-        return
-    if wanted.how is How.TRY:
-        await _try(client, manifest)
-        return
-    try:
-        await client.create(resource, manifest)
-    except AlreadyExistsError:
-        await _look(client, wanted, world)
-
-
-async def _try(client: Client, manifest: Manifest) -> None:
-    """Ask whether the API server would take an object; no answer is none, and one of its name says enough.
+async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+    """Write an object.
 
     Raises:
-        InvalidError: It would not, whenever it is asked.
+        NameTakenError: Its name is taken.
+        RejectedError: The API server will never accept it.
+        ApiError: The API server does not accept it now.
+    """
+    resource = resource_of(wanted.manifest)
+    try:
+        match wanted.mode:
+            case WriteMode.APPLY:
+                if wanted.manifest["metadata"].get("ownerReferences"):
+                    await _check_name(client, wanted, observed)
+                await client.apply(resource, wanted.manifest, field_manager=_FIELD_MANAGER, force=True)
+            case WriteMode.CREATE:
+                try:
+                    await client.create(resource, wanted.manifest)
+                except AlreadyExistsError:
+                    await _check_name(client, wanted, observed)
+            case WriteMode.DRY_RUN:
+                await _dry_run(client, wanted.manifest)
+    except (InvalidError, BadRequestError) as error:
+        if wanted.condition is None:
+            raise
+        raise RejectedError(wanted.manifest, wanted.condition, error) from error
+
+
+async def _dry_run(client: Client, manifest: Manifest) -> None:
+    """Ask whether the API server would accept an object. No answer is none; an object of its name is answer enough.
+
+    Raises:
+        InvalidError: It never will.
         BadRequestError: The same.
     """
     try:
@@ -122,25 +149,25 @@ async def _try(client: Client, manifest: Manifest) -> None:
         return
 
 
-async def _look(client: Client, wanted: Ensure, world: World) -> None:
-    """Make sure that an object's name is free or its own: the cache does not hold what others have made.
+async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+    """Check that an object's name is free or its own: the cache does not hold what others have created.
 
     Raises:
-        InTheWayError: Another one has the name, or one of ours that is going or is for other inputs.
+        NameTakenError: Another object has the name, or one of an earlier run.
     """
     metadata = wanted.manifest["metadata"]
     try:
         found = await client.get(resource_of(wanted.manifest), Key(metadata["namespace"], metadata["name"]))
     except NotFoundError:
         return
-    there = found.metadata
-    if not world.owns(there):
-        raise InTheWayError(
+    existing = found.metadata
+    if not observed.owns(existing):
+        raise NameTakenError(
             "NameConflict", "it exists and was not made for this request; it is left as it is. Delete or rename it"
         )
-    outdated = wanted.how is How.CREATE and there.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
-    if there.deletion_timestamp is not None or outdated:
-        raise InTheWayError("WaitingForCleanup", "that of the run before is on its way out")
+    outdated = wanted.mode is WriteMode.CREATE and existing.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
+    if existing.deletion_timestamp is not None or outdated:
+        raise NameTakenError("WaitingForCleanup", "that of the run before is on its way out")
 
 
 def _inputs(wanted: Ensure) -> str | None:
@@ -148,41 +175,45 @@ def _inputs(wanted: Ensure) -> str | None:
     return inputs
 
 
-def _refused(world: World, wanted: Ensure, about: type[About], error: ApiError) -> Decision:
-    """Return the end of a request whose object the API server will never take."""
-    name = wanted.manifest["metadata"]["name"]
-    message = f"{wanted.manifest['kind']} {name} was refused: {error.message}"
-    reason = "DeploymentCreationFailed" if wanted.manifest["kind"] == "DynamoGraphDeployment" else "ProfilingJobFailed"
-    return Decision(enter(world, Phase.FAILED, about.refused(message)), events=[Event(reason, message, warning=True)])
+def _rejected(observed: ObservedState, error: RejectedError) -> Decision:
+    """Return the end of a request whose object the API server will never accept."""
+    kind, name = error.manifest["kind"], error.manifest["metadata"]["name"]
+    message = f"{kind} {name} was refused: {error}"
+    reason = "DeploymentCreationFailed" if kind == DGD_KIND else "ProfilingJobFailed"
+    failed = enter(observed, Phase.FAILED, error.condition.refused(message))
+    return Decision(failed, events=[Event(reason, message, warning=True)])
 
 
-async def _wait(client: Client, meta: ObjectMeta, world: World, wanted: Ensure, reason: str, why: str) -> None:
-    """Say what is awaited, once; the phase stays."""
-    statement = (wanted.refused or Profiling).waiting(
-        reason, f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}: {why}"
-    )
-    conditions = stated(world.status.conditions or (), [statement], world.generation, world.now)
-    status = world.status.model_copy(update={"conditions": conditions})
-    await _write_status(client, meta, world, status, meta.resource_version)
+async def _report_waiting(
+    client: Client, meta: ObjectMeta, observed: ObservedState, wanted: Ensure, reason: str, message: str
+) -> None:
+    """Write what the request waits for, once; the phase stays."""
+    name = f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}"
+    update: ConditionUpdate = (wanted.condition or Profiling).waiting(reason, f"{name}: {message}")
+    conditions = set_conditions(observed.status.conditions or (), [update], observed.generation, observed.now)
+    status = observed.status.model_copy(update={"conditions": conditions})
+    await _write_status(client, meta, observed, status, meta.resource_version)
 
 
 async def _write(
     client: Client,
     events: EventRecorder,
     meta: ObjectMeta,
-    world: World,
+    observed: ObservedState,
     decision: Decision,
     version: str,
 ) -> Result:
-    await _write_status(client, meta, world, decision.status, version)
-    about = Reference.to(REQUESTS, meta)
+    await _write_status(client, meta, observed, decision.status, version)
+    request = Reference.to(REQUESTS, meta)
     for event in decision.events:
-        (events.warning if event.warning else events.normal)(about, event.reason, event.message)
+        (events.warning if event.warning else events.normal)(request, event.reason, event.message)
     return Result.done() if decision.after_s is None else Result.after(decision.after_s)
 
 
-async def _write_status(client: Client, meta: ObjectMeta, world: World, status: DgdrStatus, version: str) -> None:
-    """Write the status, unless it says what is there already."""
-    if status != world.request.status:
+async def _write_status(
+    client: Client, meta: ObjectMeta, observed: ObservedState, status: DgdrStatus, version: str
+) -> None:
+    """Write the status, unless it is there already."""
+    if status != observed.request.status:
         content = status.model_dump(mode="json", exclude_none=True)
-        await client.replace_status(REQUESTS, Key(meta.namespace, meta.name), content, resource_version=version)
+        await client.replace_status(REQUESTS, meta.key, content, resource_version=version)

@@ -5,35 +5,35 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from dgdr_api.conditions import Profiling, Statement, Succeeded, stated
+from dgdr_api.conditions import ConditionUpdate, Profiling, Succeeded, set_conditions
 from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.observed_state import ObservedState
 
 Manifest = dict[str, Any]
 
 
-class How(Enum):
-    """How an object is brought into being."""
+class WriteMode(Enum):
+    """How an object is written."""
 
     CREATE = "create"
     """Once; it has parts that cannot be changed, or is not ours to change afterwards."""
     APPLY = "apply"
     """By server-side apply, as often as it is decided."""
-    TRY = "try"
-    """Not at all: the API server is asked whether it would take it."""
+    DRY_RUN = "dry-run"
+    """Not at all: the API server is asked whether it would accept it."""
 
 
-class About(Protocol):
-    """A condition that can tell what the API server says of an object."""
-
-    @classmethod
-    def waiting(cls, reason: str, message: str) -> Statement:
-        """Say what is awaited."""
+class ObjectCondition(Protocol):
+    """A condition that can report what the API server says of an object."""
 
     @classmethod
-    def refused(cls, message: str) -> Statement:
-        """Say why it refuses the object for good."""
+    def waiting(cls, reason: str, message: str) -> ConditionUpdate:
+        """Return the condition while the object cannot be written yet."""
+
+    @classmethod
+    def refused(cls, message: str) -> ConditionUpdate:
+        """Return the condition once the API server has rejected the object for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,14 @@ class Ensure:
 
     Attributes:
         manifest: The object.
-        how: How it is written.
-        refused: Condition to set, with the API server's words, when it refuses the object for good.
+        mode: How it is written.
+        condition: The condition to set, with the API server's message, when it rejects the object for good; None:
+            that is an error.
     """
 
     manifest: Manifest
-    how: How
-    refused: type[About] | None = None
+    mode: WriteMode
+    condition: type[ObjectCondition] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +105,27 @@ class Decision:
     is_progress: bool = False
 
 
-def start_over(world: World, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:
-    """Begin anew with Pending; what was found for an earlier spec or try is forgotten, its export too."""
-    generated = {ANNOTATION_GENERATED: None} if world.annotation(ANNOTATION_GENERATED) else {}
-    status = enter(world, Phase.PENDING, Profiling.discovering(), anew=True)
+def start_over(observed: ObservedState, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:
+    """Go back to Pending, without anything that an earlier spec or attempt has left in the status or as an export."""
+    generated = {ANNOTATION_GENERATED: None} if observed.annotation(ANNOTATION_GENERATED) else {}
+    status = enter(observed, Phase.PENDING, Profiling.discovering(), reset=True)
     return Decision(status, remove=remove, annotations=generated, events=events)
 
 
-def enter(world: World, phase: Phase, *statements: Statement, anew: bool = False, **changes: object) -> DgdrStatus:
-    """Return the status in a phase: with what is stated and changed, and the aggregate that follows.
+def enter(
+    observed: ObservedState, phase: Phase, *updates: ConditionUpdate, reset: bool = False, **changes: object
+) -> DgdrStatus:
+    """Return the status in a phase, with the Succeeded condition that follows from the others.
 
     Args:
-        world: What exists.
+        observed: What exists.
         phase: The phase.
-        statements: Each replaces the condition of its type.
-        anew: Forget everything that was found for an earlier generation or try.
+        updates: Conditions; each replaces the one of its type.
+        reset: Whether to drop everything that an earlier generation or attempt has left.
         changes: Fields of the status.
     """
-    before = DgdrStatus() if anew else world.status
-    conditions = stated(before.conditions or (), statements, world.generation, world.now)
-    conditions = stated(conditions, [Succeeded.of(phase, conditions)], world.generation, world.now)
-    fixed = {"phase": phase, "observed_generation": world.generation, "conditions": conditions}
+    before = DgdrStatus() if reset else observed.status
+    conditions = set_conditions(before.conditions or (), updates, observed.generation, observed.now)
+    conditions = set_conditions(conditions, [Succeeded.of(phase, conditions)], observed.generation, observed.now)
+    fixed = {"phase": phase, "observed_generation": observed.generation, "conditions": conditions}
     return before.model_copy(update=changes | fixed)

@@ -32,8 +32,8 @@ from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling_job.builder import owner_reference
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.profiling_job.protocol import Results
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, How, Manifest, enter
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Manifest, WriteMode, enter
+from dgdr_controller.reconciler.observed_state import ObservedState
 
 _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}
 _NUMBERS = {
@@ -50,38 +50,38 @@ RECOMMENDED = "recommended"
 _NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
-def generate(world: World, output: Output) -> Decision:
+def generate(observed: ObservedState, output: Output) -> Decision:
     """Write the deployment of the chosen candidate into the status, and go on as autoApply says."""
     try:
         results = output.results()
     except ValueError as error:
-        return _fail(world, str(error))
-    asked, choice = wanted(world, results), results.choice
+        return _fail(observed, str(error))
+    asked, choice = wanted(observed, results), results.choice
     if choice is None:
-        return _fail(world, "the published results have no deployable candidate")
+        return _fail(observed, "the published results have no deployable candidate")
     # One that is asked for and cannot be had is not answered with another one: Ready says so.
-    applies = asked is not None if world.annotation(ANNOTATION_DEPLOY) else world.request.spec.auto_apply
+    applies = asked is not None if observed.annotation(ANNOTATION_DEPLOY) else observed.request.spec.auto_apply
     try:
-        choice, made = _composed(world, [asked] if asked else [choice, *_offered(results)], results)
+        choice, made = _composed(observed, [asked] if asked else [choice, *_offered(results)], results)
     except InvalidRequestError as error:
-        return _fail(world, "; ".join(map(str, error.errors)))
-    told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(world)])]
+        return _fail(observed, "; ".join(map(str, error.errors)))
+    told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(observed)])]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
     status = enter(
-        world,
+        observed,
         Phase.DEPLOYING if applies else Phase.READY,
         *(Profiling.completed(), done, generated, *told),
         profiling_phase=None,
         profiling_progress=None,
         dgd_name=made.graph["metadata"]["name"],
         deployment_info=None,  # of one that was made by hand before; what is asked for now is made
-        profiling_results=_results(world, choice, results, made),
-        generated_deployment=made.graph if _is_of_v1alpha1(world) else None,
+        profiling_results=_results(observed, choice, results, made),
+        generated_deployment=made.graph if _is_of_v1alpha1(observed) else None,
     )
     return Decision(
         shortened(status),
-        ensure=_objects(world, made),
+        ensure=_objects(observed, made),
         annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
@@ -91,14 +91,14 @@ def generate(world: World, output: Output) -> Decision:
     )
 
 
-def _is_of_v1alpha1(world: World) -> bool:
+def _is_of_v1alpha1(observed: ObservedState) -> bool:
     """Say whether scripts of that version may look for the deployment: kubectl shows them v1beta1's status."""
-    return as_far_as_known(world.request.metadata.annotations).from_v1alpha1
+    return as_far_as_known(observed.request.metadata.annotations).from_v1alpha1
 
 
-def wanted(world: World, results: Results) -> Candidate | None:
+def wanted(observed: ObservedState, results: Results) -> Candidate | None:
     """Return the candidate that the annotation asks for; None when it asks for none, or for one that cannot be had."""
-    asked = world.annotation(ANNOTATION_DEPLOY)
+    asked = observed.annotation(ANNOTATION_DEPLOY)
     if asked == RECOMMENDED:
         return results.choice
     return next((each for each in _offered(results) if each.id == asked), None)
@@ -109,38 +109,38 @@ def _offered(results: Results) -> Iterator[Candidate]:
     return (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
 
 
-def _composed(world: World, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
+def _composed(observed: ObservedState, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
     """Compose the deployment of the first candidate that can be, in the version that the cluster serves.
 
     Raises:
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
     """
-    asked = world.request.metadata
+    asked = observed.request.metadata
     said = preserved(asked.annotations)
-    if said.base is not None and world.base is None:
+    if said.base is not None and observed.base is None:
         detail = "is gone, and with it the deployment that the plan was to be put into"
         raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{said.base.name}"', detail)])
     request = GraphRequest(
         asked.name,
         asked.namespace,
         asked.uid,
-        world.request.spec,
+        observed.request.spec,
         results.model,
         results.hardware,
         results.curves,
         said,
-        read_base(world.base) if world.base is not None else None,
+        read_base(observed.base) if observed.base is not None else None,
     )
-    candidate, made = compose_first(candidates, request, world.settings)
-    return candidate, replace(made, graph=to_v1alpha1(made.graph)) if world.graphs == GRAPHS_V1ALPHA1 else made
+    candidate, made = compose_first(candidates, request, observed.settings)
+    return candidate, replace(made, graph=to_v1alpha1(made.graph)) if observed.graphs == GRAPHS_V1ALPHA1 else made
 
 
-def _about_prometheus(world: World) -> Iterator[str]:
+def _about_prometheus(observed: ObservedState) -> Iterator[str]:
     """Say where the planner would wait for metrics in vain."""
-    spec = world.request.spec
-    if world.prometheus is False and holds_latencies(spec, effective(world.request)):
+    spec = observed.request.spec
+    if observed.prometheus is False and holds_latencies(spec, effective(observed.request)):
         yield (
-            f"The planner holds latencies by the metrics of {prometheus_of(spec, world.settings)}, which has no "
+            f"The planner holds latencies by the metrics of {prometheus_of(spec, observed.settings)}, which has no "
             "address in this cluster: install Prometheus there, or say in spec.features.planner."
             "metric_pulling_prometheus_endpoint where it is"
         )
@@ -156,28 +156,31 @@ def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
     return [warnings[0].model_copy(update={"type": t, "message": "; ".join(m)}) for t, m in by_type.items() if m]
 
 
-def _objects(world: World, made: Composed) -> list[Ensure]:
+def _objects(observed: ObservedState, made: Composed) -> list[Ensure]:
     """Return what is to exist before the status says so; the deployment itself is only tried, where it can be."""
-    tried = [Ensure(made.graph, How.TRY, refused=DeploymentReady)] if world.graphs_known else []
-    return [*tried, *(Ensure(_owned(world, each), How.APPLY, refused=DeploymentReady) for each in made.config_maps)]
+    tried = [Ensure(made.graph, WriteMode.DRY_RUN, condition=DeploymentReady)] if observed.graphs_known else []
+    return [
+        *tried,
+        *(Ensure(_owned(observed, each), WriteMode.APPLY, condition=DeploymentReady) for each in made.config_maps),
+    ]
 
 
-def _owned(world: World, config_map: Manifest) -> Manifest:
+def _owned(observed: ObservedState, config_map: Manifest) -> Manifest:
     """Let a ConfigMap go with the request; once the deployment is there, with that."""
-    metadata = config_map["metadata"] | {"ownerReferences": [owner_reference(world.request)]}
+    metadata = config_map["metadata"] | {"ownerReferences": [owner_reference(observed.request)]}
     return config_map | {"metadata": metadata}
 
 
-def _results(world: World, choice: Candidate, results: Results, made: Composed) -> ProfilingResults:
-    before = world.status.profiling_results
+def _results(observed: ObservedState, choice: Candidate, results: Results, made: Composed) -> ProfilingResults:
+    before = observed.status.profiling_results
     front = [c for c in results.candidates if c.id in results.pareto and c.id != choice.id]
     shown = [choice, *front][:MAX_PARETO]
     provenance = results.provenance
     return ProfilingResults(
         selected_config=made.graph,
-        pareto=tuple(_point(world, candidate, results) for candidate in shown),
+        pareto=tuple(_point(observed, candidate, results) for candidate in shown),
         start_time=before.start_time if before else None,
-        completion_time=(before.completion_time if before else None) or world.now,
+        completion_time=(before.completion_time if before else None) or observed.now,
         provenance=Provenance(
             engine=provenance.engine,
             engine_version=provenance.engine_version,
@@ -188,7 +191,7 @@ def _results(world: World, choice: Candidate, results: Results, made: Composed) 
     )
 
 
-def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
+def _point(observed: ObservedState, candidate: Candidate, results: Results) -> ParetoItem:
     performance = candidate.performance
     numbers: dict[str, Any] = {}
     if performance is not None:
@@ -196,7 +199,7 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
         numbers["meets_sla"] = results.goal.is_met_by(performance)
     return ParetoItem(
         id=candidate.id,
-        config=_configuration(world, candidate, results),
+        config=_configuration(observed, candidate, results),
         backend=candidate.backend,
         mode=candidate.mode.value,
         parallelization=candidate.shape,
@@ -206,13 +209,13 @@ def _point(world: World, candidate: Candidate, results: Results) -> ParetoItem:
     )
 
 
-def _configuration(world: World, candidate: Candidate, results: Results) -> Manifest | None:
+def _configuration(observed: ObservedState, candidate: Candidate, results: Results) -> Manifest | None:
     """Return the deployment of a candidate; None where it cannot be applied as it is.
 
     That is where the user's overrides are not for it, or it mounts what is made for the chosen one alone.
     """
     try:
-        _, made = _composed(world, [candidate], results)
+        _, made = _composed(observed, [candidate], results)
     except InvalidRequestError:
         return None
     return None if made.config_maps else made.graph
@@ -251,8 +254,8 @@ def _bytes(status: DgdrStatus) -> int:
     return len(status.model_dump_json(exclude_none=True).encode())
 
 
-def _fail(world: World, message: str) -> Decision:
+def _fail(observed: ObservedState, message: str) -> Decision:
     return Decision(
-        enter(world, Phase.FAILED, Profiling.completed(), SpecGenerated.failed(message)),
+        enter(observed, Phase.FAILED, Profiling.completed(), SpecGenerated.failed(message)),
         events=[Event("GenerationFailed", message, warning=True)],
     )

@@ -1,20 +1,32 @@
-"""What a phase is told: everything that exists around a request, as plain values."""
+"""The input of every phase: everything that exists around a request, as plain values."""
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.kinds import GRAPHS, ConfigMap, Graph, Job, Meta, Pod
 from dgdr_controller.profiling_job.output import Output
-from dgdr_controller.runtime import Resource
+from dgdr_controller.runtime import Key, Resource
 from dgdr_controller.settings import Settings
 
 
+class Need(Flag):
+    """What a phase needs to see besides what the watches report."""
+
+    HARDWARE = auto()
+    """The nodes' GPUs, and whether engines may span nodes."""
+    COMPOSITION = auto()
+    """What a deployment is composed of besides the result: the user's base deployment, and a Prometheus."""
+    FRESH_OUTPUT = auto()
+    """The published output as the API server has it now, not as a watch has reported it."""
+
+
 @dataclass(frozen=True, slots=True)
-class World:
-    """What exists, and when that was seen.
+class ObservedState:
+    """What exists around a request, and when that was observed.
 
     Attributes:
         request: The request.
@@ -56,6 +68,11 @@ class World:
     def name(self) -> str:
         """Name of the request."""
         return self.request.metadata.name
+
+    @property
+    def key(self) -> Key:
+        """Key of the request."""
+        return Key(self.request.metadata.namespace or "", self.name)
 
     @property
     def uid(self) -> str:

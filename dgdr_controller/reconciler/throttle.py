@@ -1,4 +1,4 @@
-"""News of how something goes on, no more often than people can read it."""
+"""Progress in the status, no more often than people can read it."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ PERIOD_S = 2.0
 """Between two writes that tell no more than progress, of one request (lifecycle.md, Profiling)."""
 
 
-class Pace:
-    """Knows when progress of a request was told last. A restart forgets it, and tells once too early.
+class Throttle:
+    """Limits how often the progress of a request is written. A restart forgets it, and writes once too early.
 
     Args:
         clock: Monotonic time in seconds.
@@ -17,17 +17,17 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._told: dict[Key, float] = {}
+        self._recorded: dict[Key, float] = {}
 
-    def left(self, key: Key) -> float:
-        """Return in how many seconds progress of a request may be told again; 0: now."""
-        told = self._told.get(key)
-        return 0.0 if told is None else max(0.0, told + PERIOD_S - self._clock())
+    def remaining_s(self, key: Key) -> float:
+        """Return in how many seconds the progress of a request may be written again; 0: now."""
+        last = self._recorded.get(key)
+        return 0.0 if last is None else max(0.0, last + PERIOD_S - self._clock())
 
-    def tell(self, key: Key) -> None:
-        """Note that it is told now."""
-        self._told[key] = self._clock()
+    def record(self, key: Key) -> None:
+        """Note that it is written now."""
+        self._recorded[key] = self._clock()
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a request that is gone."""
-        self._told.pop(key, None)
+        self._recorded.pop(key, None)

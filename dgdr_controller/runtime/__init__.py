@@ -30,7 +30,8 @@ class Mirror:
 
 async def main() -> None:
     manager = Manager(Config.load(), leader_election=LeaderElection("mirror"))
-    Controller(manager, Mirror(manager), name="mirror").for_(WIDGETS).owns(CONFIG_MAPS).with_options(workers=4)
+    controller = Controller(manager.cache, Mirror(manager), name="mirror")
+    manager.add(controller.for_(WIDGETS).owns(CONFIG_MAPS).with_options(workers=4))
     await manager.run()
 
 
@@ -81,7 +82,7 @@ from dgdr_controller.runtime.predicates import (
     negate,
     not_own_write,
 )
-from dgdr_controller.runtime.resource import Key, ObjectMeta, OwnerReference, Resource, Stored, decode_dict
+from dgdr_controller.runtime.resource import CachedObject, Key, ObjectMeta, OwnerReference, Resource, decode_dict
 from dgdr_controller.runtime.result import Reconciler, Result
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "ApiError",
     "BadRequestError",
     "Cache",
+    "CachedObject",
     "Change",
     "ChangeType",
     "Client",
@@ -119,7 +121,6 @@ __all__ = [
     "Result",
     "RuntimeFault",
     "ServerError",
-    "Stored",
     "TerminalError",
     "TooManyRequestsError",
     "UnauthorizedError",

@@ -11,7 +11,7 @@ from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.errors import NotSyncedError, NotWatchedError
 from dgdr_controller.runtime.informer import Index, Informer, Scope, Transform
 from dgdr_controller.runtime.reflector import Reflector
-from dgdr_controller.runtime.resource import Key, ObjectMeta, Resource, Stored
+from dgdr_controller.runtime.resource import CachedObject, Key, ObjectMeta, Resource
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Cache:
             label_selector: Only these, as ``kubectl -l`` takes it.
             field_selector: Only these.
             transform: Drops of a decoded object what nobody reads, before it is kept.
-            indexes: Functions of `Stored` by name, for ``list(index=..., value=...)``.
+            indexes: Functions of `CachedObject` by name, for ``list(index=..., value=...)``.
             optional: The kind may not exist in this cluster; it is looked for again every half minute.
 
         Raises:
@@ -136,11 +136,13 @@ class Cache:
         index: str = "",
         value: str = "",
         labels: Mapping[str, str] | None = None,
-    ) -> Iterable[Stored]:
+    ) -> Iterable[CachedObject]:
         """Return objects undecoded; as ``list`` otherwise."""
         informer = self._ready(resource)
         if index:
-            found: Iterable[Stored] = (s for s in informer.select(index, value) if namespace in ("", s.meta.namespace))
+            found: Iterable[CachedObject] = (
+                s for s in informer.select(index, value) if namespace in ("", s.meta.namespace)
+            )
         else:
             found = informer.select("", namespace) if namespace else informer.all()
         wanted = (labels or {}).items()

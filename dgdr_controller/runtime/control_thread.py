@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.health import HealthServer
-from dgdr_controller.runtime.leader_election import Elector, LeaderElection, LeaderFence, Leadership, suspended_too
+from dgdr_controller.runtime.leader_election import Elector, LeaderElection, LeaderFence, Leadership, boottime
 from dgdr_controller.runtime.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class ControlThread:
 
     async def _outlive(self, stop: asyncio.Event) -> None:
         """Wait until the main loop has stopped; end the process if it has not by the time that others may lead."""
-        left = max(0.0, self._fence.expires() - suspended_too())
+        left = max(0.0, self._fence.expires() - boottime())
         try:
             async with asyncio.timeout(left):
                 await stop.wait()

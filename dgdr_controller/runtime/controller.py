@@ -4,22 +4,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
+from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.controller_metrics import ControllerMetrics
 from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
 from dgdr_controller.runtime.log import bound
 from dgdr_controller.runtime.predicates import Change, Predicate
-from dgdr_controller.runtime.resource import Key, Resource, Stored
+from dgdr_controller.runtime.resource import CachedObject, Key, Resource
 from dgdr_controller.runtime.result import Reconciler, Result
 from dgdr_controller.runtime.workqueue import LOW_PRIORITY, PriorityQueue, QueueShutDown
 from dgdr_controller.runtime.workqueue_metrics import QueueMetrics
 
-if TYPE_CHECKING:
-    from dgdr_controller.runtime.manager import Manager
-
 T = TypeVar("T")
-MapFunction = Callable[[Stored], Iterable[Key]]
+MapFunction = Callable[[CachedObject], Iterable[Key]]
 """Which objects of the controller's own kind an object of another kind concerns."""
 log = logging.getLogger(__name__)
 
@@ -28,28 +26,25 @@ class Controller:
     """Calls a reconciler for every object that may have changed.
 
     ```python
-    Controller(manager, reconciler, name="dgdr").for_(REQUESTS).owns(JOBS).watches(DEPLOYMENTS, requests_of)
+    controller = Controller(manager.cache, reconciler, name="dgdr")
+    manager.add(controller.for_(REQUESTS).owns(JOBS).watches(DEPLOYMENTS, requests_of))
     ```
 
     Args:
-        manager: Starts and stops it; owns cache and clients.
+        cache: Where it watches.
         reconciler: Is called, for one key never twice at a time.
-        name: For logs and metrics; unique in the manager.
-
-    Raises:
-        ValueError: The name is taken.
+        name: For logs and metrics; unique in its manager.
     """
 
-    def __init__(self, manager: "Manager", reconciler: Reconciler, *, name: str) -> None:
+    def __init__(self, cache: Cache, reconciler: Reconciler, *, name: str) -> None:
         self.name = name
-        self._cache = manager.cache
+        self._cache = cache
         self._reconciler = reconciler
         self._resource: Resource[Any] | None = None
         self._workers = 1
         self._timeout: float | None = None
         self._metrics = ControllerMetrics(name)
         self._queue: PriorityQueue[Key] = PriorityQueue(QueueMetrics(name))
-        manager.register(self)
 
     def for_(self, resource: Resource[T], *predicates: Predicate) -> Self:
         """Reconcile the objects of a kind: the key that the reconciler gets is theirs.
@@ -76,7 +71,7 @@ class Controller:
         if owner is None:
             raise ValueError(f"controller {self.name}: call for_ before owns")
 
-        def owner_of(stored: Stored) -> Iterable[Key]:
+        def owner_of(stored: CachedObject) -> Iterable[Key]:
             found = stored.meta.controller()
             if found is None or found.kind != owner.kind or found.group != owner.group:
                 return ()

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from dgdr_controller.runtime.resource import ObjectMeta, Resource, Stored
+from dgdr_controller.runtime.resource import CachedObject, ObjectMeta, Resource
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def read_page(body: bytes, resource: Resource[T]) -> Page:
     return Page(items, found.metadata.resource_version, found.metadata.continue_)
 
 
-def read_object(raw: bytes | msgspec.Raw) -> Stored:
+def read_object(raw: bytes | msgspec.Raw) -> CachedObject:
     """Take an object's metadata out and drop ``managedFields``: a quarter of its bytes that nobody reads here.
 
     The bytes are copies: they do not keep the buffer alive that they came in.
@@ -89,6 +89,6 @@ def read_object(raw: bytes | msgspec.Raw) -> Stored:
     meta = _read_meta(metadata)
     inner = _read_fields(metadata)
     if inner.pop("managedFields", None) is None:
-        return Stored(meta, bytes(raw))
+        return CachedObject(meta, bytes(raw))
     fields["metadata"] = msgspec.Raw(_encode(inner))
-    return Stored(meta, _encode(fields))
+    return CachedObject(meta, _encode(fields))

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from dgdr_controller.runtime.decoding import read_object
-from dgdr_controller.runtime.mutation_cache import Overlay
+from dgdr_controller.runtime.mutation_cache import MutationCache
 from dgdr_controller.runtime.predicates import Change, ChangeType
-from dgdr_controller.runtime.resource import Key, Resource, Stored, version_number
+from dgdr_controller.runtime.resource import CachedObject, Key, Resource, version_number
 
 log = logging.getLogger(__name__)
 
-Index = Callable[[Stored], Iterable[str]]
+Index = Callable[[CachedObject], Iterable[str]]
 """Values under which an object is to be found."""
 Transform = Callable[[dict[str, Any]], dict[str, Any]]
 """Drops of a decoded object what nobody reads, before it is kept."""
@@ -28,19 +28,19 @@ _PLAIN = re.compile(r"[\w./-]+")
 def by_label(name: str) -> Index:
     """Return an index over the values of a label."""
 
-    def index(stored: Stored) -> Iterable[str]:
+    def index(stored: CachedObject) -> Iterable[str]:
         value = stored.meta.label(name)
         return () if value is None else (value,)
 
     return index
 
 
-def by_owner(stored: Stored) -> Iterable[str]:
+def by_owner(stored: CachedObject) -> Iterable[str]:
     """Index by the uid of every owner."""
     return [owner.uid for owner in stored.meta.owner_references or ()]
 
 
-def _by_namespace(stored: Stored) -> Iterable[str]:
+def _by_namespace(stored: CachedObject) -> Iterable[str]:
     return (stored.meta.namespace,)
 
 
@@ -91,10 +91,10 @@ class Informer:
         self.absent = False
         self.problem = ""
         self._known = asyncio.Event()
-        self._records: dict[Key, Stored] = {}
+        self._records: dict[Key, CachedObject] = {}
         self._indexes: dict[str, Index] = {"": _by_namespace, **scope.indexes}
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
-        self._overlay = Overlay()
+        self._overlay = MutationCache()
         self._handlers: list[Handler] = []
 
     def subscribe(self, handler: Handler) -> None:
@@ -109,15 +109,15 @@ class Informer:
 
     # What a reflector calls
 
-    def ingest(self, raw: bytes | msgspec.Raw) -> Stored:
+    def ingest(self, raw: bytes | msgspec.Raw) -> CachedObject:
         """Turn JSON into what is kept."""
         stored = read_object(raw)
         if self.scope.transform is None:
             return stored
         kept = self.scope.transform(msgspec.json.decode(stored.raw))
-        return Stored(stored.meta, msgspec.json.encode(kept))
+        return CachedObject(stored.meta, msgspec.json.encode(kept))
 
-    def replace(self, objects: Mapping[Key, Stored], version: str) -> None:
+    def replace(self, objects: Mapping[Key, CachedObject], version: str) -> None:
         """Take over all that exists, as it was at a version; what is not among it is gone."""
         initial = not self.synced
         for key in [key for key in self._records if key not in objects]:
@@ -128,14 +128,14 @@ class Informer:
         self.synced, self.absent, self.problem = True, False, ""
         self._known.set()
 
-    def update(self, stored: Stored) -> None:
+    def update(self, stored: CachedObject) -> None:
         """Take over an object that was added or modified, unless it is older than what is known."""
         old = self._records.get(stored.key)
         if old is None or stored.meta.version < 0 or stored.meta.version >= old.meta.version:
             self._put(stored)
         self._overlay.seen(stored.meta.version)
 
-    def remove(self, last: Stored) -> None:
+    def remove(self, last: CachedObject) -> None:
         """Forget an object that was deleted; its last state comes with the deletion, or is the last one known."""
         key = last.key
         old = self._records.pop(key, None)
@@ -148,11 +148,11 @@ class Informer:
         """Note that everything up to a version has been told."""
         self._overlay.seen(version_number(version))
 
-    def is_absent(self) -> None:
+    def mark_kind_missing(self) -> None:
         """Note that the server does not know the kind: whatever there was is gone."""
         for stored in tuple(self._records.values()):
             self.remove(stored)
-        self._overlay = Overlay()
+        self._overlay = MutationCache()
         self.synced, self.absent = False, True
         self.problem = f"{self.resource}: the API server knows no such kind; is its CustomResourceDefinition installed?"
         if self.scope.optional:
@@ -162,11 +162,11 @@ class Informer:
 
     # What the cache calls
 
-    def get(self, key: Key) -> Stored | None:
+    def get(self, key: Key) -> CachedObject | None:
         """Return an object: our own write, if that is newer."""
         return self._overlay.on_top(key, self._records.get(key))
 
-    def select(self, index: str, value: str) -> Iterator[Stored]:
+    def select(self, index: str, value: str) -> Iterator[CachedObject]:
         """Yield objects by an index.
 
         Raises:
@@ -180,7 +180,7 @@ class Informer:
             if stored.key not in self._found[index].get(value, ()) and value in self._values(index, stored):
                 yield stored
 
-    def all(self) -> Iterator[Stored]:
+    def all(self) -> Iterator[CachedObject]:
         """Yield all objects."""
         for key in tuple(self._records):
             if (stored := self.get(key)) is not None:
@@ -208,7 +208,7 @@ class Informer:
         if stored is not None and uid == stored.meta.uid:
             self._overlay.hide(key, uid)
 
-    def _put(self, stored: Stored, *, initial: bool = False) -> None:
+    def _put(self, stored: CachedObject, *, initial: bool = False) -> None:
         key = stored.key
         old = self._records.get(key)
         if old is not None:
@@ -223,7 +223,7 @@ class Informer:
         kind = ChangeType.ADDED if old is None else ChangeType.UPDATED
         self._tell(Change(kind, old, stored, initial=initial, own=own), self._handlers)
 
-    def _unindex(self, stored: Stored) -> None:
+    def _unindex(self, stored: CachedObject) -> None:
         for name, found in self._found.items():
             for value in self._values(name, stored):
                 keys = found.get(value)
@@ -232,7 +232,7 @@ class Informer:
                     if not keys:
                         del found[value]
 
-    def _values(self, index: str, stored: Stored) -> Iterable[str]:
+    def _values(self, index: str, stored: CachedObject) -> Iterable[str]:
         try:
             return self._indexes[index](stored)
         except Exception:  # one odd object must not end the watch of its kind

@@ -27,7 +27,7 @@ _JITTER = 1.2
 _RELEASES = 5
 
 
-def suspended_too() -> float:
+def boottime() -> float:
     """Return seconds that never go back and, on Linux, count on while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -131,7 +131,7 @@ class Elector:
         options: LeaderElection,
         publish: Callable[[Leadership | None], None],
         *,
-        clock: Callable[[], float] = suspended_too,
+        clock: Callable[[], float] = boottime,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: Callable[[], float] = random.random,
     ) -> None:
@@ -287,7 +287,7 @@ class LeaderFence:
         clock: The elector's.
     """
 
-    def __init__(self, grace: float, clock: Callable[[], float] = suspended_too) -> None:
+    def __init__(self, grace: float, clock: Callable[[], float] = boottime) -> None:
         self._grace = grace
         self._clock = clock
         self.leadership: Leadership | None = None

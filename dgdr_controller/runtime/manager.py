@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -18,11 +18,11 @@ from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.control_thread import ControlThread
-from dgdr_controller.runtime.controller import Controller
 from dgdr_controller.runtime.errors import NotLeaderError
 from dgdr_controller.runtime.events import EventRecorder
 from dgdr_controller.runtime.health import Check, HealthServer
 from dgdr_controller.runtime.leader_election import LeaderElection, LeaderFence
+from dgdr_controller.runtime.runnables import Group, RunFunction, Runnable, cancel
 from dgdr_controller.runtime.transport import Transport
 
 
@@ -36,20 +36,18 @@ class Server(Protocol):
         """Listen no more."""
 
 
-Runnable = Callable[[], Awaitable[None]]
-"""Runs until it is cancelled; returning earlier is allowed, raising stops the manager."""
 log = logging.getLogger(__name__)
 _BEAT_S = 1.0
 _READY_LAG_S, _HEALTHY_LAG_S = 10.0, 60.0
 _EVENTS_S = 2.0
-_CANCEL_S = 5.0
 
 
 class Manager:
     """Owns what controllers share, and runs them.
 
     Started in this order: HTTP, servers, caches (until all is listed), runnables, and once this process leads the
-    controllers and the other leader-only runnables. Stopped in the opposite order; the lease is released last.
+    controllers and the other leader-only runnables. Stopped in the opposite order; the lease is released last. What is
+    added to a manager that runs starts as soon as the others of its kind have.
 
     Args:
         config: Where the API server is.
@@ -87,10 +85,9 @@ class Manager:
         self.cache = Cache(self.client)
         self._graceful_timeout = graceful_timeout
         self._sync_timeout = sync_timeout
-        self._controllers: dict[str, Controller] = {}
+        self._names: set[str] = set()
         self._recorders: list[EventRecorder] = []
-        self._runnables: list[Runnable] = []
-        self._leader_runnables: list[Runnable] = []
+        self._events, self._runnables, self._leader_runnables = (Group(self._spawn) for _ in range(3))
         self._servers: list[Server] = []
         self._synced = False
         self._beat = time.monotonic()
@@ -111,30 +108,29 @@ class Manager:
         """Ports that ``health`` and ``metrics`` are served on, once it runs."""
         return self._server.ports
 
-    def register(self, controller: Controller) -> None:
-        """Run a controller; `Controller` calls it.
-
-        Raises:
-            ValueError: There is one of this name.
-        """
-        if controller.name in self._controllers:
-            raise ValueError(f"controller names must be unique: {controller.name}")
-        self._controllers[controller.name] = controller
-
     def recorder(self, component: str) -> EventRecorder:
         """Return a recorder of events that say they come from this component."""
         recorder = EventRecorder(self.client, component)
+        self._events.add(recorder.run)
         self._recorders.append(recorder)
         return recorder
 
-    def add(self, runnable: Runnable, *, leader_only: bool = True) -> None:
-        """Run something beside the controllers, from when the caches are complete until it is cancelled at the end.
+    def add(self, runnable: Runnable | RunFunction, *, leader_only: bool = True) -> None:
+        """Run a controller or something else, from when the caches are complete until the manager stops.
 
         Args:
-            runnable: What.
+            runnable: A controller, or a function that is cancelled at the end.
             leader_only: Only while this process leads.
+
+        Raises:
+            ValueError: There is a runnable of this name.
+            RuntimeError: The manager has stopped.
         """
-        (self._leader_runnables if leader_only else self._runnables).append(runnable)
+        if isinstance(runnable, Runnable):
+            if runnable.name in self._names:
+                raise ValueError(f"controller names must be unique: {runnable.name}")
+            self._names.add(runnable.name)
+        (self._leader_runnables if leader_only else self._runnables).add(runnable)
 
     def add_server(self, server: Server) -> None:
         """Have a server listen before anything is listed and until nothing is watched any more.
@@ -182,41 +178,28 @@ class Manager:
 
     async def _run(self, control: ControlThread) -> None:
         background = [self._spawn(self._heartbeat(), "heartbeat"), self._spawn(self.cache.run(), "caches")]
-        writers: list[asyncio.Task[None]] = []
+        led = False
         try:
             if not await self._unless_stopping(self.cache.wait_synced(self._sync_timeout)):
                 return
             self._synced = True
-            background += [self._spawn(_run(each), "runnable") for each in self._runnables]
+            self._runnables.start()
             control.campaign()
             if not await self._unless_stopping(self._leading.wait()):
                 return
-            recorders = [self._spawn(each.run(), "events") for each in self._recorders]
-            background += recorders
-            writers += [self._spawn(each.run(), f"controller {each.name}") for each in self._controllers.values()]
-            writers += [self._spawn(_run(each), "runnable") for each in self._leader_runnables]
+            led = True
+            self._events.start()
+            self._leader_runnables.start()
             await self._stopping.wait()
         finally:
             self._synced = False
-            await self._stop_writers(writers)
-            await _cancel(reversed(background))
-
-    async def _stop_writers(self, writers: list[asyncio.Task[None]]) -> None:
-        """Let reconciles end in time and events be written; after a lost lease cancel them at once."""
-        if not self._lost.is_set():
-            for controller in self._controllers.values():
-                controller.stop()
-            controlled = writers[: len(self._controllers)]
-            await _cancel(writers[len(self._controllers) :])
-            if controlled:
-                lost = asyncio.ensure_future(self._lost.wait())
-                ended = asyncio.gather(*controlled, return_exceptions=True)
-                await asyncio.wait((lost, ended), timeout=self._graceful_timeout, return_when=asyncio.FIRST_COMPLETED)
-                lost.cancel()
-        await _cancel(writers)
-        if not self._lost.is_set() and writers:
-            for recorder in self._recorders:
-                await recorder.drain(_EVENTS_S)
+            await self._leader_runnables.stop(self._lost, self._graceful_timeout)
+            if led and not self._lost.is_set():
+                for recorder in self._recorders:
+                    await recorder.drain(_EVENTS_S)
+            await self._events.stop(self._lost, 0)
+            await self._runnables.stop(self._lost, self._graceful_timeout)
+            await cancel(reversed(background))
 
     async def _unless_stopping(self, awaited: Awaitable[object]) -> bool:
         """Wait for something, but not longer than until the manager stops; say whether it came."""
@@ -271,18 +254,3 @@ class Manager:
         finally:
             for number in caught:
                 loop.remove_signal_handler(number)
-
-
-async def _run(runnable: Runnable) -> None:
-    await runnable()
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended; one that will not is left behind, and said so."""
-    running = [task for task in tasks if not task.done()]
-    for task in running:
-        task.cancel()
-    if running:
-        _, stuck = await asyncio.wait(running, timeout=_CANCEL_S)
-        for task in stuck:
-            log.error("%s does not end although it was cancelled", task.get_name())

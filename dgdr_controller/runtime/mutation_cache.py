@@ -6,14 +6,14 @@ that was written up to N has arrived.
 
 from collections.abc import Iterator
 
-from dgdr_controller.runtime.resource import Key, ObjectMeta, Stored
+from dgdr_controller.runtime.resource import CachedObject, Key, ObjectMeta
 
 
-class Overlay:
+class MutationCache:
     """What lies on top of the objects of one kind."""
 
     def __init__(self) -> None:
-        self._written: dict[Key, Stored] = {}
+        self._written: dict[Key, CachedObject] = {}
         self._hidden: dict[Key, str] = {}
         self._echoes: dict[Key, set[int]] = {}
         self._seen = -1
@@ -21,18 +21,18 @@ class Overlay:
     def __contains__(self, key: Key) -> bool:
         return key in self._written or key in self._hidden
 
-    def on_top(self, key: Key, stored: Stored | None) -> Stored | None:
+    def on_top(self, key: Key, stored: CachedObject | None) -> CachedObject | None:
         """Return what to show for a key, given what the watch told."""
         if (written := self._written.get(key)) is not None:
             return written
         hidden = self._hidden.get(key)
         return None if stored is not None and hidden == stored.meta.uid else stored
 
-    def written(self) -> Iterator[Stored]:
+    def written(self) -> Iterator[CachedObject]:
         """Yield our writes that the watch has not told of yet."""
         yield from tuple(self._written.values())
 
-    def wrote(self, stored: Stored, known: Stored | None) -> None:
+    def wrote(self, stored: CachedObject, known: CachedObject | None) -> None:
         """Put a write on top, unless the watch has told of it or of something later."""
         version = stored.meta.version
         if version <= self._seen or version < 0 or (known is not None and version <= known.meta.version):
@@ -48,7 +48,7 @@ class Overlay:
         self._written.pop(key, None)
         self._hidden[key] = uid
 
-    def is_echo(self, stored: Stored) -> bool:
+    def is_echo(self, stored: CachedObject) -> bool:
         """Say whether a state of an object is one that we wrote."""
         return stored.meta.version in self._echoes.get(stored.key, ())
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from dgdr_controller.runtime.resource import Stored
+from dgdr_controller.runtime.resource import CachedObject
 
 
 class ChangeType(StrEnum):
@@ -30,8 +30,8 @@ class Change:
     """
 
     type: ChangeType
-    old: Stored | None
-    new: Stored
+    old: CachedObject | None
+    new: CachedObject
     initial: bool = False
     own: bool = False
 
@@ -86,5 +86,5 @@ class _Object(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Object).decode
 
 
-def _annotations(stored: Stored) -> dict[str, str]:
+def _annotations(stored: CachedObject) -> dict[str, str]:
     return _decode(stored.raw).metadata.annotations or {}

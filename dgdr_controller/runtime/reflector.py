@@ -11,7 +11,7 @@ from dgdr_controller.runtime.decoding import WatchEvent, read_bookmark
 from dgdr_controller.runtime.errors import RequestError, RuntimeFault
 from dgdr_controller.runtime.informer import Informer
 from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, Position, Step
-from dgdr_controller.runtime.resource import Key, Stored
+from dgdr_controller.runtime.resource import CachedObject, Key
 
 log = logging.getLogger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
@@ -31,7 +31,7 @@ class Reflector:
         self._client = client
         self._informer = informer
         self._idle = idle
-        self._fresh: dict[Key, Stored] = {}
+        self._fresh: dict[Key, CachedObject] = {}
         self._position = Position()
 
     async def run(self) -> None:
@@ -132,7 +132,7 @@ class Reflector:
         if step.absent:
             if not informer.absent:
                 log.warning("the API server knows no %s; looking again every half minute", informer.resource)
-            informer.is_absent()
+            informer.mark_kind_missing()
             return
         level = logging.WARNING if step.pause is not Pause.NONE else logging.INFO
         log.log(level, "watching %s: %s", informer.resource, error)

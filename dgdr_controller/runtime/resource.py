@@ -113,7 +113,7 @@ class ObjectMeta(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="ca
         return next((owner for owner in self.owner_references or () if owner.controller), None)
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class CachedObject(msgspec.Struct, frozen=True, gc=False):
     """An object as the cache keeps it: metadata at hand, the rest as bytes (without ``managedFields``)."""
 
     meta: ObjectMeta

@@ -18,7 +18,11 @@ async def main(kubeconfig: Path) -> None:
         virtual = bool(await client.list(NODES, label_selector=f"{TYPE_LABEL}={VIRTUAL}"))
     manager = Manager(config, metrics_address="", health_address="")
     manager.cache.watch(GRAPHS, optional=True)
-    Controller(manager, GraphReconciler(manager, virtual=virtual), name="dynamo").for_(GRAPHS).owns(DEPLOYMENTS)
+    manager.add(
+        Controller(manager.cache, GraphReconciler(manager, virtual=virtual), name="dynamo")
+        .for_(GRAPHS)
+        .owns(DEPLOYMENTS)
+    )
     await manager.run()
 
 

@@ -34,7 +34,8 @@ async def main(layout: Layout) -> None:
     folder = NodeFolder(shortcut.ensure(layout))
     own = Node(layout, folder, manager.client, manager.recorder("kubelet"), config.server)
     pods = PodReconciler(manager.cache, own, lambda key: controller.enqueue(key))  # noqa: PLW0108 - made below
-    controller = Controller(manager, pods, name="pods").for_(PODS).with_options(workers=_WORKERS)
+    controller = Controller(manager.cache, pods, name="pods").for_(PODS).with_options(workers=_WORKERS)
+    manager.add(controller)
     manager.add_server(LogServer(layout.certificates, folder, port, manager.cache, pods.record))
     manager.add(pods.run)
     manager.add(lambda: node.run(manager.client, port))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.admission.review import Question
+from dgdr_controller.admission.review import AdmissionRequest
 from dgdr_controller.admission.validation import admit
 
 Json = Any
@@ -21,7 +21,7 @@ def stored(phase: str = "Ready", **spec: Json) -> Json:
 
 
 def said(old: Json, new: Json) -> list[str]:
-    return [str(error) for error in admit(Question("UPDATE", new, old)).errors]
+    return [str(error) for error in admit(AdmissionRequest("UPDATE", new, old)).errors]
 
 
 NO_VERSION = (

@@ -13,7 +13,7 @@ from dgdr_api.errors import FieldError
 from dgdr_api.names import ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
 from dgdr_api.text import AND_MORE, MAX_TOLD
 from dgdr_controller.admission import conversion, review
-from dgdr_controller.admission.review import MAX_WARNING, Question, Verdict
+from dgdr_controller.admission.review import MAX_WARNING, AdmissionRequest, AdmissionResponse
 from dgdr_controller.admission.validation import admit
 
 Json = Any
@@ -40,7 +40,7 @@ def converted(*objects: Json) -> Json:
     return response
 
 
-def judged(handler: Callable[[Question], Verdict], new: Json = None, name: str = "r") -> Json:
+def judged(handler: Callable[[AdmissionRequest], AdmissionResponse], new: Json = None, name: str = "r") -> Json:
     kind = {"group": "nvidia.com", "version": "v1beta1", "kind": "DynamoGraphDeploymentRequest"}
     request = {
         "uid": "u",
@@ -110,12 +110,12 @@ def test_an_object_without_a_good_name_fails_like_others(metadata: Json) -> None
     assert len(response["result"]["message"]) < 1000
 
 
-def wrecked(_: Question) -> Verdict:
+def wrecked(_: AdmissionRequest) -> AdmissionResponse:
     raise KeyError("a fault of ours")
 
 
-def unsendably(_: Question) -> Verdict:
-    return Verdict(patch=[{"value": "\ud800"}])
+def unsendably(_: AdmissionRequest) -> AdmissionResponse:
+    return AdmissionResponse(patch=[{"value": "\ud800"}])
 
 
 @pytest.mark.parametrize(("handler", "kind"), [(wrecked, "KeyError"), (unsendably, "UnicodeEncodeError")])
@@ -130,7 +130,7 @@ def test_a_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handle
 
 
 def test_what_is_nested_too_deeply_for_us_is_refused_in_words() -> None:
-    def deep(_: Question) -> Verdict:
+    def deep(_: AdmissionRequest) -> AdmissionResponse:
         raise RecursionError
 
     response = judged(deep)
@@ -140,7 +140,7 @@ def test_what_is_nested_too_deeply_for_us_is_refused_in_words() -> None:
 
 def test_no_more_than_twenty_causes_are_told_and_none_is_long() -> None:
     errors = [FieldError("spec." + "x" * 10**5, "Invalid value: " + "y" * 10**5, "must be z") for _ in range(100)]
-    response = judged(lambda _: Verdict(errors, ["w" * 10**5] * 100), name="n" * 10**5)
+    response = judged(lambda _: AdmissionResponse(errors, ["w" * 10**5] * 100), name="n" * 10**5)
     causes = response["status"]["details"]["causes"]
     assert len(causes) == MAX_TOLD
     assert causes[-1]["field"] == AND_MORE.path
@@ -154,7 +154,7 @@ def test_no_more_than_twenty_causes_are_told_and_none_is_long() -> None:
 
 def test_twenty_causes_are_all_told() -> None:
     errors = [FieldError(f"spec.f{index}", "Required value") for index in range(MAX_TOLD)]
-    causes = judged(lambda _: Verdict(errors))["status"]["details"]["causes"]
+    causes = judged(lambda _: AdmissionResponse(errors))["status"]["details"]["causes"]
     assert [each["field"] for each in causes] == [each.path for each in errors]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dgdr_api.gpus import GPUS
 from dgdr_api.parse import parse_request
-from dgdr_api.validation import remarks, validate
+from dgdr_api.validation import validate, warnings
 
 Build = Callable[..., dict[str, object]]
 
@@ -168,20 +168,20 @@ def test_an_unknown_gpu_lists_those_that_are_known(manifest: Build) -> None:
 def test_a_known_gpu_is_valid_and_not_deprecated(manifest: Build, sku: str) -> None:
     written = manifest({"hardware": {"gpuSku": sku}})
     assert problems(written) == []
-    assert remarks(parse_request(written)) == []
+    assert warnings(parse_request(written)) == []
 
 
 def test_an_old_gpu_name_is_valid_and_deprecated(manifest: Build) -> None:
     written = manifest({"hardware": {"gpuSku": "gb200_sxm"}})
     assert problems(written) == []
-    assert remarks(parse_request(written)) == [
+    assert warnings(parse_request(written)) == [
         'spec.hardware.gpuSku: "gb200_sxm" is deprecated; use "gb200"',
     ]
 
 
 @pytest.mark.parametrize("hardware", [None, {}, {"totalGpus": 8}])
 def test_without_a_gpu_name_nothing_is_deprecated(manifest: Build, hardware: object) -> None:
-    assert remarks(parse_request(manifest({"hardware": hardware}))) == []
+    assert warnings(parse_request(manifest({"hardware": hardware}))) == []
 
 
 @pytest.mark.parametrize(

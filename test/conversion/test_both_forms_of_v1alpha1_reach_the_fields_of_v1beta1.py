@@ -11,7 +11,7 @@ from dgdr_api.conversion.faults import engine_gpus
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
-from dgdr_api.validation import remarks
+from dgdr_api.validation import warnings
 
 Json = Any
 
@@ -176,7 +176,7 @@ def test_saying_the_same_twice_is_no_fault(spec: Json) -> None:
     ],
 )
 def test_what_has_no_effect_is_named(spec: Json, told: list[str]) -> None:
-    assert remarks(parse_request(alpha(**spec))) == told
+    assert warnings(parse_request(alpha(**spec))) == told
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from dgdr_api import effective, parse_request, validate
 from dgdr_api.conversion import V1ALPHA1, V1BETA1, convert
 from dgdr_api.defaults import Cache, Value
 from dgdr_api.preserved import preserved
-from dgdr_api.validation import remarks
+from dgdr_api.validation import warnings
 from dgdr_controller.deployment.render.planner_settings import Written
-from dgdr_controller.validation.request import wishes_refused
+from dgdr_controller.validation.request import validate_overrides
 
 MANIFESTS = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def test_every_request_is_looked_at() -> None:
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_it_is_accepted_and_means_what_the_document_says(name: str) -> None:
     request = parse_request(MANIFESTS[name])
-    assert [*validate(request), *wishes_refused(request)] == []
+    assert [*validate(request), *validate_overrides(request)] == []
     applied = effective(request)
     assert applied.model == MANIFESTS[name]["spec"]["model"]
     found = {field: getattr(applied, field) for field in MEANT[name]}
@@ -180,7 +180,7 @@ def test_what_has_no_effect_is_said() -> None:
         "has no effect: estimates cost nothing, and the planner gets as many as Dynamo's own profiler measures"
     )
     config = "spec.profilingConfig.config"
-    said = {name: remarks(parse_request(manifest)) for name, manifest in MANIFESTS.items()}
+    said = {name: warnings(parse_request(manifest)) for name, manifest in MANIFESTS.items()}
     assert {name: each for name, each in said.items() if each} == {
         "planner-guide-sweep-offline": [f"{config}.sweep.aicBackendVersion {data}"],
         "quickstart-v0.6.1-sweep-offline": [f"{config}.sweep.aic_backend_version {data}"],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_controller.cli.manager import controller
+from dgdr_controller.cli.manager import add_controller
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
@@ -105,7 +105,7 @@ async def controlling(
     killer = killer or Killer()
     manager = Manager(config, graceful_timeout=1.0)
     killer.watch(manager.client.transport)
-    controller(manager, settings or Settings(rights=RightsSettings(mode="enforce")), workers=2)
+    add_controller(manager, settings or Settings(rights=RightsSettings(mode="enforce")), workers=2)
     running = asyncio.create_task(manager.run())
     try:
         yield killer

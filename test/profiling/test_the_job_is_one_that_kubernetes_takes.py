@@ -11,7 +11,7 @@ from dgdr_api.names import MAX_REQUEST_NAME
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.protocol import JobInput
-from dgdr_controller.reconciler.phases.pending import job_objects
+from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.settings import ProfilingSettings, Settings
 from hack.cluster.api import Client
 from test.reconciler.conftest import request_of, run_of, world_of
@@ -35,7 +35,7 @@ def run(name: str = "qwen", settings: Settings | None = None, **spec: Any) -> Ru
 
 
 def objects(of: Run) -> list[dict[str, Any]]:
-    return [each.manifest for each in job_objects(world_of(of.request), of)]
+    return [each.manifest for each in profiling_run.objects(world_of(of.request), of)]
 
 
 def labels(value: Any) -> Iterator[dict[str, str]]:

@@ -22,7 +22,7 @@ from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import Goal, Provenance, RequestIdentity, Results, RunState, RunStatus
 from dgdr_controller.reconciler.decision import Decision
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
 from dgdr_controller.settings import RightsSettings, Settings
@@ -51,26 +51,26 @@ def request_of(
     return request.model_copy(update={"status": status})
 
 
-def world_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -> World:
-    """Make a world with one node of GPUs; what is not named is not there."""
+def world_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -> ObservedState:
+    """Make a observed with one node of GPUs; what is not named is not there."""
     fields: dict[str, Any] = {
         "generation": 1,
         "settings": Settings(rights=RightsSettings(mode="enforce")),
         "now": NOW,
         "nodes": (NODE,),
     } | seen
-    return World(request=request or request_of(), **fields)
+    return ObservedState(request=request or request_of(), **fields)
 
 
-def after(world: World, decision: Decision, *, s: float = 0.0, **seen: Any) -> World:
-    """Return the world once a decision is carried out, some time later."""
-    request = world.request.model_copy(update={"status": decision.status})
+def after(observed: ObservedState, decision: Decision, *, s: float = 0.0, **seen: Any) -> ObservedState:
+    """Return the observed once a decision is carried out, some time later."""
+    request = observed.request.model_copy(update={"status": decision.status})
     if decision.annotations:
         annotations = (request.metadata.annotations or {}) | {k: v for k, v in decision.annotations.items() if v}
         request = request.model_copy(
             update={"metadata": request.metadata.model_copy(update={"annotations": annotations})}
         )
-    return replace(world, request=request, now=world.now + dt.timedelta(seconds=s), **seen)
+    return replace(observed, request=request, now=observed.now + dt.timedelta(seconds=s), **seen)
 
 
 def candidate_of(tp: int = 2, *, per_gpu: float = 500.0, ttft: float = 100.0, **other: Any) -> Candidate:
@@ -116,12 +116,12 @@ def results_of(
     )
 
 
-def run_of(world: World) -> Run:
-    """Return the profiling run that Pending would begin in a world."""
+def run_of(observed: ObservedState) -> Run:
+    """Return the profiling run that Pending would begin in a observed."""
     return Run(
-        world.request,
-        resolve(world.request.spec.hardware or Hardware(), world.nodes, multinode=world.multinode),
-        world.settings,
+        observed.request,
+        resolve(observed.request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode),
+        observed.settings,
     )
 
 
@@ -130,10 +130,16 @@ def _decoded(resource: Any, manifest: dict[str, Any], status: dict[str, Any] | N
 
 
 def job_of(
-    world: World, uid: str = "job-1", *, owner: str = UID, deleted: bool = False, inputs: str = "", **conditions: Any
+    observed: ObservedState,
+    uid: str = "job-1",
+    *,
+    owner: str = UID,
+    deleted: bool = False,
+    inputs: str = "",
+    **conditions: Any,
 ) -> Job:
     """Make the Job of a world; conditions: ``Failed=(reason, message)``, ``Complete=seconds ago``."""
-    manifest = builder.job(run_of(world))
+    manifest = builder.job(run_of(observed))
     manifest["metadata"] |= {"uid": uid} | ({"deletionTimestamp": rfc3339(NOW)} if deleted else {})
     manifest["metadata"]["ownerReferences"][0]["uid"] = owner
     if inputs:
@@ -142,14 +148,14 @@ def job_of(
     for kind, what in conditions.items():
         reason, message = what if isinstance(what, tuple) else ("", "")
         ago = 0 if isinstance(what, tuple) else what
-        at = rfc3339(world.now - dt.timedelta(seconds=ago))
+        at = rfc3339(observed.now - dt.timedelta(seconds=ago))
         told.append({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": at})
     job: Job = _decoded(JOBS, manifest, {"conditions": told})
     return job
 
 
 def map_of(  # noqa: PLR0913 - each by name
-    world: World,
+    observed: ObservedState,
     published: Output | None = None,
     *,
     seen: str = "",
@@ -159,7 +165,7 @@ def map_of(  # noqa: PLR0913 - each by name
     version: str = "1",
 ) -> ConfigMap:
     """Make the ConfigMap of the output, with what is published in it."""
-    manifest = builder.output_config_map(run_of(world))
+    manifest = builder.output_config_map(run_of(observed))
     manifest["metadata"] |= {"uid": "map-1", "resourceVersion": version} | (
         {"deletionTimestamp": rfc3339(NOW)} if deleted else {}
     )
@@ -173,20 +179,20 @@ def map_of(  # noqa: PLR0913 - each by name
 
 
 def published_of(
-    world: World,
+    observed: ObservedState,
     results: Results | None = None,
     *,
     job: str = "job-1",
     inputs: str = "",
     **run: Any,
 ) -> dict[str, Any]:
-    """Return what a world has of an output: the ConfigMap and what is read from it."""
+    """Return what a observed has of an output: the ConfigMap and what is read from it."""
     fields: dict[str, Any] = {"status": RunState.RUNNING, "phase": "SweepingDecode", "message": "vllm aggregated"}
     if results is not None:
         fields |= {"status": RunState.SUCCESS, "phase": "Done", "exit_code": 0}
     packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else ""
-    told = Output(job, inputs or run_of(world).inputs, RunStatus(**(fields | run)), packed)
-    found = map_of(world, told, seen=job)
+    told = Output(job, inputs or run_of(observed).inputs, RunStatus(**(fields | run)), packed)
+    found = map_of(observed, told, seen=job)
     return {"output_map": found, "output": output.read(found)}
 
 
@@ -224,31 +230,31 @@ def said(decision: Decision, type_: str) -> tuple[str, str, str]:
     return found[0].status, found[0].reason, found[0].message
 
 
-def in_phase(phase: Phase, world: World, decision: Decision) -> World:
+def in_phase(phase: Phase, observed: ObservedState, decision: Decision) -> ObservedState:
     assert decision.status.phase is phase
-    return after(world, decision)
+    return after(observed, decision)
 
 
 @pytest.fixture
-def profiling_world() -> World:
+def profiling_world() -> ObservedState:
     """A request whose Job has just been made."""
-    world = world_of()
-    world = in_phase(Phase.PENDING, world, pending(world))
-    return in_phase(Phase.PROFILING, world, pending(world))
+    observed = world_of()
+    observed = in_phase(Phase.PENDING, observed, pending(observed))
+    return in_phase(Phase.PROFILING, observed, pending(observed))
 
 
 @pytest.fixture
-def ready_world(profiling_world: World) -> World:
+def ready_world(profiling_world: ObservedState) -> ObservedState:
     """A request with results that is not to be deployed."""
     request = profiling_world.request
     held = request.model_copy(update={"spec": request.spec.model_copy(update={"auto_apply": False})})
-    world = replace(profiling_world, request=held)
-    world = replace(world, **published_of(world, results_of()))
-    return in_phase(Phase.READY, world, profiling(world))
+    observed = replace(profiling_world, request=held)
+    observed = replace(observed, **published_of(observed, results_of()))
+    return in_phase(Phase.READY, observed, profiling(observed))
 
 
 @pytest.fixture
-def deploying_world(profiling_world: World) -> World:
+def deploying_world(profiling_world: ObservedState) -> ObservedState:
     """A request whose deployment is written and not made yet."""
-    world = replace(profiling_world, **published_of(profiling_world, results_of()))
-    return in_phase(Phase.DEPLOYING, world, profiling(world))
+    observed = replace(profiling_world, **published_of(profiling_world, results_of()))
+    return in_phase(Phase.DEPLOYING, observed, profiling(observed))

@@ -10,7 +10,7 @@ from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.reconciler.conftest import published_of, results_of
@@ -18,13 +18,13 @@ from test.reconciler.conftest import published_of, results_of
 REFUSAL = {"kind": "Status", "status": "Failure", "reason": "Invalid", "message": "no such field", "code": 422}
 
 
-def decided(world: World) -> tuple[World, Decision]:
-    told = published_of(world, results_of())
-    world = replace(world, **told)
-    return world, generate(world, told["output"])
+def decided(observed: ObservedState) -> tuple[ObservedState, Decision]:
+    told = published_of(observed, results_of())
+    observed = replace(observed, **told)
+    return observed, generate(observed, told["output"])
 
 
-async def carried_out(server: FakeApiServer, world: World, decision: Decision) -> str:
+async def carried_out(server: FakeApiServer, observed: ObservedState, decision: Decision) -> str:
     """Let the decision be carried out; return the phase that was written."""
     server.serve(GRAPHS)
     server.serve(REQUESTS, status=True)
@@ -33,38 +33,38 @@ async def carried_out(server: FakeApiServer, world: World, decision: Decision) -
     async with Client(server.config) as client:
         recorder = EventRecorder(client, "test")
         meta = ObjectMeta(
-            name="qwen", namespace="team", resource_version=stored["metadata"]["resourceVersion"], uid=world.uid
+            name="qwen", namespace="team", resource_version=stored["metadata"]["resourceVersion"], uid=observed.uid
         )
-        await act(client, recorder, meta, world, decision)
+        await act(client, recorder, meta, observed, decision)
     written: str = server.object(REQUESTS, Key("team", "qwen"))["status"]["phase"]
     return written
 
 
-def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_world: World) -> None:
+def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_world: ObservedState) -> None:
     async def story() -> None:
-        world, decision = decided(profiling_world)
+        observed, decision = decided(profiling_world)
         async with FakeApiServer() as server:
             server.faults.append(Fault(lambda r: "dryRun" in r.query, status=422, times=9, body=REFUSAL))
-            assert await carried_out(server, world, decision) == Phase.FAILED
+            assert await carried_out(server, observed, decision) == Phase.FAILED
             assert server.objects(GRAPHS) == []
 
     asyncio.run(story())
 
 
 @pytest.mark.parametrize("status", [0, 403, 500, 503])
-def test_no_answer_is_no_refusal_and_nothing_is_made(profiling_world: World, status: int) -> None:
+def test_no_answer_is_no_refusal_and_nothing_is_made(profiling_world: ObservedState, status: int) -> None:
     async def story() -> None:
-        world, decision = decided(profiling_world)
+        observed, decision = decided(profiling_world)
         async with FakeApiServer() as server:
             if status:
                 server.faults.append(Fault(lambda r: "dryRun" in r.query, status=status, times=99))
-            assert await carried_out(server, world, decision) == Phase.DEPLOYING
+            assert await carried_out(server, observed, decision) == Phase.DEPLOYING
             assert server.objects(GRAPHS) == []
 
     asyncio.run(story())
 
 
-def test_without_dynamo_nothing_is_tried(profiling_world: World) -> None:
+def test_without_dynamo_nothing_is_tried(profiling_world: ObservedState) -> None:
     _, decision = decided(replace(profiling_world, graphs_known=False))
     assert not decision.ensure
 

@@ -12,10 +12,11 @@ from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap, Graph
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling_job.output import pack
 from dgdr_controller.profiling_job.protocol import Results
-from dgdr_controller.reconciler.decision import Decision, How
+from dgdr_controller.reconciler.decision import Decision, WriteMode
 from dgdr_controller.reconciler.generation import generate
-from dgdr_controller.reconciler.observed_state import World
-from dgdr_controller.reconciler.phases.deploying import deployed, deploying
+from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.phases.deployed import deployed
+from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.ready import ready
 from test.reconciler.conftest import (
     after,
@@ -29,27 +30,27 @@ from test.reconciler.conftest import (
 STATUS_BYTES = 64 * 1024
 
 
-def generated(world: World, results: Results) -> Decision:
-    told = published_of(world, results)
-    return generate(replace(world, **told), told["output"])
+def generated(observed: ObservedState, results: Results) -> Decision:
+    told = published_of(observed, results)
+    return generate(replace(observed, **told), told["output"])
 
 
-def annotated(world: World, **annotations: str) -> World:
-    metadata = world.request.metadata.model_copy(update={"annotations": annotations})
-    return replace(world, request=world.request.model_copy(update={"metadata": metadata}))
+def annotated(observed: ObservedState, **annotations: str) -> ObservedState:
+    metadata = observed.request.metadata.model_copy(update={"annotations": annotations})
+    return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}))
 
 
-def asked_for(world: World, candidate: str) -> World:
-    return annotated(world, **{ANNOTATION_DEPLOY: candidate})
+def asked_for(observed: ObservedState, candidate: str) -> ObservedState:
+    return annotated(observed, **{ANNOTATION_DEPLOY: candidate})
 
 
-def switched_on(world: World) -> World:
-    spec = world.request.spec.model_copy(update={"auto_apply": True})
-    return replace(world, generation=2, request=world.request.model_copy(update={"spec": spec}))
+def switched_on(observed: ObservedState) -> ObservedState:
+    spec = observed.request.spec.model_copy(update={"auto_apply": True})
+    return replace(observed, generation=2, request=observed.request.model_copy(update={"spec": spec}))
 
 
-def manifest(world: World) -> dict[str, Any]:
-    results = world.status.profiling_results
+def manifest(observed: ObservedState) -> dict[str, Any]:
+    results = observed.status.profiling_results
     assert results is not None
     assert results.selected_config is not None
     return dict(results.selected_config)
@@ -58,34 +59,34 @@ def manifest(world: World) -> dict[str, Any]:
 # From results to the status
 
 
-def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: World) -> None:
+def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: ObservedState) -> None:
     decision = generated(profiling_world, results_of())
-    world = after(profiling_world, decision)
+    observed = after(profiling_world, decision)
     assert decision.status.phase is Phase.DEPLOYING
-    assert decision.status.dgd_name == "qwen-dgd" == manifest(world)["metadata"]["name"]
-    assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(world)]
-    assert manifest(world)["metadata"]["annotations"][ANNOTATION_UID] == world.uid
+    assert decision.status.dgd_name == "qwen-dgd" == manifest(observed)["metadata"]["name"]
+    assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(observed)]
+    assert manifest(observed)["metadata"]["annotations"][ANNOTATION_UID] == observed.uid
     assert decision.after_s == 0
     assert decision.status.profiling_phase is None
     assert said(decision, "ProfilingComplete")[2].startswith("vllm aggregated, ")
     results = decision.status.profiling_results
     assert results is not None
     assert results.start_time is not None
-    assert results.completion_time == world.now
+    assert results.completion_time == observed.now
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])
 def test_who_wrote_v1alpha1_finds_the_deployment_where_that_version_has_it(
-    profiling_world: World, version: str
+    profiling_world: ObservedState, version: str
 ) -> None:
-    world = annotated(profiling_world, **{"dgdr.nvidia.com/defaults": version})
-    status = generated(world, results_of()).status
+    observed = annotated(profiling_world, **{"dgdr.nvidia.com/defaults": version})
+    status = generated(observed, results_of()).status
     assert status.profiling_results is not None
     expected = None if version == "v1beta1" else status.profiling_results.selected_config
     assert status.generated_deployment == expected
 
 
-def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_world: World) -> None:
+def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_world: ObservedState) -> None:
     found = [candidate_of(1, context_length=10_000 + n) for n in range(20)]
     results = results_of(found, selected=15)
     decision = generated(profiling_world, results)
@@ -95,7 +96,7 @@ def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_w
     assert [point.id for point in shown.pareto] == [found[15].id, *(found[n].id for n in range(11))]
 
 
-def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_world: World) -> None:
+def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_world: ObservedState) -> None:
     found = [candidate_of(1), candidate_of(2), candidate_of(4)]
     decision = generated(profiling_world, results_of(found, selected=2, pareto=[1]))
     shown = decision.status.profiling_results
@@ -103,7 +104,7 @@ def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_
     assert [point.id for point in shown.pareto or ()] == [found[2].id, found[1].id]
 
 
-def test_warnings_become_conditions_one_of_each_type(profiling_world: World) -> None:
+def test_warnings_become_conditions_one_of_each_type(profiling_world: ObservedState) -> None:
     warnings = [
         RequestWarning(type=SLAWarning.TYPE, message="first"),
         ConfigurationWarning.note("second"),
@@ -116,13 +117,13 @@ def test_warnings_become_conditions_one_of_each_type(profiling_world: World) -> 
     assert [event.warning for event in decision.events] == [False, True, True]
 
 
-def test_images_of_another_version_are_a_warning(profiling_world: World) -> None:
+def test_images_of_another_version_are_a_warning(profiling_world: ObservedState) -> None:
     spec = profiling_world.request.spec.model_copy(update={"image": "nvcr.io/nvidia/ai-dynamo/x:1.0.0"})
-    world = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
-    assert "1.0.0" in said(generated(world, results_of()), "ConfigurationWarning")[2]
+    observed = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+    assert "1.0.0" in said(generated(observed, results_of()), "ConfigurationWarning")[2]
 
 
-def test_warnings_of_a_type_that_is_not_known_are_left_to_the_results(profiling_world: World) -> None:
+def test_warnings_of_a_type_that_is_not_known_are_left_to_the_results(profiling_world: ObservedState) -> None:
     decision = generated(profiling_world, results_of(warnings=[RequestWarning(type="Other", message="x")]))
     assert "Other" not in {c.type for c in decision.status.conditions or ()}
 
@@ -133,7 +134,7 @@ def long_model(count: int) -> Results:
     return results_of(found).model_copy(update={"model": "/models/" + "ü" * 3000})
 
 
-def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_world: World) -> None:
+def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_world: ObservedState) -> None:
     decision = generated(profiling_world, long_model(12))
     assert len(decision.status.model_dump_json(exclude_none=True, by_alias=True).encode()) <= STATUS_BYTES
     shown = decision.status.profiling_results
@@ -147,7 +148,7 @@ def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_world: World
 
 
 @pytest.mark.parametrize("packed", ["", "junk", pack(b"{}")])
-def test_results_that_cannot_be_read_fail(profiling_world: World, packed: str) -> None:
+def test_results_that_cannot_be_read_fail(profiling_world: ObservedState, packed: str) -> None:
     told = published_of(profiling_world, results_of())
     decision = generate(profiling_world, replace(told["output"], packed=packed))
     assert decision.status.phase is Phase.FAILED
@@ -155,7 +156,7 @@ def test_results_that_cannot_be_read_fail(profiling_world: World, packed: str) -
     assert said(decision, "Succeeded")[2].startswith("Spec generation failed: the published results cannot be read")
 
 
-def test_results_without_a_choice_fail(profiling_world: World) -> None:
+def test_results_without_a_choice_fail(profiling_world: ObservedState) -> None:
     decision = generated(profiling_world, results_of(selected=None))
     assert decision.status.phase is Phase.FAILED
     assert not decision.annotations
@@ -164,7 +165,7 @@ def test_results_without_a_choice_fail(profiling_world: World) -> None:
 # Ready
 
 
-def test_it_stays_ready_and_succeeded(ready_world: World) -> None:
+def test_it_stays_ready_and_succeeded(ready_world: ObservedState) -> None:
     decision = ready(ready_world)
     assert decision.status == ready_world.status
     assert not decision.annotations
@@ -173,29 +174,29 @@ def test_it_stays_ready_and_succeeded(ready_world: World) -> None:
     assert "nvidia.com/generated-dgd-spec" in said(decision, "SpecGenerated")[2]
 
 
-def test_switching_auto_apply_on_deploys_what_was_chosen(ready_world: World) -> None:
-    world = switched_on(ready_world)
-    decision = ready(world)
+def test_switching_auto_apply_on_deploys_what_was_chosen(ready_world: ObservedState) -> None:
+    observed = switched_on(ready_world)
+    decision = ready(observed)
     assert decision.status.phase is Phase.DEPLOYING
-    assert manifest(after(world, decision)) == manifest(ready_world)
+    assert manifest(after(observed, decision)) == manifest(ready_world)
     assert said(decision, "Succeeded")[0] == "False"
 
 
 @pytest.mark.parametrize("asked", ["recommended", "the other"])
-def test_the_annotation_deploys_the_candidate_that_it_names(ready_world: World, asked: str) -> None:
+def test_the_annotation_deploys_the_candidate_that_it_names(ready_world: ObservedState, asked: str) -> None:
     other = results_of().candidates[1]
-    world = asked_for(ready_world, other.id if asked == "the other" else asked)
-    decision = ready(world)
+    observed = asked_for(ready_world, other.id if asked == "the other" else asked)
+    decision = ready(observed)
     assert decision.status.phase is Phase.DEPLOYING
     shown = decision.status.profiling_results
     assert shown is not None
     assert shown.pareto is not None
     assert shown.pareto[0].gpus == (4 if asked == "the other" else 2)
     assert shown.completion_time == (ready_world.status.profiling_results or shown).completion_time
-    assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(after(world, decision))]
+    assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(after(observed, decision))]
 
 
-def test_an_id_that_no_candidate_has_is_not_answered_with_another_deployment(ready_world: World) -> None:
+def test_an_id_that_no_candidate_has_is_not_answered_with_another_deployment(ready_world: ObservedState) -> None:
     decision = ready(asked_for(ready_world, "vllm-agg-typo"))
     assert decision.status.phase is Phase.READY
     assert said(decision, "SpecGenerated")[:2] == ("True", "CandidateNotOffered")
@@ -206,7 +207,7 @@ def test_an_id_that_no_candidate_has_is_not_answered_with_another_deployment(rea
     assert not again.events
 
 
-def test_what_cannot_be_deployed_is_not_deployed_on_demand(ready_world: World) -> None:
+def test_what_cannot_be_deployed_is_not_deployed_on_demand(ready_world: ObservedState) -> None:
     good = candidate_of(2)
     bad = candidate_of(
         2, workers=(Worker(role=Role.AGGREGATED, parallelism=Parallelism(tp=1, dp=2), count=1, batch=8,
@@ -220,42 +221,42 @@ def test_what_cannot_be_deployed_is_not_deployed_on_demand(ready_world: World) -
     assert bad.id in said(decision, "SpecGenerated")[2]
 
 
-def test_an_annotation_that_is_taken_back_is_forgotten(ready_world: World) -> None:
+def test_an_annotation_that_is_taken_back_is_forgotten(ready_world: ObservedState) -> None:
     asked = asked_for(ready_world, "vllm-agg-typo")
     back = annotated(after(asked, ready(asked)))
     assert ready(back).status == ready_world.status
 
 
-def test_an_id_that_is_there_before_the_results_are_is_looked_up_then(profiling_world: World) -> None:
+def test_an_id_that_is_there_before_the_results_are_is_looked_up_then(profiling_world: ObservedState) -> None:
     spec = profiling_world.request.spec.model_copy(update={"auto_apply": False})
-    world = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
-    assert generated(asked_for(world, "vllm-agg-typo"), results_of()).status.phase is Phase.READY
+    observed = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+    assert generated(asked_for(observed, "vllm-agg-typo"), results_of()).status.phase is Phase.READY
     other = results_of().candidates[1]
-    decision = generated(asked_for(world, other.id), results_of())
+    decision = generated(asked_for(observed, other.id), results_of())
     assert decision.status.phase is Phase.DEPLOYING
     assert decision.status.profiling_results is not None
     assert (decision.status.profiling_results.pareto or ())[0].id == other.id
 
 
-def test_without_the_output_only_the_chosen_one_can_be_had(ready_world: World) -> None:
+def test_without_the_output_only_the_chosen_one_can_be_had(ready_world: ObservedState) -> None:
     other = results_of().candidates[1]
     decision = ready(asked_for(replace(ready_world, output=None, output_map=None), other.id))
     assert decision.status.phase is Phase.READY
 
 
 def test_a_candidate_is_never_answered_with_another_one_even_when_deployments_are_automatic(
-    ready_world: World, profiling_world: World
+    ready_world: ObservedState, profiling_world: ObservedState
 ) -> None:
     automatic = ready_world.request.spec.model_copy(update={"auto_apply": True})
-    world = replace(ready_world, request=ready_world.request.model_copy(update={"spec": automatic}))
-    decision = ready(asked_for(replace(world, output=None, output_map=None), results_of().candidates[1].id))
+    observed = replace(ready_world, request=ready_world.request.model_copy(update={"spec": automatic}))
+    decision = ready(asked_for(replace(observed, output=None, output_map=None), results_of().candidates[1].id))
     assert decision.status.phase is Phase.READY
     assert said(decision, "SpecGenerated")[:2] == ("True", "CandidatesGone")
     early = generated(asked_for(profiling_world, "vllm-agg-typo"), results_of())
     assert early.status.phase is Phase.READY
 
 
-def test_without_the_output_the_chosen_one_is_deployed(ready_world: World) -> None:
+def test_without_the_output_the_chosen_one_is_deployed(ready_world: ObservedState) -> None:
     decision = ready(asked_for(replace(ready_world, output=None, output_map=None), "recommended"))
     assert decision.status.phase is Phase.DEPLOYING
 
@@ -263,36 +264,36 @@ def test_without_the_output_the_chosen_one_is_deployed(ready_world: World) -> No
 # Deploying
 
 
-def test_the_deployment_is_made_from_the_status(deploying_world: World) -> None:
+def test_the_deployment_is_made_from_the_status(deploying_world: ObservedState) -> None:
     decision = deploying(deploying_world)
     (ensured,) = decision.ensure
-    assert ensured.how is How.CREATE
+    assert ensured.mode is WriteMode.CREATE
     assert ensured.manifest == manifest(deploying_world)
     assert "ownerReferences" not in ensured.manifest["metadata"]
     assert ensured.manifest["metadata"]["labels"][LABEL_NAME] == "qwen"
     assert said(decision, "DeploymentReady")[:2] == ("False", "DeploymentInProgress")
 
 
-def test_without_dynamo_it_waits_and_says_so(deploying_world: World) -> None:
-    world = replace(deploying_world, graphs_known=False)
-    decision = deploying(world)
+def test_without_dynamo_it_waits_and_says_so(deploying_world: ObservedState) -> None:
+    observed = replace(deploying_world, graphs_known=False)
+    decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"
     assert decision.after_s is not None
     assert not decision.ensure
-    assert deploying(after(world, decision, graphs_known=True)).ensure
+    assert deploying(after(observed, decision, graphs_known=True)).ensure
 
 
-def test_an_edited_status_is_not_guessed_from(deploying_world: World) -> None:
+def test_an_edited_status_is_not_guessed_from(deploying_world: ObservedState) -> None:
     bare = deploying_world.status.model_copy(update={"profiling_results": None})
-    world = replace(deploying_world, request=deploying_world.request.model_copy(update={"status": bare}))
-    decision = deploying(world)
+    observed = replace(deploying_world, request=deploying_world.request.model_copy(update={"status": bare}))
+    decision = deploying(observed)
     assert decision.status.phase is Phase.PENDING
     assert not decision.ensure
 
 
-def foreign(world: World, **changes: dict[str, str]) -> Graph:
-    found = manifest(world)
+def foreign(observed: ObservedState, **changes: dict[str, str]) -> Graph:
+    found = manifest(observed)
     graph = graph_of(found | {"metadata": found["metadata"] | changes})
     return msgspec.structs.replace(graph, metadata=msgspec.structs.replace(graph.metadata, uid="dgd-of-another"))
 
@@ -307,20 +308,20 @@ def foreign(world: World, **changes: dict[str, str]) -> Graph:
     ],
 )
 def test_anothers_deployment_is_a_conflict_and_never_touched(
-    deploying_world: World, changes: dict[str, dict[str, str]]
+    deploying_world: ObservedState, changes: dict[str, dict[str, str]]
 ) -> None:
-    world = replace(deploying_world, graph=foreign(deploying_world, **changes))
-    decision = deploying(world)
+    observed = replace(deploying_world, graph=foreign(deploying_world, **changes))
+    decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady")[1] == "NameConflict"
     assert not decision.ensure
     assert not decision.remove
     assert [event.reason for event in decision.events] == ["NameConflict"]
     assert decision.after_s is not None
-    again = deploying(after(world, decision))
+    again = deploying(after(observed, decision))
     assert not again.events
     assert again.status == decision.status
-    assert deploying(after(world, decision, graph=None)).ensure
+    assert deploying(after(observed, decision, graph=None)).ensure
 
 
 @pytest.mark.parametrize(
@@ -336,7 +337,7 @@ def test_anothers_deployment_is_a_conflict_and_never_touched(
     ],
 )
 def test_it_is_deployed_when_its_present_spec_is_successful(
-    deploying_world: World, state: str, generation: int, observed: int, *, healthy: bool
+    deploying_world: ObservedState, state: str, generation: int, observed: int, *, healthy: bool
 ) -> None:
     graph = graph_of(manifest(deploying_world), state, generation=generation, observed=observed)
     decision = deploying(replace(deploying_world, graph=graph))
@@ -348,10 +349,10 @@ def test_it_is_deployed_when_its_present_spec_is_successful(
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_one_that_was_made_and_is_deleted_before_it_is_healthy_is_not_made_again(
-    deploying_world: World, *, replaced: bool
+    deploying_world: ObservedState, *, replaced: bool
 ) -> None:
-    world = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
-    gone = after(world, deploying(world), graph=foreign(deploying_world, annotations={}) if replaced else None)
+    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
+    gone = after(observed, deploying(observed), graph=foreign(deploying_world, annotations={}) if replaced else None)
     decision = deploying(gone)
     assert decision.status.phase is Phase.FAILED
     assert not decision.ensure
@@ -359,51 +360,51 @@ def test_one_that_was_made_and_is_deleted_before_it_is_healthy_is_not_made_again
     assert [event.reason for event in decision.events] == ["DeploymentDeleted"]
 
 
-def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(deployed_world: World) -> None:
-    world = replace(deployed_world, graph=None, graphs_known=False)
-    back = after(world, deployed(world), graphs_known=True)
+def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(deployed_world: ObservedState) -> None:
+    observed = replace(deployed_world, graph=None, graphs_known=False)
+    back = after(observed, deployed(observed), graphs_known=True)
     assert back.status.phase is Phase.DEPLOYING
     assert deploying(back).status.phase is Phase.FAILED
     assert not deploying(back).ensure
 
 
 @pytest.mark.parametrize("phase", [Phase.DEPLOYING, Phase.DEPLOYED])
-def test_one_that_lost_its_labels_is_still_the_one_that_was_made(deploying_world: World, phase: Phase) -> None:
-    world = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
-    world = after(world, deploying(world))
+def test_one_that_lost_its_labels_is_still_the_one_that_was_made(deploying_world: ObservedState, phase: Phase) -> None:
+    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
+    observed = after(observed, deploying(observed))
     found = manifest(deploying_world)
     bare = graph_of(found | {"metadata": found["metadata"] | {"labels": {}, "annotations": {}}})
-    decision = (deploying if phase is Phase.DEPLOYING else deployed)(replace(world, graph=bare))
+    decision = (deploying if phase is Phase.DEPLOYING else deployed)(replace(observed, graph=bare))
     assert decision.status.phase is Phase.DEPLOYED
 
 
-def test_one_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: World) -> None:
+def test_one_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: ObservedState) -> None:
     by_hand = graph_of(manifest(ready_world))
-    world = replace(ready_world, graph=by_hand)
-    shown = ready(world)
+    observed = replace(ready_world, graph=by_hand)
+    shown = ready(observed)
     assert shown.status.deployment_info is not None
     assert shown.status.deployment_info.uid == "dgd-1"
     other = results_of().candidates[1]
-    asked = asked_for(after(world, shown), other.id)
-    world = after(asked, ready(asked))
-    decision = deploying(world)
+    asked = asked_for(after(observed, shown), other.id)
+    observed = after(asked, ready(asked))
+    decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady")[1] == "OtherCandidateDeployed"
     assert other.id in said(decision, "DeploymentReady")[2]
     assert [event.reason for event in decision.events] == ["OtherCandidateDeployed"]
-    assert not deploying(after(world, decision)).events
-    (ensured,) = deploying(after(world, decision, graph=None)).ensure
+    assert not deploying(after(observed, decision)).events
+    (ensured,) = deploying(after(observed, decision, graph=None)).ensure
     assert ensured.manifest["metadata"]["annotations"]["dgdr.nvidia.com/candidate"] == other.id
 
 
-def test_degraded_is_said_until_it_is_healthy_again(deployed_world: World) -> None:
-    world = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
-    world = after(world, deployed(world))
-    decision = deploying(replace(world, graph=graph_of(manifest(deployed_world), "pending")))
+def test_degraded_is_said_until_it_is_healthy_again(deployed_world: ObservedState) -> None:
+    observed = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
+    observed = after(observed, deployed(observed))
+    decision = deploying(replace(observed, graph=graph_of(manifest(deployed_world), "pending")))
     assert said(decision, "DeploymentReady")[1] == "DeploymentDegraded"
 
 
-def test_replicas_are_summed_over_components(deploying_world: World) -> None:
+def test_replicas_are_summed_over_components(deploying_world: ObservedState) -> None:
     components = {
         "Frontend": {"replicas": 1, "availableReplicas": 1},
         "worker": {"replicas": 4, "availableReplicas": 2},
@@ -418,31 +419,33 @@ def test_replicas_are_summed_over_components(deploying_world: World) -> None:
 
 
 @pytest.fixture
-def deployed_world(deploying_world: World) -> World:
-    world = replace(deploying_world, graph=graph_of(manifest(deploying_world)))
-    return after(world, deploying(world))
+def deployed_world(deploying_world: ObservedState) -> ObservedState:
+    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world)))
+    return after(observed, deploying(observed))
 
 
-def test_a_healthy_deployment_changes_nothing(deployed_world: World) -> None:
+def test_a_healthy_deployment_changes_nothing(deployed_world: ObservedState) -> None:
     decision = deployed(deployed_world)
     assert decision.status == deployed_world.status
     assert not decision.events
 
 
-def test_a_degraded_one_goes_back_to_deploying_and_forth_again(deployed_world: World) -> None:
-    world = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
-    decision = deployed(world)
+def test_a_degraded_one_goes_back_to_deploying_and_forth_again(deployed_world: ObservedState) -> None:
+    observed = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
+    decision = deployed(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady") == ("False", "DeploymentDegraded", "Deployment degraded to failed")
     assert [event.reason for event in decision.events] == ["DeploymentDegraded"]
-    healed = after(world, decision, graph=deployed_world.graph)
+    healed = after(observed, decision, graph=deployed_world.graph)
     assert deploying(healed).status.phase is Phase.DEPLOYED
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_one_that_is_deleted_or_replaced_fails_and_is_not_made_again(deployed_world: World, *, gone: bool) -> None:
-    world = replace(deployed_world, graph=None if gone else foreign(deployed_world, annotations={}))
-    decision = deployed(world)
+def test_one_that_is_deleted_or_replaced_fails_and_is_not_made_again(
+    deployed_world: ObservedState, *, gone: bool
+) -> None:
+    observed = replace(deployed_world, graph=None if gone else foreign(deployed_world, annotations={}))
+    decision = deployed(observed)
     assert decision.status.phase is Phase.FAILED
     assert not decision.ensure
     assert decision.status.dgd_name is None
@@ -450,7 +453,7 @@ def test_one_that_is_deleted_or_replaced_fails_and_is_not_made_again(deployed_wo
     assert said(decision, "Succeeded")[2].startswith("Deployment failed: Deployment was deleted by user")
 
 
-def test_it_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: World) -> None:
+def test_it_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: ObservedState) -> None:
     decision = deployed(replace(deployed_world, graph=None, graphs_known=False))
     assert decision.status.phase is not Phase.FAILED
     assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"
@@ -459,12 +462,12 @@ def test_it_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: W
 # With the planner
 
 
-def planned(world: World, **planner: Any) -> World:
-    spec = world.request.spec.model_copy(update={"features": Features(planner=planner or True)})
-    return replace(world, request=world.request.model_copy(update={"spec": spec}))
+def planned(observed: ObservedState, **planner: Any) -> ObservedState:
+    spec = observed.request.spec.model_copy(update={"features": Features(planner=planner or True)})
+    return replace(observed, request=observed.request.model_copy(update={"spec": spec}))
 
 
-def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(profiling_world: World) -> None:
+def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(profiling_world: ObservedState) -> None:
     decision = generated(planned(profiling_world), results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
@@ -475,23 +478,23 @@ def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(pro
     assert config_map["metadata"]["name"] in text
 
 
-def ready_by_hand(world: World) -> World:
-    spec = world.request.spec.model_copy(update={"auto_apply": False})
-    status = world.status.model_copy(update={"phase": Phase.READY})
-    return replace(world, request=world.request.model_copy(update={"spec": spec, "status": status}))
+def ready_by_hand(observed: ObservedState) -> ObservedState:
+    spec = observed.request.spec.model_copy(update={"auto_apply": False})
+    status = observed.status.model_copy(update={"phase": Phase.READY})
+    return replace(observed, request=observed.request.model_copy(update={"spec": spec, "status": status}))
 
 
-def test_what_another_deployment_mounts_is_not_handed_over(profiling_world: World) -> None:
-    world = planned(profiling_world)
-    decision = generated(world, results_of())
+def test_what_another_deployment_mounts_is_not_handed_over(profiling_world: ObservedState) -> None:
+    observed = planned(profiling_world)
+    decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     other = config_map | {"metadata": config_map["metadata"] | {"name": "planner-config-00000000"}}
-    world = after(world, decision, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(other)),))
-    assert not deploying(replace(world, graph=graph_of(manifest(world), state="pending"))).ensure
+    observed = after(observed, decision, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(other)),))
+    assert not deploying(replace(observed, graph=graph_of(manifest(observed), state="pending"))).ensure
 
 
-def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_world: World) -> None:
+def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_world: ObservedState) -> None:
     decision = generated(planned(profiling_world), results_of())
     documents = load_documents(decision.annotations[ANNOTATION_GENERATED] or "")
     assert [each["kind"] for each in documents if isinstance(each, dict)] == ["ConfigMap", "DynamoGraphDeployment"]
@@ -500,23 +503,23 @@ def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_
     assert {each.config is None for each in results.pareto or ()} == {True}
 
 
-def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: World) -> None:
-    world = planned(profiling_world)
-    decision = generated(world, results_of())
+def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: ObservedState) -> None:
+    observed = planned(profiling_world)
+    decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     mounted: ConfigMap = CONFIG_MAPS.decode(msgspec.json.encode(config_map))
-    world = after(world, decision, mounted=(mounted,))
-    world = replace(world, graph=graph_of(manifest(world), state="pending"))
-    assert world.graph is not None
-    (moved,) = (each.manifest for each in deploying(world).ensure)
+    observed = after(observed, decision, mounted=(mounted,))
+    observed = replace(observed, graph=graph_of(manifest(observed), state="pending"))
+    assert observed.graph is not None
+    (moved,) = (each.manifest for each in deploying(observed).ensure)
     (owner,) = moved["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["uid"]) == ("DynamoGraphDeployment", world.graph.metadata.uid)
+    assert (owner["kind"], owner["uid"]) == ("DynamoGraphDeployment", observed.graph.metadata.uid)
     assert moved["data"] == config_map["data"]
-    healthy = replace(world, graph=graph_of(manifest(world)))
+    healthy = replace(observed, graph=graph_of(manifest(observed)))
     assert deployed(after(healthy, deploying(healthy))).ensure  # its ConfigMap was seen late
-    by_hand = replace(ready_by_hand(world), graph=healthy.graph)
+    by_hand = replace(ready_by_hand(observed), graph=healthy.graph)
     assert ready(by_hand).ensure
-    again = replace(world, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(moved)),))
-    assert world.owns(again.mounted[0].metadata)
+    again = replace(observed, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(moved)),))
+    assert observed.owns(again.mounted[0].metadata)
     assert not deploying(again).ensure

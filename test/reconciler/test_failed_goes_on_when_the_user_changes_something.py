@@ -5,37 +5,37 @@ import pytest
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.decision import Remove
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.profiling import profiling
 from test.reconciler.conftest import after, job_of, map_of, said, world_of
 
 
 @pytest.fixture
-def failed_world(profiling_world: World) -> World:
-    world = replace(profiling_world, output_map=map_of(profiling_world, seen="job-1"))
-    world = replace(world, job=job_of(world, Failed=("BackoffLimitExceeded", "too many")))
-    decision = profiling(world)
+def failed_world(profiling_world: ObservedState) -> ObservedState:
+    observed = replace(profiling_world, output_map=map_of(profiling_world, seen="job-1"))
+    observed = replace(observed, job=job_of(observed, Failed=("BackoffLimitExceeded", "too many")))
+    decision = profiling(observed)
     assert decision.status.phase is Phase.FAILED
-    return after(world, decision)
+    return after(observed, decision)
 
 
-def annotated(world: World, **annotations: str) -> World:
+def annotated(observed: ObservedState, **annotations: str) -> ObservedState:
     names = {"retry": ANNOTATION_RETRY, "retried": ANNOTATION_RETRIED}
-    metadata = world.request.metadata.model_copy(
+    metadata = observed.request.metadata.model_copy(
         update={"annotations": {names[name]: value for name, value in annotations.items()}}
     )
-    return replace(world, request=world.request.model_copy(update={"metadata": metadata}))
+    return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}))
 
 
-def test_it_stays_and_says_the_first_cause(failed_world: World) -> None:
+def test_it_stays_and_says_the_first_cause(failed_world: ObservedState) -> None:
     decision = failed(failed_world)
     assert decision.status == failed_world.status
     assert not decision.remove
     assert said(decision, "Succeeded")[2] == "Profiling failed: BackoffLimitExceeded: too many"
 
 
-def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: World) -> None:
+def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: ObservedState) -> None:
     decision = failed(replace(failed_world, generation=2))
     assert decision.status.phase is Phase.PENDING
     assert decision.status.observed_generation == 2
@@ -48,11 +48,11 @@ def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: Worl
     assert {c.type for c in decision.status.conditions or ()} == {"Profiling", "Succeeded"}
 
 
-def test_an_export_that_no_longer_holds_is_taken_off(failed_world: World) -> None:
+def test_an_export_that_no_longer_holds_is_taken_off(failed_world: ObservedState) -> None:
     assert not failed(replace(failed_world, generation=2)).annotations
     exported = failed_world.request.metadata.model_copy(update={"annotations": {ANNOTATION_GENERATED: "kind: x"}})
-    world = replace(failed_world, request=failed_world.request.model_copy(update={"metadata": exported}))
-    assert failed(replace(world, generation=2)).annotations == {ANNOTATION_GENERATED: None}
+    observed = replace(failed_world, request=failed_world.request.model_copy(update={"metadata": exported}))
+    assert failed(replace(observed, generation=2)).annotations == {ANNOTATION_GENERATED: None}
 
 
 @pytest.mark.parametrize(
@@ -65,21 +65,23 @@ def test_an_export_that_no_longer_holds_is_taken_off(failed_world: World) -> Non
         ({"retry": ""}, Phase.FAILED),
     ],
 )
-def test_a_retry_counts_when_its_value_is_new(failed_world: World, annotations: dict[str, str], phase: Phase) -> None:
+def test_a_retry_counts_when_its_value_is_new(
+    failed_world: ObservedState, annotations: dict[str, str], phase: Phase
+) -> None:
     assert failed(annotated(failed_world, **annotations)).status.phase is phase
 
 
-def test_objects_of_others_stay(failed_world: World) -> None:
-    world = replace(
+def test_objects_of_others_stay(failed_world: ObservedState) -> None:
+    observed = replace(
         failed_world,
         generation=2,
         job=job_of(failed_world, owner="other"),
         output_map=map_of(failed_world, owner="other"),
     )
-    assert not failed(world).remove
+    assert not failed(observed).remove
 
 
-def test_nothing_is_left_to_remove_after_a_crash(failed_world: World) -> None:
+def test_nothing_is_left_to_remove_after_a_crash(failed_world: ObservedState) -> None:
     decision = failed(replace(failed_world, generation=2, job=None, output_map=None))
     assert decision.status.phase is Phase.PENDING
     assert not decision.remove

@@ -5,8 +5,8 @@ import pytest
 
 from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.reconciler.decision import How, Remove
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.decision import Remove, WriteMode
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.pending import pending
 from test.reconciler.conftest import (
@@ -22,8 +22,8 @@ from test.reconciler.conftest import (
 )
 
 
-def begun(world: World) -> World:
-    return in_phase(Phase.PENDING, world, pending(world))
+def begun(observed: ObservedState) -> ObservedState:
+    return in_phase(Phase.PENDING, observed, pending(observed))
 
 
 def test_the_first_look_only_says_pending() -> None:
@@ -39,13 +39,13 @@ def test_the_first_look_only_says_pending() -> None:
 def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
     decision = pending(begun(world_of()))
     assert decision.status.phase is Phase.PROFILING
-    assert [(each.manifest["kind"], each.how) for each in decision.ensure] == [
-        ("ConfigMap", How.CREATE),
-        ("ConfigMap", How.CREATE),
-        ("ServiceAccount", How.APPLY),
-        ("Role", How.APPLY),
-        ("RoleBinding", How.APPLY),
-        ("Job", How.CREATE),
+    assert [(each.manifest["kind"], each.mode) for each in decision.ensure] == [
+        ("ConfigMap", WriteMode.CREATE),
+        ("ConfigMap", WriteMode.CREATE),
+        ("ServiceAccount", WriteMode.APPLY),
+        ("Role", WriteMode.APPLY),
+        ("RoleBinding", WriteMode.APPLY),
+        ("Job", WriteMode.CREATE),
     ]
     assert decision.ensure[-1].manifest["metadata"]["name"] == decision.status.profiling_job_name == "profile-qwen"
     assert decision.status.hardware is not None
@@ -73,28 +73,28 @@ def test_what_the_user_must_change_fails(spec: dict[str, Any], words: str) -> No
 
 
 def test_missing_gpus_are_waited_for() -> None:
-    world = begun(world_of(nodes=()))
-    decision = pending(world)
+    observed = begun(world_of(nodes=()))
+    decision = pending(observed)
     assert decision.status.phase is Phase.PENDING
     assert said(decision, "Profiling")[1] == "WaitingForHardware"
     assert decision.after_s == 30
     assert not decision.ensure
-    again = after(world, decision, s=30)
+    again = after(observed, decision, s=30)
     assert pending(again).status == again.status
     assert pending(replace(again, nodes=(NODE,))).status.phase is Phase.PROFILING
 
 
 def test_objects_of_this_run_are_not_in_the_way() -> None:
-    world = begun(world_of())
-    decision = pending(replace(world, job=job_of(world), output_map=map_of(world)))
+    observed = begun(world_of())
+    decision = pending(replace(observed, job=job_of(observed), output_map=map_of(observed)))
     assert decision.status.phase is Phase.PROFILING
     assert not decision.remove
 
 
 @pytest.mark.parametrize("how", [{"inputs": "other"}, {"deleted": True}])
 def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
-    world = begun(world_of())
-    decision = pending(replace(world, job=job_of(world, **how), output_map=map_of(world, **how)))  # type: ignore[arg-type]
+    observed = begun(world_of())
+    decision = pending(replace(observed, job=job_of(observed, **how), output_map=map_of(observed, **how)))  # type: ignore[arg-type]
     assert decision.status.phase is Phase.PENDING
     assert list(decision.remove) == [
         Remove("Job", "profile-qwen", "job-1"),
@@ -106,8 +106,10 @@ def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
 
 
 def test_objects_of_another_are_never_touched() -> None:
-    world = begun(world_of())
-    decision = pending(replace(world, job=job_of(world, owner="other"), output_map=map_of(world, owner="other")))
+    observed = begun(world_of())
+    decision = pending(
+        replace(observed, job=job_of(observed, owner="other"), output_map=map_of(observed, owner="other"))
+    )
     assert decision.status.phase is Phase.PENDING
     assert not decision.remove
     assert not decision.ensure
@@ -117,8 +119,8 @@ def test_objects_of_another_are_never_touched() -> None:
 
 
 def test_the_same_request_gives_the_same_objects() -> None:
-    world = begun(world_of())
-    assert [each.manifest for each in pending(world).ensure] == [each.manifest for each in pending(world).ensure]
+    observed = begun(world_of())
+    assert [each.manifest for each in pending(observed).ensure] == [each.manifest for each in pending(observed).ensure]
 
 
 def test_switching_auto_apply_does_not_change_the_inputs() -> None:
@@ -127,23 +129,23 @@ def test_switching_auto_apply_does_not_change_the_inputs() -> None:
 
 
 def test_a_retry_is_noted_when_the_job_is_made() -> None:
-    world = begun(world_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
-    assert pending(world).annotations == {ANNOTATION_RETRIED: "1"}
-    noted = after(world, pending(world))
+    observed = begun(world_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
+    assert pending(observed).annotations == {ANNOTATION_RETRIED: "1"}
+    noted = after(observed, pending(observed))
     assert not pending(noted).annotations
 
 
 def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
-    world = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
-    world = in_phase(Phase.FAILED, world, pending(world))
-    assert failed(world).status == world.status
+    observed = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
+    observed = in_phase(Phase.FAILED, observed, pending(observed))
+    assert failed(observed).status == observed.status
 
 
 def test_who_is_late_does_not_strike_off_a_job_that_was_noted_down() -> None:
     """A reader that has not heard of Profiling yet does Pending again: then too the server checks what it has read."""
-    world = begun(world_of())
-    noted = map_of(world, seen="job-0", version="77")
-    decision = pending(replace(world, job=job_of(world), output_map=noted))
+    observed = begun(world_of())
+    noted = map_of(observed, seen="job-0", version="77")
+    decision = pending(replace(observed, job=job_of(observed), output_map=noted))
     (written,) = [
         each.manifest["metadata"]
         for each in decision.ensure

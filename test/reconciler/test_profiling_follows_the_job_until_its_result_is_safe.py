@@ -9,8 +9,8 @@ from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import Pod
 from dgdr_controller.profiling_job.protocol import RunState
-from dgdr_controller.reconciler.decision import How
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.decision import WriteMode
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
 from test.reconciler.conftest import (
@@ -31,10 +31,10 @@ PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling i
 
 
 @pytest.fixture
-def following(profiling_world: World) -> World:
+def following(profiling_world: ObservedState) -> ObservedState:
     """The Job runs and is remembered; nothing is published."""
-    world = replace(profiling_world, job=job_of(profiling_world))
-    return replace(world, output_map=map_of(world, seen="job-1"))
+    observed = replace(profiling_world, job=job_of(profiling_world))
+    return replace(observed, output_map=map_of(observed, seen="job-1"))
 
 
 def unschedulable(ago: float, *, dated: bool = True) -> Pod:
@@ -47,31 +47,31 @@ def unschedulable(ago: float, *, dated: bool = True) -> Pod:
 # The Job
 
 
-def test_a_job_is_remembered_before_anything_else(profiling_world: World) -> None:
-    world = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world))
-    decision = profiling(world)
+def test_a_job_is_remembered_before_anything_else(profiling_world: ObservedState) -> None:
+    observed = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world))
+    decision = profiling(observed)
     (ensured,) = decision.ensure
-    assert ensured.how is How.APPLY
+    assert ensured.mode is WriteMode.APPLY
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
-    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == run_of(world).inputs
-    assert decision.status == world.status
+    assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == run_of(observed).inputs
+    assert decision.status == observed.status
     assert decision.after_s == 5
 
 
-def test_a_second_job_is_remembered_beside_the_first(following: World) -> None:
+def test_a_second_job_is_remembered_beside_the_first(following: ObservedState) -> None:
     (ensured,) = profiling(replace(following, job=job_of(following, "job-2"))).ensure
-    assert ensured.how is How.APPLY
+    assert ensured.mode is WriteMode.APPLY
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1,job-2"
 
 
-def test_remembering_keeps_what_the_output_was_made_for(profiling_world: World) -> None:
+def test_remembering_keeps_what_the_output_was_made_for(profiling_world: ObservedState) -> None:
     job = job_of(profiling_world, inputs="old")
-    world = replace(profiling_world, job=job, output_map=map_of(profiling_world, inputs="old"))
-    (ensured,) = profiling(world).ensure
+    observed = replace(profiling_world, job=job, output_map=map_of(profiling_world, inputs="old"))
+    (ensured,) = profiling(observed).ensure
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == "old"
 
 
-def test_a_job_that_runs_is_left_alone(following: World) -> None:
+def test_a_job_that_runs_is_left_alone(following: ObservedState) -> None:
     decision = profiling(following)
     assert decision.status == following.status
     assert not decision.ensure
@@ -79,7 +79,7 @@ def test_a_job_that_runs_is_left_alone(following: World) -> None:
     assert decision.after_s == 10  # by then it should have a pod
 
 
-def test_a_job_that_is_not_there_yet_is_made(profiling_world: World) -> None:
+def test_a_job_that_is_not_there_yet_is_made(profiling_world: ObservedState) -> None:
     decision = profiling(profiling_world)
     assert decision.ensure[-1].manifest["kind"] == "Job"
     assert decision.status.phase is Phase.PROFILING
@@ -87,17 +87,19 @@ def test_a_job_that_is_not_there_yet_is_made(profiling_world: World) -> None:
     assert ANNOTATION_JOB_UID not in decision.ensure[1].manifest["metadata"]["annotations"]
 
 
-def test_a_deleted_job_is_made_again_once(following: World) -> None:
+def test_a_deleted_job_is_made_again_once(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None))
     assert [each.manifest["kind"] for each in decision.ensure][-1] == "Job"
-    (kept,) = [e for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen" and e.how is How.APPLY
+    (kept,) = [e for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen" and e.mode is WriteMode.APPLY
                and e.manifest["kind"] == "ConfigMap"]  # fmt: skip
     assert kept.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
     assert said(decision, "Profiling")[1] == "RetryingJob"
     assert [(event.reason, event.warning) for event in decision.events] == [("RetryingJob", True)]
 
 
-def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_a_third(following: World) -> None:
+def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_a_third(
+    following: ObservedState,
+) -> None:
     again = after(following, profiling(replace(following, job=None)), job=job_of(following, "job-2"))
     (ensured,) = profiling(again).ensure
     seen = ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID]
@@ -105,7 +107,7 @@ def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_
     assert profiling(gone).status.phase is Phase.FAILED
 
 
-def test_a_job_that_is_deleted_twice_fails(following: World) -> None:
+def test_a_job_that_is_deleted_twice_fails(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None, output_map=map_of(following, seen="job-1,job-2")))
     assert decision.status.phase is Phase.FAILED
     assert "deleted 2 times before its result was there" in said(decision, "Profiling")[2]
@@ -115,57 +117,59 @@ def test_a_job_that_is_deleted_twice_fails(following: World) -> None:
 @pytest.mark.parametrize(
     ("how", "reason"), [({"deleted": True}, "WaitingForCleanup"), ({"owner": "other"}, "NameConflict")]
 )
-def test_a_job_that_goes_or_is_anothers_is_waited_for(following: World, how: dict[str, Any], reason: str) -> None:
-    world = replace(following, job=job_of(following, Failed=("Odd", "no"), **how))
-    decision = profiling(world)
+def test_a_job_that_goes_or_is_anothers_is_waited_for(
+    following: ObservedState, how: dict[str, Any], reason: str
+) -> None:
+    observed = replace(following, job=job_of(following, Failed=("Odd", "no"), **how))
+    decision = profiling(observed)
     assert decision.status.phase is Phase.PROFILING
     assert said(decision, "Profiling")[1] == reason
     assert not decision.ensure
     assert not decision.remove
     assert decision.after_s is not None
-    gone = after(world, decision, job=None)
+    gone = after(observed, decision, job=None)
     assert profiling(gone).ensure[-1].manifest["kind"] == "Job"
 
 
-def test_a_job_of_other_inputs_is_not_followed(following: World) -> None:
+def test_a_job_of_other_inputs_is_not_followed(following: ObservedState) -> None:
     decision = profiling(replace(following, job=job_of(following, inputs="of an older spec")))
     assert decision.status.phase is Phase.PENDING
-    world = after(following, decision, job=job_of(following, inputs="of an older spec"))
-    assert [each.kind for each in pending(world).remove] == ["Job"]
+    observed = after(following, decision, job=job_of(following, inputs="of an older spec"))
+    assert [each.kind for each in pending(observed).remove] == ["Job"]
 
 
-def test_an_output_that_is_gone_is_made_again(following: World) -> None:
+def test_an_output_that_is_gone_is_made_again(following: ObservedState) -> None:
     decision = profiling(replace(following, output_map=None))
     assert decision.status.phase is Phase.PROFILING
     (ensured,) = decision.ensure
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
 
 
-def test_what_an_earlier_job_said_is_not_said_of_this_one(following: World) -> None:
+def test_what_an_earlier_job_said_is_not_said_of_this_one(following: ObservedState) -> None:
     told = published_of(following, job="job-0", completed=5, total=6, error="of the job before")
-    world = replace(following, **told | {"output_map": map_of(following, seen="job-0,job-1")})
-    assert profiling(world).status.profiling_progress is None
-    failed = profiling(replace(world, job=job_of(following, Failed=("BackoffLimitExceeded", "too many"))))
+    observed = replace(following, **told | {"output_map": map_of(following, seen="job-0,job-1")})
+    assert profiling(observed).status.profiling_progress is None
+    failed = profiling(replace(observed, job=job_of(following, Failed=("BackoffLimitExceeded", "too many"))))
     assert said(failed, "Profiling")[2] == "BackoffLimitExceeded: too many"
 
 
-def test_a_long_message_is_cut(following: World) -> None:
+def test_a_long_message_is_cut(following: ObservedState) -> None:
     decision = profiling(replace(following, **published_of(following, message="x" * 900_000)))
     assert len(decision.status.model_dump_json()) < 10_000
 
 
 @pytest.mark.parametrize("job", [True, False])
-def test_a_status_without_hardware_begins_anew(following: World, job: bool) -> None:  # noqa: FBT001
+def test_a_status_without_hardware_begins_anew(following: ObservedState, job: bool) -> None:  # noqa: FBT001
     bare = following.status.model_copy(update={"hardware": None})
-    world = replace(following, request=following.request.model_copy(update={"status": bare}))
-    world = replace(world, job=job_of(world, "job-2") if job else None)
-    assert profiling(world).status.phase is Phase.PENDING
+    observed = replace(following, request=following.request.model_copy(update={"status": bare}))
+    observed = replace(observed, job=job_of(observed, "job-2") if job else None)
+    assert profiling(observed).status.phase is Phase.PENDING
 
 
 # What is published
 
 
-def test_progress_is_shown(following: World) -> None:
+def test_progress_is_shown(following: ObservedState) -> None:
     told = published_of(following, completed=2, total=3)
     decision = profiling(replace(following, **told))
     assert decision.status.profiling_phase == "SweepingDecode"
@@ -178,7 +182,7 @@ def test_progress_is_shown(following: World) -> None:
 @pytest.mark.parametrize(
     "phase", ["Polishing", "Sweeping 2/5", "", "9 to 5", "ünïcode", "x" * 5000, "a\nb", " 9a", "_"]
 )
-def test_an_unknown_sub_phase_is_shown(following: World, phase: str) -> None:
+def test_an_unknown_sub_phase_is_shown(following: ObservedState, phase: str) -> None:
     decision = profiling(replace(following, **published_of(following, phase=phase)))
     assert decision.status.phase is Phase.PROFILING
     assert (decision.status.profiling_phase or "") == phase[:253]
@@ -198,16 +202,16 @@ def test_an_unknown_sub_phase_is_shown(following: World, phase: str) -> None:
         None,
     ],
 )
-def test_a_result_counts_whatever_became_of_the_job(following: World, job: dict[str, Any] | None) -> None:
+def test_a_result_counts_whatever_became_of_the_job(following: ObservedState, job: dict[str, Any] | None) -> None:
     seen = None if job is None else job_of(following, **job)
     decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "Profiling")[:2] == ("True", "ProfilingCompleted")
-    assert [each.how for each in decision.ensure] == [How.TRY]
+    assert [each.mode for each in decision.ensure] == [WriteMode.DRY_RUN]
 
 
 @pytest.mark.parametrize("code", [65, 69])
-def test_a_refusal_fails_with_the_profilers_words(following: World, code: int) -> None:
+def test_a_refusal_fails_with_the_profilers_words(following: ObservedState, code: int) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=code, error="unknown model x")
     decision = profiling(replace(following, **told))
     assert decision.status.phase is Phase.FAILED
@@ -217,7 +221,7 @@ def test_a_refusal_fails_with_the_profilers_words(following: World, code: int) -
 
 
 @pytest.mark.parametrize("code", [70, 75, None])
-def test_what_another_pod_may_mend_is_left_to_the_job(following: World, code: int | None) -> None:
+def test_what_another_pod_may_mend_is_left_to_the_job(following: ObservedState, code: int | None) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=code, error="out of disk")
     decision = profiling(replace(following, **told))
     assert decision.status.phase is Phase.PROFILING
@@ -235,18 +239,18 @@ def test_what_another_pod_may_mend_is_left_to_the_job(following: World, code: in
         {"phase": "OfTheRunBefore"},
     ],
 )
-def test_an_output_of_other_inputs_is_ignored(following: World, told: dict[str, Any]) -> None:
+def test_an_output_of_other_inputs_is_ignored(following: ObservedState, told: dict[str, Any]) -> None:
     results = results_of() if told.pop("results", False) else None
-    world = replace(following, **published_of(following, results, inputs="other", **told))
-    assert profiling(world).status == following.status
-    failed = profiling(replace(world, job=job_of(world, Failed=("BackoffLimitExceeded", "too many"))))
+    observed = replace(following, **published_of(following, results, inputs="other", **told))
+    assert profiling(observed).status == following.status
+    failed = profiling(replace(observed, job=job_of(observed, Failed=("BackoffLimitExceeded", "too many"))))
     assert said(failed, "Profiling") == ("False", "ProfilingFailed", "BackoffLimitExceeded: too many")
 
 
-# How Jobs end without a result
+# WriteMode Jobs end without a result
 
 
-def test_a_failed_job_tells_what_its_container_said(following: World) -> None:
+def test_a_failed_job_tells_what_its_container_said(following: ObservedState) -> None:
     ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "loading vllm\nKilled"}}
     pod = pod_of(containerStatuses=[container("profiler", **ended)])
     decision = profiling(replace(following, job=job_of(following, Failed=("BackoffLimitExceeded", "")), pods=(pod,)))
@@ -256,13 +260,13 @@ def test_a_failed_job_tells_what_its_container_said(following: World) -> None:
     )
 
 
-def test_a_container_without_last_words_is_named_all_the_same(following: World) -> None:
+def test_a_container_without_last_words_is_named_all_the_same(following: ObservedState) -> None:
     pod = pod_of(containerStatuses=[container("profiler", terminated={"exitCode": 1, "reason": "Error"})])
     decision = profiling(replace(following, job=job_of(following, Failed=("Odd", "")), pods=(pod,)))
     assert said(decision, "Profiling")[2].endswith("ended with exit code 1 (Error)")
 
 
-def test_other_containers_and_good_ends_explain_nothing(following: World) -> None:
+def test_other_containers_and_good_ends_explain_nothing(following: ObservedState) -> None:
     ends = [
         container("other", terminated={"exitCode": 1, "reason": "Error"}),
         container("profiler", terminated={"exitCode": 0, "reason": "Completed"}),
@@ -272,14 +276,14 @@ def test_other_containers_and_good_ends_explain_nothing(following: World) -> Non
     assert said(decision, "Profiling")[2] == "it was not done after 30 min (DeadlineExceeded)"
 
 
-def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: World) -> None:
+def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: ObservedState) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=75, error="interrupted", message="interrupted")
     job = job_of(following, Failed=("DeadlineExceeded", ""))
     decision = profiling(replace(following, job=job, **told))
     assert said(decision, "Profiling")[2].startswith("it was not done after 30 min (DeadlineExceeded); the last of it")
 
 
-def test_what_the_publisher_could_not_publish_is_said(following: World) -> None:
+def test_what_the_publisher_could_not_publish_is_said(following: ObservedState) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=70, error="they do not fit into a ConfigMap")
     decision = profiling(replace(following, job=job_of(following, Complete=100), **told))
     assert said(decision, "Profiling")[2] == "they do not fit into a ConfigMap"
@@ -293,19 +297,19 @@ def test_what_the_publisher_could_not_publish_is_said(following: World) -> None:
     ],
 )
 def test_a_profiler_that_died_is_told_of_and_left_to_the_job(
-    following: World, ended: dict[str, Any], reason: str
+    following: ObservedState, ended: dict[str, Any], reason: str
 ) -> None:
     pod = pod_of(created_ago=5000, containerStatuses=[container("profiler", terminated=ended)])
-    world = replace(following, pods=(pod,))
-    decision = profiling(world)
+    observed = replace(following, pods=(pod,))
+    decision = profiling(observed)
     assert decision.status.phase is Phase.PROFILING
     assert said(decision, "Profiling")[1] == reason
     assert [event.reason for event in decision.events] == [reason]
     younger = pod_of("profile-qwen-y", created_ago=1, containerStatuses=[container("profiler", running={})])
-    assert said(profiling(after(world, decision, pods=(pod, younger))), "Profiling")[1] == "ProfilingRunning"
+    assert said(profiling(after(observed, decision, pods=(pod, younger))), "Profiling")[1] == "ProfilingRunning"
 
 
-def test_a_job_without_a_pod_is_told_of(following: World) -> None:
+def test_a_job_without_a_pod_is_told_of(following: ObservedState) -> None:
     job = following.job
     assert job is not None
     old = msgspec.structs.replace(
@@ -318,33 +322,33 @@ def test_a_job_without_a_pod_is_told_of(following: World) -> None:
     assert decision.after_s is not None
 
 
-def test_trouble_begins_when_the_pod_was_scheduled(following: World) -> None:
+def test_trouble_begins_when_the_pod_was_scheduled(following: ObservedState) -> None:
     at = rfc3339(NOW - dt.timedelta(seconds=5))
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
     pod = pod_of(created_ago=2000, conditions=[scheduled], containerStatuses=[container("profiler", **PULL)])
     assert profiling(replace(following, pods=(pod,))).status.phase is Phase.PROFILING
 
 
-def test_trouble_of_a_moment_is_not_told(following: World) -> None:
+def test_trouble_of_a_moment_is_not_told(following: ObservedState) -> None:
     decision = profiling(replace(following, pods=(unschedulable(1),)))
     assert decision.status == following.status
     assert not decision.events
     assert decision.after_s == pytest.approx(2.5)
 
 
-def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: World) -> None:
+def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: ObservedState) -> None:
     def pods(reason: str) -> tuple[Pod, ...]:
         return (pod_of(containerStatuses=[container("profiler", waiting={"reason": reason, "message": reason})]),)
 
-    world = replace(following, pods=pods("ErrImagePull"))
-    decision = profiling(world)
+    observed = replace(following, pods=pods("ErrImagePull"))
+    decision = profiling(observed)
     assert decision.events
-    again = profiling(after(world, decision, pods=pods("ImagePullBackOff")))
+    again = profiling(after(observed, decision, pods=pods("ImagePullBackOff")))
     assert not again.events
     assert "ImagePullBackOff" in said(again, "Profiling")[2]
 
 
-def test_a_completed_jobs_result_is_waited_for_a_minute(following: World) -> None:
+def test_a_completed_jobs_result_is_waited_for_a_minute(following: ObservedState) -> None:
     decision = profiling(replace(following, job=job_of(following, Complete=59)))
     assert decision.status.phase is Phase.PROFILING
     assert decision.after_s is not None
@@ -385,14 +389,14 @@ def test_a_completed_jobs_result_is_waited_for_a_minute(following: World) -> Non
         ),
     ],
 )
-def test_trouble_is_shown_in_the_pods_words(following: World, pod: Pod, reason: str, words: str) -> None:
-    world = replace(following, pods=(pod,))
-    decision = profiling(world)
+def test_trouble_is_shown_in_the_pods_words(following: ObservedState, pod: Pod, reason: str, words: str) -> None:
+    observed = replace(following, pods=(pod,))
+    decision = profiling(observed)
     assert decision.status.phase is Phase.PROFILING
     assert said(decision, "Profiling") == ("False", reason, words)
     assert [(event.reason, event.message, event.warning) for event in decision.events] == [(reason, words, True)]
     assert decision.after_s == pytest.approx(900 - 10 + 1)
-    again = profiling(after(world, decision))
+    again = profiling(after(observed, decision))
     assert not again.events
     assert again.status == decision.status
 
@@ -405,7 +409,7 @@ def test_trouble_is_shown_in_the_pods_words(following: World, pod: Pod, reason: 
         lambda ago: unschedulable(ago, dated=False),
     ],
 )
-def test_trouble_that_stays_fails_once_the_grace_is_over(following: World, make: Any) -> None:
+def test_trouble_that_stays_fails_once_the_grace_is_over(following: ObservedState, make: Any) -> None:
     assert profiling(replace(following, pods=(make(900),))).status.phase is Phase.PROFILING
     decision = profiling(replace(following, pods=(make(901),)))
     assert decision.status.phase is Phase.FAILED
@@ -415,7 +419,7 @@ def test_trouble_that_stays_fails_once_the_grace_is_over(following: World, make:
     assert [(each.kind, each.uid) for each in decision.remove] == [("Job", following.job.metadata.uid)]
 
 
-def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: World) -> None:
+def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: ObservedState) -> None:
     changed = following.request.model_copy(
         update={"spec": following.request.spec.model_copy(update={"model": "Qwen/Qwen3-8B"})}
     )
@@ -426,7 +430,7 @@ def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: World) -> Non
     assert [event.reason for event in decision.events] == ["SpecChanged"]
 
 
-def test_switching_auto_apply_meanwhile_does_not_profile_anew(following: World) -> None:
+def test_switching_auto_apply_meanwhile_does_not_profile_anew(following: ObservedState) -> None:
     changed = following.request.model_copy(
         update={"spec": following.request.spec.model_copy(update={"auto_apply": False})}
     )
@@ -434,18 +438,20 @@ def test_switching_auto_apply_meanwhile_does_not_profile_anew(following: World) 
     assert decision.status.phase is Phase.PROFILING
 
 
-def test_trouble_that_is_over_is_not_said_any_more(following: World) -> None:
-    world = replace(following, pods=(pod_of(containerStatuses=[container("profiler", **PULL)]),))
-    world = after(world, profiling(world), pods=(pod_of(containerStatuses=[container("profiler", running={})]),))
-    assert said(profiling(world), "Profiling")[1] == "ProfilingRunning"
+def test_trouble_that_is_over_is_not_said_any_more(following: ObservedState) -> None:
+    observed = replace(following, pods=(pod_of(containerStatuses=[container("profiler", **PULL)]),))
+    observed = after(
+        observed, profiling(observed), pods=(pod_of(containerStatuses=[container("profiler", running={})]),)
+    )
+    assert said(profiling(observed), "Profiling")[1] == "ProfilingRunning"
 
 
 @pytest.mark.parametrize("state", [{}, {"running": {}}, {"waiting": {"reason": "ContainerCreating"}}])
-def test_a_pod_that_starts_or_runs_is_no_trouble(following: World, state: dict[str, Any]) -> None:
-    world = replace(following, pods=(pod_of(created_ago=5000, containerStatuses=[container("profiler", **state)]),))
-    assert profiling(world).status == following.status
+def test_a_pod_that_starts_or_runs_is_no_trouble(following: ObservedState, state: dict[str, Any]) -> None:
+    observed = replace(following, pods=(pod_of(created_ago=5000, containerStatuses=[container("profiler", **state)]),))
+    assert profiling(observed).status == following.status
 
 
-def test_a_result_beats_trouble(following: World) -> None:
+def test_a_result_beats_trouble(following: ObservedState) -> None:
     told = published_of(following, results_of())
     assert profiling(replace(following, pods=(unschedulable(5000),), **told)).status.phase is Phase.DEPLOYING

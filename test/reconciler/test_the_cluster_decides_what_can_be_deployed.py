@@ -11,9 +11,9 @@ from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.cli.manager import served_graphs
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, JOBS, Graph
-from dgdr_controller.reconciler.api_groups import MULTINODE, ApiGroups
+from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
 from dgdr_controller.reconciler.generation import generate
-from dgdr_controller.reconciler.observed_state import World
+from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.service_names import ServiceNames
@@ -39,7 +39,7 @@ def test_grove_is_looked_for_every_half_minute() -> None:
     async def story() -> None:
         now = 0.0
         async with FakeApiServer() as server, Client(server.config) as client:
-            groups = ApiGroups(client, lambda: now)
+            groups = Discovery(client, lambda: now)
             server.serve(JOBS)
             assert not await groups.serves_any(MULTINODE)
             server.serve(GROVE)
@@ -52,8 +52,8 @@ def test_grove_is_looked_for_every_half_minute() -> None:
 
 
 def test_without_grove_engines_stay_within_a_node() -> None:
-    world = replace(world_of(), multinode=True)
-    begun = pending(replace(world, request=after(world, pending(world)).request))
+    observed = replace(world_of(), multinode=True)
+    begun = pending(replace(observed, request=after(observed, pending(observed)).request))
     alone = pending(after(world_of(), pending(world_of())))
     assert [each.status.hardware and each.status.hardware.multinode for each in (begun, alone)] == [True, False]
 
@@ -78,20 +78,20 @@ def test_where_none_is_served_or_nobody_answers_the_newest_is_looked_for_later()
     asyncio.run(story())
 
 
-def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_world: World) -> None:
-    world = replace(profiling_world, graphs=GRAPHS_V1ALPHA1)
-    told = published_of(world, results_of())
-    decision = generate(replace(world, **told), told["output"])
-    world = after(world, decision)
+def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_world: ObservedState) -> None:
+    observed = replace(profiling_world, graphs=GRAPHS_V1ALPHA1)
+    told = published_of(observed, results_of())
+    decision = generate(replace(observed, **told), told["output"])
+    observed = after(observed, decision)
     results = decision.status.profiling_results
     assert results is not None
     config = dict(results.selected_config or {})
     assert config["apiVersion"] == "nvidia.com/v1alpha1"
-    (ensured,) = deploying(world).ensure
+    (ensured,) = deploying(observed).ensure
     services: Any = ensured.manifest["spec"]["services"]
     assert services["worker"]["resources"] == {"limits": {"gpu": "2"}}
     made = graph_of(config, services={"worker": {"replicas": 2, "availableReplicas": 1}}, state="pending")
-    info = deploying(replace(world, graph=made)).status.deployment_info
+    info = deploying(replace(observed, graph=made)).status.deployment_info
     assert info is not None
     assert (info.replicas, info.available_replicas) == (2, 1)
 
@@ -99,54 +99,54 @@ def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_world: World) -> No
 # v1alpha1's base deployment
 
 
-def based(world: World, text: str | None) -> World:
+def based(observed: ObservedState, text: str | None) -> ObservedState:
     annotations = {ANNOTATION_PRESERVED: json.dumps({"profilingConfig": {"configMapRef": {"name": "base"}}})}
-    metadata = world.request.metadata.model_copy(update={"annotations": annotations})
-    return replace(world, request=world.request.model_copy(update={"metadata": metadata}), base=text)
+    metadata = observed.request.metadata.model_copy(update={"annotations": annotations})
+    return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}), base=text)
 
 
 def test_a_base_that_is_missing_is_waited_for() -> None:
-    world = based(after(world_of(), pending(world_of())), None)
-    decision = pending(world)
+    observed = based(after(world_of(), pending(world_of())), None)
+    decision = pending(observed)
     assert decision.status.phase is Phase.PENDING
     assert said(decision, "Profiling")[1:] == (
         "WaitingForConfigMap",
         "ConfigMap base not found in namespace team, or key disagg.yaml not found in it",
     )
     assert decision.after_s == 30
-    assert pending(replace(world, base=BASE)).status.phase is Phase.PROFILING
+    assert pending(replace(observed, base=BASE)).status.phase is Phase.PROFILING
 
 
 def test_a_base_that_is_no_deployment_fails() -> None:
-    world = based(after(world_of(request_of()), pending(world_of())), "{")
-    decision = pending(world)
+    observed = based(after(world_of(request_of()), pending(world_of())), "{")
+    decision = pending(observed)
     assert decision.status.phase is Phase.FAILED
     assert "(document): Invalid value" in said(decision, "Validation")[2]
 
 
-def test_the_plan_is_put_into_it(profiling_world: World) -> None:
-    world = based(profiling_world, BASE)
-    told = published_of(world, results_of())
-    decision = generate(replace(world, **told), told["output"])
+def test_the_plan_is_put_into_it(profiling_world: ObservedState) -> None:
+    observed = based(profiling_world, BASE)
+    told = published_of(observed, results_of())
+    decision = generate(replace(observed, **told), told["output"])
     results = decision.status.profiling_results
     assert results is not None
     assert '"r.io/own:1.6.1"' in json.dumps(results.selected_config)
 
 
-def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_world: World) -> None:
-    world = based(profiling_world, None)
-    told = published_of(world, results_of())
-    decision = generate(replace(world, **told), told["output"])
+def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_world: ObservedState) -> None:
+    observed = based(profiling_world, None)
+    told = published_of(observed, results_of())
+    decision = generate(replace(observed, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
     assert 'configMapRef: "base": is gone' in said(decision, "SpecGenerated")[2]
 
 
-def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_world: World) -> None:
+def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_world: ObservedState) -> None:
     overrides = {"dgd": {"spec": {"services": {"prefill": {"replicas": 1}}}}}
     spec = request_of(overrides=overrides).spec
-    world = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
-    told = published_of(world, results_of())
-    decision = generate(replace(world, **told), told["output"])
+    observed = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+    told = published_of(observed, results_of())
+    decision = generate(replace(observed, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
     assert 'spec.overrides.dgd.spec.services.prefill: Invalid value: "prefill"' in said(decision, "SpecGenerated")[2]
 
@@ -158,13 +158,13 @@ def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_wo
     ("sla", "found", "told"), [({"ttft": 300}, False, True), ({"ttft": 300}, None, False), ({}, False, False)]
 )
 def test_a_planner_that_would_wait_for_metrics_is_told_of(
-    profiling_world: World, sla: dict[str, float], found: Any, told: Any
+    profiling_world: ObservedState, sla: dict[str, float], found: Any, told: Any
 ) -> None:
     spec = request_of(sla=sla, features={"planner": True}).spec
     request = profiling_world.request.model_copy(update={"spec": spec})
-    world = replace(profiling_world, request=request, prometheus=found)
-    published = published_of(world, results_of())
-    decision = generate(replace(world, **published), published["output"])
+    observed = replace(profiling_world, request=request, prometheus=found)
+    published = published_of(observed, results_of())
+    decision = generate(replace(observed, **published), published["output"])
     conditions = {each.type: each.message for each in decision.status.conditions or ()}
     assert ("has no address in this cluster" in conditions.get("ConfigurationWarning", "")) is told
 

@@ -74,8 +74,8 @@ def test_a_mirror_is_trusted_by_its_name() -> None:
 def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DGDR_RIGHTS__MODE", raising=False)
     request = request_of(overrides={"dgd": {"spec": {}}})
-    world = world_of(request, settings=Settings())
-    decision = pending(after(world, pending(world)))
+    observed = world_of(request, settings=Settings())
+    decision = pending(after(observed, pending(observed)))
     assert decision.status.phase is Phase.FAILED
     assert (
         "spec.overrides.dgd: Forbidden: shapes the deployment freely: is forbidden here"

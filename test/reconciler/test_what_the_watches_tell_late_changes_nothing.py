@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.cli.manager import controller
+from dgdr_controller.cli.manager import add_controller
 from dgdr_controller.kinds import (
     CONFIG_MAPS,
     GRAPHS,
@@ -49,7 +49,7 @@ async def controlled(server: FakeApiServer) -> AsyncIterator[Manager]:
     for resource in (*KINDS, *WITH_STATUS):
         server.serve(resource, status=resource in WITH_STATUS)
     manager = Manager(server.config, graceful_timeout=1.0)
-    controller(manager, Settings(), workers=2)
+    add_controller(manager, Settings(), workers=2)
     running = asyncio.create_task(manager.run())
     await asyncio.sleep(0.5)
     try:

@@ -163,11 +163,11 @@ def judged(goal: Goal, *more: Candidate) -> Results:
     """Judge a few dozen candidates of every engine and mode for eight GPUs, as the profiler does."""
     pool = [candidate(backend, mode, step) for backend in ENGINES for mode in Mode for step in range(7)]
 
-    def hindrance(each: Candidate) -> Verdict | None:
+    def rejection(each: Candidate) -> Verdict | None:
         odd = each.workers[0].batch == 1 and each.backend is Backend.TRTLLM
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason="no flag says so") if odd else None
 
-    judgement = judge([*pool, *more], goal, 8, hindrance)
+    judgement = judge([*pool, *more], goal, 8, rejection)
     results = results_of(judgement.candidates)
     changes: dict[str, Any] = {
         "goal": goal,

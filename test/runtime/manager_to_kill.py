@@ -55,7 +55,7 @@ async def main(kubeconfig: Path, namespace: str, port: str) -> None:
         Config.from_kubeconfig(kubeconfig), leader_election=election, health_address=address, metrics_address=address
     )
     manager.cache.watch(PARTS, namespace=namespace)
-    Controller(manager, Doubling(manager), name="doubling").for_(PARTS).with_options(workers=2)
+    manager.add(Controller(manager.cache, Doubling(manager), name="doubling").for_(PARTS).with_options(workers=2))
     await manager.run()
 
 

@@ -233,7 +233,7 @@ async def test_the_cache_equals_the_server(
         )
     recorder = Recorder(manager, PARTS)
     manager.cache.watch(PARTS, namespace=namespace, label_selector="!ours")
-    Controller(manager, recorder, name=f"thousand-{streams}").for_(PARTS).with_options(workers=4)
+    manager.add(Controller(manager.cache, recorder, name=f"thousand-{streams}").for_(PARTS).with_options(workers=4))
     async with running(manager):
         wanted: dict[str, str | None] = {f"p{n}": str(n) for n in range(1000)}
         await until(lambda: wanted.items() <= recorder.seen.items(), 30)
@@ -273,7 +273,7 @@ async def test_our_own_write_is_read_at_once(config: Config, namespace: str) -> 
             return Result.after(0.0)
 
     manager.cache.watch(PARTS, namespace=namespace)
-    Controller(manager, Counting(), name="counting").for_(PARTS)
+    manager.add(Controller(manager.cache, Counting(), name="counting").for_(PARTS))
     client = Client(config)
     async with running(manager):
         await client.apply(PARTS, part(namespace, "counter", x="0"))
@@ -292,7 +292,9 @@ async def test_a_kind_comes_and_goes_while_the_manager_runs(
     manager.cache.watch(things, optional=True)
     recorder = Recorder(manager, PARTS)
     manager.cache.watch(PARTS, namespace=namespace)
-    Controller(manager, recorder, name="comings").for_(PARTS).watches(things, lambda stored: [stored.key])
+    manager.add(
+        Controller(manager.cache, recorder, name="comings").for_(PARTS).watches(things, lambda stored: [stored.key])
+    )
     async with running(manager):
         await client.create(PARTS, part(namespace, "a", x="1"))
         await until(lambda: recorder.seen.get("a") == "1", 20)
@@ -347,7 +349,7 @@ async def test_a_lease_is_kept_handed_over_and_never_held_twice(config: Config, 
         election = LeaderElection("stamp", namespace, name, lease_duration=3, renew_deadline=2, retry_period=0.3)
         manager = Manager(config, leader_election=election)
         manager.cache.watch(PARTS, namespace=namespace)
-        Controller(manager, Stamping(manager, name), name="stamping").for_(PARTS)
+        manager.add(Controller(manager.cache, Stamping(manager, name), name="stamping").for_(PARTS))
         return manager
 
     client = Client(config)
@@ -387,7 +389,7 @@ async def test_a_stolen_lease_ends_the_manager_at_once(config: Config, namespace
             return Result.done()
 
     manager.cache.watch(PARTS, namespace=namespace)
-    Controller(manager, Slow(), name="slow").for_(PARTS).with_options(workers=9)
+    manager.add(Controller(manager.cache, Slow(), name="slow").for_(PARTS).with_options(workers=9))
     await client.create(PARTS, part(namespace, "a"))
     task = asyncio.ensure_future(manager.run())
     await asyncio.sleep(1)
@@ -407,7 +409,7 @@ async def test_a_restart_of_the_api_server_is_survived_and_nothing_missed(own: L
     manager, client = Manager(config), Client(config)
     recorder = Recorder(manager, PARTS)
     manager.cache.watch(PARTS, namespace="default", field_selector="metadata.name!=kube-root-ca.crt")
-    Controller(manager, recorder, name="survivor").for_(PARTS)
+    manager.add(Controller(manager.cache, recorder, name="survivor").for_(PARTS))
     await client.create(PARTS, part("default", "gone", x="1"))
     await client.create(PARTS, part("default", "kept", x="1"))
     async with running(manager):

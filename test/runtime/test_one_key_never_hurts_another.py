@@ -72,7 +72,9 @@ async def test_every_object_is_reconciled_and_every_owner_of_a_changed_one(widge
         for number in range(50):
             server.put(widgets, widget(f"w{number}"))
         manager, reconciler = Manager(server.config), Reconciler()
-        Controller(manager, reconciler, name="owners").for_(widgets).owns(parts).with_options(workers=4)
+        manager.add(
+            Controller(manager.cache, reconciler, name="owners").for_(widgets).owns(parts).with_options(workers=4)
+        )
         async with running(manager):
             await until(lambda: len(reconciler.calls) == 50)
             server.put(parts, widget("part", owner="w7"))
@@ -92,7 +94,7 @@ async def test_predicates_drop_what_does_not_matter_but_no_deletion(widgets: Wid
         server.serve(widgets, status=True)
         server.put(widgets, widget("a"))
         manager, reconciler = Manager(server.config), Reconciler()
-        Controller(manager, reconciler, name="predicates").for_(widgets, generation_changed)
+        manager.add(Controller(manager.cache, reconciler, name="predicates").for_(widgets, generation_changed))
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 1)
             server.put(widgets, widget("a", status={"x": 1}))
@@ -118,7 +120,7 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
         server.serve(widgets)
         server.put(widgets, widget("bad"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name=f"fails-{type(error).__name__}").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name=f"fails-{type(error).__name__}").for_(widgets))
         caplog.handler.setFormatter(JsonFormatter())
         async with running(manager):
             server.put(widgets, widget("good"))
@@ -151,7 +153,7 @@ async def test_what_the_api_server_refuses_is_told_in_a_line_without_a_traceback
         server.serve(widgets)
         server.put(widgets, widget("bad"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="refused").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="refused").for_(widgets))
         async with running(manager):
             await until(lambda: reconciler.calls["bad"] == 3)
         told = [record for record in caplog.records if "reconcile failed" in record.message]
@@ -170,7 +172,7 @@ async def test_a_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: 
         server.serve(widgets)
         server.put(widgets, widget("bad"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name=f"wrong-{answer}").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name=f"wrong-{answer}").for_(widgets))
         async with running(manager):
             await until(lambda: reconciler.calls["bad"] == 3)
             server.put(widgets, widget("good"))
@@ -191,7 +193,7 @@ async def test_the_initial_list_waits_behind_what_happens_now(widgets: Widgets) 
         for number in range(20):
             server.put(widgets, widget(f"old{number}"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="behind").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="behind").for_(widgets))
         async with running(manager):
             await until(lambda: len(order) == 3)
             server.put(widgets, widget("new"))
@@ -212,7 +214,7 @@ async def test_a_success_makes_the_next_failure_wait_briefly_again(widgets: Widg
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager = Manager(server.config)
-        Controller(manager, Reconciler(act), name="briefly").for_(widgets)
+        manager.add(Controller(manager.cache, Reconciler(act), name="briefly").for_(widgets))
         async with running(manager):
             await until(lambda: len(times) == 11)
             assert times[10] - times[9] == pytest.approx(0.005 * 2**9, abs=0.01)
@@ -230,7 +232,7 @@ async def test_a_terminal_error_is_not_repeated(widgets: Widgets) -> None:
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="terminal").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="terminal").for_(widgets))
         async with running(manager):
             await asyncio.sleep(1000)
             assert reconciler.calls["a"] == 1
@@ -246,7 +248,7 @@ async def test_a_result_says_when_to_come_back(widgets: Widgets) -> None:
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="again").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="again").for_(widgets))
         async with running(manager):
             await asyncio.sleep(601)
             assert reconciler.calls["a"] == 11
@@ -266,7 +268,7 @@ async def test_a_reconcile_that_hangs_is_cancelled_and_repeated(widgets: Widgets
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="hangs").for_(widgets).with_options(timeout=20)
+        manager.add(Controller(manager.cache, reconciler, name="hangs").for_(widgets).with_options(timeout=20))
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 2, 25)
             assert sample("controller_runtime_reconcile_timeouts_total", controller="hangs") == 1
@@ -286,7 +288,7 @@ async def test_stopping_lets_reconciles_end_and_starts_none(widgets: Widgets) ->
         for name in "abc":
             server.put(widgets, widget(name))
         manager, reconciler = Manager(server.config), Reconciler(act)
-        Controller(manager, reconciler, name="ends").for_(widgets).with_options(workers=2)
+        manager.add(Controller(manager.cache, reconciler, name="ends").for_(widgets).with_options(workers=2))
         async with running(manager):
             await until(lambda: len(reconciler.calls) == 2)
         assert len(ended) == 2
@@ -309,7 +311,7 @@ async def test_a_reconcile_that_does_not_end_in_time_is_cancelled(widgets: Widge
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager, reconciler = Manager(server.config, graceful_timeout=5), Reconciler(act)
-        Controller(manager, reconciler, name="too-late").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="too-late").for_(widgets))
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 1)
         assert cancelled == ["a"]
@@ -321,7 +323,7 @@ async def test_only_who_has_listed_everything_wants_to_lead(widgets: Widgets) ->
         server.serve(LEASES)
         manager, reconciler = Manager(server.config, leader_election=LeaderElection("lease")), Reconciler()
         manager.cache.watch(widgets)  # which does not exist yet
-        Controller(manager, reconciler, name="late").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="late").for_(widgets))
         task = asyncio.ensure_future(manager.run())
         await asyncio.sleep(0.3)
         assert not any("leases" in path for _, path, _ in server.requests)
@@ -331,7 +333,7 @@ async def test_only_who_has_listed_everything_wants_to_lead(widgets: Widgets) ->
         server.serve(widgets)
         server.put(widgets, widget("a"))
         manager = Manager(server.config, leader_election=LeaderElection("lease"))
-        Controller(manager, reconciler, name="then").for_(widgets)
+        manager.add(Controller(manager.cache, reconciler, name="then").for_(widgets))
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 1, 5)
         assert server.object(LEASES, Key("default", "lease"))["spec"]["holderIdentity"] == ""
@@ -345,18 +347,40 @@ async def test_a_runnable_that_raises_stops_everything(widgets: Widgets, caplog:
     async with FakeApiServer() as server:
         server.serve(widgets)
         manager = Manager(server.config)
-        Controller(manager, Reconciler(), name="beside").for_(widgets)
+        manager.add(Controller(manager.cache, Reconciler(), name="beside").for_(widgets))
         manager.add(broken)
         with caplog.at_level(logging.CRITICAL), pytest.raises(OSError, match="no disk"):
             await asyncio.wait_for(manager.run(), 60)
 
 
 @virtual_time
+async def test_what_is_added_to_a_running_manager_runs(widgets: Widgets, parts: Widgets) -> None:
+    began: list[str] = []
+
+    async def function() -> None:
+        began.append("function")
+
+    async with FakeApiServer() as server:
+        for resource in (widgets, parts):
+            server.serve(resource)
+            server.put(resource, widget("a"))
+        manager, known, unknown = Manager(server.config), Reconciler(), Reconciler()
+        manager.cache.watch(widgets)
+        async with running(manager):
+            manager.add(function)
+            manager.add(Controller(manager.cache, known, name="known").for_(widgets))
+            manager.add(Controller(manager.cache, unknown, name="unknown").for_(parts))
+            await until(lambda: bool(began) and known.calls["a"] == unknown.calls["a"] == 1)
+        with pytest.raises(RuntimeError, match="the manager has stopped"):
+            manager.add(function)
+
+
+@virtual_time
 async def test_names_are_unique_and_order_is_checked(widgets: Widgets, parts: Widgets) -> None:
     async with FakeApiServer() as server:
         manager = Manager(server.config)
-        Controller(manager, Reconciler(), name="one").for_(widgets)
+        manager.add(Controller(manager.cache, Reconciler(), name="one").for_(widgets))
         with pytest.raises(ValueError, match="unique"):
-            Controller(manager, Reconciler(), name="one")
+            manager.add(Controller(manager.cache, Reconciler(), name="one"))
         with pytest.raises(ValueError, match="call for_ before owns"):
-            Controller(manager, Reconciler(), name="two").owns(parts)
+            manager.add(Controller(manager.cache, Reconciler(), name="two").owns(parts))

@@ -118,11 +118,11 @@ def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
         "huge": make_candidate(tp=16),
     }
 
-    def hindrance(candidate: Any) -> Verdict | None:
+    def rejection(candidate: Any) -> Verdict | None:
         odd = candidate.gpus == 3
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason="three") if odd else None
 
-    judged = {c.id: c.verdict for c in judge(list(candidates.values()), plain_goal, 8, hindrance).candidates}
+    judged = {c.id: c.verdict for c in judge(list(candidates.values()), plain_goal, 8, rejection).candidates}
     said = {name: f"{v.outcome}: {v.reason}" for name, c in candidates.items() if (v := judged[c.id])}
     assert said == {
         "knee": "selected: best product of tokens/s/GPU and tokens/s/user among those that meet the targets",

@@ -15,6 +15,7 @@ from typing import Any
 from dgdr_controller.kinds import REQUESTS
 from dgdr_controller.runtime import (
     Cache,
+    CachedObject,
     Change,
     Client,
     ConflictError,
@@ -24,7 +25,6 @@ from dgdr_controller.runtime import (
     NotSyncedError,
     RequestError,
     Resource,
-    Stored,
     decode_dict,
 )
 
@@ -87,7 +87,7 @@ class Place:
 
 Part = Callable[[dict[str, Any], Key, str], dict[str, Any] | None]
 """Returns the part of an object that has our entries, with the bundle in them; None: it has no entry of ours."""
-Seen = Mapping[Place, Stored | None]
+Seen = Mapping[Place, CachedObject | None]
 """The objects as they were at some time; None: there was none."""
 
 
@@ -168,7 +168,7 @@ class Injection:
             else:
                 await self._inject(place, stored, text)
 
-    async def _inject(self, place: Place, stored: Stored, bundle: str) -> None:
+    async def _inject(self, place: Place, stored: CachedObject, bundle: str) -> None:
         found = decode_dict(stored.raw)
         part = place.part(found, self._service, bundle)
         if part is None:

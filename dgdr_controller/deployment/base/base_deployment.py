@@ -15,7 +15,7 @@ from dgdr_api.names import DGD_KIND
 from dgdr_controller.deployment.base import arguments
 from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import ALPHA, BETA, to_v1beta1
-from dgdr_controller.deployment.faults import Faults, Manifest, named, part
+from dgdr_controller.deployment.faults import ErrorList, Manifest, named, part
 from dgdr_controller.deployment.merging import overlaid, reserved
 from dgdr_controller.deployment.quantities import GPU_RESOURCES, count
 from dgdr_controller.manifest import ManifestError, load_documents
@@ -56,7 +56,7 @@ def on_base(base: Manifest, graph: Manifest) -> Manifest:
     Raises:
         BaseDeploymentError: Everything that makes the base unusable.
     """
-    faults = Faults()
+    faults = ErrorList()
     spec = _read(base, faults)
     graph = copy.deepcopy(graph)
     plan = faults.mapping(graph["spec"], "spec")
@@ -86,7 +86,7 @@ def on_base(base: Manifest, graph: Manifest) -> Manifest:
     return result
 
 
-def _read(base: Manifest, faults: Faults) -> Manifest:
+def _read(base: Manifest, faults: ErrorList) -> Manifest:
     """Return the spec of a base, in v1beta1, without nulls."""
     for field, known in (("apiVersion", (BETA, ALPHA)), ("kind", (DGD_KIND,))):
         if base.get(field) not in known:
@@ -105,7 +105,7 @@ def _read(base: Manifest, faults: Faults) -> Manifest:
     return spec
 
 
-def _metadata(base: Manifest, graph: Manifest, faults: Faults) -> Manifest:
+def _metadata(base: Manifest, graph: Manifest, faults: ErrorList) -> Manifest:
     """Return our metadata; labels and annotations of the base stay where they prove no ownership."""
     theirs = faults.mapping(copy.deepcopy(base.get("metadata")), "metadata")
     ours = faults.mapping(graph.get("metadata"), "metadata")
@@ -120,7 +120,7 @@ def _unclaimed(values: Manifest) -> Manifest:
     return {key: value for key, value in values.items() if not reserved(key) and key != _APPLIED and value is not None}
 
 
-def _position(ours: Manifest, components: list[Manifest], faults: Faults) -> int | None:
+def _position(ours: Manifest, components: list[Manifest], faults: ErrorList) -> int | None:
     """Return which component of the base is ours; None, and a fault unless it can be added, when there is none."""
     kind = ours.get("type")
     found = [position for position, each in enumerate(components) if each.get("type") == kind]
@@ -134,7 +134,7 @@ def _position(ours: Manifest, components: list[Manifest], faults: Faults) -> int
     return None
 
 
-def _component(base: Manifest, ours: Manifest, faults: Faults) -> Manifest:
+def _component(base: Manifest, ours: Manifest, faults: ErrorList) -> Manifest:
     """Return a component: ours, over it the base's, over that what makes the plan."""
     path = f"spec.components[{base.get('name')}]"
     theirs = _without_plan(base)
@@ -171,17 +171,17 @@ def _main(component: Manifest) -> Manifest:
     return named(part(component, "podTemplate", "spec").get("containers"), MAIN) or {}
 
 
-def _refuse_other_volumes(theirs: Manifest, ours: Manifest, path: str, faults: Faults) -> None:
+def _refuse_other_volumes(theirs: Manifest, ours: Manifest, path: str, faults: ErrorList) -> None:
     """Refuse a volume that has the name of one of ours and is another one: both are mounted."""
     volumes = part(theirs, "podTemplate", "spec").get("volumes")
     for volume in faults.mappings(part(ours, "podTemplate", "spec").get("volumes"), path):
         there = named(volumes, volume.get("name"))
-        if there is not None and overlaid(volume, there, path, "volumes[]", Faults()) != volume:
+        if there is not None and overlaid(volume, there, path, "volumes[]", ErrorList()) != volume:
             at = f"{path}.podTemplate.spec.volumes[{volume['name']}]"
             faults.forbidden(at, "is another volume than the plan's of this name: call it otherwise")
 
 
-def _plan(base: Manifest, ours: Manifest, path: str, faults: Faults) -> Manifest:
+def _plan(base: Manifest, ours: Manifest, path: str, faults: ErrorList) -> Manifest:
     """Return the part of our component that the base does not change."""
     main, theirs = _main(ours), _main(base)
     wanted: Manifest = {field: main[field] for field in ("env", "volumeMounts") if field in main}
@@ -209,7 +209,7 @@ def _secret(source: JsonValue) -> JsonValue:
     return part(source, "secretRef").get("name") or source
 
 
-def _command_line(theirs: Manifest, ours: Manifest, path: str, faults: Faults) -> Manifest:
+def _command_line(theirs: Manifest, ours: Manifest, path: str, faults: ErrorList) -> Manifest:
     """Return command and args of a container: the base's program and flags, with the flags of the plan."""
     given, planned = _words(theirs), _words(ours)
     if not given or planned == arguments.program(planned):

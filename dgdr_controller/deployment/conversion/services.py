@@ -11,34 +11,34 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from dgdr_controller.deployment import quantities
-from dgdr_controller.deployment.faults import Faults, Manifest, named, part
+from dgdr_controller.deployment.faults import ErrorList, Manifest, named, part
 from dgdr_controller.deployment.merging import overlaid
 
 MAIN = "main"
 """Name of a component's own container; the operator wants it."""
 
-_Convert = Callable[[JsonValue, str, Faults], JsonValue]
+_Convert = Callable[[JsonValue, str, ErrorList], JsonValue]
 """From a value and its path to the value in the other version; None: nothing is written there."""
 
 
-def _same(value: JsonValue, _path: str, _faults: Faults) -> JsonValue:
+def _same(value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
     return value
 
 
-def _memory(value: JsonValue, _path: str, _faults: Faults) -> JsonValue:
+def _memory(value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
     return {"disabled": True} if value in ("0", 0) else {"size": value}
 
 
-def _memory_size(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+def _memory_size(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
     memory = faults.mapping(value, path)
     return "0" if memory.get("disabled") is True else memory.get("size")
 
 
-def _switched_on(_value: JsonValue, _path: str, _faults: Faults) -> JsonValue:
+def _switched_on(_value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
     return {"enabled": True}
 
 
-def _presence(value: JsonValue, path: str, faults: Faults) -> JsonValue:
+def _presence(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
     return {} if faults.mapping(value, path).get("enabled") is True else None
 
 
@@ -97,7 +97,7 @@ _GATHERED = (
 """Fields of a service that become others."""
 
 
-def to_service(component: Manifest, path: str, faults: Faults) -> Manifest:
+def to_service(component: Manifest, path: str, faults: ErrorList) -> Manifest:
     """Return a component, without its name, as a service."""
     for field in _BETA_ONLY:
         if component.get(field) is not None:
@@ -116,7 +116,7 @@ def to_service(component: Manifest, path: str, faults: Faults) -> Manifest:
     return {**service, **rest, **_spread(template, f"{path}.podTemplate", faults)}
 
 
-def _spread(template: Manifest, path: str, faults: Faults) -> Manifest:
+def _spread(template: Manifest, path: str, faults: ErrorList) -> Manifest:
     """Return a pod template as fields of a service."""
     metadata = faults.mapping(template.get("metadata"), f"{path}.metadata")
     for field in sorted(metadata.keys() - set(_POD_METADATA)):
@@ -143,7 +143,7 @@ def _cache_mount(cache: Manifest) -> Manifest:
     return {"name": cache.get("pvcName"), **place, "useAsCompilationCache": True}
 
 
-def to_component(service: Manifest, claims: set[str], path: str, faults: Faults) -> Manifest:
+def to_component(service: Manifest, claims: set[str], path: str, faults: ErrorList) -> Manifest:
     """Return a service as a component, without its name.
 
     Args:
@@ -174,7 +174,7 @@ def to_component(service: Manifest, claims: set[str], path: str, faults: Faults)
     return {**component, **rest, **({"podTemplate": template} if template else {})}
 
 
-def _type(service: Manifest, path: str, faults: Faults) -> Manifest:
+def _type(service: Manifest, path: str, faults: ErrorList) -> Manifest:
     kind, role = service.get("componentType"), service.get("subComponentType")
     if role in _ROLES and kind in (None, "worker", role):
         return {"type": role}
@@ -188,7 +188,7 @@ def _cache(mount: Manifest) -> Manifest:
     return {"pvcName": mount.get("name"), **place}
 
 
-def _gathered(service: Manifest, mounts: list[Manifest], claims: set[str], path: str, faults: Faults) -> Manifest:
+def _gathered(service: Manifest, mounts: list[Manifest], claims: set[str], path: str, faults: ErrorList) -> Manifest:
     """Return the fields of a service that make a pod template."""
     metadata = faults.mapping(service.get("extraPodMetadata"), f"{path}.extraPodMetadata")
     template: Manifest = {"metadata": metadata} if service.get("extraPodMetadata") is not None else {}
@@ -210,7 +210,7 @@ def _gathered(service: Manifest, mounts: list[Manifest], claims: set[str], path:
     return {**template, "spec": {"containers": [main, *others], **pod}}
 
 
-def _mount(mount: Manifest, path: str, faults: Faults) -> Manifest:
+def _mount(mount: Manifest, path: str, faults: ErrorList) -> Manifest:
     for field in ("name", "mountPoint"):
         if not isinstance(mount.get(field), str):
             faults.required(f"{path}.{field}")
@@ -218,7 +218,7 @@ def _mount(mount: Manifest, path: str, faults: Faults) -> Manifest:
 
 
 def _with_claims(
-    value: JsonValue, mounts: list[Manifest], claims: set[str], path: str, faults: Faults
+    value: JsonValue, mounts: list[Manifest], claims: set[str], path: str, faults: ErrorList
 ) -> list[JsonValue]:
     """Return the volumes of a pod and those of the claims that its service mounts, which bear the claim's name."""
     volumes = faults.items(value, f"{path}.extraPodSpec.volumes")
@@ -239,7 +239,7 @@ def _claim(volume: Manifest) -> JsonValue:
     return part(volume, "persistentVolumeClaim").get("claimName")
 
 
-def _with_secret(value: JsonValue, secret: JsonValue, path: str, faults: Faults) -> Manifest:
+def _with_secret(value: JsonValue, secret: JsonValue, path: str, faults: ErrorList) -> Manifest:
     """Return the sources of the environment with this Secret, which must then exist."""
     if secret in (None, ""):
         return {}

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import GROUP
 from dgdr_controller.deployment.conversion.services import OBSOLETE, to_component, to_service
-from dgdr_controller.deployment.faults import Faults, Manifest, part
+from dgdr_controller.deployment.faults import ErrorList, Manifest, part
 
 ALPHA = f"{GROUP}/v1alpha1"
 BETA = f"{GROUP}/v1beta1"
@@ -32,7 +32,7 @@ def to_v1alpha1(manifest: Manifest) -> Manifest:
     Raises:
         ConversionError: The graph holds what only v1beta1 can say.
     """
-    faults = Faults()
+    faults = ErrorList()
     graph, spec = _opened(manifest, faults)
     services: Manifest = {}
     for index, component in enumerate(faults.mappings(spec.pop("components", None), "spec.components")):
@@ -54,7 +54,7 @@ def to_v1beta1(manifest: Manifest) -> Manifest:
     Raises:
         ConversionError: The graph holds what only v1alpha1 can say, or something of a wrong type.
     """
-    faults = Faults()
+    faults = ErrorList()
     graph, spec = _opened(manifest, faults)
     claims = set(_declared(spec.pop("pvcs", None), faults))
     components: list[JsonValue] = []
@@ -78,7 +78,7 @@ def obsolete(manifest: Manifest) -> list[str]:
     ]
 
 
-def _opened(manifest: Manifest, faults: Faults) -> tuple[Manifest, Manifest]:
+def _opened(manifest: Manifest, faults: ErrorList) -> tuple[Manifest, Manifest]:
     """Return copies of the graph and of its spec, which may be changed."""
     graph = copy.deepcopy(manifest)
     return graph, faults.mapping(graph.get("spec"), "spec")
@@ -90,7 +90,7 @@ def _mounts(services: Manifest) -> Iterator[Manifest]:
         yield from (each for each in mounts if isinstance(each, dict)) if isinstance(mounts, list) else ()
 
 
-def _declared(value: JsonValue, faults: Faults) -> Iterator[str]:
+def _declared(value: JsonValue, faults: ErrorList) -> Iterator[str]:
     """Yield the names of the claims that a graph declares; only existing ones can be carried over."""
     for index, claim in enumerate(faults.mappings(value, "spec.pvcs")):
         name = claim.get("name")

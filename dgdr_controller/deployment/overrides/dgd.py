@@ -23,7 +23,7 @@ from dgdr_controller.deployment.conversion.versions import (
     to_v1alpha1,
     to_v1beta1,
 )
-from dgdr_controller.deployment.faults import Faults, Manifest, part
+from dgdr_controller.deployment.faults import ErrorList, Manifest, part
 from dgdr_controller.deployment.merging import NOT_NULL, overlaid
 from dgdr_controller.deployment.overrides.targets import Topology, replacement, target
 from dgdr_controller.deployment.quantities import gpus_of
@@ -90,7 +90,7 @@ def merge(graph: Manifest, override: Manifest) -> Merged:
     Raises:
         OverrideError: Everything that is wrong with the override, with paths that begin with ``spec.overrides.dgd``.
     """
-    faults, warnings = Faults(), list[str]()
+    faults, warnings = ErrorList(), list[str]()
     version = _version(override, faults)
     result = copy.deepcopy(graph)
     result["metadata"] = _metadata(result, override, faults)
@@ -121,7 +121,7 @@ def check(override: Manifest, request_name: str, namespace: str | None = None) -
 def deprecations(override: Manifest) -> list[str]:
     """Return a sentence for each older component name in an override, for a warning at admission."""
     written = [(f"services.{name}", name) for name in part(override, "spec", "services")]
-    components = Faults().mappings(part(override, "spec").get("components"), "")
+    components = ErrorList().mappings(part(override, "spec").get("components"), "")
     written += [(f"components[{name}]", name) for each in components if isinstance(name := each.get("name"), str)]
     return [
         f'{PATH}.spec.{path}: override target "{name}" is deprecated; use {instead}'
@@ -137,7 +137,7 @@ def name_faults(graph: Manifest, path: str) -> list[FieldError]:
     """
     name = str(part(graph, "metadata").get("name"))
     longest = max(Topology.of(graph).types, key=len, default="")
-    faults = Faults()
+    faults = ErrorList()
     if not is_service_name(name):
         faults.invalid(
             path, name, "must start with a lower-case letter and hold only lower-case letters, digits and '-'"
@@ -158,7 +158,7 @@ def _skeleton(request_name: str, namespace: str | None) -> Manifest:
     return {"apiVersion": BETA, "kind": DGD_KIND, "metadata": metadata, "spec": {"components": components}}
 
 
-def _version(override: Manifest, faults: Faults) -> str | None:
+def _version(override: Manifest, faults: ErrorList) -> str | None:
     """Return the version that an override is written in; None, and a fault, when it is none that we know."""
     for field in sorted(override.keys() - set(_TOP_LEVEL)):
         if field == "status":
@@ -181,7 +181,7 @@ def _version(override: Manifest, faults: Faults) -> str | None:
     return version if isinstance(version, str) and version in (ALPHA, BETA) else None
 
 
-def _metadata(graph: Manifest, override: Manifest, faults: Faults) -> Manifest:
+def _metadata(graph: Manifest, override: Manifest, faults: ErrorList) -> Manifest:
     """Return the metadata of the deployment with that of the override: name, labels, annotations."""
     path, there = f"{PATH}.metadata", faults.mapping(graph.get("metadata"), "metadata")
     given = faults.mapping(override.get("metadata"), path)
@@ -196,7 +196,7 @@ def _metadata(graph: Manifest, override: Manifest, faults: Faults) -> Manifest:
     return metadata
 
 
-def _in_v1beta1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list[str]) -> Manifest:
+def _in_v1beta1(graph: Manifest, spec: Manifest, faults: ErrorList, warnings: list[str]) -> Manifest:
     path, topology = f"{PATH}.spec", Topology.of(graph)
     _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[BETA], BETA, path, faults)
     wanted = dict(spec)
@@ -206,7 +206,7 @@ def _in_v1beta1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list[
 
 
 def _resolved_components(
-    components: list[JsonValue], topology: Topology, faults: Faults, warnings: list[str]
+    components: list[JsonValue], topology: Topology, faults: ErrorList, warnings: list[str]
 ) -> list[JsonValue]:
     """Return the components of an override under the names that they have in the graph."""
     resolved: list[JsonValue] = []
@@ -222,7 +222,7 @@ def _resolved_components(
     return resolved
 
 
-def _in_v1alpha1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list[str]) -> Manifest:
+def _in_v1alpha1(graph: Manifest, spec: Manifest, faults: ErrorList, warnings: list[str]) -> Manifest:
     path, topology = f"{PATH}.spec", Topology.of(graph)
     _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[ALPHA], ALPHA, path, faults)
     try:
@@ -245,7 +245,7 @@ def _in_v1alpha1(graph: Manifest, spec: Manifest, faults: Faults, warnings: list
 
 
 def _resolved_services(
-    services: Manifest, generated: Manifest, topology: Topology, faults: Faults, warnings: list[str]
+    services: Manifest, generated: Manifest, topology: Topology, faults: ErrorList, warnings: list[str]
 ) -> Manifest:
     """Return the services of an override under the names that they have in the graph, arguments complete."""
     resolved: Manifest = {}
@@ -274,14 +274,14 @@ def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
     return {**part(service), "extraPodSpec": {**pod, "mainContainer": main}}
 
 
-def _refuse_foreign(given: Manifest, elsewhere: dict[str, str], version: str, path: str, faults: Faults) -> None:
+def _refuse_foreign(given: Manifest, elsewhere: dict[str, str], version: str, path: str, faults: ErrorList) -> None:
     """Refuse fields of the other version, which the API server would drop without a word."""
     for field in given.keys() & elsewhere.keys():
         hint = f"{version} has no such field; write {elsewhere[field]}"
         faults.errors.append(FieldError(f"{path}.{field}", "Unknown field", hint))
 
 
-_MERGES: dict[str, Callable[[Manifest, Manifest, Faults, list[str]], Manifest]] = {
+_MERGES: dict[str, Callable[[Manifest, Manifest, ErrorList, list[str]], Manifest]] = {
     ALPHA: _in_v1alpha1,
     BETA: _in_v1beta1,
 }

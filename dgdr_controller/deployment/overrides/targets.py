@@ -6,7 +6,7 @@ refused, because an override that goes nowhere is a mistake that nobody would no
 
 from dataclasses import dataclass
 
-from dgdr_controller.deployment.faults import Faults, Manifest, part
+from dgdr_controller.deployment.faults import ErrorList, Manifest, part
 
 _WORKER, _PREFILL, _DECODE = ("worker",), ("prefill",), ("decode",)
 _EITHER = (*_WORKER, *_DECODE)
@@ -44,7 +44,7 @@ class Topology:
     def of(cls, graph: Manifest) -> "Topology":
         """Return that of a v1beta1 graph."""
         spec = part(graph, "spec")
-        components = Faults().mappings(spec.get("components"), "")
+        components = ErrorList().mappings(spec.get("components"), "")
         backend = spec.get("backendFramework")
         types = {str(each.get("name")): str(each.get("type")) for each in components}
         return cls(backend if isinstance(backend, str) else None, types)
@@ -62,7 +62,7 @@ def replacement(name: str) -> str | None:
     return "worker (aggregated) or decode (disaggregated)" if types == _EITHER else types[0]
 
 
-def target(name: str, topology: Topology, path: str, faults: Faults, warnings: list[str]) -> str | None:
+def target(name: str, topology: Topology, path: str, faults: ErrorList, warnings: list[str]) -> str | None:
     """Return the name of the component that a name means; None, and a fault, when it means none.
 
     Args:

@@ -18,7 +18,7 @@ from dgdr_controller.profiler.selection.choose import (
 )
 from dgdr_controller.profiling_job.protocol import Goal
 
-Hindrance = Callable[[Candidate], Verdict | None]
+Rejection = Callable[[Candidate], Verdict | None]
 """Says why a candidate cannot be deployed at all, or None if it can."""
 
 
@@ -50,17 +50,17 @@ class Judgement:
     deployable: list[Candidate]
 
 
-def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: Hindrance) -> Judgement:
+def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, rejection: Rejection) -> Judgement:
     """Choose among candidates and write a verdict with its reason on every one of them."""
-    hindered = {c.id: verdict for c in candidates if (verdict := hindrance(c) or _over_budget(c, budget))}
-    deployable = [c for c in candidates if c.id not in hindered]
+    rejected = {c.id: verdict for c in candidates if (verdict := rejection(c) or _over_budget(c, budget))}
+    deployable = [c for c in candidates if c.id not in rejected]
     choice = choose(deployable, goal, budget)
     best = front(deployable, goal, budget)
     on_front = {c.id for c in best}
 
     def verdict_on(candidate: Candidate) -> Verdict:
-        if candidate.id in hindered:
-            return hindered[candidate.id]
+        if candidate.id in rejected:
+            return rejected[candidate.id]
         if choice is not None and candidate.id == choice.id:
             return Verdict(outcome=Outcome.SELECTED, reason=_why_selected(choice, goal))
         if not meets_targets(candidate, goal):
@@ -76,7 +76,7 @@ def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, hindrance: H
         order,
         [judged[c.id] for c in best],
         judged[choice.id] if choice else None,
-        [c for c in order if c.id not in hindered],
+        [c for c in order if c.id not in rejected],
     )
 
 

@@ -36,7 +36,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a spectator of the search sees: one line for each search, and for each other step."""
+    """What a on_progress of the search sees: one line for each search, and for each other step."""
 
     search: Search | Step
     state: str
@@ -46,7 +46,7 @@ class Progress:
     """Searches that are to come, once that is known."""
 
 
-Spectator = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,12 @@ class Reader:
 
 
 def collect(
-    pool: Pool, searches: Sequence[Search], reader: Reader, spectator: Spectator, deadline_s: float, until: float
+    pool: Pool,
+    searches: Sequence[Search],
+    reader: Reader,
+    on_progress: ProgressCallback,
+    deadline_s: float,
+    until: float,
 ) -> Collected:
     """Run the searches and read their rows. A search that fails is reported and costs only itself."""
     found: dict[Search, tuple[list[Candidate], SearchReport]] = {}
@@ -87,7 +92,7 @@ def collect(
         search = event.item
         match event:
             case Started():
-                spectator(Progress(search, "searching", finished=False))
+                on_progress(Progress(search, "searching", finished=False))
                 continue
             case Answered(answer=answer):
                 candidates, message = reader.read(answer, search)
@@ -98,7 +103,7 @@ def collect(
                 found[search] = [], _report(search, SearchOutcome.FAILED, f"the simulator failed with {said}")
             case Lost(reason=reason):
                 found[search] = [], _report(search, SearchOutcome.FAILED, reason)
-        spectator(Progress(search, _state(found[search][1]), finished=True, seconds=event.seconds))
+        on_progress(Progress(search, _state(found[search][1]), finished=True, seconds=event.seconds))
     return Collected([c for s in searches for c in found[s][0]], [found[s][1] for s in searches])
 
 

@@ -8,7 +8,7 @@ from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Role, Sour
 from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.curves import WorkerCurve
 from dgdr_controller.profiler.simulation.aic.curves import Asked, curves
-from dgdr_controller.profiler.simulation.collect import Pool, Progress, Spectator, Step
+from dgdr_controller.profiler.simulation.collect import Pool, Progress, ProgressCallback, Step
 from dgdr_controller.profiler.simulation.messages import Search
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused
 from dgdr_controller.profiling_job.protocol import Results
@@ -17,7 +17,7 @@ _DEADLINE_S = 120.0
 _OFFERED = (Outcome.SELECTED, Outcome.ALTERNATIVE)
 
 
-def with_curves(results: Results, searches: Sequence[Search], pool: Pool, spectator: Spectator) -> Results:
+def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_progress: ProgressCallback) -> Results:
     """Add the curves of the selected candidate's workers and its alternatives'; say where they could not be had.
 
     Only workers of one role have them: the planner has no use for those of engines that do both.
@@ -26,7 +26,7 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, specta
     wanted = [asked for search in searches if (asked := _asked(search, offered))]
     if not wanted:
         return results
-    spectator(Progress(Step.CURVES, "estimating workers at other loads", finished=False))
+    on_progress(Progress(Step.CURVES, "estimating workers at other loads", finished=False))
     begun = time.monotonic()
     found: list[WorkerCurve] = []
     missing = []
@@ -39,7 +39,7 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, specta
             case Lost(item=asked, reason=reason):
                 missing.append(f"{asked.search.backend}: {reason}")
     state = f"{len(found)} workers"
-    spectator(Progress(Step.CURVES, state, finished=True, seconds=time.monotonic() - begun))
+    on_progress(Progress(Step.CURVES, state, finished=True, seconds=time.monotonic() - begun))
     notes = [
         ConfigurationWarning.note(f"The planner begins without estimates of its workers ({each}); it learns from load")
         for each in missing

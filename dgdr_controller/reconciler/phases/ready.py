@@ -1,47 +1,52 @@
 """Ready: a deployment is written; it is made when the user says so."""
 
-from dgdr_api.conditions import SpecGenerated, Statement
+from dgdr_api.conditions import ConditionUpdate, SpecGenerated
 from dgdr_api.names import ANNOTATION_DEPLOY, output_name
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.decision import Decision, Event, enter
 from dgdr_controller.reconciler.generation import RECOMMENDED, generate, wanted
-from dgdr_controller.reconciler.observed_state import World
-from dgdr_controller.reconciler.phases.deploying import hand_over, info
+from dgdr_controller.reconciler.observed_state import Need, ObservedState
 
 
-def ready(world: World) -> Decision:
+def needs(observed: ObservedState) -> Need:
+    """A candidate that is asked for is composed into a deployment."""
+    return Need.COMPOSITION if observed.output is not None and observed.output.is_final else Need(0)
+
+
+def ready(observed: ObservedState) -> Decision:
     """Stay, or go on when autoApply is switched on or a candidate is asked for."""
-    asked, output = world.annotation(ANNOTATION_DEPLOY), world.output
+    asked, output = observed.annotation(ANNOTATION_DEPLOY), observed.output
     if asked and output is not None and output.packed:
-        return _deploy(world, output, asked)
-    if asked == RECOMMENDED or (world.request.spec.auto_apply and not asked):
-        return Decision(enter(world, Phase.DEPLOYING, SpecGenerated.applied(), deployment_info=None), after_s=0.0)
+        return _deploy(observed, output, asked)
+    if asked == RECOMMENDED or (observed.request.spec.auto_apply and not asked):
+        return Decision(enter(observed, Phase.DEPLOYING, SpecGenerated.applied(), deployment_info=None), after_s=0.0)
     if asked:
-        return _told(world, SpecGenerated.table_gone(asked, output_name(world.name)))
+        return _stay(observed, SpecGenerated.table_gone(asked, output_name(observed.name)))
     # One that somebody has made by hand, from what we wrote.
-    graph = world.graph if world.graph is not None and world.owns(world.graph.metadata) else None
-    made = info(graph) if graph else None
+    graph = observed.graph if observed.graph is not None and observed.owns(observed.graph.metadata) else None
+    made = dgd.info(graph) if graph else None
     return Decision(
-        enter(world, Phase.READY, SpecGenerated.available(), deployment_info=made),
-        ensure=hand_over(world, graph) if graph else (),
+        enter(observed, Phase.READY, SpecGenerated.available(), deployment_info=made),
+        ensure=dgd.transfer_ownership(observed, graph) if graph else (),
     )
 
 
-def _deploy(world: World, output: Output, asked: str) -> Decision:
+def _deploy(observed: ObservedState, output: Output, asked: str) -> Decision:
     """Go on with the candidate that is asked for; never with another one."""
     try:
-        known = wanted(world, output.results()) is not None
+        known = wanted(observed, output.results()) is not None
     except ValueError:
         known = True  # and `generate` says why they cannot be read
-    return generate(world, output) if known else _told(world, SpecGenerated.not_offered(asked))
+    return generate(observed, output) if known else _stay(observed, SpecGenerated.not_offered(asked))
 
 
-def _told(world: World, statement: Statement) -> Decision:
+def _stay(observed: ObservedState, update: ConditionUpdate) -> Decision:
     """Stay, and say why nothing is deployed."""
-    told = world.condition(SpecGenerated.TYPE)
-    news = told is None or told.message != statement.message
+    previous = observed.condition(SpecGenerated.TYPE)
+    news = previous is None or previous.message != update.message
     return Decision(
-        enter(world, Phase.READY, statement),
-        events=[Event(statement.reason, statement.message, warning=True)] if news else (),
+        enter(observed, Phase.READY, update),
+        events=[Event(update.reason, update.message, warning=True)] if news else (),
     )

@@ -21,7 +21,7 @@ class _Groups(msgspec.Struct):
     groups: list[_Group]
 
 
-class ApiGroups:
+class Discovery:
     """Asks the API server, and remembers the answer for half a minute."""
 
     def __init__(self, client: Client, now: Callable[[], float] = time.monotonic) -> None:

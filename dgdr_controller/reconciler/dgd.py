@@ -1,0 +1,91 @@
+"""The request's DynamoGraphDeployment, as Ready, Deploying and Deployed see it: found, owned, healthy, gone."""
+
+import json
+
+from dgdr_api.conditions import DeploymentReady
+from dgdr_api.names import dgd_name
+from dgdr_api.v1beta1 import DeploymentInfo, Phase
+from dgdr_controller.kinds import Graph
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
+from dgdr_controller.reconciler.observed_state import ObservedState
+
+SUCCESSFUL = "successful"
+"""State that Dynamo's operator gives a deployment that serves."""
+POLL_S = 30.0
+"""When to look again at what no watch reports."""
+
+
+def name_of(observed: ObservedState) -> str:
+    """Return the deployment's name."""
+    return observed.status.dgd_name or dgd_name(observed.name)
+
+
+def missing(observed: ObservedState) -> Decision | None:
+    """Return what follows where the deployment is not to be seen, though it was made: it is not made again."""
+    if not observed.graphs_known:
+        return Decision(enter(observed, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=POLL_S)
+    made = observed.status.deployment_info is not None and observed.status.deployment_info.uid is not None
+    there = observed.graph is not None and (is_the_created_one(observed) or observed.owns(observed.graph.metadata))
+    return None if there or not made else deleted(observed)
+
+
+def is_the_created_one(observed: ObservedState) -> bool:
+    """Say whether the deployment is the very one that was made, whatever somebody has done to its labels."""
+    made = observed.status.deployment_info
+    return observed.graph is not None and made is not None and made.uid == observed.graph.metadata.uid
+
+
+def deleted(observed: ObservedState) -> Decision:
+    """Leave it at that: who deletes a deployment does not want it made again."""
+    message = (
+        f"DGD {name_of(observed)} was deleted. DGDR will not recreate it. "
+        "Delete this DGDR and create a new one to redeploy."
+    )
+    return Decision(
+        enter(observed, Phase.FAILED, DeploymentReady.deleted(), dgd_name=None, deployment_info=None),
+        events=[Event("DeploymentDeleted", message, warning=True)],
+    )
+
+
+def is_healthy(graph: Graph) -> bool:
+    """Say whether Dynamo's operator calls the deployment successful, and means its present spec."""
+    return graph.status.state == SUCCESSFUL and graph.status.observed_generation >= graph.metadata.generation
+
+
+def transfer_ownership(observed: ObservedState, graph: Graph) -> list[Ensure]:
+    """Let what the deployment mounts go with the deployment, which outlives the request."""
+    results = observed.status.profiling_results
+    mounted = json.dumps(results.selected_config if results else None)
+    owner = {"apiVersion": observed.graphs.api_version, "kind": observed.graphs.kind, "name": graph.metadata.name}
+    return [
+        Ensure(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": each.metadata.name,
+                    "namespace": each.metadata.namespace,
+                    "labels": each.metadata.labels,
+                    "annotations": each.metadata.annotations,
+                    # No controller: that of the request made it, and proves so by its annotation.
+                    "ownerReferences": [owner | {"uid": graph.metadata.uid}],
+                },
+                "data": each.data,
+            },
+            WriteMode.APPLY,
+        )
+        for each in observed.mounted
+        if f'"{each.metadata.name}"' in mounted
+        and observed.owns(each.metadata)
+        and graph.metadata.uid not in {o.uid for o in each.metadata.owner_references}
+    ]
+
+
+def info(graph: Graph) -> DeploymentInfo:
+    """Return what the status shows of a deployment."""
+    components = (graph.status.components or graph.status.services).values()
+    return DeploymentInfo(
+        uid=graph.metadata.uid,
+        replicas=sum(each.replicas for each in components) if components else None,
+        available_replicas=sum(each.available_replicas for each in components) if components else None,
+    )

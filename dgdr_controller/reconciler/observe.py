@@ -1,0 +1,129 @@
+"""The only place that reads: what exists around a request, and what its phase needs to see besides."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from dgdr_api.defaults import effective
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
+from dgdr_api.preserved import preserved
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.deployment.render.planner_config import prometheus_of
+from dgdr_controller.hardware.nodes import read_node
+from dgdr_controller.kinds import CONFIG_MAPS, JOBS, NODES, PODS, ConfigMap, Graph
+from dgdr_controller.profiling_job import output
+from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
+from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.service_names import ServiceNames
+from dgdr_controller.runtime import Cache, CachedObject, Client, Key, NotFoundError, Resource
+from dgdr_controller.settings import Settings
+
+BY_JOB = "job"
+"""Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
+
+
+class Observer:
+    """Observes requests.
+
+    Args:
+        cache: What the watches report.
+        client: Reads what no watch reports.
+        settings: The installation's settings.
+        graphs: DynamoGraphDeployments in the version that the cluster serves.
+    """
+
+    def __init__(self, cache: Cache, client: Client, settings: Settings, graphs: Resource[Graph]) -> None:
+        self._cache, self._client, self._settings, self._graphs = cache, client, settings, graphs
+        self._discovery = Discovery(client)
+        self._services = ServiceNames()
+
+    async def observe(
+        self, request: DynamoGraphDeploymentRequest, generation: int, needs: Callable[[ObservedState], Need]
+    ) -> ObservedState:
+        """Return what exists around a request.
+
+        Args:
+            request: The request.
+            generation: Generation of its spec.
+            needs: What its phase needs to see besides what the watches report.
+
+        Raises:
+            ApiError: The API server does not answer.
+        """
+        observed = self._watched(request, generation)
+        if Need.FRESH_OUTPUT in needs(observed):
+            observed = _with_output(observed, await self._published(observed.key))
+        if Need.HARDWARE in needs(observed):
+            nodes = tuple(filter(None, map(read_node, self._cache.list(NODES))))
+            observed = replace(observed, nodes=nodes, multinode=await self._discovery.serves_any(MULTINODE))
+        if Need.COMPOSITION in needs(observed):
+            observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
+        return observed
+
+    def _watched(self, request: DynamoGraphDeploymentRequest, generation: int) -> ObservedState:
+        """Return what the watches report."""
+        key = Key(request.metadata.namespace or "", request.metadata.name)
+        graph = (request.status and request.status.dgd_name) or dgd_name(key.name)
+        job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
+        observed = ObservedState(
+            request=request,
+            generation=generation,
+            settings=self._settings,
+            now=now(),
+            job=job,
+            pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
+            graphs=self._graphs,
+            graph=self._cache.get(self._graphs, Key(key.namespace, graph)),
+            mounted=self._mounted(key),
+            graphs_known=self._cache.available(self._graphs),
+        )
+        return _with_output(observed, self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name))))
+
+    def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
+        """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""
+        found = self._cache.list(CONFIG_MAPS, key.namespace, labels={LABEL_NAME: key.name})
+        return tuple(each for each in found if each.metadata.name.startswith("planner-"))
+
+    async def _published(self, key: Key) -> ConfigMap | None:
+        """Read the output from the API server itself: a request does not fail because a watch is late."""
+        try:
+            return await self._client.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name)))
+        except NotFoundError:
+            return None
+
+    async def _base(self, observed: ObservedState) -> str | None:
+        """Read the deployment that the plan is put into: a ConfigMap of the user, which no watch reports."""
+        try:
+            base = preserved(observed.request.metadata.annotations).base
+        except InvalidRequestError:
+            return None  # Pending reports it
+        if base is None:
+            return None
+        try:
+            found = await self._client.get(CONFIG_MAPS, Key(observed.key.namespace, base.name))
+        except NotFoundError:
+            return None
+        return found.data.get(base.key)
+
+    async def _prometheus(self, observed: ObservedState) -> bool | None:
+        if not effective(observed.request).planner:
+            return None
+        return await self._services.resolves(prometheus_of(observed.request.spec, self._settings))
+
+
+def _with_output(observed: ObservedState, found: ConfigMap | None) -> ObservedState:
+    """Add what was published; nothing is read from a ConfigMap that does not belong to this request."""
+    ours = found is not None and observed.owns(found.metadata)
+    return replace(observed, output_map=found, output=output.read(found) if found is not None and ours else None)
+
+
+def now() -> dt.datetime:
+    """Return the time in UTC, in whole seconds as Kubernetes writes it."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def by_labels(cached: CachedObject) -> Iterable[Key]:
+    """Return the request that an object's labels name: deployments and ConfigMaps may have other owners."""
+    name, namespace = cached.meta.label(LABEL_NAME), cached.meta.label(LABEL_NAMESPACE)
+    return [Key(namespace, name)] if name and namespace else []
