@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+Manifest = dict[str, Any]
+"""A Kubernetes object, or a part of one, that we write: its shape is known, and no type says it."""
+
 MAX_BYTES = 1_500_000
 """Largest manifest that is read, aliases written out: what etcd stores in one object by default."""
 

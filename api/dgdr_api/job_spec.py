@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import JsonValue
 
 from dgdr_api import schema, syntax
+from dgdr_api.error_list import ErrorList, LimitReachedError
 from dgdr_api.errors import FieldError
 from dgdr_api.schema import Schema
-from dgdr_api.text import MAX_TOLD, did_you_mean, printable, shown
+from dgdr_api.text import MAX_TOLD, did_you_mean, shown
 
 PROFILER = "profiler"
 PUBLISHER = "output-copier"
@@ -47,32 +48,13 @@ def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
     Returns:
         At most `MAX_TOLD` errors, in the order of the document.
     """
-    found = _Found()
+    errors = ErrorList(limit=MAX_TOLD)
     try:
         if job is not None:
-            _read(job, _prepared(), path, found)
-    except _EnoughError:
+            _read(job, _prepared(), path, errors)
+    except LimitReachedError:
         pass
-    return found.errors
-
-
-class _EnoughError(Exception):
-    """As many errors were found as are told."""
-
-
-class _Found:
-    """Collects errors; raises `_EnoughError` with the last one that is told."""
-
-    def __init__(self) -> None:
-        self.errors: list[FieldError] = []
-
-    def add(self, path: str, kind: str, detail: str = "") -> None:
-        self.errors.append(FieldError(printable(path), printable(kind), printable(detail)))
-        if len(self.errors) >= MAX_TOLD:
-            raise _EnoughError
-
-    def invalid(self, path: str, value: JsonValue, detail: str) -> None:
-        self.add(path, f"Invalid value: {shown(value)}", detail)
+    return errors.errors
 
 
 # Quantities.
@@ -115,33 +97,33 @@ def _written(value: Any) -> dict[str, Any]:
     return {name: each for name, each in (value or {}).items() if each is not None}
 
 
-def _toleration(toleration: Any, path: str, found: _Found) -> None:
+def _toleration(toleration: Any, path: str, errors: ErrorList) -> None:
     exists = toleration.get("operator") == "Exists"
     key, value = toleration.get("key"), toleration.get("value")
     if not key and not exists:
         detail = 'must be Exists when `key` is empty, which means "match all values and all keys"'
-        found.invalid(f"{path}.operator", toleration.get("operator") or "", detail)
+        errors.invalid(f"{path}.operator", toleration.get("operator") or "", detail)
     if value and exists:
-        found.invalid(f"{path}.value", value, "must be empty when `operator` is 'Exists'")
+        errors.invalid(f"{path}.value", value, "must be empty when `operator` is 'Exists'")
     if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
         detail = "must be 'NoExecute' when `tolerationSeconds` is set"
-        found.invalid(f"{path}.effect", toleration.get("effect") or "", detail)
+        errors.invalid(f"{path}.effect", toleration.get("effect") or "", detail)
 
 
-def _variable(variable: Any, path: str, found: _Found) -> None:
+def _variable(variable: Any, path: str, errors: ErrorList) -> None:
     source = variable.get("valueFrom")
     if source is None:
         return
     if variable.get("value"):
-        found.invalid(f"{path}.valueFrom", source, "may not be specified when `value` is not empty")
+        errors.invalid(f"{path}.valueFrom", source, "may not be specified when `value` is not empty")
     if len(_written(source)) != 1:
-        found.invalid(f"{path}.valueFrom", source, "must have exactly one field: where the value is from")
+        errors.invalid(f"{path}.valueFrom", source, "must have exactly one field: where the value is from")
 
 
-def _volume(volume: Any, path: str, found: _Found) -> None:
+def _volume(volume: Any, path: str, errors: ErrorList) -> None:
     sources = [name for name in _written(volume) if name != "name"]
     for name in sources[1:]:
-        found.add(f"{path}.{name}", "Forbidden", "may not specify more than 1 volume type")
+        errors.forbidden(f"{path}.{name}", "may not specify more than 1 volume type")
 
 
 def is_ours(label: str) -> bool:
@@ -153,54 +135,54 @@ _OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by
 _STARTED = "the controller says how it is started"
 
 
-def _suspend(suspend: Any, path: str, found: _Found) -> None:
+def _suspend(suspend: Any, path: str, errors: ErrorList) -> None:
     if suspend:
-        found.add(path, "Forbidden", "a Job that is suspended has no pod, and the request would wait for ever")
+        errors.forbidden(path, "a Job that is suspended has no pod, and the request would wait for ever")
 
 
-def _pod_labels(labels: Any, path: str, found: _Found) -> None:
+def _pod_labels(labels: Any, path: str, errors: ErrorList) -> None:
     for name in filter(is_ours, labels):
-        found.add(f"{path}[{name}]", "Forbidden", "the controller finds its pods by it")
+        errors.forbidden(f"{path}[{name}]", "the controller finds its pods by it")
 
 
-def _pod(pod: Any, path: str, found: _Found) -> None:
+def _pod(pod: Any, path: str, errors: ErrorList) -> None:
     containers, others = pod.get("containers") or (), pod.get("initContainers") or ()
     for index, each in enumerate(containers):
-        _container(each, f"{path}.containers[{index}]", found)
+        _container(each, f"{path}.containers[{index}]", errors)
     names = {each["name"] for each in containers}
     for index, each in enumerate(others):
         at = f"{path}.initContainers[{index}]"
         if each["name"] in names:
-            found.add(f"{at}.name", f"Duplicate value: {shown(each['name'])}")
+            errors.add(f"{at}.name", f"Duplicate value: {shown(each['name'])}")
         elif each["name"] == PROFILER:
-            found.add(f"{at}.name", "Forbidden", "the profiler is no init container: it stands in containers")
+            errors.forbidden(f"{at}.name", "the profiler is no init container: it stands in containers")
         elif each["name"] == PUBLISHER:
-            _publisher(each, at, found)
+            _publisher(each, at, errors)
     for index, each in enumerate(pod.get("volumes") or ()):
         if each["name"] in VOLUMES_FIXED:
-            found.add(f"{path}.volumes[{index}].name", "Forbidden", "this volume is the controller's")
+            errors.forbidden(f"{path}.volumes[{index}].name", "this volume is the controller's")
 
 
-def _container(container: Any, path: str, found: _Found) -> None:
+def _container(container: Any, path: str, errors: ErrorList) -> None:
     if container["name"] == PUBLISHER:
-        _publisher(container, path, found)
+        _publisher(container, path, errors)
     elif container["name"] == PROFILER:
         for field in sorted(_written(container).keys() & PROFILER_FIXED):
-            found.add(f"{path}.{field}", "Forbidden", _STARTED)
+            errors.forbidden(f"{path}.{field}", _STARTED)
         for index, each in enumerate(container.get("volumeMounts") or ()):
             if each["name"] in VOLUMES_MOUNTED:
-                found.add(f"{path}.volumeMounts[{index}].name", "Forbidden", "it is mounted where the profiler looks")
+                errors.forbidden(f"{path}.volumeMounts[{index}].name", "it is mounted where the profiler looks")
     else:
         detail = "a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always"
-        found.add(f"{path}.name", "Forbidden", detail)
+        errors.forbidden(f"{path}.name", detail)
 
 
-def _publisher(container: Any, path: str, found: _Found) -> None:
+def _publisher(container: Any, path: str, errors: ErrorList) -> None:
     for field in sorted(_written(container).keys() - PUBLISHER_FREE):
-        found.add(f"{path}.{field}", "Forbidden", f"of {PUBLISHER}, image and resources can be set; {_STARTED}")
+        errors.forbidden(f"{path}.{field}", f"of {PUBLISHER}, image and resources can be set; {_STARTED}")
 
 
-def _resources(resources: Any, path: str, found: _Found) -> None:
+def _resources(resources: Any, path: str, errors: ErrorList) -> None:
     limits = _written(resources.get("limits"))
     for name, request in _written(resources.get("requests")).items():
         if name not in limits:  # it may stand in the Job that this becomes a part of
@@ -209,18 +191,18 @@ def _resources(resources: Any, path: str, found: _Found) -> None:
         shared = not _is_device(name) and not name.startswith(_PAGES)
         if over > 0 or (over and not shared):
             order = "less than or equal" if shared else "equal"
-            found.invalid(f"{path}.requests[{name}]", request, f"must be {order} to {name} limit of {limits[name]}")
+            errors.invalid(f"{path}.requests[{name}]", request, f"must be {order} to {name} limit of {limits[name]}")
 
 
-def _container_resources(resources: Any, path: str, found: _Found) -> None:
+def _container_resources(resources: Any, path: str, errors: ErrorList) -> None:
     for group in ("limits", "requests"):
         for name, quantity in _written(resources.get(group)).items():
             at, amount = f"{path}.{group}[{name}]", _amount(quantity)
             if "/" not in name and name not in _SHARED and not name.startswith(_PAGES):
-                found.invalid(at, name, "must be a standard resource for containers, or a device: vendor.com/device")
+                errors.invalid(at, name, "must be a standard resource for containers, or a device: vendor.com/device")
             elif _is_device(name) and amount != amount.to_integral_value():
-                found.invalid(at, quantity, "must be an integer")
-    _resources(resources, path, found)
+                errors.invalid(at, quantity, "must be an integer")
+    _resources(resources, path, errors)
 
 
 _SHARED = ("cpu", "memory", "ephemeral-storage")
@@ -312,60 +294,60 @@ def _prepare(node: Schema, path: str) -> Schema:
 _SAME = {"initContainers": "containers"}
 
 
-def _read(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _read(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if "forbidden" in node:
-        found.add(path, "Forbidden", node["forbidden"])
+        errors.forbidden(path, node["forbidden"])
         return
-    before = len(found.errors)
-    node["read"](value, node, path, found)
-    if "rule" in node and len(found.errors) == before:
-        node["rule"](value, path, found)
+    before = len(errors.errors)
+    node["read"](value, node, path, errors)
+    if "rule" in node and len(errors.errors) == before:
+        node["rule"](value, path, errors)
 
 
-def _object(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _object(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if not isinstance(value, dict):
-        found.invalid(path, value, "must be an object")
+        errors.invalid(path, value, "must be an object")
         return
     if "additionalProperties" in node:
-        _map(value, node, path, found)
+        _map(value, node, path, errors)
         return
     known = node["properties"]
     for name, each in value.items():
         if name not in known:
-            found.add(f"{path}.{name}", "Unknown field", did_you_mean(name, known))
+            errors.add(f"{path}.{name}", "Unknown field", did_you_mean(name, known))
         elif each is not None:
-            _read(each, known[name], f"{path}.{name}", found)
+            _read(each, known[name], f"{path}.{name}", errors)
     for name in node.get("required", ()):
         given = value.get(name)
         if given is None or (given == "" and name != "value"):  # of an HTTP header or a sysctl
-            found.add(f"{path}.{name}", "Required value")
+            errors.add(f"{path}.{name}", "Required value")
 
 
-def _map(value: dict[str, JsonValue], node: Schema, path: str, found: _Found) -> None:
+def _map(value: dict[str, JsonValue], node: Schema, path: str, errors: ErrorList) -> None:
     for key, each in value.items():
         at = f"{path}[{key}]"
         if "keys" in node and (fault := node["keys"](key)):
-            found.invalid(at, key, fault)
+            errors.invalid(at, key, fault)
         if each is not None:
-            _read(each, node["additionalProperties"], at, found)
+            _read(each, node["additionalProperties"], at, errors)
 
 
-def _list(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _list(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if not isinstance(value, list):
-        found.invalid(path, value, "must be a list")
+        errors.invalid(path, value, "must be a list")
         return
     keys = node.get("x-kubernetes-list-map-keys", ())
     distinct = bool(keys) or node["x-kubernetes-list-type"] == "set"
     seen = set[tuple[JsonValue, ...]]()
     for index, each in enumerate(value):
-        at, before = f"{path}[{index}]", len(found.errors)
-        _read(each, node["items"], at, found)
-        if not distinct or len(found.errors) > before:  # what is wrong in itself is the same as nothing
+        at, before = f"{path}[{index}]", len(errors.errors)
+        _read(each, node["items"], at, errors)
+        if not distinct or len(errors.errors) > before:  # what is wrong in itself is the same as nothing
             continue
         key = _key(each, keys, node["items"]) if isinstance(each, dict) else (each,)
         if key in seen:
             twice = shown(key[0] if len(key) == 1 else list(key))
-            found.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {twice}")
+            errors.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {twice}")
         seen.add(key)
 
 
@@ -375,57 +357,57 @@ def _key(item: dict[str, JsonValue], names: list[str], node: Schema) -> tuple[Js
     return tuple((defaults | _written(item))[name] for name in names)
 
 
-def _text(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _text(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if not isinstance(value, str):
-        found.invalid(path, value, "must be a string")
+        errors.invalid(path, value, "must be a string")
     elif "enum" in node and value not in node["enum"]:
         values = ", ".join(f'"{each}"' for each in node["enum"])
-        found.add(path, f"Unsupported value: {shown(value)}", f"supported values: {values}{_why(node)}")
+        errors.add(path, f"Unsupported value: {shown(value)}", f"supported values: {values}{_why(node)}")
     elif value and "syntax" in node and (fault := node["syntax"](value)):
-        found.invalid(path, value, fault)
+        errors.invalid(path, value, fault)
 
 
 def _why(node: Schema) -> str:
     return f" ({node['why']})" if "why" in node else ""
 
 
-def _integer(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _integer(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     bits = 64 if node.get("format") == "int64" else 32
     if isinstance(value, bool) or not isinstance(value, int):
-        found.invalid(path, value, "must be an integer")
+        errors.invalid(path, value, "must be an integer")
     elif not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-        found.invalid(path, value, f"must be an integer of {bits} bits")
+        errors.invalid(path, value, f"must be an integer of {bits} bits")
     elif value < node.get("minimum", value):
-        found.invalid(path, value, f"must be greater than or equal to {node['minimum']}{_why(node)}")
+        errors.invalid(path, value, f"must be greater than or equal to {node['minimum']}{_why(node)}")
     elif value > node.get("maximum", value):
-        found.invalid(path, value, f"must be less than or equal to {node['maximum']}{_why(node)}")
+        errors.invalid(path, value, f"must be less than or equal to {node['maximum']}{_why(node)}")
 
 
-def _flag(value: JsonValue, _: Schema, path: str, found: _Found) -> None:
+def _flag(value: JsonValue, _: Schema, path: str, errors: ErrorList) -> None:
     if not isinstance(value, bool):
-        found.invalid(path, value, "must be true or false")
+        errors.invalid(path, value, "must be true or false")
 
 
-def _integer_or_text(value: JsonValue, node: Schema, path: str, found: _Found) -> None:
+def _integer_or_text(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if isinstance(value, int) and not isinstance(value, bool):
-        _integer(value, node, path, found)
+        _integer(value, node, path, errors)
     elif not isinstance(value, str):
-        found.invalid(path, value, "must be an integer or a string")
+        errors.invalid(path, value, "must be an integer or a string")
 
 
-def _quantity(value: JsonValue, _: Schema, path: str, found: _Found) -> None:
+def _quantity(value: JsonValue, _: Schema, path: str, errors: ErrorList) -> None:
     try:
         amount = _amount(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
     except ValueError:
         amount = None
     if amount is None:
         quoted = "; quote a number with a fraction" if isinstance(value, float) else ""
-        found.invalid(path, value, f"{_NO_QUANTITY}{quoted}")
+        errors.invalid(path, value, f"{_NO_QUANTITY}{quoted}")
     elif amount < 0:
-        found.invalid(path, value, "must be greater than or equal to 0")
+        errors.invalid(path, value, "must be greater than or equal to 0")
 
 
-_READERS: Mapping[str, Callable[[JsonValue, Schema, str, _Found], None]] = {
+_READERS: Mapping[str, Callable[[JsonValue, Schema, str, ErrorList], None]] = {
     "object": _object,
     "array": _list,
     "string": _text,

@@ -8,6 +8,9 @@ from pydantic import JsonValue
 
 from dgdr_api.errors import FieldError, InvalidRequestError
 
+JsonObject = dict[str, JsonValue]
+"""A JSON object, for example a Kubernetes object or a part of one."""
+
 MAX_DEPTH = 100
 """Levels of nesting that are read; the API server stops at a few hundred."""
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from dgdr_api.conversion import V1ALPHA1, convert, defaults_of
-from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import KIND
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 from dgdr_api.v1beta1 import API_VERSION, Phase

@@ -5,7 +5,7 @@ GitOps tool compares. But who copies a request by ``kubectl get -o yaml`` should
 one.
 """
 
-from dgdr_api.conversion.paths import JsonObject
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_RETRIED
 from dgdr_controller.admission.review import AdmissionRequest, AdmissionResponse
 

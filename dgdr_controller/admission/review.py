@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import GROUP, KIND
 from dgdr_api.text import AND_MORE, MAX_TOLD, at_most, printable
 from dgdr_api.v1beta1 import API_VERSION

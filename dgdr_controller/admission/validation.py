@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dgdr_api.conversion.paths import JsonObject
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.parse import parse_request
 from dgdr_api.text import AND_MORE
 from dgdr_api.updates import update_faults

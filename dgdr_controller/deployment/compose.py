@@ -16,7 +16,7 @@ from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, name_faults
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render
-from dgdr_controller.deployment.render.request import Manifest
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
 _RUN_THE_ENGINES_IMAGE = ("frontend", "worker", "prefill", "decode")

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from pydantic import JsonValue
 
+from dgdr_api.error_list import ErrorList
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import LABEL_MANAGED_BY
-from dgdr_controller.deployment.faults import ErrorList, Manifest, named
+from dgdr_controller.deployment.fields import named
 from dgdr_controller.deployment.quantities import GPU_RESOURCES, whole_number
 
 NOT_NULL = "must not be null: fields cannot be deleted, only set"
@@ -80,7 +82,7 @@ def reserved(key: str) -> bool:
     return key.startswith(("dgdr.nvidia.com/", "nvidia.com/dgd-")) or key == LABEL_MANAGED_BY
 
 
-def overlaid(base: JsonValue, over: JsonValue, path: str, field: str, faults: ErrorList) -> JsonValue:
+def overlaid(base: JsonValue, over: JsonValue, path: str, field: str, errors: ErrorList) -> JsonValue:
     """Return a value with another one laid over it.
 
     Args:
@@ -88,21 +90,21 @@ def overlaid(base: JsonValue, over: JsonValue, path: str, field: str, faults: Er
         over: What is laid over it.
         path: Path of ``over``, for messages.
         field: Name of the field, which says what it must be and how it merges; ``graph`` for a graph's spec.
-        faults: Takes what is wrong with ``over``; such a part leaves the base as it is.
+        errors: Takes what is wrong with ``over``; such a part leaves the base as it is.
     """
     if over is None:
-        faults.forbidden(path, NOT_NULL)
+        errors.forbidden(path, NOT_NULL)
         return base
     is_right, wish = _EXPECTED.get(field) or _like(base)
     if not is_right(over):
-        faults.invalid(path, over, wish)
+        errors.invalid(path, over, wish)
         return base
     if field in _OPAQUE:
         return _opaque(base, over)
     if isinstance(over, dict):
-        return _object(base if isinstance(base, dict) else {}, over, path, field, faults)
+        return _object(base if isinstance(base, dict) else {}, over, path, field, errors)
     if isinstance(over, list):
-        return _list(base if isinstance(base, list) else [], over, path, field, faults)
+        return _list(base if isinstance(base, list) else [], over, path, field, errors)
     return over
 
 
@@ -119,65 +121,65 @@ def _opaque(base: JsonValue, over: JsonValue) -> JsonValue:
     return copy.deepcopy(over)
 
 
-def _object(base: Manifest, over: Manifest, path: str, field: str, faults: ErrorList) -> Manifest:
+def _object(base: JsonObject, over: JsonObject, path: str, field: str, errors: ErrorList) -> JsonObject:
     if field == "containers[]" and "$patch" in over:
-        over = _patched(base, over, path, faults)
+        over = _patched(base, over, path, errors)
     result = {key: value for key, value in base.items() if key not in _replaced(over, field)}
     if field == "volumes[]" and over.keys() - {"name"}:
         result = {key: value for key, value in base.items() if key in over}  # a volume has one source
     for key, value in over.items():
         at = f"{path}[{key}]" if field in _MAPS or "/" in key or "." in key else f"{path}.{key}"
         if key.startswith("$"):
-            faults.forbidden(at, "the only modifier is $patch: {args: append}, on a container of a v1beta1 component")
+            errors.forbidden(at, "the only modifier is $patch: {args: append}, on a container of a v1beta1 component")
         elif field in _MAPS and reserved(key) and result.get(key) != value:
-            faults.forbidden(at, "belongs to the controller and the operator")
+            errors.forbidden(at, "belongs to the controller and the operator")
         else:
             child = f"{field}[]" if field in (*_MAPS, "services") else _ATOMIC.get((field, key), key)
-            laid = overlaid(result.get(key), value, at, child, faults)
+            laid = overlaid(result.get(key), value, at, child, errors)
             result |= {} if laid is None else {key: laid}
     return result
 
 
-def _replaced(over: Manifest, field: str) -> set[str]:
+def _replaced(over: JsonObject, field: str) -> set[str]:
     """Return the fields that go because another one of which an object has one is written."""
     written = {name for name in _ONE_OF.get(field, ()) if over.get(name) is not None}
     return set(_ONE_OF.get(field, ())) - written if written else set()
 
 
-def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, faults: ErrorList) -> list[JsonValue]:
+def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, errors: ErrorList) -> list[JsonValue]:
     if field not in _KEYS:
-        entries = (overlaid(None, each, f"{path}[{i}]", f"{field}[]", faults) for i, each in enumerate(over))
+        entries = (overlaid(None, each, f"{path}[{i}]", f"{field}[]", errors) for i, each in enumerate(over))
         return [each for each in entries if each is not None]
     result, seen = list(base), set[str]()
     for index, entry in enumerate(over):
         key = next((name for name in _KEYS[field] if isinstance(entry, dict) and name in entry), _KEYS[field][0])
         identity = entry.get(key) if isinstance(entry, dict) else None
         if not isinstance(entry, dict) or isinstance(identity, (dict, list, bool)):
-            faults.invalid(f"{path}[{index}]", entry, f"must be an object with a {key}")
+            errors.invalid(f"{path}[{index}]", entry, f"must be an object with a {key}")
         elif identity in (None, ""):
-            faults.required(f"{path}[{index}].{key}", f"it says which of the {field} is meant")
+            errors.required(f"{path}[{index}].{key}", f"it says which of the {field} is meant")
         elif str(identity) in seen:
-            faults.invalid(f"{path}[{index}].{key}", identity, "is written twice")
+            errors.invalid(f"{path}[{index}].{key}", identity, "is written twice")
         else:
             seen.add(str(identity))
             there = named(base, identity, key)
-            laid = overlaid(there, entry, f"{path}[{identity}]", f"{field}[]", faults)
+            laid = overlaid(there, entry, f"{path}[{identity}]", f"{field}[]", errors)
             result = [laid if each is there else each for each in result] if there else [*result, laid]
     return result
 
 
-def _patched(base: Manifest, over: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _patched(base: JsonObject, over: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Carry out ``$patch: {args: append}``: return the entry with all the arguments."""
     rest = {key: value for key, value in over.items() if key not in ("$patch", "args")}
     patch, args, there = over["$patch"], over.get("args"), base.get("args")
     if patch != {"args": "append"}:
-        faults.forbidden(f"{path}.$patch", "the only modifier is {args: append}")
+        errors.forbidden(f"{path}.$patch", "the only modifier is {args: append}")
     elif not base:
-        faults.invalid(f"{path}.$patch", patch, "there is no container of this name to append to")
+        errors.invalid(f"{path}.$patch", patch, "there is no container of this name to append to")
     elif not isinstance(there, list):
-        faults.invalid(f"{path}.$patch", patch, "the container has no args to append to: write the whole command line")
+        errors.invalid(f"{path}.$patch", patch, "the container has no args to append to: write the whole command line")
     elif not isinstance(args, list) or not args or not all(isinstance(each, str) and each for each in args):
-        faults.invalid(f"{path}.args", args, "must be a list of strings, not empty, to be appended")
+        errors.invalid(f"{path}.args", args, "must be a list of strings, not empty, to be appended")
     else:
         return {**rest, "args": [*there, *args]}
     return rest

@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from dgdr_api import dgd
 from dgdr_api.dgd import GPU_RESOURCE
-from dgdr_controller.deployment.faults import ErrorList, Manifest
+from dgdr_api.error_list import ErrorList
+from dgdr_api.json_values import JsonObject
 
 GPU_RESOURCES = (*dgd.GPU_RESOURCES.values(), "gpu.intel.com/i915")
 """Names of the extended resources of which one is one whole GPU."""
@@ -24,24 +25,24 @@ _DEFAULT_NODES = 2
 """What an absent ``multinode.nodeCount`` means, in both versions."""
 
 
-def to_items(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
+def to_items(value: JsonValue, path: str, errors: ErrorList) -> JsonValue:
     """Turn the resources of a container into those of a v1alpha1 service.
 
     A GPU of another vendor becomes ``gpu`` and ``gpuType``, so that an override of ``gpu`` changes it.
     """
-    resources = faults.mapping(value, path)
-    return resources | {name: _item(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
+    resources = errors.mapping(value, path)
+    return resources | {name: _item(resources[name], f"{path}.{name}", errors) for name in _LISTS if name in resources}
 
 
-def to_quantities(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
+def to_quantities(value: JsonValue, path: str, errors: ErrorList) -> JsonValue:
     """Turn the resources of a v1alpha1 service into those of a container."""
-    resources = faults.mapping(value, path)
-    return resources | {name: _list(resources[name], f"{path}.{name}", faults) for name in _LISTS if name in resources}
+    resources = errors.mapping(value, path)
+    return resources | {name: _list(resources[name], f"{path}.{name}", errors) for name in _LISTS if name in resources}
 
 
-def _item(value: JsonValue, path: str, faults: ErrorList) -> Manifest:
-    quantities = {name: _text(each, f"{path}[{name}]", faults) for name, each in faults.mapping(value, path).items()}
-    item: Manifest = {name: quantities.pop(name) for name in _OWN_FIELDS if name in quantities}
+def _item(value: JsonValue, path: str, errors: ErrorList) -> JsonObject:
+    quantities = {name: _text(each, f"{path}[{name}]", errors) for name, each in errors.mapping(value, path).items()}
+    item: JsonObject = {name: quantities.pop(name) for name in _OWN_FIELDS if name in quantities}
     gpu = next((name for name in GPU_RESOURCES if name in quantities), None)
     if gpu is not None:
         item["gpu"] = quantities.pop(gpu)
@@ -49,79 +50,79 @@ def _item(value: JsonValue, path: str, faults: ErrorList) -> Manifest:
     return item | ({"custom": cast("JsonValue", quantities)} if quantities else {})
 
 
-def _list(value: JsonValue, path: str, faults: ErrorList) -> Manifest:
-    item = faults.mapping(value, path)
+def _list(value: JsonValue, path: str, errors: ErrorList) -> JsonObject:
+    item = errors.mapping(value, path)
     gpu = str(item.pop("gpuType", None) or GPU_RESOURCE)
-    custom = faults.mapping(item.pop("custom", None), f"{path}.custom")
-    named: Manifest = {
-        gpu if name == "gpu" else name: _text(each, f"{path}.{name}", faults) for name, each in item.items()
+    custom = errors.mapping(item.pop("custom", None), f"{path}.custom")
+    named: JsonObject = {
+        gpu if name == "gpu" else name: _text(each, f"{path}.{name}", errors) for name, each in item.items()
     }
-    return named | {name: _text(each, f"{path}.custom[{name}]", faults) for name, each in custom.items()}
+    return named | {name: _text(each, f"{path}.custom[{name}]", errors) for name, each in custom.items()}
 
 
-def _text(value: JsonValue, path: str, faults: ErrorList) -> str:
+def _text(value: JsonValue, path: str, errors: ErrorList) -> str:
     """Return a quantity as the string that v1alpha1 wants, and that v1beta1 takes."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        faults.invalid(path, value, 'must be a quantity such as "1", "500m" or "8Gi"')
+        errors.invalid(path, value, 'must be a quantity such as "1", "500m" or "8Gi"')
     return str(value)
 
 
-def gpus_of(manifest: Manifest) -> int:
+def gpus_of(manifest: JsonObject) -> int:
     """Return how many GPUs a v1beta1 graph takes: the sum of replicas × nodes × GPUs of a pod.
 
     Raises:
         ValueError: Something that must be a number is none; `overrides.merge` refuses such a graph.
     """
-    faults = ErrorList()
-    total = count(manifest, faults)
-    if faults.errors:
-        raise ValueError("; ".join(str(each) for each in faults.errors))
+    errors = ErrorList()
+    total = count(manifest, errors)
+    if errors.errors:
+        raise ValueError("; ".join(str(each) for each in errors.errors))
     return total
 
 
-def count(manifest: Manifest, faults: ErrorList) -> int:
+def count(manifest: JsonObject, errors: ErrorList) -> int:
     """Return how many GPUs a v1beta1 graph takes, and note every number in it that is none."""
-    spec = faults.mapping(manifest.get("spec"), "spec")
+    spec = errors.mapping(manifest.get("spec"), "spec")
     return sum(
-        _component(each, f"spec.components[{each.get('name')}]", faults)
-        for each in faults.mappings(spec.get("components"), "spec.components")
+        _component(each, f"spec.components[{each.get('name')}]", errors)
+        for each in errors.mappings(spec.get("components"), "spec.components")
     )
 
 
-def _component(component: Manifest, path: str, faults: ErrorList) -> int:
-    replicas = _number(component.get("replicas", 1), f"{path}.replicas", faults)
+def _component(component: JsonObject, path: str, errors: ErrorList) -> int:
+    replicas = _number(component.get("replicas", 1), f"{path}.replicas", errors)
     nodes = 1
     if component.get("multinode") is not None:
-        multinode = faults.mapping(component["multinode"], f"{path}.multinode")
-        nodes = _number(multinode.get("nodeCount", _DEFAULT_NODES), f"{path}.multinode.nodeCount", faults)
-    return replicas * nodes * _pod(component, f"{path}.podTemplate", faults)
+        multinode = errors.mapping(component["multinode"], f"{path}.multinode")
+        nodes = _number(multinode.get("nodeCount", _DEFAULT_NODES), f"{path}.multinode.nodeCount", errors)
+    return replicas * nodes * _pod(component, f"{path}.podTemplate", errors)
 
 
-def _pod(component: Manifest, path: str, faults: ErrorList) -> int:
+def _pod(component: JsonObject, path: str, errors: ErrorList) -> int:
     """Return the GPUs of one pod: those of its containers, or of the hungriest that runs before them."""
-    template = faults.mapping(component.get("podTemplate"), path)
-    spec = faults.mapping(template.get("spec"), f"{path}.spec")
+    template = errors.mapping(component.get("podTemplate"), path)
+    spec = errors.mapping(template.get("spec"), f"{path}.spec")
     running, before = (
-        [_container(each, f"{path}.spec.{kind}[{each.get('name')}]", faults) for each in found]
+        [_container(each, f"{path}.spec.{kind}[{each.get('name')}]", errors) for each in found]
         for kind in ("containers", "initContainers")
-        for found in [faults.mappings(spec.get(kind), f"{path}.spec.{kind}")]
+        for found in [errors.mappings(spec.get(kind), f"{path}.spec.{kind}")]
     )
     return max(sum(running), *before, 0)
 
 
-def _container(container: Manifest, path: str, faults: ErrorList) -> int:
-    resources = faults.mapping(container.get("resources"), f"{path}.resources")
-    written: Manifest = {}
+def _container(container: JsonObject, path: str, errors: ErrorList) -> int:
+    resources = errors.mapping(container.get("resources"), f"{path}.resources")
+    written: JsonObject = {}
     for name in ("requests", "limits"):  # they are equal where both are written: limits last
-        written |= faults.mapping(resources.get(name), f"{path}.resources.{name}")
+        written |= errors.mapping(resources.get(name), f"{path}.resources.{name}")
     names: Iterator[str] = (name for name in GPU_RESOURCES if name in written)
-    return sum(_number(written[name], f"{path}.resources.limits[{name}]", faults) for name in names)
+    return sum(_number(written[name], f"{path}.resources.limits[{name}]", errors) for name in names)
 
 
-def _number(value: JsonValue, path: str, faults: ErrorList) -> int:
+def _number(value: JsonValue, path: str, errors: ErrorList) -> int:
     number = whole_number(value)
     if number is None:
-        faults.invalid(path, value, "must be a whole number, 0 or more")
+        errors.invalid(path, value, "must be a whole number, 0 or more")
     return number or 0
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.error_list import ErrorList
+from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.v1beta1 import Hardware
@@ -27,7 +28,7 @@ class GivenHardware:
 class _Findings:
     """What is wrong, and what was replaced."""
 
-    errors: list[FieldError] = field(default_factory=list)
+    errors: ErrorList = field(default_factory=ErrorList)
     notes: list[str] = field(default_factory=list)
 
     def replaced(self, option: str, ours: object, name: str, theirs: object) -> None:
@@ -48,8 +49,8 @@ def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, Hardwar
         *("numGpusPerNode", "--gpus-per-node", spec.num_gpus_per_node, given.gpus_per_node, findings),
         fallback=gpu.gpus_per_node if gpu else 1,
     )
-    if findings.errors or gpu is None or total is None or per_node is None:
-        raise InvalidRequestError(findings.errors)
+    if findings.errors.errors or gpu is None or total is None or per_node is None:
+        raise InvalidRequestError(findings.errors.errors)
     vram = Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE)
     if spec.vram_mb and abs(spec.vram_mb / gpu.vram_mib - 1) > _OTHER_DEVICE:
         findings.notes.append(
@@ -70,11 +71,11 @@ def _gpu(spec: Hardware, given: GivenHardware, findings: _Findings) -> Gpu | Non
     sku = given.gpu_sku or spec.gpu_sku
     if sku is None:
         reason = _NO_CLUSTER.format(option="--gpu-sku")
-        findings.errors.append(FieldError("spec.hardware.gpuSku", "Required value", reason))
+        findings.errors.required("spec.hardware.gpuSku", reason)
         return None
     gpu = find_gpu(sku)
     if gpu is None:
-        findings.errors.append(unknown_gpu("--gpu-sku" if given.gpu_sku else "spec.hardware.gpuSku", sku))
+        findings.errors.extend([unknown_gpu("--gpu-sku" if given.gpu_sku else "spec.hardware.gpuSku", sku)])
     if given.gpu_sku:
         findings.replaced("--gpu-sku", given.gpu_sku, "spec.hardware.gpuSku", spec.gpu_sku)
     return gpu
@@ -87,12 +88,12 @@ def _count(
     path = f"spec.hardware.{name}"
     if ours is not None:
         if ours < 1:
-            findings.errors.append(FieldError(option, f"Invalid value: {ours}", "must be at least 1"))
+            findings.errors.invalid(option, ours, "must be at least 1")
         findings.replaced(option, ours, path, theirs)
         return Resolved(value=ours, source=ValueSource.COMMAND_LINE)
     if theirs is not None:
         return Resolved(value=theirs, source=ValueSource.SPEC)
     if fallback is not None:
         return Resolved(value=fallback, source=ValueSource.SKU_TABLE)
-    findings.errors.append(FieldError(path, "Required value", _NO_CLUSTER.format(option=option)))
+    findings.errors.required(path, _NO_CLUSTER.format(option=option))
     return None

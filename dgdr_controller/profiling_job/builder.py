@@ -6,7 +6,6 @@ Names and labels: dynamo-controller-facts §2.1. What deviates from upstream's J
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from dgdr_api.defaults import Cache, effective
 from dgdr_api.hardware import HardwareUsed
@@ -26,12 +25,11 @@ from dgdr_api.names import (
 )
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.profiling_job.protocol import JobInput
 from dgdr_controller.settings import Settings
-
-Manifest = dict[str, Any]
 
 INPUT_FILE = "input.json"
 _CONFIG_DIR = "/config"

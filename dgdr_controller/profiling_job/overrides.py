@@ -18,8 +18,7 @@ from dgdr_api.job_spec import (
     VOLUMES_MOUNTED,
     is_ours,
 )
-
-Manifest = dict[str, Any]
+from dgdr_controller.manifest import Manifest
 
 _OBJECTS = frozenset(
     {

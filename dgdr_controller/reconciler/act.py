@@ -6,7 +6,8 @@ from dgdr_api.conditions import ConditionUpdate, Profiling, set_conditions
 from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Manifest, ObjectCondition, WriteMode, enter
+from dgdr_controller.manifest import Manifest
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
     AlreadyExistsError,

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from dgdr_api.conditions import ConditionUpdate, Profiling, Succeeded, set_conditions
 from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.observed_state import ObservedState
-
-Manifest = dict[str, Any]
 
 
 class WriteMode(Enum):

@@ -28,11 +28,11 @@ from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
-from dgdr_controller.manifest import dump_documents
+from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.builder import owner_reference
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.profiling_job.protocol import Results
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Manifest, WriteMode, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 _SOURCES: dict[Source, Literal["measured", "naive"]] = {Source.MEASURED: "measured", Source.NAIVE: "naive"}

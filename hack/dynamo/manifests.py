@@ -5,16 +5,14 @@ All of it goes with the graph, but for that folder: it is under /run, which goes
 
 import base64
 from pathlib import PurePosixPath
-from typing import Any
 
+from dgdr_controller.manifest import Manifest
 from hack.cluster.node import PAUSE_IMAGE
 from hack.dynamo import model
 from hack.dynamo.command import Frontend, Worker, understood
 from hack.dynamo.kinds import GRAPHS
 from hack.dynamo.timing import Timing
 from hack.images.names import MOVING_TAG, Target, image
-
-Manifest = dict[str, Any]
 
 GRAPH_LABEL = "nvidia.com/dynamo-graph-deployment-name"
 COMPONENT_LABEL = "nvidia.com/dynamo-component"

@@ -6,10 +6,11 @@ operator writes it (dynamo-api-facts §3.7).
 
 import json
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Key, Manager, NotFoundError, Result
 from hack.dynamo import manifests
 from hack.dynamo.kinds import CONFIG_MAPS, DEPLOYMENTS, GRAPHS, SERVICES
-from hack.dynamo.manifests import GRAPH_LABEL, Manifest, name_of
+from hack.dynamo.manifests import GRAPH_LABEL, name_of
 from hack.dynamo.timing import Timing
 
 TIMINGS = "simulated-timings"

@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from dgdr_controller.manifest import Manifest
 from hack.cluster.layout import Layout
 from hack.virtual_kubelet import kubeconfig
 from hack.virtual_kubelet.clock import timestamp
 from hack.virtual_kubelet.handlers import Target, failure
 from hack.virtual_kubelet.health import Health
-from hack.virtual_kubelet.kinds import Manifest
 from hack.virtual_kubelet.launch import ConfigurationError, ImageError, Launch, Sandbox, launch, program_of
 from hack.virtual_kubelet.process import Process
 from hack.virtual_kubelet.programs import Program

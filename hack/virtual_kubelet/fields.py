@@ -2,7 +2,7 @@
 
 import re
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 
 _ENTRY = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import aiohttp
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 from hack.virtual_kubelet.launch import Launch
 
 _SHOWN = 500

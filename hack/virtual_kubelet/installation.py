@@ -8,10 +8,10 @@ import json
 import os
 from pathlib import Path
 
+from dgdr_controller.manifest import Manifest
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.kubectl import kubectl
-from hack.virtual_kubelet.kinds import Manifest
 
 _NAMESPACE = "dgdr-system"
 _DEPLOYMENT = "dgdr-controller"

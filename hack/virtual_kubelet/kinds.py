@@ -1,10 +1,6 @@
 """The kinds that a kubelet works with, as plain values."""
 
-from typing import Any
-
 from dgdr_controller.runtime import Resource, decode_dict
-
-Manifest = dict[str, Any]
 
 PODS = Resource("", "v1", "pods", "Pod", decode=decode_dict)
 NODES = Resource("", "v1", "nodes", "Node", decode=decode_dict, namespaced=False)

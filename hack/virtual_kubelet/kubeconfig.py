@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 from hack.virtual_kubelet.launch import SERVICE_ACCOUNT, Sandbox
 from hack.virtual_kubelet.volumes import mounts
 

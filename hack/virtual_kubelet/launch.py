@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dgdr_controller.manifest import Manifest
 from hack.cluster.processes import MARK
 from hack.virtual_kubelet import fields
 from hack.virtual_kubelet.expansion import expand
-from hack.virtual_kubelet.kinds import Manifest
 from hack.virtual_kubelet.layout import PodFolder
 from hack.virtual_kubelet.paths import PathMap
 from hack.virtual_kubelet.programs import Program, image_name

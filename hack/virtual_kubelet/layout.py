@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 
 _DIGITS = 13
 """Of a pod's uid: 48 bits."""

@@ -6,12 +6,13 @@ import os
 import platform
 from datetime import UTC, datetime
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import AlreadyExistsError, Client, Key, NotFoundError, RequestError
 from hack.cluster.layout import KUBERNETES_VERSION
 from hack.cluster.node import NAME
 from hack.virtual_kubelet.addresses import HOST
 from hack.virtual_kubelet.clock import timestamp
-from hack.virtual_kubelet.kinds import LEASES, NODES, Manifest
+from hack.virtual_kubelet.kinds import LEASES, NODES
 
 TYPE_LABEL = "type"
 VIRTUAL = "virtual-kubelet"

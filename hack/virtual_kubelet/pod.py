@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Client, EventRecorder, Key, Reference
 from hack.cluster.layout import Layout
 from hack.virtual_kubelet import programs, restarts
 from hack.virtual_kubelet.addresses import HOST
 from hack.virtual_kubelet.clock import timestamp
 from hack.virtual_kubelet.container import ContainerRunner, Host
-from hack.virtual_kubelet.kinds import PODS, Manifest
+from hack.virtual_kubelet.kinds import PODS
 from hack.virtual_kubelet.launch import Sandbox
 from hack.virtual_kubelet.layout import NodeFolder
 from hack.virtual_kubelet.restarts import is_sidecar

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dgdr_controller.manifest import Manifest
 from hack.virtual_kubelet.handlers import Target, failure
-from hack.virtual_kubelet.kinds import Manifest
 
 
 @dataclass(slots=True)

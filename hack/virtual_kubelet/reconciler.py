@@ -5,10 +5,11 @@ import contextlib
 import json
 from collections.abc import Callable
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Cache, Client, ConflictError, Key, NotFoundError, Result
 from dgdr_controller.runtime.transport import Request
 from hack.virtual_kubelet.addresses import HOST, free_address
-from hack.virtual_kubelet.kinds import PODS, Manifest
+from hack.virtual_kubelet.kinds import PODS
 from hack.virtual_kubelet.pod import Node, PodRunner
 from hack.virtual_kubelet.states import Record
 from hack.virtual_kubelet.status import ENDED, differs

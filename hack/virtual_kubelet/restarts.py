@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 
 _FIRST_S, _MOST_S = 10.0, 300.0
 _STABLE_S = 600.0

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Cache, Key
 from hack.virtual_kubelet.addresses import HOST
-from hack.virtual_kubelet.kinds import PODS, Manifest
+from hack.virtual_kubelet.kinds import PODS
 from hack.virtual_kubelet.layout import NodeFolder
 from hack.virtual_kubelet.states import Record, Running, Waiting, recall
 from hack.virtual_kubelet.tail import start_of_last_lines

@@ -4,8 +4,9 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Client, Key, NotFoundError
-from hack.virtual_kubelet.kinds import CONFIG_MAPS, SECRETS, Manifest
+from hack.virtual_kubelet.kinds import CONFIG_MAPS, SECRETS
 
 CONFIG_MAP, SECRET = "configmap", "secret"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 
 LOST_CODE = 137
 

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Client, RequestError
 from hack.virtual_kubelet import sources, volumes
-from hack.virtual_kubelet.kinds import Manifest
 from hack.virtual_kubelet.layout import NodeFolder
 from hack.virtual_kubelet.sources import Sources
 from hack.virtual_kubelet.tokens import Tokens

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hack.virtual_kubelet.kinds import Manifest
+from dgdr_controller.manifest import Manifest
 from hack.virtual_kubelet.layout import PodFolder
 
 _LONGEST = 4096

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Client
 from dgdr_controller.runtime.transport import Request
-from hack.virtual_kubelet.kinds import SERVICE_ACCOUNTS, Manifest
+from hack.virtual_kubelet.kinds import SERVICE_ACCOUNTS
 
 _RENEW = 0.8
 """Part of its life after which a token is renewed, as the kubelet does."""

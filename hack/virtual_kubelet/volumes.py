@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dgdr_controller.manifest import Manifest
 from hack.virtual_kubelet import fields
-from hack.virtual_kubelet.kinds import Manifest
 from hack.virtual_kubelet.sources import CONFIG_MAP, SECRET, Sources
 
 _MODE = 0o644

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from dgdr_api.job_spec import faults
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.settings import Settings
@@ -14,7 +15,6 @@ from hack.cluster.api import Client
 from test.job_spec.conftest import part
 from test.reconciler.conftest import request_of, run_of, world_of
 
-Manifest = dict[str, Any]
 OURS: Manifest = builder.job(run_of(world_of(request_of("qwen"))))["spec"]
 
 

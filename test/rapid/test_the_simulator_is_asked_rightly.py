@@ -179,7 +179,7 @@ def test_nothing_but_the_adapter_names_the_simulator() -> None:
         if isinstance(node, ast.Constant | ast.Import | ast.ImportFrom)
         and any(name in ast.unparse(node).split("\n")[0] for name in ("'aiconfigurator", "aisimulate."))
     }
-    assert naming == {"profiler/aic/package.py", "profiler/aic/survey.py"}
+    assert naming == {"profiler/simulation/aic/package.py", "profiler/simulation/aic/survey.py"}
 
 
 SIMULATOR = ("aisimulate.sdk.task_v2", "aiconfigurator.sdk.task_v2")

@@ -11,9 +11,9 @@ from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
 from dgdr_api.v1beta1 import Backend, DgdrSpec, Features
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render.planner_settings import setting_faults
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
-Manifest = dict[str, Any]
 Make = Callable[..., Any]
 
 

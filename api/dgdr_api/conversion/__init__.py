@@ -13,8 +13,9 @@ from pydantic_core import from_json
 from dgdr_api import v1alpha1, v1beta1
 from dgdr_api.conversion import spec as specs
 from dgdr_api.conversion import status as statuses
-from dgdr_api.conversion.paths import JsonObject, copied
+from dgdr_api.conversion.paths import copied
 from dgdr_api.conversion.spec import Defaults
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
 from dgdr_api.text import printable
 

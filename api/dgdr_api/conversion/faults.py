@@ -6,8 +6,9 @@ from pydantic import JsonValue
 
 from dgdr_api import text
 from dgdr_api.conversion.field_mapping import CONFIG, PLACES, Place, spelled
-from dgdr_api.conversion.paths import ABSENT, JsonObject, Path, get, shown
+from dgdr_api.conversion.paths import ABSENT, Path, get, shown
 from dgdr_api.errors import FieldError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 
 FEWEST_GPUS, MOST_GPUS = (spelled("hardware", f"{which}_num_gpus_per_engine") for which in ("min", "max"))

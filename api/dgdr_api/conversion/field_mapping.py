@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from dgdr_api.conversion.paths import ABSENT, Absent, JsonObject, Named, Path, get, shown
+from dgdr_api.conversion.paths import ABSENT, Absent, Named, Path, get, shown
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.json_values import json_value
+from dgdr_api.json_values import JsonObject, json_value
 from dgdr_api.model import to_camel
 from dgdr_api.v1beta1.spec import FeatureSetting, Milliseconds, PositiveInt
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-JsonObject = dict[str, JsonValue]
+from dgdr_api.json_values import JsonObject
 
 
 class Absent(Enum):

@@ -15,7 +15,6 @@ from dgdr_api.conversion.field_mapping import PLACES, Place
 from dgdr_api.conversion.paths import (
     ABSENT,
     Absent,
-    JsonObject,
     Path,
     can_hold,
     copied,
@@ -25,6 +24,7 @@ from dgdr_api.conversion.paths import (
     prefixes,
     put,
 )
+from dgdr_api.json_values import JsonObject
 from dgdr_api.v1alpha1.spec import ONLY_HERE
 
 

@@ -5,7 +5,8 @@ fields when a request is read as v1alpha1. Going the other way only what differs
 Dynamo 0.6 to 0.9 wrote. Source: dynamo-api-facts §1.8, §2.2.
 """
 
-from dgdr_api.conversion.paths import JsonObject, copied
+from dgdr_api.conversion.paths import copied
+from dgdr_api.json_values import JsonObject
 from dgdr_api.v1alpha1.status import ONLY_HERE, State
 from dgdr_api.v1beta1 import Phase
 

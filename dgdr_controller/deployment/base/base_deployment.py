@@ -9,13 +9,14 @@ import copy
 
 from pydantic import JsonValue
 
+from dgdr_api.error_list import ErrorList
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.json_values import json_value
+from dgdr_api.json_values import JsonObject, json_value
 from dgdr_api.names import DGD_KIND
 from dgdr_controller.deployment.base import arguments
 from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import ALPHA, BETA, to_v1beta1
-from dgdr_controller.deployment.faults import ErrorList, Manifest, named, part
+from dgdr_controller.deployment.fields import named, part
 from dgdr_controller.deployment.merging import overlaid, reserved
 from dgdr_controller.deployment.quantities import GPU_RESOURCES, count
 from dgdr_controller.manifest import ManifestError, load_documents
@@ -30,7 +31,7 @@ class BaseDeploymentError(InvalidRequestError):
     """A base deployment that the plan cannot be put into; paths are those of the base."""
 
 
-def read_base(text: str) -> Manifest:
+def read_base(text: str) -> JsonObject:
     """Return the base deployment in a text.
 
     Raises:
@@ -46,7 +47,7 @@ def read_base(text: str) -> Manifest:
     return dict(documents[0])
 
 
-def on_base(base: Manifest, graph: Manifest) -> Manifest:
+def on_base(base: JsonObject, graph: JsonObject) -> JsonObject:
     """Return a base deployment with the plan of a rendered one in it, v1beta1.
 
     Args:
@@ -56,71 +57,71 @@ def on_base(base: Manifest, graph: Manifest) -> Manifest:
     Raises:
         BaseDeploymentError: Everything that makes the base unusable.
     """
-    faults = ErrorList()
-    spec = _read(base, faults)
+    errors = ErrorList()
+    spec = _read(base, errors)
     graph = copy.deepcopy(graph)
-    plan = faults.mapping(graph["spec"], "spec")
+    plan = errors.mapping(graph["spec"], "spec")
     backend = plan.get("backendFramework")
     if spec.get("backendFramework") not in (None, backend):
         detail = f"the plan is for {backend}: set spec.backend of the request to the engine of the base"
-        faults.invalid("spec.backendFramework", spec.get("backendFramework"), detail)
-    components = faults.mappings(spec.get("components"), "spec.components")
+        errors.invalid("spec.backendFramework", spec.get("backendFramework"), detail)
+    components = errors.mappings(spec.get("components"), "spec.components")
     merged: dict[int, JsonValue] = {}
     added: list[JsonValue] = []
-    for ours in faults.mappings(plan.get("components"), "spec.components"):
-        position = _position(ours, components, faults)
+    for ours in errors.mappings(plan.get("components"), "spec.components"):
+        position = _position(ours, components, errors)
         if position is not None:
-            merged[position] = _component(components[position], ours, faults)
+            merged[position] = _component(components[position], ours, errors)
         elif ours.get("type") in _OPTIONAL:
             added.append(ours)
     whole: list[JsonValue] = [merged.get(position, each) for position, each in enumerate(components)]
     shared = {name: value for name, value in plan.items() if name not in spec or name == "backendFramework"}
-    result: Manifest = {
+    result: JsonObject = {
         **graph,
-        "metadata": _metadata(base, graph, faults),
+        "metadata": _metadata(base, graph, errors),
         "spec": {**spec, **shared, "components": whole + added},
     }
-    if not faults.errors:
-        count(result, faults)
-    faults.raise_as(BaseDeploymentError)
+    if not errors.errors:
+        count(result, errors)
+    errors.raise_as(BaseDeploymentError)
     return result
 
 
-def _read(base: Manifest, faults: ErrorList) -> Manifest:
+def _read(base: JsonObject, errors: ErrorList) -> JsonObject:
     """Return the spec of a base, in v1beta1, without nulls."""
     for field, known in (("apiVersion", (BETA, ALPHA)), ("kind", (DGD_KIND,))):
         if base.get(field) not in known:
-            faults.invalid(field, base.get(field), f"must be {' or '.join(known)}")
-    faults.raise_as(BaseDeploymentError)
+            errors.invalid(field, base.get(field), f"must be {' or '.join(known)}")
+    errors.raise_as(BaseDeploymentError)
     try:
-        clean = faults.mapping(json_value({"spec": base.get("spec"), "apiVersion": base["apiVersion"]}), "")
+        clean = errors.mapping(json_value({"spec": base.get("spec"), "apiVersion": base["apiVersion"]}), "")
         if clean["apiVersion"] == ALPHA:
             clean = to_v1beta1(clean)
     except InvalidRequestError as error:
         raise BaseDeploymentError(error.errors) from None
-    spec = faults.mapping(clean.get("spec"), "spec")
+    spec = errors.mapping(clean.get("spec"), "spec")
     for field in _POD_MAPS:
         if field in spec:
-            spec[field] = _unclaimed(faults.mapping(spec[field], f"spec.{field}"))
+            spec[field] = _unclaimed(errors.mapping(spec[field], f"spec.{field}"))
     return spec
 
 
-def _metadata(base: Manifest, graph: Manifest, faults: ErrorList) -> Manifest:
+def _metadata(base: JsonObject, graph: JsonObject, errors: ErrorList) -> JsonObject:
     """Return our metadata; labels and annotations of the base stay where they prove no ownership."""
-    theirs = faults.mapping(copy.deepcopy(base.get("metadata")), "metadata")
-    ours = faults.mapping(graph.get("metadata"), "metadata")
+    theirs = errors.mapping(copy.deepcopy(base.get("metadata")), "metadata")
+    ours = errors.mapping(graph.get("metadata"), "metadata")
     for field in _POD_MAPS:
-        kept = _unclaimed(faults.mapping(theirs.get(field), f"metadata.{field}"))
+        kept = _unclaimed(errors.mapping(theirs.get(field), f"metadata.{field}"))
         if kept:
-            ours[field] = kept | faults.mapping(ours.get(field), f"metadata.{field}")
+            ours[field] = kept | errors.mapping(ours.get(field), f"metadata.{field}")
     return ours
 
 
-def _unclaimed(values: Manifest) -> Manifest:
+def _unclaimed(values: JsonObject) -> JsonObject:
     return {key: value for key, value in values.items() if not reserved(key) and key != _APPLIED and value is not None}
 
 
-def _position(ours: Manifest, components: list[Manifest], faults: ErrorList) -> int | None:
+def _position(ours: JsonObject, components: list[JsonObject], errors: ErrorList) -> int | None:
     """Return which component of the base is ours; None, and a fault unless it can be added, when there is none."""
     kind = ours.get("type")
     found = [position for position, each in enumerate(components) if each.get("type") == kind]
@@ -128,25 +129,25 @@ def _position(ours: Manifest, components: list[Manifest], faults: ErrorList) -> 
         return found[0]
     there = ", ".join(f"{each.get('name')} ({each.get('type')})" for each in components) or "none"
     if found:
-        faults.forbidden("spec.components", f"several have the type {kind}, where the plan has one: {there}")
+        errors.forbidden("spec.components", f"several have the type {kind}, where the plan has one: {there}")
     elif kind not in _OPTIONAL:
-        faults.required("spec.components", f"the plan needs one of the type {kind}; the base has {there}")
+        errors.required("spec.components", f"the plan needs one of the type {kind}; the base has {there}")
     return None
 
 
-def _component(base: Manifest, ours: Manifest, faults: ErrorList) -> Manifest:
+def _component(base: JsonObject, ours: JsonObject, errors: ErrorList) -> JsonObject:
     """Return a component: ours, over it the base's, over that what makes the plan."""
     path = f"spec.components[{base.get('name')}]"
     theirs = _without_plan(base)
-    _refuse_other_volumes(theirs, ours, path, faults)
-    laid = overlaid(ours, theirs, path, "components[]", faults)
-    result = faults.mapping(overlaid(laid, _plan(base, ours, path, faults), path, "components[]", faults), path)
+    _refuse_other_volumes(theirs, ours, path, errors)
+    laid = overlaid(ours, theirs, path, "components[]", errors)
+    result = errors.mapping(overlaid(laid, _plan(base, ours, path, errors), path, "components[]", errors), path)
     if "multinode" not in ours:
         result.pop("multinode", None)
     return result
 
 
-def _without_plan(base: Manifest) -> Manifest:
+def _without_plan(base: JsonObject) -> JsonObject:
     """Return a component of a base without GPUs, and without labels and annotations that would be proofs of ours."""
     template, main = part(base, "podTemplate"), _main(base)
     if isinstance(metadata := template.get("metadata"), dict):
@@ -154,7 +155,7 @@ def _without_plan(base: Manifest) -> Manifest:
         template["metadata"] = kept
     if isinstance(resources := main.get("resources"), dict):
         spec = part(template, "spec")
-        cleaned: Manifest = {**main, "resources": {kind: _without_gpus(each) for kind, each in resources.items()}}
+        cleaned: JsonObject = {**main, "resources": {kind: _without_gpus(each) for kind, each in resources.items()}}
         containers = spec["containers"] if isinstance(spec["containers"], list) else []
         template["spec"] = {**spec, "containers": [cleaned if each == main else each for each in containers]}
     return {**base, **({"podTemplate": template} if template else {})}
@@ -166,39 +167,39 @@ def _without_gpus(quantities: JsonValue) -> JsonValue:
     return {name: each for name, each in quantities.items() if name not in GPU_RESOURCES}
 
 
-def _main(component: Manifest) -> Manifest:
+def _main(component: JsonObject) -> JsonObject:
     """Return the main container of a component; empty where it has none."""
     return named(part(component, "podTemplate", "spec").get("containers"), MAIN) or {}
 
 
-def _refuse_other_volumes(theirs: Manifest, ours: Manifest, path: str, faults: ErrorList) -> None:
+def _refuse_other_volumes(theirs: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> None:
     """Refuse a volume that has the name of one of ours and is another one: both are mounted."""
     volumes = part(theirs, "podTemplate", "spec").get("volumes")
-    for volume in faults.mappings(part(ours, "podTemplate", "spec").get("volumes"), path):
+    for volume in errors.mappings(part(ours, "podTemplate", "spec").get("volumes"), path):
         there = named(volumes, volume.get("name"))
         if there is not None and overlaid(volume, there, path, "volumes[]", ErrorList()) != volume:
             at = f"{path}.podTemplate.spec.volumes[{volume['name']}]"
-            faults.forbidden(at, "is another volume than the plan's of this name: call it otherwise")
+            errors.forbidden(at, "is another volume than the plan's of this name: call it otherwise")
 
 
-def _plan(base: Manifest, ours: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _plan(base: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Return the part of our component that the base does not change."""
     main, theirs = _main(ours), _main(base)
-    wanted: Manifest = {field: main[field] for field in ("env", "volumeMounts") if field in main}
+    wanted: JsonObject = {field: main[field] for field in ("env", "volumeMounts") if field in main}
     limits = part(main, "resources", "limits")
-    gpus: Manifest = {name: each for name, each in limits.items() if name in GPU_RESOURCES}
+    gpus: JsonObject = {name: each for name, each in limits.items() if name in GPU_RESOURCES}
     wanted |= {"resources": {"limits": gpus}} if gpus else {}
-    wanted |= _command_line(theirs, main, f"{path}.podTemplate.spec.containers[{MAIN}]", faults)
+    wanted |= _command_line(theirs, main, f"{path}.podTemplate.spec.containers[{MAIN}]", errors)
     sources = _sources(theirs)
     added = [each for each in _sources(main) if _secret(each) not in map(_secret, sources)]
     wanted |= {"envFrom": [*sources, *added]} if sources or added else {}
-    metadata: Manifest = {"metadata": part(ours, "podTemplate", "metadata")}
-    pod: Manifest = {"containers": [{"name": MAIN, **wanted}]}
-    fields: Manifest = {field: ours[field] for field in ("replicas", "multinode") if field in ours}
+    metadata: JsonObject = {"metadata": part(ours, "podTemplate", "metadata")}
+    pod: JsonObject = {"containers": [{"name": MAIN, **wanted}]}
+    fields: JsonObject = {field: ours[field] for field in ("replicas", "multinode") if field in ours}
     return {"name": base.get("name"), **fields, "podTemplate": {**metadata, "spec": pod}}
 
 
-def _sources(container: Manifest) -> list[JsonValue]:
+def _sources(container: JsonObject) -> list[JsonValue]:
     """Return where a container has its environment from."""
     sources = container.get("envFrom")
     return [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
@@ -209,24 +210,24 @@ def _secret(source: JsonValue) -> JsonValue:
     return part(source, "secretRef").get("name") or source
 
 
-def _command_line(theirs: Manifest, ours: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _command_line(theirs: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Return command and args of a container: the base's program and flags, with the flags of the plan."""
     given, planned = _words(theirs), _words(ours)
     if not given or planned == arguments.program(planned):
         return {}  # the one or the other stays as it is
     if arguments.runs_a_shell(given):
-        faults.forbidden(
+        errors.forbidden(
             f"{path}.command", "runs a shell, whose script is not changed: write command and args as words"
         )
     runs, needs = arguments.module(given), arguments.module(planned)
     if runs is not None and runs != needs:
-        faults.invalid(f"{path}.command", runs, f"the plan is for {needs}: set spec.backend to the engine of the base")
+        errors.invalid(f"{path}.command", runs, f"the plan is for {needs}: set spec.backend to the engine of the base")
     program: list[JsonValue] = list(arguments.program(given) or arguments.program(planned))
     flags: list[JsonValue] = list(arguments.replaced(given, planned))
     return {"command": program, "args": flags}
 
 
-def _words(container: Manifest) -> list[str]:
+def _words(container: JsonObject) -> list[str]:
     """Return the command line of a container; what is no word in it has been told."""
     parts = (container.get(field) for field in ("command", "args"))
     return [word for part in parts if isinstance(part, list) for word in part if isinstance(word, str)]

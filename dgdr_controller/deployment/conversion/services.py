@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from dgdr_api.error_list import ErrorList
+from dgdr_api.json_values import JsonObject
 from dgdr_controller.deployment import quantities
-from dgdr_controller.deployment.faults import ErrorList, Manifest, named, part
+from dgdr_controller.deployment.fields import named, part
 from dgdr_controller.deployment.merging import overlaid
 
 MAIN = "main"
@@ -21,25 +23,25 @@ _Convert = Callable[[JsonValue, str, ErrorList], JsonValue]
 """From a value and its path to the value in the other version; None: nothing is written there."""
 
 
-def _same(value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
+def _same(value: JsonValue, _path: str, _errors: ErrorList) -> JsonValue:
     return value
 
 
-def _memory(value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
+def _memory(value: JsonValue, _path: str, _errors: ErrorList) -> JsonValue:
     return {"disabled": True} if value in ("0", 0) else {"size": value}
 
 
-def _memory_size(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
-    memory = faults.mapping(value, path)
+def _memory_size(value: JsonValue, path: str, errors: ErrorList) -> JsonValue:
+    memory = errors.mapping(value, path)
     return "0" if memory.get("disabled") is True else memory.get("size")
 
 
-def _switched_on(_value: JsonValue, _path: str, _faults: ErrorList) -> JsonValue:
+def _switched_on(_value: JsonValue, _path: str, _errors: ErrorList) -> JsonValue:
     return {"enabled": True}
 
 
-def _presence(value: JsonValue, path: str, faults: ErrorList) -> JsonValue:
-    return {} if faults.mapping(value, path).get("enabled") is True else None
+def _presence(value: JsonValue, path: str, errors: ErrorList) -> JsonValue:
+    return {} if errors.mapping(value, path).get("enabled") is True else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,156 +99,158 @@ _GATHERED = (
 """Fields of a service that become others."""
 
 
-def to_service(component: Manifest, path: str, faults: ErrorList) -> Manifest:
+def to_service(component: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Return a component, without its name, as a service."""
     for field in _BETA_ONLY:
         if component.get(field) is not None:
-            faults.forbidden(f"{path}.{field}", f"v1alpha1 cannot say it: {_IN_BETA}")
+            errors.forbidden(f"{path}.{field}", f"v1alpha1 cannot say it: {_IN_BETA}")
     rest = {key: value for key, value in component.items() if key not in (*_BETA_ONLY, *_REBUILT)}
     kind, cache = component.get("type"), component.get("compilationCache")
-    service: Manifest = {}
+    service: JsonObject = {}
     if kind is not None:
         service = {"componentType": "worker", "subComponentType": kind} if kind in _ROLES else {"componentType": kind}
     if cache is not None:
-        service["volumeMounts"] = [_cache_mount(faults.mapping(cache, f"{path}.compilationCache"))]
+        service["volumeMounts"] = [_cache_mount(errors.mapping(cache, f"{path}.compilationCache"))]
     for pair in _COMPONENT:
         if pair.beta in component:
-            service[pair.alpha] = pair.down(component[pair.beta], f"{path}.{pair.beta}", faults)
-    template = faults.mapping(component.get("podTemplate"), f"{path}.podTemplate")
-    return {**service, **rest, **_spread(template, f"{path}.podTemplate", faults)}
+            service[pair.alpha] = pair.down(component[pair.beta], f"{path}.{pair.beta}", errors)
+    template = errors.mapping(component.get("podTemplate"), f"{path}.podTemplate")
+    return {**service, **rest, **_spread(template, f"{path}.podTemplate", errors)}
 
 
-def _spread(template: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _spread(template: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Return a pod template as fields of a service."""
-    metadata = faults.mapping(template.get("metadata"), f"{path}.metadata")
+    metadata = errors.mapping(template.get("metadata"), f"{path}.metadata")
     for field in sorted(metadata.keys() - set(_POD_METADATA)):
-        faults.forbidden(f"{path}.metadata.{field}", f"v1alpha1 has only labels and annotations of pods: {_IN_BETA}")
-    fields: Manifest = {"extraPodMetadata": metadata} if "metadata" in template else {}
+        errors.forbidden(f"{path}.metadata.{field}", f"v1alpha1 has only labels and annotations of pods: {_IN_BETA}")
+    fields: JsonObject = {"extraPodMetadata": metadata} if "metadata" in template else {}
     if "spec" not in template:
         return fields
-    pod = faults.mapping(template["spec"], f"{path}.spec")
-    containers = faults.mappings(pod.pop("containers", None), f"{path}.spec.containers")
+    pod = errors.mapping(template["spec"], f"{path}.spec")
+    containers = errors.mappings(pod.pop("containers", None), f"{path}.spec.containers")
     main = next((each for each in containers if each.get("name") == MAIN), {})
     others: list[JsonValue] = [each for each in containers if each is not main]
     main.pop("name", None)
     for pair in _CONTAINER:
         if pair.beta in main:
             at = f"{path}.spec.containers[{MAIN}].{pair.beta}"
-            fields[pair.alpha] = pair.down(main.pop(pair.beta), at, faults)
+            fields[pair.alpha] = pair.down(main.pop(pair.beta), at, errors)
     pod |= {"containers": others} if others else {}
     pod |= {"mainContainer": main} if main else {}
     return {**fields, "extraPodSpec": pod}
 
 
-def _cache_mount(cache: Manifest) -> Manifest:
-    place: Manifest = {"mountPoint": cache["mountPath"]} if "mountPath" in cache else {}
+def _cache_mount(cache: JsonObject) -> JsonObject:
+    place: JsonObject = {"mountPoint": cache["mountPath"]} if "mountPath" in cache else {}
     return {"name": cache.get("pvcName"), **place, "useAsCompilationCache": True}
 
 
-def to_component(service: Manifest, claims: set[str], path: str, faults: ErrorList) -> Manifest:
+def to_component(service: JsonObject, claims: set[str], path: str, errors: ErrorList) -> JsonObject:
     """Return a service as a component, without its name.
 
     Args:
         service: The service.
         claims: Names of the claims that the graph declares (``spec.pvcs``).
         path: Path of the service, for messages.
-        faults: Takes what cannot be said, or is of a wrong type.
+        errors: Takes what cannot be said, or is of a wrong type.
     """
     for field, way_out in _ALPHA_ONLY.items():
         value = service.get(field)
         if value is not None and (not isinstance(value, dict) or value.get("enabled", field == "frontendSidecar")):
-            faults.forbidden(f"{path}.{field}", way_out)
+            errors.forbidden(f"{path}.{field}", way_out)
     for field in _POD_METADATA:
         if service.get(field):
-            faults.forbidden(f"{path}.{field}", f"v1beta1 has those of pods only: write extraPodMetadata.{field}")
+            errors.forbidden(f"{path}.{field}", f"v1beta1 has those of pods only: write extraPodMetadata.{field}")
     dropped = (*OBSOLETE, *_ALPHA_ONLY, *_POD_METADATA, *_GATHERED)
     rest = {key: value for key, value in service.items() if key not in dropped}
-    component = _type(service, path, faults)
+    component = _type(service, path, errors)
     for pair in _COMPONENT:
-        value = pair.up(service.get(pair.alpha), f"{path}.{pair.alpha}", faults)
+        value = pair.up(service.get(pair.alpha), f"{path}.{pair.alpha}", errors)
         component |= {} if value is None else {pair.beta: value}
-    mounts = faults.mappings(service.get("volumeMounts"), f"{path}.volumeMounts")
+    mounts = errors.mappings(service.get("volumeMounts"), f"{path}.volumeMounts")
     caches = [each for each in mounts if each.get("useAsCompilationCache") is True]
     if len(caches) > 1:
-        faults.forbidden(f"{path}.volumeMounts", "v1beta1 has one compilation cache for a component")
+        errors.forbidden(f"{path}.volumeMounts", "v1beta1 has one compilation cache for a component")
     component |= {"compilationCache": _cache(caches[0])} if caches else {}
-    template = _gathered(service, [each for each in mounts if each not in caches], claims, path, faults)
+    template = _gathered(service, [each for each in mounts if each not in caches], claims, path, errors)
     return {**component, **rest, **({"podTemplate": template} if template else {})}
 
 
-def _type(service: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _type(service: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     kind, role = service.get("componentType"), service.get("subComponentType")
     if role in _ROLES and kind in (None, "worker", role):
         return {"type": role}
     if role not in (None, ""):
-        faults.invalid(f"{path}.subComponentType", role, 'must be "prefill" or "decode", of a componentType "worker"')
+        errors.invalid(f"{path}.subComponentType", role, 'must be "prefill" or "decode", of a componentType "worker"')
     return {} if kind is None else {"type": kind}
 
 
-def _cache(mount: Manifest) -> Manifest:
-    place: Manifest = {"mountPath": mount["mountPoint"]} if "mountPoint" in mount else {}
+def _cache(mount: JsonObject) -> JsonObject:
+    place: JsonObject = {"mountPath": mount["mountPoint"]} if "mountPoint" in mount else {}
     return {"pvcName": mount.get("name"), **place}
 
 
-def _gathered(service: Manifest, mounts: list[Manifest], claims: set[str], path: str, faults: ErrorList) -> Manifest:
+def _gathered(
+    service: JsonObject, mounts: list[JsonObject], claims: set[str], path: str, errors: ErrorList
+) -> JsonObject:
     """Return the fields of a service that make a pod template."""
-    metadata = faults.mapping(service.get("extraPodMetadata"), f"{path}.extraPodMetadata")
-    template: Manifest = {"metadata": metadata} if service.get("extraPodMetadata") is not None else {}
-    pod = faults.mapping(service.get("extraPodSpec"), f"{path}.extraPodSpec")
-    own = faults.mapping(pod.pop("mainContainer", None), f"{path}.extraPodSpec.mainContainer")
-    main: Manifest = {"name": MAIN}
+    metadata = errors.mapping(service.get("extraPodMetadata"), f"{path}.extraPodMetadata")
+    template: JsonObject = {"metadata": metadata} if service.get("extraPodMetadata") is not None else {}
+    pod = errors.mapping(service.get("extraPodSpec"), f"{path}.extraPodSpec")
+    own = errors.mapping(pod.pop("mainContainer", None), f"{path}.extraPodSpec.mainContainer")
+    main: JsonObject = {"name": MAIN}
     for pair in _CONTAINER:
         if service.get(pair.alpha) is not None:
-            main[pair.beta] = pair.up(service[pair.alpha], f"{path}.{pair.alpha}", faults)
+            main[pair.beta] = pair.up(service[pair.alpha], f"{path}.{pair.alpha}", errors)
     if mounts:
-        main["volumeMounts"] = [_mount(each, f"{path}.volumeMounts[{i}]", faults) for i, each in enumerate(mounts)]
-        pod["volumes"] = _with_claims(pod.get("volumes"), mounts, claims, path, faults)
+        main["volumeMounts"] = [_mount(each, f"{path}.volumeMounts[{i}]", errors) for i, each in enumerate(mounts)]
+        pod["volumes"] = _with_claims(pod.get("volumes"), mounts, claims, path, errors)
     own.pop("name", None)
-    main = faults.mapping(overlaid(main, own, f"{path}.extraPodSpec.mainContainer", "mainContainer", faults), path)
-    main |= _with_secret(main.get("envFrom"), service.get("envFromSecret"), path, faults)
+    main = errors.mapping(overlaid(main, own, f"{path}.extraPodSpec.mainContainer", "mainContainer", errors), path)
+    main |= _with_secret(main.get("envFrom"), service.get("envFromSecret"), path, errors)
     if len(main) == 1 and service.get("extraPodSpec") is None:
         return template
-    others = faults.items(pod.pop("containers", None), f"{path}.extraPodSpec.containers")
+    others = errors.items(pod.pop("containers", None), f"{path}.extraPodSpec.containers")
     return {**template, "spec": {"containers": [main, *others], **pod}}
 
 
-def _mount(mount: Manifest, path: str, faults: ErrorList) -> Manifest:
+def _mount(mount: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     for field in ("name", "mountPoint"):
         if not isinstance(mount.get(field), str):
-            faults.required(f"{path}.{field}")
+            errors.required(f"{path}.{field}")
     return {"name": mount.get("name"), "mountPath": mount.get("mountPoint")}
 
 
 def _with_claims(
-    value: JsonValue, mounts: list[Manifest], claims: set[str], path: str, faults: ErrorList
+    value: JsonValue, mounts: list[JsonObject], claims: set[str], path: str, errors: ErrorList
 ) -> list[JsonValue]:
     """Return the volumes of a pod and those of the claims that its service mounts, which bear the claim's name."""
-    volumes = faults.items(value, f"{path}.extraPodSpec.volumes")
+    volumes = errors.items(value, f"{path}.extraPodSpec.volumes")
     for name in dict.fromkeys(str(each.get("name")) for each in mounts):
-        claimed: Manifest = {"name": name, "persistentVolumeClaim": {"claimName": name}}
+        claimed: JsonObject = {"name": name, "persistentVolumeClaim": {"claimName": name}}
         there = named(volumes, name)
         if there is None:
             volumes.append(claimed)
         elif name in claims and _claim(there) != name:
-            faults.forbidden(
+            errors.forbidden(
                 f"{path}.volumeMounts",
                 f'the pod has another volume "{name}": mount the claim through extraPodSpec, under another name',
             )
     return volumes
 
 
-def _claim(volume: Manifest) -> JsonValue:
+def _claim(volume: JsonObject) -> JsonValue:
     return part(volume, "persistentVolumeClaim").get("claimName")
 
 
-def _with_secret(value: JsonValue, secret: JsonValue, path: str, faults: ErrorList) -> Manifest:
+def _with_secret(value: JsonValue, secret: JsonValue, path: str, errors: ErrorList) -> JsonObject:
     """Return the sources of the environment with this Secret, which must then exist."""
     if secret in (None, ""):
         return {}
     if not isinstance(secret, str):
-        faults.invalid(f"{path}.envFromSecret", secret, "must be the name of a Secret")
-    sources = faults.mappings(value, f"{path}.extraPodSpec.mainContainer.envFrom")
-    wanted: Manifest = {"secretRef": {"name": secret}}
+        errors.invalid(f"{path}.envFromSecret", secret, "must be the name of a Secret")
+    sources = errors.mappings(value, f"{path}.extraPodSpec.mainContainer.envFrom")
+    wanted: JsonObject = {"secretRef": {"name": secret}}
     named_so = [each for each in sources if named([each.get("secretRef")], str(secret))]
     replaced: list[JsonValue] = [wanted if each in named_so else each for each in sources]
     return {"envFrom": replaced if named_so else [*replaced, wanted]}

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from dgdr_api.error_list import ErrorList
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.names import DGD_KIND, MAX_GRAPH_AND_COMPONENT, dgd_name, is_service_name
 from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import (
@@ -23,7 +25,7 @@ from dgdr_controller.deployment.conversion.versions import (
     to_v1alpha1,
     to_v1beta1,
 )
-from dgdr_controller.deployment.faults import ErrorList, Manifest, part
+from dgdr_controller.deployment.fields import part
 from dgdr_controller.deployment.merging import NOT_NULL, overlaid
 from dgdr_controller.deployment.overrides.targets import Topology, replacement, target
 from dgdr_controller.deployment.quantities import gpus_of
@@ -76,11 +78,11 @@ class Merged:
         warnings: A sentence for each thing that was done otherwise than it was written.
     """
 
-    graph: Manifest
+    graph: JsonObject
     warnings: tuple[str, ...] = ()
 
 
-def merge(graph: Manifest, override: Manifest) -> Merged:
+def merge(graph: JsonObject, override: JsonObject) -> Merged:
     """Lay an override over a deployment.
 
     Args:
@@ -90,18 +92,18 @@ def merge(graph: Manifest, override: Manifest) -> Merged:
     Raises:
         OverrideError: Everything that is wrong with the override, with paths that begin with ``spec.overrides.dgd``.
     """
-    faults, warnings = ErrorList(), list[str]()
-    version = _version(override, faults)
+    errors, warnings = ErrorList(), list[str]()
+    version = _version(override, errors)
     result = copy.deepcopy(graph)
-    result["metadata"] = _metadata(result, override, faults)
-    spec = faults.mapping(override.get("spec"), f"{PATH}.spec")
+    result["metadata"] = _metadata(result, override, errors)
+    spec = errors.mapping(override.get("spec"), f"{PATH}.spec")
     if spec and version is not None:
-        result = _MERGES[version](result, spec, faults, warnings)
-    faults.raise_as(OverrideError)
+        result = _MERGES[version](result, spec, errors, warnings)
+    errors.raise_as(OverrideError)
     return Merged(result, tuple(warnings))
 
 
-def check(override: Manifest, request_name: str, namespace: str | None = None) -> list[FieldError]:
+def check(override: JsonObject, request_name: str, namespace: str | None = None) -> list[FieldError]:
     """Return what is wrong with an override before anybody knows the deployment; empty when nothing is.
 
     It is laid over a skeleton with every component that a deployment may have.
@@ -118,7 +120,7 @@ def check(override: Manifest, request_name: str, namespace: str | None = None) -
     return []
 
 
-def deprecations(override: Manifest) -> list[str]:
+def deprecations(override: JsonObject) -> list[str]:
     """Return a sentence for each older component name in an override, for a warning at admission."""
     written = [(f"services.{name}", name) for name in part(override, "spec", "services")]
     components = ErrorList().mappings(part(override, "spec").get("components"), "")
@@ -130,83 +132,83 @@ def deprecations(override: Manifest) -> list[str]:
     ]
 
 
-def name_faults(graph: Manifest, path: str) -> list[FieldError]:
+def name_faults(graph: JsonObject, path: str) -> list[FieldError]:
     """Return what is wrong with the name of a deployment, given those of its components.
 
     The operator's gang scheduler bounds the sum of both.
     """
     name = str(part(graph, "metadata").get("name"))
     longest = max(Topology.of(graph).types, key=len, default="")
-    faults = ErrorList()
+    errors = ErrorList()
     if not is_service_name(name):
-        faults.invalid(
+        errors.invalid(
             path, name, "must start with a lower-case letter and hold only lower-case letters, digits and '-'"
         )
     elif len(name) + len(longest) > MAX_GRAPH_AND_COMPONENT:
         room = MAX_GRAPH_AND_COMPONENT - len(longest)
-        faults.invalid(path, name, f'must have at most {room} characters beside the component "{longest}"')
-    return faults.errors
+        errors.invalid(path, name, f'must have at most {room} characters beside the component "{longest}"')
+    return errors.errors
 
 
-def _skeleton(request_name: str, namespace: str | None) -> Manifest:
+def _skeleton(request_name: str, namespace: str | None) -> JsonObject:
     types = {"Frontend": "frontend", "worker": "worker", "prefill": "prefill", "decode": "decode", "Planner": "planner"}
-    main: Manifest = {"name": MAIN, "command": [], "args": []}
+    main: JsonObject = {"name": MAIN, "command": [], "args": []}
     components: list[JsonValue] = [
         {"name": name, "type": kind, "podTemplate": {"spec": {"containers": [main]}}} for name, kind in types.items()
     ]
-    metadata: Manifest = {"name": dgd_name(request_name), **({"namespace": namespace} if namespace else {})}
+    metadata: JsonObject = {"name": dgd_name(request_name), **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": BETA, "kind": DGD_KIND, "metadata": metadata, "spec": {"components": components}}
 
 
-def _version(override: Manifest, faults: ErrorList) -> str | None:
+def _version(override: JsonObject, errors: ErrorList) -> str | None:
     """Return the version that an override is written in; None, and a fault, when it is none that we know."""
     for field in sorted(override.keys() - set(_TOP_LEVEL)):
         if field == "status":
-            faults.forbidden(f"{PATH}.status", "the operator writes it")
+            errors.forbidden(f"{PATH}.status", "the operator writes it")
         else:
             close = difflib.get_close_matches(field, _TOP_LEVEL, n=1)
             hint = f'did you mean "{close[0]}"?' if close else "what is to be changed stands in metadata and spec"
-            faults.errors.append(FieldError(f"{PATH}.{field}", "Unknown field", hint))
+            errors.errors.append(FieldError(f"{PATH}.{field}", "Unknown field", hint))
     for field in _TOP_LEVEL:
         if field in override and override[field] is None:
-            faults.forbidden(f"{PATH}.{field}", NOT_NULL)
+            errors.forbidden(f"{PATH}.{field}", NOT_NULL)
     version, kind = override.get("apiVersion"), override.get("kind")
     if not override.keys() & {"apiVersion", "kind"}:
         return ALPHA
     for field, value, known in (("apiVersion", version, (BETA, ALPHA)), ("kind", kind, (DGD_KIND,))):
         if field not in override:
-            faults.required(f"{PATH}.{field}", f"apiVersion and kind go together; must be {' or '.join(known)}")
+            errors.required(f"{PATH}.{field}", f"apiVersion and kind go together; must be {' or '.join(known)}")
         elif value is not None and value not in known:
-            faults.invalid(f"{PATH}.{field}", value, f"must be {' or '.join(known)}")
+            errors.invalid(f"{PATH}.{field}", value, f"must be {' or '.join(known)}")
     return version if isinstance(version, str) and version in (ALPHA, BETA) else None
 
 
-def _metadata(graph: Manifest, override: Manifest, faults: ErrorList) -> Manifest:
+def _metadata(graph: JsonObject, override: JsonObject, errors: ErrorList) -> JsonObject:
     """Return the metadata of the deployment with that of the override: name, labels, annotations."""
-    path, there = f"{PATH}.metadata", faults.mapping(graph.get("metadata"), "metadata")
-    given = faults.mapping(override.get("metadata"), path)
+    path, there = f"{PATH}.metadata", errors.mapping(graph.get("metadata"), "metadata")
+    given = errors.mapping(override.get("metadata"), path)
     for field in sorted(given.keys() - {"name", "namespace", "labels", "annotations"}):
-        faults.forbidden(f"{path}.{field}", "only name, labels and annotations of the deployment can be set")
+        errors.forbidden(f"{path}.{field}", "only name, labels and annotations of the deployment can be set")
     if "namespace" in given and given.pop("namespace") != there.get("namespace"):
-        faults.forbidden(f"{path}.namespace", "the deployment is made in the namespace of the request")
-    wanted: Manifest = {field: given[field] for field in ("name", "labels", "annotations") if field in given}
-    metadata = faults.mapping(overlaid(there, wanted, path, "metadata", faults), path)
+        errors.forbidden(f"{path}.namespace", "the deployment is made in the namespace of the request")
+    wanted: JsonObject = {field: given[field] for field in ("name", "labels", "annotations") if field in given}
+    metadata = errors.mapping(overlaid(there, wanted, path, "metadata", errors), path)
     if metadata.get("name") != there.get("name"):
-        faults.errors += name_faults({**graph, "metadata": metadata}, f"{path}.name")
+        errors.errors += name_faults({**graph, "metadata": metadata}, f"{path}.name")
     return metadata
 
 
-def _in_v1beta1(graph: Manifest, spec: Manifest, faults: ErrorList, warnings: list[str]) -> Manifest:
+def _in_v1beta1(graph: JsonObject, spec: JsonObject, errors: ErrorList, warnings: list[str]) -> JsonObject:
     path, topology = f"{PATH}.spec", Topology.of(graph)
-    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[BETA], BETA, path, faults)
+    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[BETA], BETA, path, errors)
     wanted = dict(spec)
     if isinstance(components := spec.get("components"), list):
-        wanted["components"] = _resolved_components(components, topology, faults, warnings)
-    return {**graph, "spec": overlaid(graph["spec"], wanted, path, "graph", faults)}
+        wanted["components"] = _resolved_components(components, topology, errors, warnings)
+    return {**graph, "spec": overlaid(graph["spec"], wanted, path, "graph", errors)}
 
 
 def _resolved_components(
-    components: list[JsonValue], topology: Topology, faults: ErrorList, warnings: list[str]
+    components: list[JsonValue], topology: Topology, errors: ErrorList, warnings: list[str]
 ) -> list[JsonValue]:
     """Return the components of an override under the names that they have in the graph."""
     resolved: list[JsonValue] = []
@@ -216,49 +218,49 @@ def _resolved_components(
             resolved.append(component)  # the walk over the list says what is wrong
             continue
         path = f"{PATH}.spec.components[{name}]"
-        _refuse_foreign(component, _ELSEWHERE[BETA], BETA, path, faults)
-        found = target(name, topology, path, faults, warnings)
+        _refuse_foreign(component, _ELSEWHERE[BETA], BETA, path, errors)
+        found = target(name, topology, path, errors, warnings)
         resolved += [{**component, "name": found}] if found else []
     return resolved
 
 
-def _in_v1alpha1(graph: Manifest, spec: Manifest, faults: ErrorList, warnings: list[str]) -> Manifest:
+def _in_v1alpha1(graph: JsonObject, spec: JsonObject, errors: ErrorList, warnings: list[str]) -> JsonObject:
     path, topology = f"{PATH}.spec", Topology.of(graph)
-    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[ALPHA], ALPHA, path, faults)
+    _refuse_foreign(spec, _ELSEWHERE_IN_SPEC[ALPHA], ALPHA, path, errors)
     try:
         base = to_v1alpha1(graph)
     except ConversionError as error:
         told = "; ".join(str(each) for each in error.errors)
-        faults.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({told})")
+        errors.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({told})")
         return graph
-    there = faults.mapping(base["spec"], "spec")
+    there = errors.mapping(base["spec"], "spec")
     wanted = dict(spec)
     if isinstance(services := spec.get("services"), dict):
-        generated = faults.mapping(there.get("services"), "spec.services")
-        wanted["services"] = _resolved_services(services, generated, topology, faults, warnings)
+        generated = errors.mapping(there.get("services"), "spec.services")
+        wanted["services"] = _resolved_services(services, generated, topology, errors, warnings)
     warnings += [f"{PATH}.{each}" for each in obsolete({"spec": spec})]
     try:
-        return to_v1beta1({**base, "spec": overlaid(there, wanted, path, "graph", faults)})
+        return to_v1beta1({**base, "spec": overlaid(there, wanted, path, "graph", errors)})
     except ConversionError as error:
-        faults.found_in(error, f"{PATH}.")
+        errors.extend(error.errors, f"{PATH}.")
         return graph
 
 
 def _resolved_services(
-    services: Manifest, generated: Manifest, topology: Topology, faults: ErrorList, warnings: list[str]
-) -> Manifest:
+    services: JsonObject, generated: JsonObject, topology: Topology, errors: ErrorList, warnings: list[str]
+) -> JsonObject:
     """Return the services of an override under the names that they have in the graph, arguments complete."""
-    resolved: Manifest = {}
+    resolved: JsonObject = {}
     for name, service in services.items():
         path = f"{PATH}.spec.services.{name}"
-        found = target(name, topology, path, faults, warnings)
+        found = target(name, topology, path, errors, warnings)
         if found is None:
             continue
         if found in resolved:
-            faults.invalid(path, name, f'"{found}" is written twice, once by this name')
+            errors.invalid(path, name, f'"{found}" is written twice, once by this name')
             continue
         if isinstance(service, dict):
-            _refuse_foreign(service, _ELSEWHERE[ALPHA], ALPHA, path, faults)
+            _refuse_foreign(service, _ELSEWHERE[ALPHA], ALPHA, path, errors)
         appends = topology.types[found] in _APPENDING
         resolved[found] = _appended(generated.get(found), service) if appends else service
     return resolved
@@ -270,18 +272,18 @@ def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
     if not isinstance(ours, list) or not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         return service
     pod = part(service, "extraPodSpec")
-    main: Manifest = {**part(pod, "mainContainer"), "args": [*ours, *given]}
+    main: JsonObject = {**part(pod, "mainContainer"), "args": [*ours, *given]}
     return {**part(service), "extraPodSpec": {**pod, "mainContainer": main}}
 
 
-def _refuse_foreign(given: Manifest, elsewhere: dict[str, str], version: str, path: str, faults: ErrorList) -> None:
+def _refuse_foreign(given: JsonObject, elsewhere: dict[str, str], version: str, path: str, errors: ErrorList) -> None:
     """Refuse fields of the other version, which the API server would drop without a word."""
     for field in given.keys() & elsewhere.keys():
         hint = f"{version} has no such field; write {elsewhere[field]}"
-        faults.errors.append(FieldError(f"{path}.{field}", "Unknown field", hint))
+        errors.errors.append(FieldError(f"{path}.{field}", "Unknown field", hint))
 
 
-_MERGES: dict[str, Callable[[Manifest, Manifest, ErrorList, list[str]], Manifest]] = {
+_MERGES: dict[str, Callable[[JsonObject, JsonObject, ErrorList, list[str]], JsonObject]] = {
     ALPHA: _in_v1alpha1,
     BETA: _in_v1beta1,
 }

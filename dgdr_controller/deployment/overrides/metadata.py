@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from dgdr_api import syntax
 from dgdr_api.errors import FieldError
+from dgdr_api.json_values import JsonObject
 from dgdr_api.preserved import DeploymentOverrides
 from dgdr_api.syntax import Syntax
 from dgdr_api.text import printable, shown
-from dgdr_controller.deployment.faults import Manifest
 from dgdr_controller.deployment.overrides.dgd import name_faults
 
 
@@ -19,7 +19,7 @@ def validate_metadata(wanted: DeploymentOverrides, namespace: str | None) -> Ite
     yield from _syntax("labels", wanted.labels, syntax.label_name, syntax.label_value)
     yield from _syntax("annotations", wanted.annotations, syntax.annotation_name)
     if wanted.name is not None:
-        skeleton: Manifest = {
+        skeleton: JsonObject = {
             "metadata": {"name": wanted.name},
             "spec": {"components": [{"name": "Frontend", "type": "frontend"}]},
         }

@@ -6,7 +6,9 @@ refused, because an override that goes nowhere is a mistake that nobody would no
 
 from dataclasses import dataclass
 
-from dgdr_controller.deployment.faults import ErrorList, Manifest, part
+from dgdr_api.error_list import ErrorList
+from dgdr_api.json_values import JsonObject
+from dgdr_controller.deployment.fields import part
 
 _WORKER, _PREFILL, _DECODE = ("worker",), ("prefill",), ("decode",)
 _EITHER = (*_WORKER, *_DECODE)
@@ -41,7 +43,7 @@ class Topology:
     types: dict[str, str]
 
     @classmethod
-    def of(cls, graph: Manifest) -> "Topology":
+    def of(cls, graph: JsonObject) -> "Topology":
         """Return that of a v1beta1 graph."""
         spec = part(graph, "spec")
         components = ErrorList().mappings(spec.get("components"), "")
@@ -62,14 +64,14 @@ def replacement(name: str) -> str | None:
     return "worker (aggregated) or decode (disaggregated)" if types == _EITHER else types[0]
 
 
-def target(name: str, topology: Topology, path: str, faults: ErrorList, warnings: list[str]) -> str | None:
+def target(name: str, topology: Topology, path: str, errors: ErrorList, warnings: list[str]) -> str | None:
     """Return the name of the component that a name means; None, and a fault, when it means none.
 
     Args:
         name: What the override says.
         topology: The components that there are.
         path: Path of the name, for messages.
-        faults: Takes a name that means nothing.
+        errors: Takes a name that means nothing.
         warnings: Takes a sentence about a name that has been translated.
     """
     if name in topology.types:
@@ -77,11 +79,11 @@ def target(name: str, topology: Topology, path: str, faults: ErrorList, warnings
     backend, types = _LEGACY.get(name, (None, _TYPES.get(name, ())))
     there = ", ".join(topology.types)
     if None not in (backend, topology.backend) and backend != topology.backend:
-        faults.invalid(path, name, f"is a component of {backend}; this deployment runs {topology.backend}: {there}")
+        errors.invalid(path, name, f"is a component of {backend}; this deployment runs {topology.backend}: {there}")
         return None
     found = topology.named(types)
     if found is None:
-        faults.invalid(path, name, f"is no component of this deployment, which has: {there}")
+        errors.invalid(path, name, f"is no component of this deployment, which has: {there}")
     elif name in _LEGACY:
         warnings.append(f'{path}: override target "{name}" is deprecated; use {found}')
     else:

@@ -27,7 +27,8 @@ from dgdr_controller.deployment.render.images import image
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import model_volumes, pod_template, token, with_model
-from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
+from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
 _COMPONENTS: dict[Role, tuple[str, ComponentType]] = {

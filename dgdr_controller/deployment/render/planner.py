@@ -16,7 +16,8 @@ from dgdr_controller.deployment.render.images import image
 from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import pod_template
-from dgdr_controller.deployment.render.request import GraphRequest, Manifest, owner_labels
+from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
 _CONFIG, _CONFIG_FOLDER, _CONFIG_FILE = "planner-config", "/workspace/planner_config", "planner_config.json"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -15,8 +14,7 @@ from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import LABEL_MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, MANAGED_BY
 from dgdr_api.preserved import Preserved
 from dgdr_api.v1beta1 import DgdrSpec
-
-Manifest = dict[str, Any]
+from dgdr_controller.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
