@@ -1,6 +1,6 @@
 """The rapid search: AIC's estimates for every engine and mode, judged by us.
 
-survey → model → scope → searches in worker processes → rows → candidates → answer
+survey → model → search plan → searches in worker processes → rows → candidates → answer
 """
 
 import math
@@ -27,7 +27,7 @@ from dgdr_controller.profiler.simulation.collect import (
 )
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
-from dgdr_controller.profiler.simulation.search_plan import scope
+from dgdr_controller.profiler.simulation.search_plan import plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
 from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
@@ -71,7 +71,7 @@ def rapid(
         model, known = find_model(
             request.model, request.cache, partial(_survey, pool, request), Path(scratch), download
         )
-        searched = scope(request, model, known)
+        searched = plan_searches(request, model, known)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
         reader = Reader(model.config, dict(known.databases), request.vram_mib)

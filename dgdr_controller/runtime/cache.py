@@ -9,7 +9,7 @@ import msgspec
 
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.errors import NotSyncedError, NotWatchedError
-from dgdr_controller.runtime.informer import Index, Informer, Scope, Transform
+from dgdr_controller.runtime.informer import Index, Informer, Transform, WatchOptions
 from dgdr_controller.runtime.reflector import Reflector
 from dgdr_controller.runtime.resource import CachedObject, Key, ObjectMeta, Resource
 
@@ -67,8 +67,8 @@ class Cache:
         """
         if resource in self._informers:
             raise ValueError(f"{resource} are watched already: call watch before the controllers are built")
-        scope = Scope(namespace, label_selector, field_selector, transform, indexes or {}, optional)
-        informer = self._informers[resource] = Informer(resource, scope)
+        options = WatchOptions(namespace, label_selector, field_selector, transform, indexes or {}, optional)
+        informer = self._informers[resource] = Informer(resource, options)
         if self._tasks:
             self._start(informer)
         return informer
@@ -198,7 +198,7 @@ class Cache:
 
     def _ready(self, resource: Resource[T]) -> Informer:
         informer = self._watched(resource)
-        if not informer.synced and not (informer.absent and informer.scope.optional):
+        if not informer.synced and not (informer.absent and informer.options.optional):
             raise NotSyncedError(informer.problem or f"{resource}: the first list is not complete")
         return informer
 

@@ -45,7 +45,7 @@ def _by_namespace(stored: CachedObject) -> Iterable[str]:
 
 
 @dataclass(frozen=True)
-class Scope:
+class WatchOptions:
     """Which objects of a kind are watched, and how they are kept.
 
     Attributes:
@@ -81,18 +81,18 @@ class Informer:
 
     Args:
         resource: The kind.
-        scope: Which of it.
+        options: Which of it.
     """
 
-    def __init__(self, resource: Resource[Any], scope: Scope) -> None:
+    def __init__(self, resource: Resource[Any], options: WatchOptions) -> None:
         self.resource = resource
-        self.scope = scope
+        self.options = options
         self.synced = False
         self.absent = False
         self.problem = ""
         self._known = asyncio.Event()
         self._records: dict[Key, CachedObject] = {}
-        self._indexes: dict[str, Index] = {"": _by_namespace, **scope.indexes}
+        self._indexes: dict[str, Index] = {"": _by_namespace, **options.indexes}
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
         self._overlay = MutationCache()
         self._handlers: list[Handler] = []
@@ -112,9 +112,9 @@ class Informer:
     def ingest(self, raw: bytes | msgspec.Raw) -> CachedObject:
         """Turn JSON into what is kept."""
         stored = read_object(raw)
-        if self.scope.transform is None:
+        if self.options.transform is None:
             return stored
-        kept = self.scope.transform(msgspec.json.decode(stored.raw))
+        kept = self.options.transform(msgspec.json.decode(stored.raw))
         return CachedObject(stored.meta, msgspec.json.encode(kept))
 
     def replace(self, objects: Mapping[Key, CachedObject], version: str) -> None:
@@ -155,7 +155,7 @@ class Informer:
         self._overlay = MutationCache()
         self.synced, self.absent = False, True
         self.problem = f"{self.resource}: the API server knows no such kind; is its CustomResourceDefinition installed?"
-        if self.scope.optional:
+        if self.options.optional:
             self._known.set()
         else:
             self._known.clear()
@@ -195,11 +195,11 @@ class Informer:
 
     def note_write(self, raw: bytes) -> None:
         """Put an object that we have just written on top, until the watch has caught up."""
-        scope = self.scope
-        if not self.synced or scope.field_selector:
+        options = self.options
+        if not self.synced or options.field_selector:
             return  # whether the watch will ever tell of it is not known
         stored = self.ingest(raw)
-        if scope.namespace in ("", stored.meta.namespace) and scope.selects(stored.meta.labels or {}):
+        if options.namespace in ("", stored.meta.namespace) and options.selects(stored.meta.labels or {}):
             self._overlay.wrote(stored, self._records.get(stored.key))
 
     def note_delete(self, key: Key, uid: str) -> None:

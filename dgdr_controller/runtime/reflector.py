@@ -10,7 +10,7 @@ from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.decoding import WatchEvent, read_bookmark
 from dgdr_controller.runtime.errors import RequestError, RuntimeFault
 from dgdr_controller.runtime.informer import Informer
-from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, Position, Step
+from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, ReflectorState, Step
 from dgdr_controller.runtime.resource import CachedObject, Key
 
 log = logging.getLogger(__name__)
@@ -32,15 +32,15 @@ class Reflector:
         self._informer = informer
         self._idle = idle
         self._fresh: dict[Key, CachedObject] = {}
-        self._position = Position()
+        self._state = ReflectorState()
 
     async def run(self) -> None:
         """List, watch, go on after every fault; ends only when it is cancelled."""
         backoff = Backoff(asyncio.get_running_loop().time)
         while True:
             step = await self._step()
-            self._position = step.position
-            if step.position.phase is not Phase.PAGES or not step.position.token:
+            self._state = step.state
+            if step.state.phase is not Phase.PAGES or not step.state.token:
                 self._fresh = {}
             if step.pause is not Pause.NONE:
                 await asyncio.sleep(backoff.seconds(step.pause))
@@ -50,51 +50,51 @@ class Reflector:
         loop = asyncio.get_running_loop()
         begun, events = loop.time(), 0
         try:
-            if self._position.phase is Phase.PAGES:
+            if self._state.phase is Phase.PAGES:
                 await self._read_page()
-                return Step(self._position)
+                return Step(self._state)
             async for event in self._events():
                 self._take(event)
                 events += 1
                 self._informer.problem = ""
         except RequestError as error:
-            step = reflector_state.failed(self._position, error)
+            step = reflector_state.failed(self._state, error)
             self._note(error, step)
             return step
         except (RuntimeFault, ValueError) as error:  # no token; bytes that are no JSON: as a lost connection
             self._informer.problem = f"{self._informer.resource}: {error}"
             log.warning("watching %s fails: %s", self._informer.resource, error)
-            return Step(self._position.anew(), Pause.BACKOFF)
+            return Step(self._state.relist(), Pause.BACKOFF)
         self._informer.problem = ""
-        return reflector_state.ended(self._position, loop.time() - begun, events)
+        return reflector_state.ended(self._state, loop.time() - begun, events)
 
     def _events(self) -> AsyncIterator[WatchEvent]:
-        scope, position = self._informer.scope, self._position
-        params = {"labelSelector": scope.label_selector, "fieldSelector": scope.field_selector}
+        options, state = self._informer.options, self._state
+        params = {"labelSelector": options.label_selector, "fieldSelector": options.field_selector}
         params = {name: value for name, value in params.items() if value}
-        if position.phase is Phase.STREAM:
+        if state.phase is Phase.STREAM:
             params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-        elif position.version:
-            params["resourceVersion"] = position.version
+        elif state.version:
+            params["resourceVersion"] = state.version
         length = random.uniform(_SHORTEST_WATCH_S, _LONGEST_WATCH_S)  # noqa: S311 - spreads load
         return self._client.watch(
-            self._informer.resource, scope.namespace, params=params, idle=self._idle, length=length
+            self._informer.resource, options.namespace, params=params, idle=self._idle, length=length
         )
 
     async def _read_page(self) -> None:
-        scope, position = self._informer.scope, self._position
+        options, state = self._informer.options, self._state
         page = await self._client.page(
             self._informer.resource,
-            scope.namespace,
-            label_selector=scope.label_selector,
-            field_selector=scope.field_selector,
-            token=position.token,
+            options.namespace,
+            label_selector=options.label_selector,
+            field_selector=options.field_selector,
+            token=state.token,
         )
         for raw in page.items:
             stored = self._informer.ingest(raw)
             self._fresh[stored.key] = stored
         if page.token:
-            self._position = position.paged(page.token)
+            self._state = state.paged(page.token)
         else:
             self._listed(page.version)
 
@@ -102,15 +102,15 @@ class Reflector:
         """Bring one event into the informer, or while the initial events come among what is to replace all."""
         if event.type == "BOOKMARK":
             bookmark = read_bookmark(event.object)
-            if self._position.phase is Phase.STREAM:
+            if self._state.phase is Phase.STREAM:
                 if bookmark.ends_initial:
                     self._listed(bookmark.resource_version)
                 return
-            self._position = self._position.advanced(bookmark.resource_version)
+            self._state = self._state.advanced(bookmark.resource_version)
             self._informer.bookmark(bookmark.resource_version)
             return
         stored = self._informer.ingest(event.object)
-        if self._position.phase is Phase.STREAM:
+        if self._state.phase is Phase.STREAM:
             if event.type == "DELETED":
                 self._fresh.pop(stored.key, None)
             else:
@@ -120,12 +120,12 @@ class Reflector:
             self._informer.remove(stored)
         else:
             self._informer.update(stored)
-        self._position = self._position.advanced(stored.meta.resource_version)
+        self._state = self._state.advanced(stored.meta.resource_version)
 
     def _listed(self, version: str) -> None:
         self._informer.replace(self._fresh, version)
         self._fresh = {}
-        self._position = self._position.listed(version)
+        self._state = self._state.listed(version)
 
     def _note(self, error: RequestError, step: Step) -> None:
         informer = self._informer

@@ -43,7 +43,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ReflectorState:
     """Where a reflector is.
 
     Attributes:
@@ -58,21 +58,21 @@ class Position:
     token: str = ""
     streams: bool = True
 
-    def listed(self, version: str) -> "Position":
+    def listed(self, version: str) -> "ReflectorState":
         """All that exists was received, as it was at a version."""
         return replace(self, phase=Phase.WATCH, version=version, token="")  # no token: all pages are read
 
-    def paged(self, token: str) -> "Position":
+    def paged(self, token: str) -> "ReflectorState":
         """A page was received that is not the last one."""
         return replace(self, token=token)
 
-    def advanced(self, version: str) -> "Position":
+    def advanced(self, version: str) -> "ReflectorState":
         """Everything up to a version was received; while the initial events come, versions are in no order."""
         return replace(self, version=version) if self.phase is Phase.WATCH and version else self
 
-    def anew(self) -> "Position":
+    def relist(self) -> "ReflectorState":
         """List again."""
-        return Position(Phase.STREAM if self.streams else Phase.PAGES, streams=self.streams)
+        return ReflectorState(Phase.STREAM if self.streams else Phase.PAGES, streams=self.streams)
 
 
 class Pause(Enum):
@@ -88,44 +88,44 @@ class Step:
     """What comes after a request has ended.
 
     Attributes:
-        position: Where to go on.
+        state: Where to go on.
         pause: How long to wait before.
         absent: The server does not know the kind: nothing of it exists.
     """
 
-    position: Position
+    state: ReflectorState
     pause: Pause = Pause.NONE
     absent: bool = False
 
 
-def ended(position: Position, lived: float, events: int) -> Step:
+def ended(state: ReflectorState, lived: float, events: int) -> Step:
     """Return what follows when the server ended a stream in good order.
 
     Args:
-        position: Where it ended.
+        state: Where it ended.
         lived: Seconds that it lasted.
         events: How many events it brought.
     """
-    if position.phase is not Phase.WATCH:
-        return Step(position.anew(), Pause.BACKOFF)
-    return Step(position, Pause.BACKOFF if lived < _SHORT_S and not events else Pause.NONE)
+    if state.phase is not Phase.WATCH:
+        return Step(state.relist(), Pause.BACKOFF)
+    return Step(state, Pause.BACKOFF if lived < _SHORT_S and not events else Pause.NONE)
 
 
-def failed(position: Position, error: RequestError) -> Step:
+def failed(state: ReflectorState, error: RequestError) -> Step:
     """Return what follows a fault: nearly always the same again after a while."""
     match error:
         case NotFoundError():
-            return Step(position.anew(), Pause.ABSENT, absent=True)
+            return Step(state.relist(), Pause.ABSENT, absent=True)
         case ExpiredError():
-            return Step(position.anew(), Pause.BACKOFF)  # what expires again and again must not become a storm
+            return Step(state.relist(), Pause.BACKOFF)  # what expires again and again must not become a storm
         case ApiError() if error.status == _GATEWAY_TIMEOUT and error.has_cause("ResourceVersionTooLarge"):
-            return Step(position.anew(), Pause.BACKOFF)  # etcd was restored from a backup, or this replica lags behind
-        case InvalidError() | BadRequestError() if position.phase is Phase.STREAM:
-            return Step(Position(Phase.PAGES, streams=False))
-        case _ if position.phase is Phase.WATCH:
-            return Step(position, Pause.BACKOFF)
+            return Step(state.relist(), Pause.BACKOFF)  # etcd was restored from a backup, or this replica lags behind
+        case InvalidError() | BadRequestError() if state.phase is Phase.STREAM:
+            return Step(ReflectorState(Phase.PAGES, streams=False))
+        case _ if state.phase is Phase.WATCH:
+            return Step(state, Pause.BACKOFF)
         case _:
-            return Step(position.anew(), Pause.BACKOFF)
+            return Step(state.relist(), Pause.BACKOFF)
 
 
 class Backoff:

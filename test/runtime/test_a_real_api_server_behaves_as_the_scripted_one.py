@@ -225,7 +225,7 @@ async def test_the_cache_equals_the_server(
 ) -> None:
     if not streams:
         monkeypatch.setattr("dgdr_controller.runtime.client.PAGE", 100)
-        monkeypatch.setattr("dgdr_controller.runtime.reflector.Position", _paging_position())
+        monkeypatch.setattr("dgdr_controller.runtime.reflector.ReflectorState", _paging_state())
     writer, manager = Client(config), Manager(config)
     for start in range(0, 1000, 50):
         await asyncio.gather(
@@ -243,10 +243,10 @@ async def test_the_cache_equals_the_server(
     await writer.close()
 
 
-def _paging_position() -> Callable[[], Any]:
-    from dgdr_controller.runtime.reflector_state import Phase, Position  # noqa: PLC0415 - the name is replaced meanwhile
+def _paging_state() -> Callable[[], Any]:
+    from dgdr_controller.runtime.reflector_state import Phase, ReflectorState  # noqa: PLC0415 - the name is replaced meanwhile
 
-    return lambda: Position(Phase.PAGES, streams=False)
+    return lambda: ReflectorState(Phase.PAGES, streams=False)
 
 
 @real_time

@@ -1,23 +1,23 @@
 import pytest
 
 from dgdr_controller.runtime.errors import RequestError, UnreachableError, api_error
-from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, Position, Step, ended, failed
+from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, ReflectorState, Step, ended, failed
 
-WATCHING = Position(Phase.WATCH, "42")
+WATCHING = ReflectorState(Phase.WATCH, "42")
 TOO_LARGE = b'{"reason":"Timeout","details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}'
 
 
 def test_a_streamed_list_becomes_a_watch_at_its_version() -> None:
-    assert Position().phase is Phase.STREAM
-    assert Position().advanced("7") == Position()  # initial events come in no order
-    assert Position().listed("42") == WATCHING
+    assert ReflectorState().phase is Phase.STREAM
+    assert ReflectorState().advanced("7") == ReflectorState()  # initial events come in no order
+    assert ReflectorState().listed("42") == WATCHING
     assert WATCHING.advanced("43").version == "43"
 
 
 def test_pages_become_a_watch_after_the_last_one() -> None:
-    position = Position(Phase.PAGES, streams=False).paged("t")
-    assert (position.phase, position.token) == (Phase.PAGES, "t")
-    assert position.listed("42") == Position(Phase.WATCH, "42", streams=False)
+    state = ReflectorState(Phase.PAGES, streams=False).paged("t")
+    assert (state.phase, state.token) == (Phase.PAGES, "t")
+    assert state.listed("42") == ReflectorState(Phase.WATCH, "42", streams=False)
 
 
 @pytest.mark.parametrize(
@@ -26,42 +26,42 @@ def test_pages_become_a_watch_after_the_last_one() -> None:
 )
 def test_a_fault_while_watching_goes_on_at_the_same_version(error: RequestError) -> None:
     assert failed(WATCHING, error) == Step(WATCHING, Pause.BACKOFF)
-    assert failed(Position(), error) == Step(Position(), Pause.BACKOFF)
+    assert failed(ReflectorState(), error) == Step(ReflectorState(), Pause.BACKOFF)
 
 
 def test_an_expired_version_lists_anew() -> None:
-    assert failed(WATCHING, api_error(410, b"")) == Step(Position(), Pause.BACKOFF)
+    assert failed(WATCHING, api_error(410, b"")) == Step(ReflectorState(), Pause.BACKOFF)
 
 
 def test_a_list_that_expires_begins_anew() -> None:
-    paged = Position(Phase.PAGES, "", "t", streams=False)
-    assert failed(paged, api_error(410, b"")) == Step(Position(Phase.PAGES, streams=False), Pause.BACKOFF)
+    paged = ReflectorState(Phase.PAGES, "", "t", streams=False)
+    assert failed(paged, api_error(410, b"")) == Step(ReflectorState(Phase.PAGES, streams=False), Pause.BACKOFF)
 
 
 def test_a_version_from_the_future_lists_anew() -> None:
-    assert failed(WATCHING, api_error(504, TOO_LARGE)) == Step(Position(), Pause.BACKOFF)
+    assert failed(WATCHING, api_error(504, TOO_LARGE)) == Step(ReflectorState(), Pause.BACKOFF)
     assert failed(WATCHING, api_error(504, b"")) == Step(WATCHING, Pause.BACKOFF)
 
 
 def test_a_server_without_watch_list_is_asked_for_pages_from_then_on() -> None:
-    step = failed(Position(), api_error(422, b""))
-    assert step == Step(Position(Phase.PAGES, streams=False))
-    assert failed(step.position.listed("42"), api_error(410, b"")).position.phase is Phase.PAGES
+    step = failed(ReflectorState(), api_error(422, b""))
+    assert step == Step(ReflectorState(Phase.PAGES, streams=False))
+    assert failed(step.state.listed("42"), api_error(410, b"")).state.phase is Phase.PAGES
 
 
-@pytest.mark.parametrize("position", [Position(), WATCHING, Position(Phase.PAGES, "", "t")])
-def test_an_unknown_kind_is_empty_and_looked_for_slowly(position: Position) -> None:
-    step = failed(position, api_error(404, b""))
+@pytest.mark.parametrize("state", [ReflectorState(), WATCHING, ReflectorState(Phase.PAGES, "", "t")])
+def test_an_unknown_kind_is_empty_and_looked_for_slowly(state: ReflectorState) -> None:
+    step = failed(state, api_error(404, b""))
     assert step.absent
     assert step.pause is Pause.ABSENT
-    assert step.position == Position()
+    assert step.state == ReflectorState()
 
 
 def test_only_a_short_watch_without_events_counts_as_a_fault() -> None:
     assert ended(WATCHING, 300, 0) == Step(WATCHING)
     assert ended(WATCHING, 0.1, 5) == Step(WATCHING)
     assert ended(WATCHING, 0.1, 0) == Step(WATCHING, Pause.BACKOFF)
-    assert ended(Position(), 5, 100) == Step(Position(), Pause.BACKOFF)
+    assert ended(ReflectorState(), 5, 100) == Step(ReflectorState(), Pause.BACKOFF)
 
 
 def test_pauses_grow_to_half_a_minute_and_begin_anew_after_two_quiet_minutes() -> None:

@@ -70,22 +70,22 @@ def autoscaled(candidate: Candidate) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What two candidates are compared by; more is better in each.
+    """What two candidates are compared by: more throughput, fewer GPUs, a shorter TTFT are better.
 
     Attributes:
-        speed: tokens/s that one user sees.
-        density: tokens/s for each GPU. Without a load for each GPU of the *budget*, so that GPUs left idle count
-            (AIC's ``tokens/s/gpu_cluster``); with one for each GPU that is used. With the planner for each GPU once
-            it has found the counts of workers that go together.
-        promptness: the negated TTFT in ms.
-        thrift: the negated number of GPUs; 0 without a load, where the whole budget is there to be used.
-        served: share of the load that is served; with the planner whether it can be served.
+        tokens_per_s_per_user: What one user sees.
+        tokens_per_s_per_gpu: Without a load for each GPU of the *budget*, so that GPUs left idle count (AIC's
+            ``tokens/s/gpu_cluster``); with one for each GPU that is used. With the planner for each GPU once it has
+            found the counts of workers that go together.
+        ttft: In ms.
+        gpus: Number of GPUs; 0 without a load, where the whole budget is there to be used.
+        served: Share of the load that is served; with the planner whether it can be served.
     """
 
-    speed: float
-    density: float
-    promptness: float
-    thrift: int
+    tokens_per_s_per_user: float
+    tokens_per_s_per_gpu: float
+    ttft: float
+    gpus: int
     served: float
 
     @classmethod
@@ -95,17 +95,17 @@ class Criteria:
         performance = candidate.numbers
         used, share = candidate.gpus if loaded else budget, served(candidate, goal, budget)
         return cls(
-            speed=performance.tokens_per_s_per_user,
-            density=autoscaled(candidate) if goal.autoscale else performance.tokens_per_s / used,
-            promptness=-performance.ttft,
-            thrift=-candidate.gpus if loaded else 0,
+            tokens_per_s_per_user=performance.tokens_per_s_per_user,
+            tokens_per_s_per_gpu=autoscaled(candidate) if goal.autoscale else performance.tokens_per_s / used,
+            ttft=performance.ttft,
+            gpus=candidate.gpus if loaded else 0,
             served=math.floor(share) if goal.autoscale else share,
         )
 
     @property
     def ordered(self) -> tuple[float, ...]:
-        """All criteria, density first."""
-        return (self.density, self.speed, self.promptness, self.served, self.thrift)
+        """All criteria as numbers of which more is better, throughput first."""
+        return (self.tokens_per_s_per_gpu, self.tokens_per_s_per_user, -self.ttft, self.served, -self.gpus)
 
     def dominates(self, other: "Criteria") -> bool:
         """Say whether this is at least as good in everything and better in something."""
@@ -113,7 +113,7 @@ class Criteria:
 
 
 def front(candidates: Iterable[Candidate], goal: Goal, budget: int) -> list[Candidate]:
-    """Return the candidates that no other dominates, by falling density."""
+    """Return the candidates that no other dominates, by falling tokens/s/GPU."""
     ranked = sorted(
         ((Criteria.of(c, goal, budget), c) for c in candidates),
         key=lambda pair: (*(-value for value in pair[0].ordered), pair[1].id),
@@ -141,7 +141,7 @@ def _rank(candidate: Candidate, goal: Goal, budget: int) -> tuple[object, ...]:
         violation(candidate, goal, explicit=True),
         -criteria.served,
         violation(candidate, goal, explicit=False),
-        -criteria.thrift,
+        criteria.gpus,
         *(-value for value in _objective(candidate, criteria, goal.objective)),
         candidate.gpus,
         candidate.mode is Mode.DISAGGREGATED,
@@ -151,7 +151,7 @@ def _rank(candidate: Candidate, goal: Goal, budget: int) -> tuple[object, ...]:
 
 def _objective(candidate: Candidate, criteria: Criteria, objective: OptimizationType) -> tuple[float, ...]:
     """Return what is maximised; the later values decide between equals, so that the choice is on the front."""
-    rest = (criteria.density, criteria.speed, criteria.promptness)
+    rest = (criteria.tokens_per_s_per_gpu, criteria.tokens_per_s_per_user, -criteria.ttft)
     match objective:
         case OptimizationType.THROUGHPUT:
             return rest
@@ -160,7 +160,7 @@ def _objective(candidate: Candidate, criteria: Criteria, objective: Optimization
         case OptimizationType.HYBRID:
             # The knee: where the product of both, each as a share of its best, is largest. The best values are
             # the same for all, so the plain product has its maximum in the same place.
-            return (criteria.density * criteria.speed, *rest)
+            return (criteria.tokens_per_s_per_gpu * criteria.tokens_per_s_per_user, *rest)
 
 
 def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:

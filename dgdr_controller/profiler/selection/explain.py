@@ -60,17 +60,17 @@ def _score(candidate: Candidate, goal: Goal, budget: int) -> float:
     criteria = Criteria.of(candidate, goal, budget)
     match goal.objective:
         case OptimizationType.THROUGHPUT:
-            return criteria.density
+            return criteria.tokens_per_s_per_gpu
         case OptimizationType.LATENCY:
             return 1 / candidate.numbers.e2e
         case OptimizationType.HYBRID:
-            return criteria.density * criteria.speed
+            return criteria.tokens_per_s_per_gpu * criteria.tokens_per_s_per_user
 
 
 def _numbers(candidate: Candidate, goal: Goal, budget: int) -> str:
     numbers, criteria = candidate.numbers, Criteria.of(candidate, goal, budget)
     reached = (f"{name} {significant(v)} ms of {exact(target.value)}" for name, v, target in targets(candidate, goal))
-    density, speed = significant(criteria.density), significant(criteria.speed)
+    density, speed = significant(criteria.tokens_per_s_per_gpu), significant(criteria.tokens_per_s_per_user)
     return (
         f"{density} tokens/s/GPU, {speed} tokens/s/user, {', '.join(reached)}, {significant(numbers.e2e)} ms a request"
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from dgdr_api.candidate import Outcome
+from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds, significant
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
@@ -48,8 +48,12 @@ def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[Requ
     ]
     if choice is None or not unrendered:
         return
-    best = max(unrendered, key=lambda candidate: Criteria.of(candidate, goal, budget).density)
-    ratio = Criteria.of(best, goal, budget).density / Criteria.of(choice, goal, budget).density
+
+    def throughput(candidate: Candidate) -> float:
+        return Criteria.of(candidate, goal, budget).tokens_per_s_per_gpu
+
+    best = max(unrendered, key=throughput)
+    ratio = throughput(best) / throughput(choice)
     if ratio >= _MUCH_BETTER and best.verdict:
         yield ConfigurationWarning.note(
             f"{best.backend} {best.mode}, {best.shape}, is estimated to serve {significant(ratio, digits=2)} times the "

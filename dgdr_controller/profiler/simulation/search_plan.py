@@ -16,7 +16,7 @@ from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchPlan:
     """What a search looks at.
 
     Attributes:
@@ -30,7 +30,7 @@ class Scope:
     left_out: list[SearchReport]
 
 
-def scope(request: PlanRequest, model: Model, known: Survey) -> Scope:
+def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPlan:
     """Work out what to search.
 
     Args:
@@ -49,7 +49,7 @@ def scope(request: PlanRequest, model: Model, known: Survey) -> Scope:
         raise _unloadable(request, architecture)
     simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.databases]
     no_data = f"{known.engine} {known.engine_version} has no performance data for {request.gpu.sku}"
-    return Scope(
+    return SearchPlan(
         engines,
         [_search(request, model, engine, mode) for engine in simulated for mode in _modes(request)],
         [

@@ -7,7 +7,7 @@
   const { METRICS, text } = dgdr.metrics;
   const { parallelism, shape } = dgdr.verdicts;
 
-  const NUMBERS = ["density", "speed", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
+  const NUMBERS = ["tokensPerSPerGpu", "tokensPerSPerUser", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
 
   function render(state, update) {
     const { results, judgement, goal, facts, card, compared } = state;

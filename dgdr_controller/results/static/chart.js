@@ -8,8 +8,8 @@
   const { isOffered, meetsTargets } = dgdr.selection;
   const { d3 } = globalThis;
 
-  const ACROSS = ["speed", "ttft", "itl", "e2e", "concurrency"];
-  const UPWARD = ["density", "cost", "budget"];
+  const ACROSS = ["tokensPerSPerUser", "ttft", "itl", "e2e", "concurrency"];
+  const UPWARD = ["tokensPerSPerGpu", "cost", "budget"];
   const MARGIN = { top: 14, right: 18, bottom: 44, left: 62 };
   const NEAR = 30; // px
   // Engines differ in form and colour, modes in filling.
@@ -195,7 +195,7 @@
 
   function numbers(candidate) {
     const { facts } = view.state;
-    const names = ["density", "speed", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
+    const names = ["tokensPerSPerGpu", "tokensPerSPerUser", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
     return [...names.map((name) => [METRICS[name].title, text(name, candidate, facts)]), ["GPUs", String(candidate.gpus)]];
   }
 

@@ -8,7 +8,7 @@
 
   const MOST = 4;
   const LETTERS = "ABCD";
-  const NUMBERS = ["density", "speed", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
+  const NUMBERS = ["tokensPerSPerGpu", "tokensPerSPerUser", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
   const ROWS = [
     ["verdict", (c, { judgement }) => judgement.verdicts.get(c.id)?.outcome ?? ""],
     ["engine", (c) => `${c.backend} ${c.backendVersion}`],

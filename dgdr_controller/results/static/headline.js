@@ -43,8 +43,8 @@
     const users = significant(concurrency);
     const how = choice.source === "measured" ? "Measured " : "Estimated ";
     const numbers = [
-      [strong(`${dgdr.metrics.text("density", choice, facts)} tokens/s/GPU`), " and ",
-        strong(`${dgdr.metrics.text("speed", choice, facts)} tokens/s`), " for each user"],
+      [strong(`${dgdr.metrics.text("tokensPerSPerGpu", choice, facts)} tokens/s/GPU`), " and ",
+        strong(`${dgdr.metrics.text("tokensPerSPerUser", choice, facts)} tokens/s`), " for each user"],
       [", TTFT ", strong(`${significant(ttft)} ms`), ...against(ttft, goal.ttft)],
       [", ITL ", strong(`${significant(itl)} ms`), ...against(itl, goal.itl)],
       goal.e2eLatency ? [", whole request ", strong(`${significant(e2e)} ms`), ...against(e2e, goal.e2eLatency)] : [],

@@ -9,7 +9,7 @@
 
   // `value` gets the candidate and the page's facts: {price, budget} – price of a GPU per hour, GPUs of the budget.
   const METRICS = {
-    density: { title: "tokens/s/GPU", best: 1, value: (c) => c.performance.tokensPerSPerGpu },
+    tokensPerSPerGpu: { title: "tokens/s/GPU", best: 1, value: (c) => c.performance.tokensPerSPerGpu },
     budget: {
       title: "tokens/s per GPU of the budget", best: 1,
       value: (c, { budget }) => c.performance.tokensPerS / budget,
@@ -18,7 +18,7 @@
       title: "$ per million output tokens", best: -1, log: true,
       value: (c, { price }) => (price * 1e6) / (c.performance.tokensPerSPerGpu * 3600),
     },
-    speed: {
+    tokensPerSPerUser: {
       title: "tokens/s/user", best: 1, value: (c) => c.performance.tokensPerSPerUser,
       target: (goal) => line(goal.itl, 1000 / goal.itl?.value, "ITL"), // users see 1000 / ITL tokens/s
     },

@@ -19,7 +19,7 @@
     const state = {
       results, defaults: content.defaults, request: content.request,
       goal: results.goal, asked: true, judgement: judged(results.goal, true),
-      facts: { price: PRICE, budget }, axes: { x: "speed", y: "density" }, hidden: new Set(),
+      facts: { price: PRICE, budget }, axes: { x: "tokensPerSPerUser", y: "tokensPerSPerGpu" }, hidden: new Set(),
       card: results.selected ?? results.candidates[0]?.id, compared: [],
     };
 

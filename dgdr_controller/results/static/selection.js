@@ -31,22 +31,22 @@
     return seconds ? tokens / seconds : performance.tokensPerSPerGpu;
   }
 
-  // What two candidates are compared by; more is better in each.
+  // What two candidates are compared by: more throughput, fewer GPUs, a shorter TTFT are better.
   function criteria(candidate, goal, budget) {
     const loaded = hasLoad(goal);
     const { performance } = candidate;
     const used = loaded ? candidate.gpus : budget;
     return {
-      density: goal.autoscale ? autoscaled(candidate) : performance.tokensPerS / used,
-      speed: performance.tokensPerSPerUser,
-      promptness: -performance.ttft,
+      tokensPerSPerGpu: goal.autoscale ? autoscaled(candidate) : performance.tokensPerS / used,
+      tokensPerSPerUser: performance.tokensPerSPerUser,
+      ttft: performance.ttft,
       served: goal.autoscale ? Math.floor(served(candidate, goal, budget)) : served(candidate, goal, budget),
-      thrift: loaded ? -candidate.gpus : 0,
+      gpus: loaded ? candidate.gpus : 0,
     };
   }
 
-  function ordered({ density, speed, promptness, served, thrift }) {
-    return [density, speed, promptness, served, thrift];
+  function ordered(criteria) {
+    return [criteria.tokensPerSPerGpu, criteria.tokensPerSPerUser, -criteria.ttft, criteria.served, -criteria.gpus];
   }
 
   // Says whether one is at least as good in everything and better in something.
@@ -55,7 +55,7 @@
     return compared(ours, theirs) !== 0 && ours.every((value, i) => value >= theirs[i]);
   }
 
-  // The candidates that no other dominates, by falling density.
+  // The candidates that no other dominates, by falling tokens/s/GPU.
   function front(candidates, goal, budget) {
     const ranked = candidates
       .map((candidate) => ({ candidate, criteria: criteria(candidate, goal, budget) }))
@@ -85,7 +85,7 @@
       violation(candidate, goal, true),
       -measure.served,
       violation(candidate, goal, false),
-      -measure.thrift,
+      measure.gpus,
       ...objective(candidate, measure, goal.objective).map((value) => -value),
       candidate.gpus,
       candidate.mode === "disaggregated" ? 1 : 0,
@@ -94,10 +94,10 @@
   }
 
   // What is maximised; the later values decide between equals, so that the choice is on the front.
-  function objective(candidate, { density, speed, promptness }, wanted) {
-    const rest = [density, speed, promptness];
+  function objective(candidate, { tokensPerSPerGpu, tokensPerSPerUser, ttft }, wanted) {
+    const rest = [tokensPerSPerGpu, tokensPerSPerUser, -ttft];
     if (wanted === "latency") return [-candidate.performance.e2e, ...rest];
-    if (wanted === "hybrid") return [density * speed, ...rest];
+    if (wanted === "hybrid") return [tokensPerSPerGpu * tokensPerSPerUser, ...rest];
     return rest;
   }
 

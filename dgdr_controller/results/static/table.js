@@ -8,7 +8,7 @@
 
   const ROWS = 40; // drawn at first
   const NUMBERS = [
-    ["density", "tok/s/GPU"], ["speed", "tok/s/user"], ["ttft", "TTFT ms"], ["itl", "ITL ms"], ["e2e", "request ms"],
+    ["tokensPerSPerGpu", "tok/s/GPU"], ["tokensPerSPerUser", "tok/s/user"], ["ttft", "TTFT ms"], ["itl", "ITL ms"], ["e2e", "request ms"],
     ["concurrency", "in flight"], ["cost", "$/M tokens"],
   ];
   const COLUMNS = [
