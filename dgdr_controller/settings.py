@@ -1,8 +1,8 @@
 """Settings of the installation, from the environment: ``DGDR_DYNAMO__VERSION=1.6.1``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VERIFIED_DYNAMO_VERSION = "1.6.1"
@@ -58,12 +58,17 @@ class WebhookSettings(BaseModel):
     """ValidatingWebhookConfiguration that the CA is written into."""
 
 
+def _stripped(value: object) -> object:
+    """Strip a text: a value in a ConfigMap may end with a line break."""
+    return value.strip() if isinstance(value, str) else value
+
+
 class RightsSettings(BaseModel):
     """What config/policy asks of those who write requests; by default it is not there, and nobody has been asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mode: str = "forbid"
+    mode: Annotated[Literal["open", "enforce", "forbid"], BeforeValidator(_stripped)] = "forbid"
     """open, enforce or forbid. With forbid, requests that take more than the right to write them are refused by the
     controller too."""
     images: str = "nvcr.io/nvidia"

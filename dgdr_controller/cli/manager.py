@@ -9,6 +9,7 @@ import click
 
 from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
+from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.hardware.nodes import without_the_rest
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.reconciler.observe import BY_JOB, by_labels
@@ -60,6 +61,7 @@ def manager(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run the controller until SIGTERM."""
     configure()
+    settings = load_settings()
     if kubeconfig:
         os.environ["KUBECONFIG"] = kubeconfig
     config = Config.load(context)
@@ -70,11 +72,10 @@ def manager(  # noqa: PLR0913 - one for each option
         metrics_address=metrics_address,
         health_address=health_address,
     )
-    asyncio.run(_run(controller_manager, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
+    asyncio.run(_run(controller_manager, settings, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
 
 
-async def _run(manager: Manager, workers: int, namespace: str) -> None:
-    settings = Settings()
+async def _run(manager: Manager, settings: Settings, workers: int, namespace: str) -> None:
     if settings.webhook.address:
         serve_webhooks(manager, settings.webhook, namespace)
     graphs = await served_graphs(manager.client)

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 
 from dgdr_api import InvalidRequestError
@@ -15,6 +13,7 @@ from dgdr_api.conditions import ConfigurationWarning
 from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
+from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
@@ -76,7 +75,7 @@ def plan(  # noqa: PLR0913 - one for each option
     """Find the best configuration for a DGDR by simulation, in seconds and without a GPU."""
     hardware = GivenHardware(gpu_sku, total_gpus, gpus_per_node)
     console = Console(stderr=True)
-    settings = _settings()
+    settings = load_settings()
     try:
         request = plan_request(read_request(source, name), hardware, model_cache)
         _prepare(output, page)
@@ -163,18 +162,6 @@ def _print(form: str, results: Results, graph: Composed | None) -> None:
             click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
     else:
         print_report(results, Console(width=None if sys.stdout.isatty() else _WIDE))
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        names = ("__".join(str(part).upper() for part in each["loc"]) for each in error.errors())
-        reasons = (each["msg"] for each in error.errors())
-        lines = [f"setting DGDR_{name}: {reason}" for name, reason in zip(names, reasons, strict=True)]
-        _fail(ExitCode.REQUEST_WRONG, "\n".join(lines))
-    except SettingsError as error:
-        _fail(ExitCode.REQUEST_WRONG, f"settings in the environment: {error}")
 
 
 def _fail(code: ExitCode, message: str, output: Path | None = None) -> NoReturn:

@@ -18,7 +18,7 @@ from dgdr_controller.settings import RightsSettings
 
 _WAY_OUT = (
     "is forbidden here: leave it out, or have an administrator install config/policy in mode enforce or open "
-    "(ConfigMap rights), by which it is known who may write this"
+    "(ConfigMap dgdr-rights), by which it is known who may write this"
 )
 _MODELS = re.compile(
     r"/(opt/model-cache|home/dynamo/\.cache/huggingface|models?|model[-_]cache|cache|mnt|srv)(/[\w-][\w.-]*)*/?",
@@ -30,7 +30,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 def forbidden(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[FieldError]:
     """Yield what a request says that takes a right to say; nothing where a policy asks for it."""
-    if rights.mode.strip() == "forbid":
+    if rights.mode == "forbid":
         for path, does in (*_about_the_job(request.spec), *_about_the_deployment(request, rights)):
             yield FieldError(path, "Forbidden", f"{does}: {_WAY_OUT}")
 

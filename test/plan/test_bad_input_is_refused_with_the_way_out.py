@@ -124,6 +124,11 @@ def test_a_wrong_setting_is_named(dgdr: Any, write: Callable[..., str]) -> None:
     refused(run, REQUEST_WRONG, "setting DGDR_DYNAMO__VERSION: ")
 
 
+def test_manager_does_not_start_with_an_unknown_mode_of_rights(dgdr: Any) -> None:
+    sentence = "Error: setting DGDR_RIGHTS__MODE: Input should be 'open', 'enforce' or 'forbid'"
+    refused(dgdr("manager", DGDR_RIGHTS__MODE="forbidden"), REQUEST_WRONG, sentence)
+
+
 def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     first = (tmp_path / write("one")).read_text()
     second = (tmp_path / write("two", hardware=None)).read_text()

@@ -84,3 +84,7 @@ def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DGDR_RIGHTS__MODE", "enforce")
     asked = world_of(request, settings=Settings())
     assert pending(after(asked, pending(asked))).status.phase is Phase.PROFILING
+
+
+def test_a_mode_from_a_config_map_may_end_with_a_line_break() -> None:
+    assert refused(next(iter(DANGEROUS.values())), RightsSettings.model_validate({"mode": "enforce\n"})) == []

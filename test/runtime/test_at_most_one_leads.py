@@ -128,8 +128,6 @@ async def test_a_leader_that_cannot_renew_has_stopped_before_another_begins(faul
                 stopped = loop.time()
             if first.task.done() and not ended:
                 ended = loop.time()
-            if "carried out" in fault and loop.time() - begun > 60:
-                return  # every renewal arrives although no answer does: nobody may take it, and the holder has stopped
         assert stopped
         assert loop.time() - stopped >= 4.5
         assert ended - begun <= first.options.renew_deadline + 0.1  # and it knows in time that it has failed

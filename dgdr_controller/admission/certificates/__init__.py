@@ -4,12 +4,12 @@
 certificates = ServingCertificates(
     SelfManaged(
         config,
-        secret=Key("dgdr-system", "dgdr-webhook-certificates"),
+        secret=Key("dgdr-system", "dgdr-webhook-server-cert"),
         targets=Targets(service=Key("dgdr-system", "dgdr-webhook"), mutating="dgdr", validating="dgdr"),
     )
 )
 manager.add_server(certificates)  # starts before the webhook server, which stops before it
-manager.add_server(WebhookServer(certificates.context))
+manager.add_server(WebhookServer(":9443", certificates.context))
 ```
 With cert-manager: ``ServingCertificates(Files(Path("/certificates")))``.
 
