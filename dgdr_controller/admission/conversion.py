@@ -4,7 +4,6 @@ A list is converted in one review: what one of its requests breaks is missing fo
 that a request holds may break anything here, and should it nevertheless, the answer names the request.
 """
 
-import logging
 from typing import Any
 
 import msgspec
@@ -12,9 +11,10 @@ import msgspec
 from dgdr_api.conversion import UnknownVersionError, convert
 from dgdr_api.text import printable
 from dgdr_controller.admission.envelope import Envelope, opened
+from dgdr_controller.runtime.log import get_logger
 
 VERSION = "apiextensions.k8s.io/v1"
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def _converted(manifest: dict[str, Any], version: str) -> msgspec.Raw:
     except RecursionError:
         raise _FailedError(f"{_name(manifest)} is nested too deeply") from None
     except Exception as error:
-        log.exception("%s could not be converted to %s", _name(manifest), printable(version))
+        log.exception("Cannot convert a request", object=_name(manifest), version=printable(version))
         raise _FailedError(f"dgdr-controller failed to convert {_name(manifest)}: {type(error).__name__}") from None
 
 

@@ -4,7 +4,6 @@ Refusals look like those of Kubernetes itself (``field.Error``, ``apierrors.NewI
 so does whoever reads ``status.details.causes``.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from dgdr_api.names import GROUP, KIND
 from dgdr_api.text import AND_MORE, MAX_TOLD, at_most, printable
 from dgdr_api.v1beta1 import API_VERSION
 from dgdr_controller.admission.envelope import Envelope, UnreadableReviewError, opened
+from dgdr_controller.runtime.log import get_logger
 
 VERSION = "admission.k8s.io/v1"
 MAX_WARNING = 256
@@ -79,7 +79,7 @@ class AdmissionResponse:
 
 
 Handler = Callable[[AdmissionRequest], AdmissionResponse]
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _reviews = msgspec.json.Decoder(Envelope[_Asked])
 
 
@@ -99,7 +99,9 @@ def answer(body: bytes, handler: Handler) -> tuple[bytes, bool]:
         return _encoded(_response(asked, response)), not response.errors
     except Exception as error:
         # What fails here would fail again: a refusal tells the user so, where an HTTP 500 tells nobody anything.
-        log.exception("%s of %s/%s could not be judged", asked.operation, asked.namespace, _name(asked))
+        log.exception(
+            "Cannot validate a request", operation=asked.operation, object=f"{asked.namespace}/{_name(asked)}"
+        )
         return _encoded(_failure(asked, error)), False
 
 

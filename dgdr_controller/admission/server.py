@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from dgdr_controller.admission.defaulting import default
 from dgdr_controller.admission.envelope import UnreadableReviewError
 from dgdr_controller.admission.metrics import DENIALS, IN_FLIGHT, LATENCY, REQUESTS
 from dgdr_controller.admission.validation import admit
+from dgdr_controller.runtime.log import get_logger
 
 CONVERT = "/convert"
 DEFAULT = "/mutate-nvidia-com-v1beta1-dynamographdeploymentrequest"
@@ -31,7 +31,7 @@ LARGE = 64 * 2**10
 _DRAIN_S = 5.0
 
 Answer = Callable[[bytes], tuple[bytes, bool]]
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class WebhookServer:
@@ -64,7 +64,7 @@ class WebhookServer:
         await site.start()
         self.port = runner.addresses[0][1]
         self._runner = runner
-        log.info("webhooks are served on %s", self._address)
+        log.info("Serving webhooks", address=self._address)
 
     async def stop(self) -> None:
         """Answer what was asked, and listen no more."""
@@ -140,7 +140,7 @@ async def _respond(webhook: _Webhook, request: web.Request) -> web.Response:
     except UnreadableReviewError as error:
         return _unreadable(str(error))
     except Exception as error:
-        log.exception("a review for %s could not be answered", webhook.name)
+        log.exception("Cannot answer a review", webhook=webhook.name)
         return _unreadable(f"dgdr-controller failed to answer this: {type(error).__name__}")
     if not agreed:
         DENIALS.labels(webhook.name).inc()

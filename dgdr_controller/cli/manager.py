@@ -1,7 +1,6 @@
 """``dgdr manager``: the controller itself."""
 
 import asyncio
-import logging
 import os
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from dgdr_controller.runtime import (
     RequestError,
     Resource,
 )
-from dgdr_controller.runtime.log import configure
+from dgdr_controller.runtime.log import configure, get_logger
 from dgdr_controller.settings import Settings, WebhookSettings
 
 _OURS = "nvidia.com/managed-by=dynamo-operator"
@@ -34,7 +33,7 @@ _JOB_LABEL = "batch.kubernetes.io/controller-uid"
 _LOOK_AGAIN_S = 30.0
 _SELF_MANAGED = "self-managed"
 
-_log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @click.command()
@@ -122,7 +121,7 @@ async def served_graphs(client: Client) -> Resource[Graph]:
             if await client.serves(graphs):
                 return graphs
     except RequestError as error:
-        _log.warning("which version of %s the cluster serves is not known: %s", GRAPHS, error)
+        log.warning("Cannot find out which version of a kind the cluster serves", kind=str(GRAPHS), error=error)
     return GRAPHS
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.output import Output, TooLargeError
 from dgdr_controller.profiling_job.protocol import RESULTS_FILE, STATUS_FILE, RunState, RunStatus
 from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
+from dgdr_controller.runtime.log import get_logger
 
 _PERIOD_S = 1.0
 _RETRY_S = 5.0
@@ -28,7 +28,7 @@ _FIELD_MANAGER = "dgdr-publisher"
 _ANSWERS = (ExitCode.RESULT, ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
 """Exit codes that another pod of the same Job would repeat: what they say stays."""
 
-_log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
     found = await _config_map(client, key, stop)
     before = output.read(found) if found is not None else None
     if before is not None and before.job_uid == source.job_uid and before.run.exit_code in _ANSWERS:
-        _log.info("this Job's answer is published already")
+        log.info("The result of this Job is published already")
         await stop.wait()
         return
     while not stop.is_set():
@@ -98,7 +98,7 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         try:
             published = await _relay(client, key, source, published)
         except (RequestError, ValueError) as error:
-            _log.warning("not published yet: %s", error)
+            log.warning("Cannot publish yet", error=error)
             await _pause(stop, _RETRY_S)
     clock = asyncio.get_running_loop().time
     begun = clock()
@@ -110,7 +110,7 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
             gone = isinstance(error, (ForbiddenError, NotFoundError, UnauthorizedError))
             if clock() > begun + (_GONE_S if gone else _FLUSH_S):
                 raise
-            _log.warning("not published yet: %s", error)
+            log.warning("Cannot publish yet", error=error)
             await asyncio.sleep(_RETRY_S)
         else:
             return
@@ -122,7 +122,7 @@ async def _config_map(client: Client, key: Key, stop: asyncio.Event) -> ConfigMa
         try:
             return await client.get(CONFIG_MAPS, key)
         except RequestError as error:
-            _log.warning("%s cannot be read yet: %s", key, error)
+            log.warning("Cannot read the output yet", config_map=str(key), error=error)
             await _pause(stop, _RETRY_S)
     return None
 
@@ -152,5 +152,5 @@ async def _relay(client: Client, key: Key, source: Source, published: Output | N
         content = output.data(Output(now.job_uid, now.inputs, failed))
     manifest = {"metadata": {"name": key.name, "namespace": key.namespace}} | content
     await client.apply(CONFIG_MAPS, manifest, field_manager=_FIELD_MANAGER, force=True)
-    _log.info("published: %s %s", now.run.phase, now.run.message)
+    log.info("Published", phase=now.run.phase, progress=now.run.message)
     return now

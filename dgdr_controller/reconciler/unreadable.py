@@ -1,7 +1,6 @@
 """A request that this version cannot read: no webhook has validated it, or a newer version has written it."""
 
 import json
-import logging
 
 from pydantic import ValidationError
 
@@ -10,12 +9,13 @@ from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REQUESTS
 from dgdr_controller.reconciler.observe import now
 from dgdr_controller.runtime import Cache, Client, Key, ObjectMeta, Resource, Result, decode_dict
+from dgdr_controller.runtime.log import get_logger
 
 _RAW_REQUESTS = Resource(REQUESTS.group, REQUESTS.version, REQUESTS.plural, REQUESTS.kind, decode=decode_dict)
 _SHOWN = 5
 """Problems that the condition names."""
 
-_log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def report_unreadable(cache: Cache, client: Client, meta: ObjectMeta, error: ValidationError) -> Result:
@@ -31,7 +31,7 @@ async def report_unreadable(cache: Cache, client: Client, meta: ObjectMeta, erro
     change = {"phase": Phase.FAILED, "observed_generation": meta.generation, "conditions": conditions}
     status = previous.model_copy(update=change)
     if status != previous:
-        _log.warning("request %s cannot be read: %s", meta.key, problems)
+        log.warning("Cannot read the request", problems=problems)
         content = status.model_dump(mode="json", exclude_none=True)
         await client.replace_status(REQUESTS, meta.key, content, resource_version=meta.resource_version)
     return Result.done()

@@ -1,7 +1,6 @@
 """Objects of the kinds that are watched: reading them costs no request."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -14,7 +13,6 @@ from dgdr_controller.runtime.reflector import Reflector
 from dgdr_controller.runtime.resource import CachedObject, Key, ObjectMeta, Resource
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 
 class _Kind(msgspec.Struct):

@@ -7,7 +7,6 @@ ending. What crosses the threads: one frozen `Leadership`, and calls handed over
 import asyncio
 import concurrent.futures
 import faulthandler
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -16,9 +15,10 @@ from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.health import HealthServer
 from dgdr_controller.runtime.leader_election import Elector, LeaderElection, LeaderFence, Leadership, boottime
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.transport import Transport
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ControlThread:
@@ -88,7 +88,7 @@ class ControlThread:
         except BaseException as error:
             if not self._started.done():
                 self._started.set_exception(error)
-            log.critical("the control thread ended: %s", error, exc_info=True)
+            log.critical("The control thread has failed", error=error, exc_info=True)
             self._fence.publish(None)
             self._tell(self._on_lost)
         finally:
@@ -132,7 +132,7 @@ class ControlThread:
             async with asyncio.timeout(left):
                 await stop.wait()
         except TimeoutError:
-            log.critical("the main loop has not stopped and the lease is over: this process ends now")
+            log.critical("The lease has expired and the main loop has not stopped; ending the process")
             faulthandler.dump_traceback(all_threads=True)
             os._exit(1)
 

@@ -1,7 +1,6 @@
 """Which changes make a reconciler look at which object, and the workers that have it look."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
@@ -9,7 +8,7 @@ from typing import Any, Self, TypeVar
 from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.controller_metrics import ControllerMetrics
 from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
-from dgdr_controller.runtime.log import bound
+from dgdr_controller.runtime.log import bound, get_logger
 from dgdr_controller.runtime.predicates import Change, Predicate
 from dgdr_controller.runtime.resource import CachedObject, Key, Resource
 from dgdr_controller.runtime.result import Reconciler, Result
@@ -19,7 +18,7 @@ from dgdr_controller.runtime.workqueue_metrics import QueueMetrics
 T = TypeVar("T")
 MapFunction = Callable[[CachedObject], Iterable[Key]]
 """Which objects of the controller's own kind an object of another kind concerns."""
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Controller:
@@ -153,7 +152,7 @@ class Controller:
             self._succeeded(key, priority, result)
         except TerminalError as error:
             self._metrics.terminal()
-            log.error("reconcile failed, not tried again until something changes: %s", error)  # noqa: TRY400
+            log.error("Reconcile failed; not retried until something changes", error=error)  # noqa: TRY400
             return
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is None or task.cancelling():
@@ -165,12 +164,12 @@ class Controller:
             self._failed(key, priority, f"not finished after {self._timeout} s" if limit.expired() else str(error))
         except (ConflictError, NotLeaderError) as error:
             self._metrics.failed()
-            log.info("reconcile will be repeated: %s", error)
+            log.info("Reconcile will be retried", error=error)
             self._queue.add_rate_limited(key, priority=priority)
         except RequestError as error:  # the API server's answer says all; where it was asked does not
             self._metrics.failed()
             self._queue.add_rate_limited(key, priority=priority)
-            log.warning("reconcile failed (%d in a row): %s", self._queue.num_requeues(key), error)
+            log.warning("Reconcile failed; it will be retried", retries=self._queue.num_requeues(key), error=error)
         except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:  # from a library: this process is not its own
             self._metrics.panicked()
             self._failed(key, priority, f"{type(error).__name__} {error}")
@@ -187,4 +186,6 @@ class Controller:
         self._metrics.failed()
         self._queue.add_rate_limited(key, priority=priority)
         tries = self._queue.num_requeues(key)
-        log.error("reconcile failed (%d in a row)%s", tries, f": {why}" if why else "", exc_info=True)
+        log.error(
+            "Reconcile failed; it will be retried", retries=tries, **({"error": why} if why else {}), exc_info=True
+        )

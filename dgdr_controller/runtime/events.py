@@ -6,7 +6,6 @@ Numbers are client-go's (``tools/record``): more than ten similar events in ten 
 
 import asyncio
 import hashlib
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ from typing import Any, TypeVar
 
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.errors import AlreadyExistsError, NotFoundError, NotLeaderError, RequestError
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.resource import Key, ObjectMeta, Resource, decode_dict
 
 T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 EVENTS: Resource[dict[str, object]] = Resource("", "v1", "events", "Event", decode=decode_dict)
 """Core events: ``kubectl describe`` shows count and age of these; those of events.k8s.io are the same objects."""
@@ -132,7 +132,7 @@ class EventRecorder:
             try:
                 await self._write(pending)
             except Exception:  # an event is never worth a controller
-                log.exception("event %s about %s is lost", pending.reason, pending.reference.key)
+                log.exception("Lost an event", reason=pending.reason, object=str(pending.reference.key))
             finally:
                 self._queue.task_done()
 
@@ -142,7 +142,7 @@ class EventRecorder:
             async with asyncio.timeout(seconds):
                 await self._queue.join()
         except TimeoutError:
-            log.warning("%d events are lost: no time left to write them", self._queue.qsize())
+            log.warning("Lost events: no time left to write them", count=self._queue.qsize())
 
     def _record(self, about: Reference, kind: str, reason: str, message: str) -> None:
         if not self._allowed(about):
@@ -156,7 +156,7 @@ class EventRecorder:
         try:
             self._queue.put_nowait(_Pending(about, kind, reason, message, at, series))
         except asyncio.QueueFull:
-            log.warning("event %s about %s is dropped: too many wait", reason, about.key)
+            log.warning("Dropped an event: too many wait", reason=reason, object=str(about.key))
 
     def _allowed(self, about: Reference) -> bool:
         """Take a token from the object's bucket."""
@@ -193,12 +193,16 @@ class EventRecorder:
                 return
             except RequestError as error:
                 if not error.transient:
-                    log.warning("event %s about %s is refused: %s", pending.reason, pending.reference.key, error)
+                    log.warning(
+                        "An event is refused", reason=pending.reason, object=str(pending.reference.key), error=error
+                    )
                     return
                 await asyncio.sleep(_PAUSE_S)
             else:
                 return
-        log.warning("event %s about %s is lost: the API server does not answer", pending.reason, pending.reference.key)
+        log.warning(
+            "Lost an event: the API server does not answer", reason=pending.reason, object=str(pending.reference.key)
+        )
 
     async def _send(self, pending: _Pending) -> None:
         series, namespace = pending.series, pending.reference.key.namespace or "default"
@@ -213,7 +217,7 @@ class EventRecorder:
         try:
             await self._client.create(EVENTS, self._manifest(pending, namespace))
         except AlreadyExistsError:
-            log.debug("event %s was written although no answer came", series.name)
+            log.debug("An event was written although no answer came", event_name=series.name)
         series.written = True
 
     def _manifest(self, pending: _Pending, namespace: str) -> dict[str, Any]:

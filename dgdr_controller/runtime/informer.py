@@ -1,7 +1,6 @@
 """What the cache holds of one kind, and who wants to hear of changes."""
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +9,12 @@ from typing import Any
 import msgspec
 
 from dgdr_controller.runtime.decoding import read_object
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.mutation_cache import MutationCache
 from dgdr_controller.runtime.predicates import Change, ChangeType
 from dgdr_controller.runtime.resource import CachedObject, Key, Resource, version_number
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Index = Callable[[CachedObject], Iterable[str]]
 """Values under which an object is to be found."""
@@ -236,7 +236,9 @@ class Informer:
         try:
             return self._indexes[index](stored)
         except Exception:  # one odd object must not end the watch of its kind
-            log.exception("index %r of %s fails for %s", index, self.resource, stored.key)
+            log.exception(
+                "An index function has failed", index=index, resource=str(self.resource), object=str(stored.key)
+            )
             return ()
 
     def _tell(self, change: Change, handlers: Iterable[Handler]) -> None:
@@ -244,4 +246,4 @@ class Informer:
             try:
                 handler(change)
             except Exception:  # the same
-                log.exception("a handler of %s fails for %s", self.resource, change.new.key)
+                log.exception("An event handler has failed", resource=str(self.resource), object=str(change.new.key))

@@ -5,7 +5,6 @@ back; never by times that others wrote.
 """
 
 import asyncio
-import logging
 import random
 import socket
 import time
@@ -20,9 +19,10 @@ import msgspec
 from dgdr_controller.runtime import metrics
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.errors import AlreadyExistsError, ConflictError, NotFoundError, NotLeaderError
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.resource import Key, Resource
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _JITTER = 1.2
 _RELEASES = 5
 
@@ -153,7 +153,7 @@ class Elector:
         """Get the lease, however long it takes; keep it; return when it is lost."""
         while not await self._attempt():
             await self._sleep(self._options.retry_period * (1 + _JITTER * self._rng()))
-        log.info("leading: %s holds lease %s", self._options.identity, self._key)
+        log.info("Acquired the lease", lease=str(self._key), identity=self._options.identity)
         self._gauge.set(1)
         try:
             while True:
@@ -162,7 +162,7 @@ class Elector:
                     break
         finally:
             self._gauge.set(0)
-        log.error("lease %s is lost", self._key)
+        log.error("Lost the lease", lease=str(self._key))
         self._publish(None)
 
     async def release(self) -> None:
@@ -176,7 +176,7 @@ class Elector:
                 if not await self._look():
                     return
             except Exception as error:  # noqa: BLE001 - nothing depends on it: the lease expires
-                log.warning("lease %s is not released, it expires: %s", self._key, error)
+                log.warning("Cannot release the lease; it expires", lease=str(self._key), error=error)
                 return
             else:
                 self._seen = None
@@ -203,7 +203,7 @@ class Elector:
             async with asyncio.timeout(self._patience()):
                 got = (self._holds() and await self._renew()) or await self._take()
         except Exception as error:  # noqa: BLE001 - whatever it is must not end the election
-            log.warning("lease %s: %s", self._key, str(error) or type(error).__name__)
+            log.warning("Cannot renew the lease yet", lease=str(self._key), error=error)
             return False
         if got and self._seen is not None:
             # From before the request was sent: the server cannot have set the time earlier.

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
-import logging
 import signal
 import threading
 import time
@@ -22,6 +21,7 @@ from dgdr_controller.runtime.errors import NotLeaderError
 from dgdr_controller.runtime.events import EventRecorder
 from dgdr_controller.runtime.health import Check, HealthServer
 from dgdr_controller.runtime.leader_election import LeaderElection, LeaderFence
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.runnables import Group, RunFunction, Runnable, cancel
 from dgdr_controller.runtime.transport import Transport
 
@@ -36,7 +36,7 @@ class Server(Protocol):
         """Listen no more."""
 
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _BEAT_S = 1.0
 _READY_LAG_S, _HEALTHY_LAG_S = 10.0, 60.0
 _EVENTS_S = 2.0
@@ -222,7 +222,7 @@ class Manager:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("%s failed, everything stops: %s", task.get_name(), error, exc_info=error)
+            log.critical("A task has failed; the manager stops", task=task.get_name(), error=error, exc_info=error)
             self._failed.append(error)
             self._stopping.set()
 

@@ -10,10 +10,11 @@ from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.decoding import WatchEvent, read_bookmark
 from dgdr_controller.runtime.errors import RequestError, RuntimeFault
 from dgdr_controller.runtime.informer import Informer
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.reflector_state import Backoff, Pause, Phase, ReflectorState, Step
 from dgdr_controller.runtime.resource import CachedObject, Key
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
 """Watches end at random times, so that those of many clients do not all begin anew at once."""
 
@@ -63,7 +64,7 @@ class Reflector:
             return step
         except (RuntimeFault, ValueError) as error:  # no token; bytes that are no JSON: as a lost connection
             self._informer.problem = f"{self._informer.resource}: {error}"
-            log.warning("watching %s fails: %s", self._informer.resource, error)
+            log.warning("Cannot watch", resource=str(self._informer.resource), error=error)
             return Step(self._state.relist(), Pause.BACKOFF)
         self._informer.problem = ""
         return reflector_state.ended(self._state, loop.time() - begun, events)
@@ -131,7 +132,9 @@ class Reflector:
         informer = self._informer
         if step.absent:
             if not informer.absent:
-                log.warning("the API server knows no %s; looking again every half minute", informer.resource)
+                log.warning(
+                    "The API server does not know the kind; looking again every 30 s", resource=str(informer.resource)
+                )
             informer.mark_kind_missing()
             return
         level = logging.WARNING if step.pause is not Pause.NONE else logging.INFO

@@ -1,11 +1,12 @@
 """What a manager runs beside its caches, in groups that start and stop together."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol, runtime_checkable
 
-log = logging.getLogger(__name__)
+from dgdr_controller.runtime.log import get_logger
+
+log = get_logger(__name__)
 
 _CANCEL_S = 5.0
 
@@ -110,4 +111,4 @@ async def cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
     if running:
         _, stuck = await asyncio.wait(running, timeout=_CANCEL_S)
         for task in stuck:
-            log.error("%s does not end although it was cancelled", task.get_name())
+            log.error("A task does not end although it was cancelled", task=task.get_name())

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +22,6 @@ from hack.virtual_kubelet.termination import message
 
 _RETRY_S = 5.0
 _CANNOT_START = 128
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The node's object and Lease."""
 
 import asyncio
-import logging
 import os
 import platform
 from datetime import UTC, datetime
 
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import AlreadyExistsError, Client, Key, NotFoundError, RequestError
+from dgdr_controller.runtime.log import get_logger
 from hack.cluster.layout import KUBERNETES_VERSION
 from hack.cluster.node import NAME
 from hack.virtual_kubelet.addresses import HOST
@@ -21,7 +21,7 @@ _LEASE_NAMESPACE = "kube-node-lease"
 _LEASE_S, _INTERVAL_S = 40, 10
 _PODS = "110"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def manifest() -> Manifest:
@@ -106,7 +106,7 @@ async def run(client: Client, port: int) -> None:
                 await client.patch(NODES, Key("", NAME), change, subresource="status")
             begun = False
         except RequestError as error:
-            log.warning("the node's status could not be written: %s", error)
+            log.warning("Cannot write the node's status", error=error)
         await asyncio.sleep(_INTERVAL_S)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import copy
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from datetime import datetime
 
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Client, EventRecorder, Key, Reference
+from dgdr_controller.runtime.log import get_logger
 from hack.cluster.layout import Layout
 from hack.virtual_kubelet import programs, restarts
 from hack.virtual_kubelet.addresses import HOST
@@ -29,7 +29,7 @@ from hack.virtual_kubelet.volumes import MountError
 _MOUNT_RETRY_S = 5.0
 _REFRESH_S = 60.0
 _LEAST_GRACE_S = 2.0
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,9 @@ class PodRunner:
                     await self._run_containers(tasks)
                     refreshing.cancel()
         except Exception:  # whatever it is, it costs this pod only
-            log.exception("pod %s/%s", self._pod["metadata"]["namespace"], self._pod["metadata"]["name"])
+            log.exception(
+                "Cannot run a pod", pod=f"{self._pod['metadata']['namespace']}/{self._pod['metadata']['name']}"
+            )
         finally:
             if deadline:
                 deadline.cancel()
@@ -210,7 +212,7 @@ class PodRunner:
         try:
             self._places = await self._storage.provide(self._pod)
         except MountError as error:
-            log.warning("volumes of %s stay as they are: %s", self._pod["metadata"]["name"], error)
+            log.warning("Cannot update volumes; they stay as they are", pod=self._pod["metadata"]["name"], error=error)
 
     def _set_deadline(self) -> asyncio.TimerHandle | None:
         """Let the pod be stopped when its ``activeDeadlineSeconds`` are over."""

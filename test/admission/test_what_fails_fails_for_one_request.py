@@ -125,7 +125,7 @@ def test_a_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handle
     assert response["allowed"] is False
     assert response["status"] == {"status": "Failure", "code": 500, "reason": "InternalError", "message": message}
     (record,) = caplog.records
-    assert "CREATE of n/r" in record.getMessage()
+    assert "'operation': 'CREATE', 'object': 'n/r'" in record.getMessage()
     assert record.exc_info
 
 

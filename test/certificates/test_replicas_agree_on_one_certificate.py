@@ -265,7 +265,7 @@ async def test_keys_are_never_logged(
     assert len(keys) > 10
     assert not [key for key in keys if key in caplog.text]
     assert "garbage" not in caplog.text
-    assert "serving with certificate" in caplog.text
+    assert "Serving with a certificate" in caplog.text
 
 
 @virtual_time

@@ -20,7 +20,7 @@ from dgdr_controller.runtime import (
     metrics,
 )
 from dgdr_controller.runtime.leader_election import LEASES
-from dgdr_controller.runtime.log import JsonFormatter
+from dgdr_controller.runtime.log import formatter
 from dgdr_controller.runtime.testing import FakeApiServer, real_time, until, virtual_time
 
 Widgets = Resource[dict[str, Any]]
@@ -121,7 +121,7 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
         server.put(widgets, widget("bad"))
         manager, reconciler = Manager(server.config), Reconciler(act)
         manager.add(Controller(manager.cache, reconciler, name=f"fails-{type(error).__name__}").for_(widgets))
-        caplog.handler.setFormatter(JsonFormatter())
+        caplog.handler.setFormatter(formatter())
         async with running(manager):
             server.put(widgets, widget("good"))
             await until(lambda: reconciler.calls["good"] == 1 and reconciler.calls["bad"] == 5)
@@ -130,7 +130,7 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
         lines = [json.loads(line) for line in caplog.text.splitlines()]
         (first, *_) = [line for line in lines if line["level"] == "error"]
         assert (first["namespace"], first["name"], len(first["reconcile_id"])) == ("ns", "bad", 32)
-        assert type(error).__name__ in first["error"]
+        assert type(error).__name__ in first["exception"]
         name = f"fails-{type(error).__name__}"
         assert sample("controller_runtime_reconcile_total", controller=name, result="error") == 4
         assert sample("controller_runtime_reconcile_total", controller=name, result="success") == 2
@@ -156,7 +156,7 @@ async def test_what_the_api_server_refuses_is_told_in_a_line_without_a_traceback
         manager.add(Controller(manager.cache, reconciler, name="refused").for_(widgets))
         async with running(manager):
             await until(lambda: reconciler.calls["bad"] == 3)
-        told = [record for record in caplog.records if "reconcile failed" in record.message]
+        told = [record for record in caplog.records if "Reconcile failed" in record.message]
         assert [(each.levelname, each.exc_info) for each in told] == [("WARNING", None)] * 2
         assert "HTTP 404" in told[0].message
         assert sample("controller_runtime_reconcile_errors_total", controller="refused") == 2

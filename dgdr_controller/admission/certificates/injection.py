@@ -27,8 +27,9 @@ from dgdr_controller.runtime import (
     Resource,
     decode_dict,
 )
+from dgdr_controller.runtime.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _LIST_S = 5.0
 """How long the first look may take; what is not known by then gets the bundle later."""
 _AGAIN_S = 5.0
@@ -135,7 +136,7 @@ class Injection:
         try:
             await self._cache.wait_synced(_LIST_S)
         except NotSyncedError as error:
-            log.warning("the CA bundle is injected later: %s; RBAC must grant list, watch and patch", error)
+            log.warning("Cannot inject the CA bundle yet; RBAC must grant list, watch and patch", error=error)
 
     async def stop(self) -> None:
         """Watch no more."""
@@ -191,7 +192,7 @@ class Injection:
         else:
             self.mended |= self._written.get(place) == bundle
             self._written[place] = bundle
-            log.info("%s was given the CA bundle", place)
+            log.info("Injected the CA bundle", object=str(place))
 
     def _say(self, place: Place, level: int, sentence: str) -> None:
         """Log how a place is, unless it was so before."""
@@ -207,7 +208,7 @@ class Injection:
             try:
                 await self._cache.run()
             except Exception:  # nobody else would start it again, for as long as this process serves
-                log.exception("the watch of what is given the CA bundle broke off")
+                log.exception("The watch for the CA bundle has failed; it is started again")
             await asyncio.sleep(_AGAIN_S)
 
 

@@ -5,7 +5,6 @@ The Secret exists already and ships empty, because RBAC cannot limit `create` to
 """
 
 import base64
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +17,9 @@ from dgdr_controller.admission.certificates.lifetimes import Lifetimes
 from dgdr_controller.admission.certificates.rotation import Material, renewed
 from dgdr_controller.kinds import Meta
 from dgdr_controller.runtime import Client, ConflictError, ForbiddenError, Key, NotFoundError, Resource
+from dgdr_controller.runtime.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _TRIES = 10
 """Each conflict means that another replica has written, and what it wrote is good: there are few in a row."""
 
@@ -88,9 +88,9 @@ class CertificateSecret:
             try:
                 await self.replace(held, wanted)
             except ConflictError:
-                log.info("another replica has renewed the certificates in Secret %s", self._key)
+                log.info("Another replica has renewed the certificates", secret=str(self._key))
                 continue
-            log.info("renewed the certificates in Secret %s", self._key)
+            log.info("Renewed the certificates", secret=str(self._key))
             return wanted
         raise SecretError(f"Secret {self._key} changes faster than it can be read: who else writes it?")
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import logging
 import ssl
 import tempfile
 from pathlib import Path
@@ -15,9 +14,10 @@ from dgdr_controller.admission.certificates.credential import dns_names, read_ce
 from dgdr_controller.admission.certificates.errors import CertificateError, UnreadableError
 from dgdr_controller.admission.certificates.rotation import Material
 from dgdr_controller.runtime import RequestError, RuntimeFault
+from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.reflector_state import Backoff, Pause
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _START_S = 60.0
 """How long the first certificate is waited for: after that the process should end, and say why."""
 
@@ -95,7 +95,7 @@ class ServingCertificates:
                 pause = backoff.seconds(Pause.BACKOFF)
                 if not error.transient or clock() + pause > last:
                     raise
-                log.warning("no serving certificate yet: %s", error)
+                log.warning("No serving certificate yet", error=error)
             await asyncio.sleep(pause)
 
     async def _keep(self) -> None:
@@ -111,9 +111,9 @@ class ServingCertificates:
                 good = True
                 continue
             except (CertificateError, RuntimeFault) as error:
-                log.warning("the serving certificate in use stays: %s", error)
+                log.warning("Cannot read the new certificate; the one in use stays", error=error)
             except Exception:  # else the certificate would expire months later, and nobody would know why
-                log.exception("the serving certificate in use stays")
+                log.exception("Cannot read the new certificate; the one in use stays")
             await asyncio.sleep(backoff.seconds(Pause.BACKOFF))
 
     def _take(self, material: Material) -> None:
@@ -127,7 +127,7 @@ class ServingCertificates:
             serving = read_certificates(material.certificate)[0]
             self._newest = _loaded(material)
             names, ends = ", ".join(sorted(dns_names(serving))), serving.not_valid_after_utc
-            log.info("serving with certificate %x for %s until %s", serving.serial_number, names, ends)
+            log.info("Serving with a certificate", serial=f"{serving.serial_number:x}", names=names, until=str(ends))
             _tell("serving", serving, again=bool(last.certificate))
         if material.bundle != last.bundle and (authority := _newest_authority(material)):
             before = _newest_authority(last)
