@@ -63,7 +63,7 @@ def test_secrets_are_redacted(lines: Lines) -> None:
 
 def test_exception_is_a_field(lines: Lines) -> None:
     try:
-        {}["missing"]
+        dict[str, str]()["missing"]
     except KeyError as error:
         get_logger("test.log").exception("Cannot read", error=error)
     (line,) = lines()
