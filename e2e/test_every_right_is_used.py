@@ -1,6 +1,10 @@
 """The rights that config/ grants, beside what the controller asked the API server for, as its audit log has it."""
 
 import json
+import re
+import ssl
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +12,11 @@ from typing import Any
 import pytest
 
 from e2e.journey import Journey
-from hack.cluster.api import Client
+from hack.cluster.api import Client, opener
+from hack.cluster.binaries import kubectl as program
 from hack.cluster.control_plane import audit_log
 from hack.cluster.local import Local
-from hack.kubectl import kubectl
+from hack.kubectl import environment, kubectl
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
@@ -50,7 +55,7 @@ def granted(cluster: Local) -> set[Right]:
     """What the controller's roles grant."""
     rules: list[Any] = []
     for kind, names in (
-        ("clusterroles", ("dgdr-controller", "dgdr-webhook-certificates")),
+        ("clusterroles", ("dgdr-controller", "dgdr-webhook-certificates", "dgdr-metrics-auth")),
         ("roles", ("dgdr-leader-election", "dgdr-webhook-certificates")),
     ):
         for name in names:
@@ -64,7 +69,29 @@ def granted(cluster: Local) -> set[Right]:
     }
 
 
+def scraped(cluster: Local, namespace: str) -> str:
+    """Read metrics as Prometheus does: with the token of an account that has the ClusterRole for it."""
+    kubectl(cluster, "-n", namespace, "create", "serviceaccount", "prometheus")
+    binding = ("create", "clusterrolebinding", f"{namespace}-metrics", "--clusterrole=dgdr-metrics-reader")
+    kubectl(cluster, *binding, f"--serviceaccount={namespace}:prometheus")
+    token = kubectl(cluster, "-n", namespace, "create", "token", "prometheus").strip()
+    command = [program(), "-n", "dgdr-system", "port-forward", "deployment/dgdr-controller", ":8080"]
+    with subprocess.Popen(command, env=environment(cluster), stdout=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stdout is not None
+            (port,) = re.findall(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+            request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics")
+            request.add_header("Authorization", f"Bearer {token}")
+            unverified = ssl._create_unverified_context()  # noqa: S323 - its certificate signs itself
+            with opener(urllib.request.HTTPSHandler(context=unverified)).open(request, timeout=10) as answer:
+                return str(answer.read().decode())
+        finally:
+            forward.terminate()
+            kubectl(cluster, "delete", "clusterrolebinding", f"{namespace}-metrics")
+
+
 def test_nothing_is_missing_and_nothing_unused(dynamo: Local, api: Client, namespace: str) -> None:
+    assert "controller_runtime_reconcile_total" in scraped(dynamo, namespace)
     with Journey(api, namespace, "rights") as journey:
         journey.apply(backend="vllm", workload={"isl": 40_000})
         assert journey.reaches("Failed") == "Failed"

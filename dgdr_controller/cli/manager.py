@@ -40,6 +40,12 @@ log = get_logger(__name__)
 @click.option("--kubeconfig", metavar="FILE", help="Instead of the pod's own account.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig.")
 @click.option("--metrics-address", default=":8080", show_default=True, help="Where /metrics is served; empty: nowhere.")
+@click.option(
+    "--metrics-secure/--no-metrics-secure",
+    default=True,
+    show_default=True,
+    help="Serve /metrics by TLS, to clients that RBAC lets get /metrics.",
+)
 @click.option("--health-address", default=":8081", show_default=True, help="Where /healthz and /readyz are served.")
 @click.option(
     "--leader-election/--no-leader-election", default=True, show_default=True, help="Only one of several works."
@@ -53,6 +59,7 @@ def manager(  # noqa: PLR0913 - one for each option
     kubeconfig: str | None,
     context: str | None,
     metrics_address: str,
+    metrics_secure: bool,
     health_address: str,
     leader_election: bool,
     leader_election_namespace: str,
@@ -69,6 +76,7 @@ def manager(  # noqa: PLR0913 - one for each option
         config,
         leader_election=LeaderElection("dgdr-controller", namespace=namespace) if leader_election else None,
         metrics_address=metrics_address,
+        metrics_secure=metrics_secure,
         health_address=health_address,
     )
     asyncio.run(_run(controller_manager, settings, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))

@@ -22,6 +22,7 @@ from dgdr_controller.runtime.events import EventRecorder
 from dgdr_controller.runtime.health import Check, HealthServer
 from dgdr_controller.runtime.leader_election import LeaderElection, LeaderFence
 from dgdr_controller.runtime.log import get_logger
+from dgdr_controller.runtime.metrics_auth import MetricsAuthorizer
 from dgdr_controller.runtime.runnables import Group, RunFunction, Runnable, cancel
 from dgdr_controller.runtime.transport import Transport
 
@@ -53,6 +54,7 @@ class Manager:
         config: Where the API server is.
         leader_election: How one of several processes is chosen to write; None: this one writes.
         metrics_address: Where ``/metrics`` is served, ``host:port`` or ``:port``; empty: nowhere.
+        metrics_secure: Whether they are served by TLS and only to whom the API server lets read them.
         health_address: Where ``/healthz``, ``/readyz`` and ``/syncz`` are served; may be the same.
         graceful_timeout: Seconds that reconciles have to end when the manager stops; less than the pod has.
         sync_timeout: Seconds until everything that is watched must be listed.
@@ -70,6 +72,7 @@ class Manager:
         *,
         leader_election: LeaderElection | None = None,
         metrics_address: str = "",
+        metrics_secure: bool = False,
         health_address: str = "",
         graceful_timeout: float = 25.0,
         sync_timeout: float = 120.0,
@@ -97,7 +100,8 @@ class Manager:
             # Apart: what does not list would otherwise take away the webhooks that the API server needs for listing.
             "/syncz": {"caches": self._unsynced},
         }
-        self._server = HealthServer(health_address, metrics_address, self._checks, registry)
+        authorizer = MetricsAuthorizer(config) if metrics_secure else None
+        self._server = HealthServer(health_address, metrics_address, self._checks, registry, authorizer)
         self._stopping = asyncio.Event()
         self._leading = asyncio.Event()
         self._lost = asyncio.Event()
