@@ -144,7 +144,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python hack/generate.py --check
+	@$(BIN)/python -m hack.generate --check
 	@$(BIN)/python -m hack.locks
 
 .PHONY: test
@@ -195,7 +195,7 @@ coverage: $(STAMP) ## Branch coverage of the unit tests.
 .PHONY: generate manifests
 manifests: generate
 generate: $(STAMP) ## Write the generated files, the CRD among them (also: make manifests).
-	@$(BIN)/python hack/generate.py
+	@$(BIN)/python -m hack.generate
 
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).

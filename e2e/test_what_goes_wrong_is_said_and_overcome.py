@@ -115,7 +115,7 @@ def test_anothers_deployment_of_the_name_is_left_alone_until_it_is_gone(api: Cli
         before = api.request("GET", journey.graph_path)
         journey.apply(backend="vllm")
         assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "NameConflict", 180)
-        assert "left as it is" in journey.condition("DeploymentReady")["message"]
+        assert "does not belong to this request" in journey.condition("DeploymentReady")["message"]
         assert journey.wait(lambda: journey.events()[-1] == "NameConflict", 10), journey.events()
         after = api.request("GET", journey.graph_path)
         assert json.dumps(after["spec"]) == json.dumps(before["spec"])

@@ -9,6 +9,7 @@ import yaml
 from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
 from dgdr_controller.profiling_job.protocol import Results
+from hack.sentences import collect
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -25,7 +26,10 @@ def generated() -> dict[Path, str]:
     return {
         REFERENCE / name: json.dumps(model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
         for name, model in models.items()
-    } | {CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition()}
+    } | {
+        CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition(),
+        REFERENCE / "sentences.txt": collect(ROOT),
+    }
 
 
 def _definition() -> str:

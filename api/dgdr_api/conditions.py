@@ -204,7 +204,9 @@ class Profiling:
     def retrying(cls) -> ConditionUpdate:
         """Say that a Job is made anew."""
         return _false(
-            cls.TYPE, "RetryingJob", "The profiling Job was deleted before its result was there; making another"
+            cls.TYPE,
+            "RetryingJob",
+            "The profiling Job was deleted before its result was published; creating another one",
         )
 
     @classmethod
@@ -257,8 +259,8 @@ class SpecGenerated:
         return _true(
             cls.TYPE,
             "CandidateNotOffered",
-            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", and no deployable candidate has this id; '
-            "nothing is deployed. Ids are in status.profilingResults.pareto; another value is taken at any time",
+            f'Annotation dgdr.nvidia.com/deploy requests candidate "{candidate}", which does not exist or cannot be '
+            "deployed; nothing is deployed. Set it to an id in status.profilingResults.pareto",
         )
 
     @classmethod
@@ -267,8 +269,9 @@ class SpecGenerated:
         return _true(
             cls.TYPE,
             "CandidatesGone",
-            f'Annotation dgdr.nvidia.com/deploy asks for "{candidate}", but ConfigMap {table} with the candidates is '
-            'gone: "recommended" can still be had, or profile again with annotation dgdr.nvidia.com/retry',
+            f'Annotation dgdr.nvidia.com/deploy requests candidate "{candidate}", but ConfigMap {table} with the '
+            'candidates does not exist any more: set the annotation to "recommended", or profile again with annotation '
+            "dgdr.nvidia.com/retry",
         )
 
     @classmethod
@@ -313,8 +316,8 @@ class DeploymentReady:
         return _false(
             cls.TYPE,
             "NameConflict",
-            f"DynamoGraphDeployment {name} exists and was not made for this request; it is left as it is. Delete it, "
-            "or delete this request and create one of another name",
+            f"DynamoGraphDeployment {name} exists and does not belong to this request; delete it, or create the "
+            "request under another name",
         )
 
     @classmethod
@@ -323,8 +326,8 @@ class DeploymentReady:
         return _false(
             cls.TYPE,
             "OtherCandidateDeployed",
-            f"DynamoGraphDeployment {name} is of candidate {there}, and {wanted} is asked for; it is left as it is. "
-            f"Delete it, and {wanted} is deployed",
+            f"DynamoGraphDeployment {name} runs candidate {there}, but {wanted} is requested; delete it to deploy "
+            f"{wanted}",
         )
 
     @classmethod
@@ -337,7 +340,7 @@ class DeploymentReady:
         """Say that the cluster has no Dynamo."""
         return cls.waiting(
             "WaitingForDynamo",
-            "This cluster does not know DynamoGraphDeployments; waiting for Dynamo's operator and its CRDs",
+            "The cluster does not serve DynamoGraphDeployments; waiting for Dynamo's operator and its CRDs",
         )
 
 

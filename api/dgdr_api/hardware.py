@@ -32,7 +32,7 @@ class HardwareUsed(ApiModel):
     total_gpus: Resolved
     """GPUs that may be used: the budget."""
     num_gpus_per_node: Resolved
-    """GPUs of one node."""
+    """Number of GPUs per node."""
     vram_mib: Resolved
     """Memory of one GPU in MiB."""
     products: tuple[str, ...] = ()

@@ -117,7 +117,7 @@ def _variable(variable: Any, path: str, errors: ErrorList) -> None:
     if variable.get("value"):
         errors.invalid(f"{path}.valueFrom", source, "may not be specified when `value` is not empty")
     if len(_written(source)) != 1:
-        errors.invalid(f"{path}.valueFrom", source, "must have exactly one field: where the value is from")
+        errors.invalid(f"{path}.valueFrom", source, "must specify exactly one source of the value")
 
 
 def _volume(volume: Any, path: str, errors: ErrorList) -> None:
@@ -132,17 +132,17 @@ def is_ours(label: str) -> bool:
 
 
 _OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by|dgdr-name)")
-_STARTED = "the controller says how it is started"
+_STARTED = "the controller sets how it starts"
 
 
 def _suspend(suspend: Any, path: str, errors: ErrorList) -> None:
     if suspend:
-        errors.forbidden(path, "a Job that is suspended has no pod, and the request would wait for ever")
+        errors.forbidden(path, "a suspended Job has no pod: the request would wait forever")
 
 
 def _pod_labels(labels: Any, path: str, errors: ErrorList) -> None:
     for name in filter(is_ours, labels):
-        errors.forbidden(f"{path}[{name}]", "the controller finds its pods by it")
+        errors.forbidden(f"{path}[{name}]", "the controller finds its pods by this label")
 
 
 def _pod(pod: Any, path: str, errors: ErrorList) -> None:
@@ -155,7 +155,7 @@ def _pod(pod: Any, path: str, errors: ErrorList) -> None:
         if each["name"] in names:
             errors.add(f"{at}.name", f"Duplicate value: {shown(each['name'])}")
         elif each["name"] == PROFILER:
-            errors.forbidden(f"{at}.name", "the profiler is no init container: it stands in containers")
+            errors.forbidden(f"{at}.name", "the profiler must be in containers, not in initContainers")
         elif each["name"] == PUBLISHER:
             _publisher(each, at, errors)
     for index, each in enumerate(pod.get("volumes") or ()):
@@ -219,7 +219,7 @@ def _is_device(name: str) -> bool:
 _ONE_POD = "the profiling Job is one pod that writes one result"
 _ONE: Schema = {"minimum": 1, "maximum": 1, "why": _ONE_POD}
 _INDEXED: Schema = {"forbidden": f"only Indexed Jobs have it; {_ONE_POD}"}
-_GENERATED: Schema = {"forbidden": "Kubernetes generates it, so that no Job counts the pods of another"}
+_GENERATED: Schema = {"forbidden": "Kubernetes generates it"}
 _LABELS: Schema = {"keys": syntax.label_name}
 _LABELLED: Schema = {"syntax": syntax.label_value}
 _SPEC = "template.spec"
@@ -230,7 +230,10 @@ _RULES: Mapping[str, Schema] = {
     "backoffLimitPerIndex": _INDEXED,
     "completionMode": {"enum": ["NonIndexed"], "why": _ONE_POD},
     "completions": _ONE,
-    "managedBy": {"enum": ["kubernetes.io/job-controller"], "why": "Kubernetes runs no Job that another manages"},
+    "managedBy": {
+        "enum": ["kubernetes.io/job-controller"],
+        "why": "Kubernetes does not run a Job that another controller manages",
+    },
     "manualSelector": _GENERATED,
     "maxFailedIndexes": _INDEXED,
     "parallelism": _ONE,
@@ -244,9 +247,9 @@ _RULES: Mapping[str, Schema] = {
     f"{_SPEC}.activeDeadlineSeconds": {"minimum": 1},
     f"{_SPEC}.priorityClassName": {"syntax": syntax.dns_subdomain},
     f"{_SPEC}.resources": {"rule": _resources},
-    f"{_SPEC}.restartPolicy": {"enum": ["Never"], "why": "the Job makes a new pod for each try"},
+    f"{_SPEC}.restartPolicy": {"enum": ["Never"], "why": "the Job creates a new pod for each try"},
     f"{_SPEC}.runtimeClassName": {"syntax": syntax.dns_subdomain},
-    f"{_SPEC}.serviceAccount": {"forbidden": "its name of today is serviceAccountName"},
+    f"{_SPEC}.serviceAccount": {"forbidden": "use serviceAccountName instead"},
     f"{_SPEC}.serviceAccountName": {"syntax": syntax.dns_subdomain},
     f"{_SPEC}.tolerations[]": {"rule": _toleration},
     f"{_SPEC}.tolerations[].key": {"syntax": syntax.label_name},

@@ -44,7 +44,7 @@ def _convert(value: object, path: str, depth: int) -> JsonValue:
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            raise _error(path, "holds half a surrogate pair: no Unicode text")
+            raise _error(path, "is not valid Unicode: it contains an unpaired surrogate")
         return value
     if isinstance(value, list):
         return [_convert(each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)]

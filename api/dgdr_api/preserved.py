@@ -71,7 +71,7 @@ def preserved(annotations: Mapping[str, str] | None) -> Preserved:
     except ValidationError as error:
         found = islice(error.errors(include_url=False), MAX_TOLD)
         problems = "; ".join(printable(f"{'.'.join(map(str, each['loc']))}: {each['msg']}") for each in found)
-        detail = f"{problems}; it is written by the conversion of v1alpha1: remove the annotation"
+        detail = f"{problems}; the conversion of v1alpha1 writes this annotation: remove it"
         raise InvalidRequestError([FieldError(_PATH, "Invalid value", detail)]) from None
     return read.model_copy(update={"defaults": defaults})
 

@@ -140,7 +140,7 @@ def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
                 yield FieldError(
                     f"spec.modelCache.{name}",
                     f"Invalid value: {json.dumps(value)}",
-                    f'is another name of {first}, which says "{known}"; write one of them',
+                    f'is an alias of {first}, which is "{known}"; set only one of them',
                 )
 
 

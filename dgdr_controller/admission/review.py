@@ -126,7 +126,7 @@ def _response(asked: _Asked, response: AdmissionResponse) -> JsonObject:
 
 
 def _failure(asked: _Asked, error: Exception) -> JsonObject:
-    message = f"dgdr-controller failed to judge this: {type(error).__name__}"
+    message = f"internal error of dgdr-controller: {type(error).__name__}"
     status: JsonObject = {"status": "Failure", "code": 500, "reason": "InternalError", "message": message}
     return {"uid": asked.uid, "allowed": False, "status": status}
 

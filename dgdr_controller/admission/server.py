@@ -141,7 +141,7 @@ async def _respond(webhook: _Webhook, request: web.Request) -> web.Response:
         return _unreadable(str(error))
     except Exception as error:
         log.exception("Cannot answer a review", webhook=webhook.name)
-        return _unreadable(f"dgdr-controller failed to answer this: {type(error).__name__}")
+        return _unreadable(f"internal error of dgdr-controller: {type(error).__name__}")
     if not agreed:
         DENIALS.labels(webhook.name).inc()
     return web.Response(body=answered, content_type="application/json")

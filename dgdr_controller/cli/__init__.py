@@ -30,7 +30,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("DGDR_DEBUG"):
             raise
-        _end(ExitCode.INTERNAL, f"an error of ours: {type(error).__name__}: {error} (DGDR_DEBUG=1 shows where)")
+        _end(
+            ExitCode.INTERNAL,
+            f"internal error, please report it: {type(error).__name__}: {error} (set DGDR_DEBUG=1 for a traceback)",
+        )
 
 
 def _run() -> None:

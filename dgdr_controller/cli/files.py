@@ -34,7 +34,7 @@ def read_manifests(source: str) -> list[object]:
     except ManifestError as error:
         raise UnreadableError(f"{shown}: not YAML: {error}") from None
     if not documents:
-        raise UnreadableError(f"{shown}: holds no document; a {KIND} is expected")
+        raise UnreadableError(f"{shown}: holds no document; expected a {KIND}")
     requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
     return list(requests or documents)
 
@@ -59,7 +59,9 @@ def read_request(source: str, name: str | None) -> DynamoGraphDeploymentRequest:
         manifests = [manifest for manifest in manifests if manifest_name(manifest) == name]
     if len(manifests) != 1:
         detail = (
-            f'holds none of the name "{name}"' if not manifests else f"holds {_names(manifests)}: choose with --name"
+            f'holds no request named "{name}"'
+            if not manifests
+            else f"holds {_names(manifests)}: choose one with --name"
         )
         raise InvalidRequestError([FieldError(source, f"{len(manifests)} requests", detail)])
     return parse_request(manifests[0])
@@ -86,9 +88,7 @@ def write_atomically(folder: Path, texts: Mapping[str, str]) -> None:
     try:
         for (path, temporary), text in zip(staged.items(), texts.values(), strict=True):
             if path.is_dir():
-                raise IsADirectoryError(
-                    errno.EISDIR, "is a folder, and a file of this name is to be written", str(path)
-                )
+                raise IsADirectoryError(errno.EISDIR, "is a folder; expected a file name", str(path))
             with temporary.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()

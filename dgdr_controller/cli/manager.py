@@ -37,23 +37,29 @@ log = get_logger(__name__)
 
 
 @click.command()
-@click.option("--kubeconfig", metavar="FILE", help="Instead of the pod's own account.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig.")
-@click.option("--metrics-address", default=":8080", show_default=True, help="Where /metrics is served; empty: nowhere.")
+@click.option("--kubeconfig", metavar="FILE", help="Kubeconfig to use instead of the pod's ServiceAccount.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--metrics-address", default=":8080", show_default=True, help="Address for /metrics; empty to disable.")
 @click.option(
     "--metrics-secure/--no-metrics-secure",
     default=True,
     show_default=True,
-    help="Serve /metrics by TLS, to clients that RBAC lets get /metrics.",
+    help="Serve /metrics over TLS, to clients that RBAC allows to get /metrics.",
 )
-@click.option("--health-address", default=":8081", show_default=True, help="Where /healthz and /readyz are served.")
+@click.option("--health-address", default=":8081", show_default=True, help="Address for /healthz and /readyz.")
 @click.option(
-    "--leader-election/--no-leader-election", default=True, show_default=True, help="Only one of several works."
+    "--leader-election/--no-leader-election",
+    default=True,
+    show_default=True,
+    help="Run leader election: only the leader reconciles.",
 )
 @click.option(
-    "--leader-election-namespace", default="", metavar="NAMESPACE", help="Where the Lease is. Default: the pod's own."
+    "--leader-election-namespace",
+    default="",
+    metavar="NAMESPACE",
+    help="Namespace of the Lease. Default: the pod's namespace.",
 )
-@click.option("--workers", default=4, show_default=True, help="Requests that are worked on at a time.")
+@click.option("--workers", default=4, show_default=True, help="Number of requests reconciled at a time.")
 def manager(  # noqa: PLR0913 - one for each option
     *,
     kubeconfig: str | None,

@@ -34,29 +34,38 @@ _WIDE = 200
 
 @click.command()
 @click.option("-f", "--file", "source", required=True, metavar="FILE", help="File with the DGDR; - is standard input.")
-@click.option("--name", help="Which request, when the file holds several.")
+@click.option("--name", help="Name of the request, if the file holds several.")
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Write dgd.yaml and results.json here."
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to write dgd.yaml and results.json to.",
 )
 @click.option(
     "--report", "page", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a page for the browser: chart, table, comparison, what-if, every DGD.",
+    help="File to write the results page to: chart, table, comparison, what-if, every DGD.",
 )  # fmt: skip
-@click.option("--gpu-sku", help="GPU, for example h200_sxm; stands before spec.hardware.gpuSku.")
-@click.option("--total-gpus", type=int, help="GPUs that may be used in all.")
-@click.option("--gpus-per-node", type=int, help="GPUs of one node.")
+@click.option("--gpu-sku", help="GPU, for example h200_sxm; overrides spec.hardware.gpuSku.")
+@click.option("--total-gpus", type=int, help="Maximum number of GPUs.")
+@click.option("--gpus-per-node", type=int, help="Number of GPUs per node.")
 @click.option(
     "--model-cache", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that stands for the root of spec.modelCache's claim.",
+    help="Folder to use as the root of the claim in spec.modelCache.",
 )  # fmt: skip
-@click.option("--explain", "wants_reasons", is_flag=True, help="Say why the winner won, and how far behind others are.")
+@click.option(
+    "--explain",
+    "wants_reasons",
+    is_flag=True,
+    help="Explain why the candidate was selected, and how far behind the others are.",
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
-    help="What goes to standard output: the table, the DGD, or all results.",
+    help="Output format: the table, the DGD, or all results.",
 )  # fmt: skip
 @click.option(
     "--deadline", type=click.FloatRange(min=1), default=SEARCH_DEADLINE_S, show_default=True, metavar="SECONDS",
-    help="Longest search of one engine and mode.",
+    help="Time limit for the search of one engine and mode.",
 )  # fmt: skip
 def plan(  # noqa: PLR0913 - one for each option
     *,
@@ -99,7 +108,7 @@ def plan(  # noqa: PLR0913 - one for each option
     if graph is None:
         _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
-        console.print(f"Written: {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
+        console.print(f"Wrote {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
         console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
 
 
@@ -149,7 +158,7 @@ def _write(folder: Path, results: Results, graph: Composed | None) -> None:
 
 def _write_page(page: Path, results: Results, settings: Settings, console: Console) -> None:
     write_atomically(page.parent, {page.name: report(results, settings)})
-    console.print(f"Written: {page}, to be opened in a browser", highlight=False, soft_wrap=True)
+    console.print(f"Wrote {page}; open it in a browser", highlight=False, soft_wrap=True)
 
 
 def _print(form: str, results: Results, graph: Composed | None) -> None:
@@ -169,5 +178,5 @@ def _fail(code: ExitCode, message: str, output: Path | None = None) -> NoReturn:
     for line in message.splitlines():
         click.echo(f"Error: {line}" if not line.startswith(" ") else line, err=True)
     if output is not None and (output / "dgd.yaml").exists():
-        click.echo(f"{output / 'dgd.yaml'} is from an earlier run and was left as it is", err=True)
+        click.echo(f"{output / 'dgd.yaml'} is from an earlier run and was not changed", err=True)
     sys.exit(code)

@@ -38,11 +38,11 @@ _PHASES = {Step.SURVEY: ProfilingPhase.INITIALIZING, Step.CURVES: ProfilingPhase
     "--config", required=True, type=click.Path(path_type=Path), help="File with the request and its hardware."
 )
 @click.option(
-    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Where results are written."
+    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write results to."
 )
 @click.option(
     "--deadline", type=click.FloatRange(min=1), default=_DEADLINE_S, show_default=True, metavar="SECONDS",
-    help="How long all of it may take; what has been found by then is judged.",
+    help="Time limit for the whole search; what has been found by then is evaluated.",
 )  # fmt: skip
 def profile(*, config: Path, folder: Path, deadline: float) -> None:
     """Profile a request inside its Job."""
@@ -51,15 +51,15 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
         run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
         results = _results(config, run, deadline)
     except ValidationError as error:
-        run.fail(ExitCode.INTERNAL, f"{config} is not what this profiler reads: {error.errors()[0]}")
+        run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {error.errors()[0]}")
     except InvalidRequestError as error:
         run.fail(ExitCode.REQUEST_WRONG, str(error))
     except ProfilerError as error:
         run.fail(error.exit_code, str(error))
     except KeyboardInterrupt:
-        run.fail(InterruptedRunError.exit_code, "interrupted; the next pod begins anew")
+        run.fail(InterruptedRunError.exit_code, "interrupted; the next pod starts over")
     except Exception as error:
-        run.fail(ExitCode.INTERNAL, f"an error of ours: {type(error).__name__}: {error}")
+        run.fail(ExitCode.INTERNAL, f"internal error, please report it: {type(error).__name__}: {error}")
         raise
     run.finish(results)
 

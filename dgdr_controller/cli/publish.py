@@ -15,12 +15,12 @@ from dgdr_controller.runtime.log import configure
 
 @click.command()
 @click.option(
-    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Where the profiler writes."
+    "--output-dir", "folder", required=True, type=click.Path(path_type=Path), help="Folder that the profiler writes to."
 )
 @click.option("--name", required=True, envvar="DGDR_NAME", help="Name of the request.")
 @click.option("--namespace", required=True, envvar="DGDR_NAMESPACE", help="Its namespace.")
 @click.option("--job-uid", required=True, envvar="DGDR_JOB_UID", help="UID of the Job.")
-@click.option("--inputs", required=True, envvar="DGDR_INPUTS", help="Hash of what the profiler works from.")
+@click.option("--inputs", required=True, envvar="DGDR_INPUTS", help="Hash of the profiler's inputs.")
 def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: str) -> None:
     """Publish a profiling's progress and results until SIGTERM."""
     configure()

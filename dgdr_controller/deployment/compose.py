@@ -65,7 +65,7 @@ def compose_first(
         if refused is None:
             return candidate, made
         why = "; ".join(map(str, refused.errors))
-        note = f"The recommended configuration is another one, but: {why}. This is the best one that can be deployed so"
+        note = f"The recommended configuration cannot be deployed: {why}. This is the best one that can be"
         return candidate, replace(made, notes=(*made.notes, note))
     raise refused or ValueError("there are no candidates")
 
@@ -131,7 +131,7 @@ def _check(graph: Manifest, request: GraphRequest) -> None:
     errors = name_faults(graph, f"{cause}.metadata.name" if cause == PATH else cause)
     asked, budget = gpus_of(graph), request.hardware.total_gpus.value
     if asked > budget:
-        detail = f"with it the deployment takes {asked} GPUs, {budget} may be used"
+        detail = f"the deployment would use {asked} GPUs; the budget is {budget}"
         errors.append(FieldError(cause, "Forbidden", detail))
     if errors:
         raise OverrideError(errors)

@@ -132,7 +132,7 @@ def _object(base: JsonObject, over: JsonObject, path: str, field: str, errors: E
         if key.startswith("$"):
             errors.forbidden(at, "the only modifier is $patch: {args: append}, on a container of a v1beta1 component")
         elif field in _MAPS and reserved(key) and result.get(key) != value:
-            errors.forbidden(at, "belongs to the controller and the operator")
+            errors.forbidden(at, "is managed by the controller and the operator")
         else:
             child = f"{field}[]" if field in (*_MAPS, "services") else _ATOMIC.get((field, key), key)
             laid = overlaid(result.get(key), value, at, child, errors)

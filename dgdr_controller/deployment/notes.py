@@ -16,11 +16,11 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
     if request.effective.planner:
         yield from _about_the_planner(candidate, request)
     if request.effective.mocker:
-        yield "spec.features.mocker: the workers are simulated, and no GPU is asked for"
+        yield "spec.features.mocker: the workers are simulated and request no GPUs"
         return
     gpu = find_gpu(request.hardware.gpu_sku)
     if gpu is not None and gpu.vendor != "nvidia":
-        yield f"Dynamo's own images are for NVIDIA GPUs: spec.image has to name one that is built for {gpu.sku}"
+        yield f"Dynamo's images support NVIDIA GPUs only: set spec.image to an image that is built for {gpu.sku}"
     yield from _about_the_network(candidate, request)
 
 
@@ -32,7 +32,7 @@ def _about_the_planner(candidate: Candidate, request: GraphRequest) -> Iterator[
         limit = f"{asked} GPUs" if asked >= 0 else "any number of GPUs"
         yield f"spec.features.planner lets the planner use {limit}; the budget of the request is {budget}"
     if candidate.mode is Mode.DISAGGREGATED and not request.curves:
-        yield "The planner begins without estimates of its workers; it learns from load"
+        yield "The planner starts without estimates of its workers; it learns from the load"
 
 
 def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[str]:

@@ -85,7 +85,7 @@ def _devices(quantity: str) -> int:
 def _out(node: Node, product: str) -> str:
     """Say why a node's GPUs do not count: slices of a GPU are no GPUs, and pods must get there."""
     if "-MIG-" in product:
-        return "its GPUs are cut into MIG instances"
+        return "its GPUs are partitioned into MIG instances"
     if product.endswith("-SHARED"):
         return "its GPUs are time-sliced"
     if not any(each.type == "Ready" and each.status == "True" for each in node.status.conditions):

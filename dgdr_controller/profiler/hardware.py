@@ -8,7 +8,7 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.v1beta1 import Hardware
 
-_NO_CLUSTER = "there is no cluster to discover it from; or give {option}"
+_NO_CLUSTER = "there is no cluster to discover it from; set it, or use {option}"
 
 
 _OTHER_DEVICE = 0.05

@@ -156,8 +156,8 @@ def _too_big(request: PlanRequest, model: Model, sized: list[Sized]) -> str:
     what += f", and an engine may use {request.usable_gib:.0f} GiB of each GPU"
     smallest = next((each.shape.gpus for each in sized), None)
     if smallest is None:
-        return f"{what}; no number of these GPUs would do"
+        return f"{what}; no number of these GPUs is enough"
     if smallest <= gpus:
         spans = f"a node has {request.gpus_per_node}: an engine that spans nodes needs Grove or LWS"
         return f"{what}; it takes {smallest} of them at once and {spans}, which this cluster does not have"
-    return f"{what}; the smallest number of these GPUs that would do is {smallest}"
+    return f"{what}; the smallest sufficient number of these GPUs is {smallest}"

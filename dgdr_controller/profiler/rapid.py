@@ -79,7 +79,7 @@ def rapid(
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
         reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)
-        raise InterruptedRunError(f"no search came to an answer: {reasons}")
+        raise InterruptedRunError(f"no search succeeded: {reasons}")
     question = Question(request, model, known, searched.engines)
     results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
     return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results

@@ -51,7 +51,7 @@ class PlanRequest:
 
     @property
     def gpus_per_node(self) -> int:
-        """GPUs of one node."""
+        """Number of GPUs per node."""
         return self.hardware.num_gpus_per_node.value
 
     @property
@@ -117,7 +117,7 @@ def _plan_request(
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
     cache = applied.model_cache
     if cache is not None and cache_root is None:
-        notes.append(f"spec.modelCache {cache.pvc_name} was not looked into: --model-cache DIR stands for its root")
+        notes.append(f"spec.modelCache {cache.pvc_name} was not read: set --model-cache to a folder with its contents")
     return PlanRequest(
         identity=RequestIdentity(
             name=request.metadata.name,

@@ -163,12 +163,10 @@ async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -
         return
     existing = found.metadata
     if not observed.owns(existing):
-        raise NameTakenError(
-            "NameConflict", "it exists and was not made for this request; it is left as it is. Delete or rename it"
-        )
+        raise NameTakenError("NameConflict", "it exists and does not belong to this request; delete or rename it")
     outdated = wanted.mode is WriteMode.CREATE and existing.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
     if existing.deletion_timestamp is not None or outdated:
-        raise NameTakenError("WaitingForCleanup", "that of the run before is on its way out")
+        raise NameTakenError("WaitingForCleanup", "the previous run's object is still terminating")
 
 
 def _inputs(wanted: Ensure) -> str | None:

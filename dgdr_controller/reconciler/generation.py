@@ -118,7 +118,7 @@ def _composed(observed: ObservedState, candidates: Iterable[Candidate], results:
     asked = observed.request.metadata
     said = preserved(asked.annotations)
     if said.base is not None and observed.base is None:
-        detail = "is gone, and with it the deployment that the plan was to be put into"
+        detail = "does not exist any more; it holds the deployment that the plan is merged into"
         raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{said.base.name}"', detail)])
     request = GraphRequest(
         asked.name,
@@ -140,9 +140,8 @@ def _about_prometheus(observed: ObservedState) -> Iterator[str]:
     spec = observed.request.spec
     if observed.prometheus is False and holds_latencies(spec, effective(observed.request)):
         yield (
-            f"The planner holds latencies by the metrics of {prometheus_of(spec, observed.settings)}, which has no "
-            "address in this cluster: install Prometheus there, or say in spec.features.planner."
-            "metric_pulling_prometheus_endpoint where it is"
+            f"The planner needs metrics from {prometheus_of(spec, observed.settings)}, which does not resolve in this "
+            "cluster: install Prometheus there, or set spec.features.planner.metric_pulling_prometheus_endpoint"
         )
 
 

@@ -79,7 +79,7 @@ class Config:
         default = Path.home() / ".kube" / "config"
         if default.exists():
             return cls.from_kubeconfig(default, context)
-        raise ConfigError("no API server: set KUBECONFIG, or run in a pod with a service account")
+        raise ConfigError("no API server is configured: set KUBECONFIG, or run in a pod with a service account")
 
     @classmethod
     def in_cluster(cls, folder: Path = _SERVICE_ACCOUNT) -> "Config":
@@ -90,7 +90,7 @@ class Config:
         """
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
         if not host:
-            raise ConfigError("this is no pod: KUBERNETES_SERVICE_HOST is not set")
+            raise ConfigError("not running in a pod: KUBERNETES_SERVICE_HOST is not set")
         token = TokenFile(folder / "token")
         token.read()
         try:

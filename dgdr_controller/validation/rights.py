@@ -17,8 +17,8 @@ from dgdr_controller.deployment.render.planner_settings import beyond
 from dgdr_controller.settings import RightsSettings
 
 _WAY_OUT = (
-    "is forbidden here: leave it out, or have an administrator install config/policy in mode enforce or open "
-    "(ConfigMap dgdr-rights), by which it is known who may write this"
+    "is forbidden in this cluster: remove it, or ask an administrator to install config/policy and to set mode enforce "
+    "or open in ConfigMap dgdr-rights"
 )
 _MODELS = re.compile(
     r"/(opt/model-cache|home/dynamo/\.cache/huggingface|models?|model[-_]cache|cache|mnt|srv)(/[\w-][\w.-]*)*/?",
@@ -51,11 +51,11 @@ def _about_the_job(spec: DgdrSpec) -> Iterator[_Finding]:
 def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[_Finding]:
     spec, said = request.spec, as_far_as_known(request.metadata.annotations)
     if spec.overrides and spec.overrides.dgd:
-        yield "spec.overrides.dgd", "shapes the deployment freely"
+        yield "spec.overrides.dgd", "can change anything in the deployment"
     if said.base:
-        yield "spec.profilingConfig.configMapRef", "shapes the deployment freely"
+        yield "spec.profilingConfig.configMapRef", "can change anything in the deployment"
     for name in beyond(spec):
-        yield f"spec.features.planner.{name}", "lets the planner reach beyond the deployment"
+        yield f"spec.features.planner.{name}", "lets the planner act outside the deployment"
     workers = said.deployment_overrides.workers_image
     for path, image in (("spec.image", spec.image), ("spec.deploymentOverrides.workersImage", workers)):
         if image and not any(image.startswith(each) for each in rights.registries):

@@ -108,7 +108,7 @@ def test_what_nobody_foresaw_is_no_fault_of_the_server(
 
     answering(monkeypatch, answer)
     before = counted()
-    assert served(asking) == (400, "dgdr-controller failed to answer this: KeyError\n")
+    assert served(asking) == (400, "internal error of dgdr-controller: KeyError\n")
     assert counted() == before + 1
     assert any(record.exc_info for record in caplog.records)
 

@@ -121,7 +121,7 @@ def unsendably(_: AdmissionRequest) -> AdmissionResponse:
 @pytest.mark.parametrize(("handler", "kind"), [(wrecked, "KeyError"), (unsendably, "UnicodeEncodeError")])
 def test_a_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handler: Any, kind: str) -> None:
     response = judged(handler)
-    message = f"dgdr-controller failed to judge this: {kind}"
+    message = f"internal error of dgdr-controller: {kind}"
     assert response["allowed"] is False
     assert response["status"] == {"status": "Failure", "code": 500, "reason": "InternalError", "message": message}
     (record,) = caplog.records

@@ -151,7 +151,7 @@ def test_synonyms_that_disagree_name_both_fields_that_were_written(
     manifest: Build, paths: dict[str, str], wrong: str, first: str
 ) -> None:
     assert problems(manifest({"modelCache": {"pvcName": "weights", **paths}})) == [
-        f'spec.modelCache.{wrong}: Invalid value: "b": is another name of {first}, which says "a"; write one of them'
+        f'spec.modelCache.{wrong}: Invalid value: "b": is an alias of {first}, which is "a"; set only one of them'
     ]
 
 

@@ -254,13 +254,13 @@ def broken(plan: Any, change: str) -> Any:
 
 IN_MAIN = "spec.components[decode].podTemplate.spec.containers[main]"
 REASONS = {
-    "no prefill": ("spec.components", "the plan needs one of the type prefill; the base has Frontend (frontend), decode (decode)"),
-    "two decode": ("spec.components", "several have the type decode, where the plan has one: Frontend (frontend), prefill (prefill), decode (decode), other (decode)"),
+    "no prefill": ("spec.components", "the plan needs a component of type prefill; the base deployment has Frontend (frontend), decode (decode)"),
+    "two decode": ("spec.components", "several components have type decode, but the plan has one: Frontend (frontend), prefill (prefill), decode (decode), other (decode)"),
     "another kind": ("kind", "must be DynamoGraphDeployment"),
     "another version": ("apiVersion", "must be nvidia.com/v1beta1 or nvidia.com/v1alpha1"),
     "another backend": ("spec.backendFramework", "the plan is for vllm: set spec.backend of the request to the engine of the base"),
     "another engine": (f"{IN_MAIN}.command", "the plan is for dynamo.vllm: set spec.backend to the engine of the base"),
-    "a shell": (f"{IN_MAIN}.command", "runs a shell, whose script is not changed: write command and args as words"),
+    "a shell": (f"{IN_MAIN}.command", "runs a shell script, which cannot be changed: set command and args as lists of arguments"),
     "arguments": (f"{IN_MAIN}.args[1]", "must be a string (quote numbers and true, false, yes, no)"),
     "replicas": ("spec.components[extra].replicas", "must be a whole number, 0 or more"),
     "template": ("spec.components[decode].podTemplate", "must be an object"),
@@ -268,8 +268,8 @@ REASONS = {
     "containers": ("spec.components[decode].podTemplate.spec.containers", "must be a list"),
     "resources": (f"{IN_MAIN}.resources.limits", "must be an object"),
     "sources": (f"{IN_MAIN}.envFrom[0]", "must be an object"),
-    "volume": ("spec.components[decode].podTemplate.spec.volumes[model-cache]", "is another volume than the plan's of this name: call it otherwise"),
-    "v1alpha1": ("spec.services.w.ingress", "v1beta1 has none: create the Ingress or HTTPRoute beside the deployment"),
+    "volume": ("spec.components[decode].podTemplate.spec.volumes[model-cache]", "conflicts with the plan's volume of this name: rename it"),
+    "v1alpha1": ("spec.services.w.ingress", "v1beta1 has no ingress: create an Ingress or HTTPRoute yourself"),
     "labels": ("spec.annotations", "must be an object"),
     "no metadata": ("metadata", "must be an object"),
     "gpus": ("spec.components[extra].podTemplate.spec.containers[c].resources.limits[amd.com/gpu]", "must be a whole number, 0 or more"),
@@ -294,7 +294,8 @@ def test_everything_that_is_missing_is_told_at_once(plan: Any, change: str) -> N
     assert {each.path for each in refused.value.errors} <= {"spec", "spec.components"}
     missing = [each.detail for each in refused.value.errors if each.kind == "Required value"]
     assert missing == [
-        f"the plan needs one of the type {kind}; the base has none" for kind in ("frontend", "prefill", "decode")
+        f"the plan needs a component of type {kind}; the base deployment has none"
+        for kind in ("frontend", "prefill", "decode")
     ]
 
 

@@ -97,7 +97,7 @@ async def test_a_conversion_that_is_not_ours_is_left_alone(
         async with started(it.replica(start, LIFETIMES)):
             assert patches(server, "customresourcedefinitions") == []
             assert len(patches(server)) == 2
-        assert "does not name Service dgdr-system/dgdr-webhook" in caplog.text
+        assert "does not refer to Service dgdr-system/dgdr-webhook" in caplog.text
 
 
 @pytest.mark.parametrize("resource", [MUTATING, VALIDATING])
@@ -283,7 +283,7 @@ async def test_a_refused_write_holds_nothing_up_and_is_tried_again(
         async with started(it.replica(start, LIFETIMES)):
             assert len(patches(server)) == 2
             await asyncio.sleep(300)
-            said = [each for each in caplog.records if "cannot be given the CA bundle" in each.getMessage()]
+            said = [each for each in caplog.records if "cannot inject the CA bundle" in each.getMessage()]
             assert len(said) == 1
             assert 5 < 10_000 - refused.times < 40
             refused.times = 0

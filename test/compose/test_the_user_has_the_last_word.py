@@ -99,7 +99,7 @@ def test_an_override_may_not_take_more_than_the_budget(graph_request: Make, aggr
     assert gpus_of(composed(aggregated, within).graph) == 32
     beyond = overriding(graph_request, spec={"services": {"worker": {"replicas": 9}}})
     assert refused(aggregated, beyond) == (
-        "spec.overrides.dgd: Forbidden: with it the deployment takes 36 GPUs, 32 may be used"
+        "spec.overrides.dgd: Forbidden: the deployment would use 36 GPUs; the budget is 32"
     )
 
 
@@ -116,7 +116,7 @@ def test_the_next_best_candidate_is_taken_where_the_best_one_does_not_fit(
     chosen, made = compose_first([aggregated, disaggregated], request, Settings())
     assert chosen == disaggregated
     assert any(
-        note.startswith("The recommended configuration is another one, but: spec.overrides") for note in made.notes
+        note.startswith("The recommended configuration cannot be deployed: spec.overrides") for note in made.notes
     )
     best, plain = compose_first([aggregated, disaggregated], graph_request(), Settings())
     assert best == aggregated
@@ -154,7 +154,7 @@ def test_the_plan_is_put_into_the_users_own_deployment(graph_request: Make, aggr
 
 def test_a_base_that_the_plan_does_not_fit_is_refused(graph_request: Make, make_candidate: Make) -> None:
     base = read_base(BASE.replace("componentType: worker", "componentType: frontend"))
-    assert "the plan needs one of the type worker" in refused(make_candidate(), replace(graph_request(), base=base))
+    assert "the plan needs a component of type worker" in refused(make_candidate(), replace(graph_request(), base=base))
 
 
 def preserving(graph_request: Make, **said: Any) -> Any:

@@ -193,6 +193,6 @@ def test_what_has_no_effect_is_said() -> None:
             f"{config}.aic.model_name has no effect",
         ],
         "quickstart-v0.6.1-output-pvc": [
-            "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
+            "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"
         ],
     }

@@ -113,7 +113,7 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are cut into MIG instances"),
+        (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are partitioned into MIG instances"),
         (node("NVIDIA-A10G-SHARED"), "its GPUs are time-sliced"),
         (node(ready="False"), "it is not ready"),
         (node(ready="Unknown"), "it is not ready"),

@@ -22,10 +22,10 @@ SUBDOMAIN = f"a lowercase RFC 1123 subdomain must consist of lower case alphanum
 VALUE = f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and {ENDS}"
 KEY = f"name part must consist of alphanumeric characters, '-', '_' or '.', and {ENDS}"
 VARIABLE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-GENERATED = "Forbidden: Kubernetes generates it, so that no Job counts the pods of another"
+GENERATED = "Forbidden: Kubernetes generates it"
 INDEXED = f"Forbidden: only Indexed Jobs have it; {ONE_POD}"
-STARTED = "the controller says how it is started"
-FOUND = "the controller finds its pods by it"
+STARTED = "the controller sets how it starts"
+FOUND = "the controller finds its pods by this label"
 ALL = 'which means "match all values and all keys"'
 
 
@@ -104,9 +104,9 @@ WRONG = {
     pod("containers: [{name: output-copier, image: a, env: []}]"): f"{POD}.containers[0].env: Forbidden: of output-copier, image and resources can be set; {STARTED}",
     pod("initContainers: [{name: output-copier, restartPolicy: Always}]"): f"{POD}.initContainers[0].restartPolicy: Forbidden: of output-copier, image and resources can be set; {STARTED}",
     pod("containers: [{name: tunnel}]"): f"{POD}.containers[0].name: Forbidden: a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always",
-    "suspend: true": "suspend: Forbidden: a Job that is suspended has no pod, and the request would wait for ever",
-    pod("serviceAccount: a"): f"{POD}.serviceAccount: Forbidden: its name of today is serviceAccountName",
-    pod("initContainers: [{name: profiler}]"): f"{POD}.initContainers[0].name: Forbidden: the profiler is no init container: it stands in containers",
+    "suspend: true": "suspend: Forbidden: a suspended Job has no pod: the request would wait forever",
+    pod("serviceAccount: a"): f"{POD}.serviceAccount: Forbidden: use serviceAccountName instead",
+    pod("initContainers: [{name: profiler}]"): f"{POD}.initContainers[0].name: Forbidden: the profiler must be in containers, not in initContainers",
     pod("volumes: [{name: input, emptyDir: {}}]"): f"{POD}.volumes[0].name: Forbidden: this volume is the controller's",
     "template: {metadata: {labels: {app: x, dgdr.nvidia.com/name: y}}}": f"template.metadata.labels[app]: Forbidden: {FOUND}\ntemplate.metadata.labels[dgdr.nvidia.com/name]: Forbidden: {FOUND}",
     "backoffLimit: -1": "backoffLimit: Invalid value: -1: must be greater than or equal to 0",
@@ -117,9 +117,9 @@ WRONG = {
     "backoffLimitPerIndex: 1": f"backoffLimitPerIndex: {INDEXED}",
     "maxFailedIndexes: 1": f"maxFailedIndexes: {INDEXED}",
     "successPolicy: {rules: []}": f"successPolicy: {INDEXED}",
-    "managedBy: a.b/c": 'managedBy: Unsupported value: "a.b/c": supported values: "kubernetes.io/job-controller" (Kubernetes runs no Job that another manages)',
+    "managedBy: a.b/c": 'managedBy: Unsupported value: "a.b/c": supported values: "kubernetes.io/job-controller" (Kubernetes does not run a Job that another controller manages)',
     "podReplacementPolicy: TerminatingOrFailed": 'podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed" (two pods must not write one result)',
-    pod("restartPolicy: OnFailure"): f'{POD}.restartPolicy: Unsupported value: "OnFailure": supported values: "Never" (the Job makes a new pod for each try)',
+    pod("restartPolicy: OnFailure"): f'{POD}.restartPolicy: Unsupported value: "OnFailure": supported values: "Never" (the Job creates a new pod for each try)',
     pod("activeDeadlineSeconds: 0"): f"{POD}.activeDeadlineSeconds: Invalid value: 0: must be greater than or equal to 1",
     # what is there twice
     pod("containers: [{name: a}, {name: b}, {name: a}]"): f'{POD}.containers[2].name: Duplicate value: "a"',
@@ -189,7 +189,7 @@ WRONG = {
     profiler("env: [{name: ä}]"): f'{PROFILER}.env[0].name: Invalid value: "ä": {VARIABLE}',
     # what goes with what
     profiler("env: [{name: A, value: b, valueFrom: {fieldRef: {fieldPath: a}}}]"): f'{PROFILER}.env[0].valueFrom: Invalid value: {{"fieldRef": {{"fieldPath": "a"}}}}: may not be specified when `value` is not empty',
-    profiler("env: [{name: A, valueFrom: {}}]"): f"{PROFILER}.env[0].valueFrom: Invalid value: {{}}: must have exactly one field: where the value is from",
+    profiler("env: [{name: A, valueFrom: {}}]"): f"{PROFILER}.env[0].valueFrom: Invalid value: {{}}: must specify exactly one source of the value",
     pod("volumes: [{name: a, emptyDir: {}, hostPath: {path: /}}]"): f"{POD}.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type",
 }  # fmt: skip
 

@@ -123,7 +123,7 @@ def test_a_name_that_the_simulator_spells_otherwise_is_loaded_by_that_name(tmp_p
 def test_one_of_the_same_shape_is_loaded_by_its_own_name_and_this_is_noted(tmp_path: Path) -> None:
     model, _ = find_model("acme/tuned", None, lambda _: known(CONFIG, "acme/known"), tmp_path, no_hub)
     assert (model.loaded_as, model.simulated_as) == ("acme/tuned", "acme/known")
-    assert model.notes == ("Simulated as acme/known, whose shape it has.",)
+    assert model.notes == ("Simulated as acme/known, which has the same shape.",)
 
 
 def test_one_that_nobody_knows_is_asked_of_the_hub(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_files_that_cannot_be_looked_at_are_the_users_to_mend(tmp_path: Path, mo
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "iterdir", refuse)  # nothing is forbidden to root, as which these tests may run
-    with pytest.raises(RequestRefusedError, match="its files cannot be looked at: Permission denied"):
+    with pytest.raises(RequestRefusedError, match="its files cannot be read: Permission denied"):
         find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
 
 

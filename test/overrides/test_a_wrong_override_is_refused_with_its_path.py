@@ -44,9 +44,9 @@ WHOLE, GPUS = "must be a whole number", "must be a whole number of GPUs"
 TWICE = "is written twice"
 ONLY = "Forbidden: the only modifier is $patch: {args: append}, on a container of a v1beta1 component"
 APPEND = "Forbidden: the only modifier is {args: append}"
-OURS = "Forbidden: belongs to the controller and the operator"
+OURS = "Forbidden: is managed by the controller and the operator"
 META = "Forbidden: only name, labels and annotations of the deployment can be set"
-TOGETHER = "Required value: apiVersion and kind go together; must be"
+TOGETHER = "Required value: apiVersion and kind must be"
 VERSIONS = "nvidia.com/v1beta1 or nvidia.com/v1alpha1"
 
 MISTAKES = {
@@ -59,14 +59,14 @@ MISTAKES = {
     "{apiVersion: nvidia.com/v1beta1, kind: ConfigMap}": 'kind: Invalid value: "ConfigMap": must be DynamoGraphDeployment',
     BETA + "status: {state: successful}": "status: Forbidden: the operator writes it",
     BETA + "metdata: {}": 'metdata: Unknown field: did you mean "metadata"?',
-    "services: {worker: {}}": "services: Unknown field: what is to be changed stands in metadata and spec",
+    "services: {worker: {}}": "services: Unknown field: put changes into metadata and spec",
     BETA + "spec: null": f"spec: {NULL}",
     BETA + "metadata: null": f"metadata: {NULL}",
     "{apiVersion: nvidia.com/v1beta1, kind: null}": f"kind: {NULL}",
     BETA + "spec: []": "spec: Invalid value: []: must be an object",
     # metadata
     BETA + "metadata: []": f"metadata: Invalid value: []: {OBJECT}",
-    BETA + "metadata: {namespace: other}": "metadata.namespace: Forbidden: the deployment is made in the namespace of the request",
+    BETA + "metadata: {namespace: other}": "metadata.namespace: Forbidden: the deployment is created in the namespace of the request",
     BETA + "metadata: {finalizers: [a]}": f"metadata.finalizers: {META}",
     BETA + "metadata: {ownerReferences: [a]}": f"metadata.ownerReferences: {META}",
     BETA + "metadata: {name: null}": f"metadata.name: {NULL}",
@@ -86,9 +86,9 @@ MISTAKES = {
     BETA + "spec: {components: [{replicas: 1}]}": "spec.components[0].name: Required value: it says which of the components is meant",
     BETA + "spec: {components: [{name: 5}]}": f"spec.components[5].name: Invalid value: 5: {STRING}",
     BETA + "spec: {components: [{name: worker}, {name: worker}]}": f'spec.components[1].name: Invalid value: "worker": {TWICE}',
-    component("replicas: 1", "missing"): 'spec.components[missing]: Invalid value: "missing": is no component of this deployment, which has: Frontend, worker',
-    component("replicas: 1", "prefill"): 'spec.components[prefill]: Invalid value: "prefill": is no component of this deployment, which has: Frontend, worker',
-    component("replicas: 1", "VllmPrefillWorker"): 'spec.components[VllmPrefillWorker]: Invalid value: "VllmPrefillWorker": is no component of this deployment, which has: Frontend, worker',
+    component("replicas: 1", "missing"): 'spec.components[missing]: Invalid value: "missing": is not a component of this deployment, which has: Frontend, worker',
+    component("replicas: 1", "prefill"): 'spec.components[prefill]: Invalid value: "prefill": is not a component of this deployment, which has: Frontend, worker',
+    component("replicas: 1", "VllmPrefillWorker"): 'spec.components[VllmPrefillWorker]: Invalid value: "VllmPrefillWorker": is not a component of this deployment, which has: Frontend, worker',
     component("replicas: 1", "SGLangWorker"): 'spec.components[SGLangWorker]: Invalid value: "SGLangWorker": is a component of sglang; this deployment runs vllm: Frontend, worker',
     component("replicas: '3'"): f'spec.components[worker].replicas: Invalid value: "3": {WHOLE}',
     component("replicas: -1"): f"spec.components[worker].replicas: Invalid value: -1: {WHOLE}",
@@ -153,11 +153,11 @@ MISTAKES = {
     ALPHA + "spec: {services: {worker: null}}": f"{SERVICE}: {NULL}",
     ALPHA + "spec: {services: {worker: 5}}": f"{SERVICE}: Invalid value: 5: {OBJECT}",
     ALPHA + "spec: {pvcs: [{name: p, create: true}]}": "spec.pvcs[p].create: Forbidden: v1beta1 creates no claims: create the PersistentVolumeClaim beforehand and leave create out",
-    service("replicas: 1", "missing"): 'spec.services.missing: Invalid value: "missing": is no component of this deployment, which has: Frontend, worker',
+    service("replicas: 1", "missing"): 'spec.services.missing: Invalid value: "missing": is not a component of this deployment, which has: Frontend, worker',
     ALPHA + "spec: {services: {worker: {}, VllmWorker: {}}}": f'spec.services.VllmWorker: Invalid value: "VllmWorker": "worker" {TWICE}, once by this name',
     service("podTemplate: {}"): f"{SERVICE}.podTemplate: Unknown field: nvidia.com/v1alpha1 has no such field; write extraPodSpec",
-    service("ingress: {enabled: true}"): f"{SERVICE}.ingress: Forbidden: v1beta1 has none: create the Ingress or HTTPRoute beside the deployment",
-    service("labels: {a: b}"): f"{SERVICE}.labels: Forbidden: v1beta1 has those of pods only: write extraPodMetadata.labels",
+    service("ingress: {enabled: true}"): f"{SERVICE}.ingress: Forbidden: v1beta1 has no ingress: create an Ingress or HTTPRoute yourself",
+    service("labels: {a: b}"): f"{SERVICE}.labels: Forbidden: v1beta1 supports pod metadata only: use extraPodMetadata.labels",
     service("extraPodMetadata: {labels: {nvidia.com/managed-by: b}}"): f"{SERVICE}.extraPodMetadata.labels[nvidia.com/managed-by]: {OURS}",
     service("resources: {limits: {gpu: two}}"): f'{SERVICE}.resources.limits.gpu: Invalid value: "two": {GPUS}',
     service("resources: {limits: {custom: {amd.com/gpu: two}}}"): f'{SERVICE}.resources.limits.custom[amd.com/gpu]: Invalid value: "two": {GPUS}',

@@ -252,4 +252,4 @@ def test_a_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
     assert run.returncode == 0, run.stderr
     results, _ = outcome(tmp_path / "out")
     assert results.model == "meta-llama/Llama-3.1-8B-Instruct"
-    assert "Simulated as meta-llama/Meta-Llama-3.1-8B, whose shape it has." in results.provenance.notes
+    assert "Simulated as meta-llama/Meta-Llama-3.1-8B, which has the same shape." in results.provenance.notes

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ),
         (
             {"hardware": None},
-            "spec.hardware.gpuSku: Required value: there is no cluster to discover it from; or give --gpu-sku",
+            "spec.hardware.gpuSku: Required value: there is no cluster to discover it from; set it, or use --gpu-sku",
         ),
         ({"hardware": None}, "spec.hardware.totalGpus: Required value"),
         ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
@@ -134,8 +134,10 @@ def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., 
     second = (tmp_path / write("two", hardware=None)).read_text()
     namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n"
     (tmp_path / "dgdr.yaml").write_text("---\n".join([namespace, first, second]))
-    refused(dgdr("plan", "-f", "dgdr.yaml"), REQUEST_WRONG, "dgdr.yaml: 2 requests: holds one, two: choose with --name")
-    refused(dgdr("plan", "-f", "dgdr.yaml", "--name", "three"), REQUEST_WRONG, 'holds none of the name "three"')
+    refused(
+        dgdr("plan", "-f", "dgdr.yaml"), REQUEST_WRONG, "dgdr.yaml: 2 requests: holds one, two: choose one with --name"
+    )
+    refused(dgdr("plan", "-f", "dgdr.yaml", "--name", "three"), REQUEST_WRONG, 'holds no request named "three"')
     refused(dgdr("plan", "-f", "dgdr.yaml", "--name", "two"), REQUEST_WRONG, "spec.hardware.gpuSku: Required value")
     run = dgdr("validate", "-f", "dgdr.yaml")
     assert (run.returncode, run.stdout) == (0, "dgdr.yaml: one: valid\ndgdr.yaml: two: valid\n")
@@ -208,7 +210,7 @@ def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
     hardware = {"gpuSku": "l4", "totalGpus": 1}
     for model, code in (("none/such/model", REQUEST_WRONG), ("meta-llama/Meta-Llama-3.1-405B", NOT_DEPLOYABLE)):
         run = dgdr("plan", "-f", write(model=model, hardware=hardware), "-o", "out")
-        refused(run, code, "out/dgd.yaml is from an earlier run and was left as it is")
+        refused(run, code, "out/dgd.yaml is from an earlier run and was not changed")
         assert earlier.read_text() == "earlier"
 
 
@@ -216,7 +218,7 @@ def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
 def test_a_search_beyond_its_deadline_can_be_run_again(dgdr_process: Any, write: Callable[..., str]) -> None:
     write(model="Qwen/Qwen3-30B-A3B", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})  # takes ten seconds and more
     run = dgdr_process("plan", "-f", "dgdr.yaml", "--deadline", "1")
-    refused(run, INTERRUPTED, "no search came to an answer: vllm aggregated: took longer than 1 s")
+    refused(run, INTERRUPTED, "no search succeeded: vllm aggregated: took longer than 1 s")
 
 
 @pytest.mark.aic

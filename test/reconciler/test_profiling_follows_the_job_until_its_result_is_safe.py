@@ -110,7 +110,7 @@ def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_
 def test_a_job_that_is_deleted_twice_fails(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None, output_map=map_of(following, seen="job-1,job-2")))
     assert decision.status.phase is Phase.FAILED
-    assert "deleted 2 times before its result was there" in said(decision, "Profiling")[2]
+    assert "deleted 2 times before its result was published" in said(decision, "Profiling")[2]
     assert not decision.ensure
 
 
@@ -273,14 +273,16 @@ def test_other_containers_and_good_ends_explain_nothing(following: ObservedState
     ]
     job = job_of(following, Failed=("DeadlineExceeded", "Job was active longer than specified deadline"))
     decision = profiling(replace(following, job=job, pods=(pod_of(containerStatuses=ends),)))
-    assert said(decision, "Profiling")[2] == "it was not done after 30 min (DeadlineExceeded)"
+    assert said(decision, "Profiling")[2] == "it exceeded its deadline of 30 min (DeadlineExceeded)"
 
 
 def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: ObservedState) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=75, error="interrupted", message="interrupted")
     job = job_of(following, Failed=("DeadlineExceeded", ""))
     decision = profiling(replace(following, job=job, **told))
-    assert said(decision, "Profiling")[2].startswith("it was not done after 30 min (DeadlineExceeded); the last of it")
+    assert said(decision, "Profiling")[2].startswith(
+        "it exceeded its deadline of 30 min (DeadlineExceeded); last progress"
+    )
 
 
 def test_what_the_publisher_could_not_publish_is_said(following: ObservedState) -> None:

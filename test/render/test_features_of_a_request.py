@@ -152,7 +152,7 @@ def test_who_says_how_load_is_forecast_wants_latencies_held(graph_request: Make,
         ({"min_endpoint": True}, "min_endpoint: Invalid value: true: must be an integer"),
         ({"loadPredictor": "magic"}, 'loadPredictor: Invalid value: "magic": must be one of constant, arima'),
         ({"scheduling": []}, "scheduling: Invalid value: []: must be an object"),
-        ({"ttft": 1, "ttft_ms": 2}, "ttft_ms: Invalid value: 2: is another name of ttft"),
+        ({"ttft": 1, "ttft_ms": 2}, "ttft_ms: Invalid value: 2: is an alias of ttft"),
     ],
 )
 def test_what_the_planner_would_die_of_is_refused_before(written: Manifest, wrong: str) -> None:
@@ -214,7 +214,7 @@ def test_settings_that_the_planner_would_pass_over_are_told(graph_request: Make)
     notes = composed(
         graph_request(features={"planner": {"maxGpuBugdet": 4}}), candidate(Backend.VLLM, AGGREGATED)
     ).notes
-    assert notes == ("spec.features.planner.maxGpuBugdet is no setting of Dynamo's planner; it has no effect",)
+    assert notes == ("spec.features.planner.maxGpuBugdet is not a setting of Dynamo's planner and has no effect",)
 
 
 def test_a_planner_without_curves_is_told_of(graph_request: Make) -> None:

@@ -239,10 +239,10 @@ ALONE = Nodes(gpus=8, apart="needs Grove or LWS, which this cluster does not hav
         (S, {"dp": 2}, NODES, "attention data parallelism is for mixtures of experts"),
         (V, {"moe_ep": 2}, NODES, "experts are spread over 2 GPUs and attention over 4"),
         (S, {"cp": 2}, NODES, "sglang has no flag for context parallelism"),
-        (V, {"moe_tp": 2, "moe_ep": 2}, NODES, "vllm spreads experts whole or in slices, not both"),
-        (S, {"moe_tp": 2, "moe_ep": 2}, NODES, "sglang spreads experts whole or in slices, not surely both"),
-        (T, {"dp": 2, "moe_ep": 8}, NODES, "trtllm has attention either in slices or in copies, not both"),
-        (V, {"tp": 16, "dp": 2, "moe_ep": 32}, NODES, "vllm cannot have data-parallel ranks that span nodes"),
+        (V, {"moe_tp": 2, "moe_ep": 2}, NODES, "vllm does not combine expert and tensor parallelism for experts"),
+        (S, {"moe_tp": 2, "moe_ep": 2}, NODES, "sglang does not combine expert and tensor parallelism for experts"),
+        (T, {"dp": 2, "moe_ep": 8}, NODES, "trtllm does not combine tensor and data parallelism for attention"),
+        (V, {"tp": 16, "dp": 2, "moe_ep": 32}, NODES, "vllm does not support data-parallel ranks that span nodes"),
     ],
 )
 def test_what_the_flags_cannot_say_is_not_rendered(

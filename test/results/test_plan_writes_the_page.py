@@ -29,7 +29,7 @@ def test_the_page_of_a_real_search_shows_what_was_found(
     serve_simulator(request)
     done = run("plan", "-f", "-", "--report", "pages/sample.html", "--format", "json", folder=tmp_path, stdin=REQUEST)
     assert done.returncode == 0, done.stderr
-    assert "Written: pages/sample.html" in done.stderr
+    assert "Wrote pages/sample.html" in done.stderr
     results = json.loads(done.stdout)
     path = tmp_path / "pages" / "sample.html"
     assert path.stat().st_size < 2_000_000

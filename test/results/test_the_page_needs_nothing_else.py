@@ -92,7 +92,7 @@ def test_a_plan_by_memory_fit_is_shown_without_numbers(show: Open) -> None:
 
 
 def test_results_without_a_choice_say_so(show: Open) -> None:
-    verdict = Verdict(outcome=Outcome.OVER_BUDGET, reason="needs 16 GPUs, 8 may be used")
+    verdict = Verdict(outcome=Outcome.OVER_BUDGET, reason="needs 16 GPUs; the budget is 8")
     page = show(results_of([candidate_of(16, verdict=verdict)], selected=None, pareto=[]))
     expect(page.locator("#headline h1")).to_have_text("No configuration can be deployed")
     expect(page.locator("#table tbody")).to_contain_text("needs 16 GPUs")

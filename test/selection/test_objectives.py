@@ -131,5 +131,5 @@ def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
         "too slow": "misses-target: misses ITL=30ms by 33 %",
         "worse": f"dominated: {candidates['dense'].id} (aggregated, 4 × tp2) is at least as good in everything",
         "odd": "not-renderable: three",
-        "huge": "over-budget: needs 16 GPUs, 8 may be used",
+        "huge": "over-budget: needs 16 GPUs; the budget is 8",
     }

@@ -53,7 +53,7 @@ def _faults(kept: JsonObject) -> Iterator[FieldError]:
         if written is ABSENT or said is ABSENT or source is None:
             continue
         if place.backward(written) != place.backward(said):
-            detail = f"spec.{shown(source)} says {text.shown(get(only, source))}; write one of them"
+            detail = f"spec.{shown(source)} says {text.shown(get(only, source))}; set only one of them"
             yield _invalid(place.target, written, detail)
     yield from _bounds(kept)
 
@@ -93,7 +93,7 @@ def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
             first = source, value
         elif value != first[1]:
             says = text.shown(first[1])
-            detail = f"is another name of spec.{shown(first[0])}, which says {says}; write one of them"
+            detail = f"is an alias of spec.{shown(first[0])}, which is {says}; set only one of them"
             yield _invalid(source, value, detail)
 
 
@@ -110,7 +110,7 @@ def without_effect(kept: JsonObject, spec: JsonObject) -> list[str]:
         kept: What is kept of a spec of v1alpha1.
         spec: The spec in v1beta1.
     """
-    more = f"spec.{shown(CONFIG)}: there is more that has no effect"
+    more = f"spec.{shown(CONFIG)}: more settings here have no effect"
     return text.at_most(_without_effect(kept, spec), more)
 
 
@@ -127,9 +127,9 @@ def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
             # Upstream's words (dynamo-api-facts §1.5).
             yield f"{here} ({text.quoted(value)}) will be overwritten by spec.{field} ({text.quoted(spec.get(field))})"
     if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
-        yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files go with its pod"
+        yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"
     if kept.get("enableGpuDiscovery") is False:
-        yield "spec.enableGpuDiscovery has no effect: what spec.hardware does not say is discovered"
+        yield "spec.enableGpuDiscovery has no effect: hardware that spec.hardware does not set is always discovered"
 
 
 def _leaves(settings: JsonObject, path: Path) -> Iterator[tuple[Path, JsonValue]]:

@@ -164,7 +164,7 @@ class HardwareStatus(StatusModel):
     vram_mb: Measure | None = None
     """Memory of one GPU in MiB."""
     num_gpus_per_node: Count | None = None
-    """GPUs of one node."""
+    """Number of GPUs per node."""
     total_gpus: Count | None = None
     """GPUs that the deployment may use in all."""
     interconnect: str | None = None

@@ -165,7 +165,7 @@ class Injection:
         text = base64.b64encode(bundle).decode()
         for place, stored in seen.items():
             if stored is None:
-                self._say(place, logging.INFO, "is not there; it gets the CA bundle when it comes")
+                self._say(place, logging.INFO, "does not exist; the CA bundle is injected once it does")
             else:
                 await self._inject(place, stored, text)
 
@@ -173,7 +173,7 @@ class Injection:
         found = decode_dict(stored.raw)
         part = place.part(found, self._service, bundle)
         if part is None:
-            self._say(place, logging.WARNING, f"does not name Service {self._service}: it gets no CA bundle")
+            self._say(place, logging.WARNING, f"does not refer to Service {self._service}; no CA bundle is injected")
             return
         if found | part == found:
             self._say(place, logging.INFO, "has the CA bundle")
@@ -185,10 +185,10 @@ class Injection:
             self.behind = True
         except ForbiddenError as error:
             self.behind = True
-            self._say(place, logging.ERROR, f"cannot be given the CA bundle: RBAC must grant patch ({error})")
+            self._say(place, logging.ERROR, f"cannot inject the CA bundle: RBAC must grant patch ({error})")
         except RequestError as error:
             self.behind = True
-            self._say(place, logging.WARNING, f"cannot be given the CA bundle: {error}")
+            self._say(place, logging.WARNING, f"cannot inject the CA bundle: {error}")
         else:
             self.mended |= self._written.get(place) == bundle
             self._written[place] = bundle

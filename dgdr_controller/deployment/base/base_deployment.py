@@ -42,7 +42,7 @@ def read_base(text: str) -> JsonObject:
     except ManifestError as error:
         raise BaseDeploymentError([FieldError("(document)", "Invalid value", str(error))]) from None
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        detail = f"must be one {DGD_KIND}, and nothing else; what it needs is created beforehand"
+        detail = f"must be one {DGD_KIND}and nothing else; create other objects beforehand"
         raise BaseDeploymentError([FieldError("(document)", "Invalid value", detail)])
     return dict(documents[0])
 
@@ -129,9 +129,11 @@ def _position(ours: JsonObject, components: list[JsonObject], errors: ErrorList)
         return found[0]
     there = ", ".join(f"{each.get('name')} ({each.get('type')})" for each in components) or "none"
     if found:
-        errors.forbidden("spec.components", f"several have the type {kind}, where the plan has one: {there}")
+        errors.forbidden("spec.components", f"several components have type {kind}, but the plan has one: {there}")
     elif kind not in _OPTIONAL:
-        errors.required("spec.components", f"the plan needs one of the type {kind}; the base has {there}")
+        errors.required(
+            "spec.components", f"the plan needs a component of type {kind}; the base deployment has {there}"
+        )
     return None
 
 
@@ -179,7 +181,7 @@ def _refuse_other_volumes(theirs: JsonObject, ours: JsonObject, path: str, error
         there = named(volumes, volume.get("name"))
         if there is not None and overlaid(volume, there, path, "volumes[]", ErrorList()) != volume:
             at = f"{path}.podTemplate.spec.volumes[{volume['name']}]"
-            errors.forbidden(at, "is another volume than the plan's of this name: call it otherwise")
+            errors.forbidden(at, "conflicts with the plan's volume of this name: rename it")
 
 
 def _plan(base: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> JsonObject:
@@ -217,7 +219,8 @@ def _command_line(theirs: JsonObject, ours: JsonObject, path: str, errors: Error
         return {}  # the one or the other stays as it is
     if arguments.runs_a_shell(given):
         errors.forbidden(
-            f"{path}.command", "runs a shell, whose script is not changed: write command and args as words"
+            f"{path}.command",
+            "runs a shell script, which cannot be changed: set command and args as lists of arguments",
         )
     runs, needs = arguments.module(given), arguments.module(planned)
     if runs is not None and runs != needs:

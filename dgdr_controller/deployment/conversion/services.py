@@ -73,15 +73,15 @@ _ROLES = ("prefill", "decode")
 
 _POD_METADATA = ("labels", "annotations")
 OBSOLETE = {
-    "dynamoNamespace": "has no effect any more: the name and namespace of the deployment stand for it",
-    "autoscaling": "has no effect any more: scaling adapters and the planner stand for it",
+    "dynamoNamespace": "has no effect: the deployment's name and namespace are used instead",
+    "autoscaling": "has no effect: scaling adapters and the planner replace it",
     "serviceName": "has no effect: the key of the service is its name",
 }
 """Fields of a service that the operator reads no more, and what to tell the reader."""
 
 _IN_BETA = "write it in nvidia.com/v1beta1"
 _ALPHA_ONLY = {
-    "ingress": "v1beta1 has none: create the Ingress or HTTPRoute beside the deployment",
+    "ingress": "v1beta1 has no ingress: create an Ingress or HTTPRoute yourself",
     "frontendSidecar": f"{_IN_BETA}: a container of podTemplate.spec.containers, and frontendSidecar with its name",
     "gpuMemoryService": f"{_IN_BETA}: experimental.gpuMemoryService",
     "failover": f"{_IN_BETA}: experimental.failover",
@@ -103,7 +103,7 @@ def to_service(component: JsonObject, path: str, errors: ErrorList) -> JsonObjec
     """Return a component, without its name, as a service."""
     for field in _BETA_ONLY:
         if component.get(field) is not None:
-            errors.forbidden(f"{path}.{field}", f"v1alpha1 cannot say it: {_IN_BETA}")
+            errors.forbidden(f"{path}.{field}", f"v1alpha1 cannot express it: {_IN_BETA}")
     rest = {key: value for key, value in component.items() if key not in (*_BETA_ONLY, *_REBUILT)}
     kind, cache = component.get("type"), component.get("compilationCache")
     service: JsonObject = {}
@@ -160,7 +160,7 @@ def to_component(service: JsonObject, claims: set[str], path: str, errors: Error
             errors.forbidden(f"{path}.{field}", way_out)
     for field in _POD_METADATA:
         if service.get(field):
-            errors.forbidden(f"{path}.{field}", f"v1beta1 has those of pods only: write extraPodMetadata.{field}")
+            errors.forbidden(f"{path}.{field}", f"v1beta1 supports pod metadata only: use extraPodMetadata.{field}")
     dropped = (*OBSOLETE, *_ALPHA_ONLY, *_POD_METADATA, *_GATHERED)
     rest = {key: value for key, value in service.items() if key not in dropped}
     component = _type(service, path, errors)
@@ -170,7 +170,7 @@ def to_component(service: JsonObject, claims: set[str], path: str, errors: Error
     mounts = errors.mappings(service.get("volumeMounts"), f"{path}.volumeMounts")
     caches = [each for each in mounts if each.get("useAsCompilationCache") is True]
     if len(caches) > 1:
-        errors.forbidden(f"{path}.volumeMounts", "v1beta1 has one compilation cache for a component")
+        errors.forbidden(f"{path}.volumeMounts", "v1beta1 supports one compilation cache per component")
     component |= {"compilationCache": _cache(caches[0])} if caches else {}
     template = _gathered(service, [each for each in mounts if each not in caches], claims, path, errors)
     return {**component, **rest, **({"podTemplate": template} if template else {})}

@@ -167,7 +167,7 @@ def _version(override: JsonObject, errors: ErrorList) -> str | None:
             errors.forbidden(f"{PATH}.status", "the operator writes it")
         else:
             close = difflib.get_close_matches(field, _TOP_LEVEL, n=1)
-            hint = f'did you mean "{close[0]}"?' if close else "what is to be changed stands in metadata and spec"
+            hint = f'did you mean "{close[0]}"?' if close else "put changes into metadata and spec"
             errors.errors.append(FieldError(f"{PATH}.{field}", "Unknown field", hint))
     for field in _TOP_LEVEL:
         if field in override and override[field] is None:
@@ -177,7 +177,7 @@ def _version(override: JsonObject, errors: ErrorList) -> str | None:
         return ALPHA
     for field, value, known in (("apiVersion", version, (BETA, ALPHA)), ("kind", kind, (DGD_KIND,))):
         if field not in override:
-            errors.required(f"{PATH}.{field}", f"apiVersion and kind go together; must be {' or '.join(known)}")
+            errors.required(f"{PATH}.{field}", f"apiVersion and kind must be {' or '.join(known)}")
         elif value is not None and value not in known:
             errors.invalid(f"{PATH}.{field}", value, f"must be {' or '.join(known)}")
     return version if isinstance(version, str) and version in (ALPHA, BETA) else None
@@ -190,7 +190,7 @@ def _metadata(graph: JsonObject, override: JsonObject, errors: ErrorList) -> Jso
     for field in sorted(given.keys() - {"name", "namespace", "labels", "annotations"}):
         errors.forbidden(f"{path}.{field}", "only name, labels and annotations of the deployment can be set")
     if "namespace" in given and given.pop("namespace") != there.get("namespace"):
-        errors.forbidden(f"{path}.namespace", "the deployment is made in the namespace of the request")
+        errors.forbidden(f"{path}.namespace", "the deployment is created in the namespace of the request")
     wanted: JsonObject = {field: given[field] for field in ("name", "labels", "annotations") if field in given}
     metadata = errors.mapping(overlaid(there, wanted, path, "metadata", errors), path)
     if metadata.get("name") != there.get("name"):

@@ -14,7 +14,7 @@ from dgdr_controller.deployment.overrides.dgd import name_faults
 def validate_metadata(wanted: DeploymentOverrides, namespace: str | None) -> Iterator[FieldError]:
     """Yield what is wrong with v1alpha1's ``deploymentOverrides``."""
     if namespace is not None and wanted.namespace not in (None, namespace):
-        detail = f"the deployment is made in the namespace of the request, {namespace}"
+        detail = f"the deployment is created in the namespace of the request, {namespace}"
         yield FieldError("spec.deploymentOverrides.namespace", f"Invalid value: {shown(wanted.namespace)}", detail)
     yield from _syntax("labels", wanted.labels, syntax.label_name, syntax.label_value)
     yield from _syntax("annotations", wanted.annotations, syntax.annotation_name)

@@ -83,7 +83,7 @@ def target(name: str, topology: Topology, path: str, errors: ErrorList, warnings
         return None
     found = topology.named(types)
     if found is None:
-        errors.invalid(path, name, f"is no component of this deployment, which has: {there}")
+        errors.invalid(path, name, f"is not a component of this deployment, which has: {there}")
     elif name in _LEGACY:
         warnings.append(f'{path}: override target "{name}" is deprecated; use {found}')
     else:

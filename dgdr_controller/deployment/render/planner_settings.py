@@ -32,7 +32,7 @@ RENAMED = {
 GONE = {
     "isl": "the planner observes it",
     "osl": "the planner observes it",
-    "no_correction": "today's planner has no correction factors",
+    "no_correction": "the planner no longer has correction factors",
 }
 """Settings of the planner guide that no longer exist, and why."""
 
@@ -127,7 +127,7 @@ class Written:
             elif value is not None:
                 settings[key] = value
                 if key not in (*_KIND_OF, *CHOICES):
-                    notes.append(f"spec.features.planner.{name} is no setting of Dynamo's planner; it has no effect")
+                    notes.append(f"spec.features.planner.{name} is not a setting of Dynamo's planner and has no effect")
         return cls(settings, tuple(notes))
 
     @property
@@ -155,7 +155,7 @@ def setting_faults(spec: DgdrSpec) -> list[FieldError]:
         key = todays_name(name)
         path = f"{_PATH}.{name}"
         if key in named and key in (*_KIND_OF, *CHOICES):
-            found.append(FieldError(path, f"Invalid value: {json.dumps(value)}", f"is another name of {named[key]}"))
+            found.append(FieldError(path, f"Invalid value: {json.dumps(value)}", f"is an alias of {named[key]}"))
         named[key] = name
         if value is not None and (wanted := _wanted(key, value)):
             found.append(FieldError(path, f"Invalid value: {json.dumps(value)}", f"must be {wanted}"))

@@ -73,12 +73,12 @@ ENGINE = Engine(
     limits=(
         Limit(
             lambda role, shape, _: shape.pp > 1 and role is not Role.AGGREGATED,
-            "sglang is not known to hand over the KV cache of a pipeline",
+            "sglang does not support KV cache transfer with pipeline parallelism",
         ),
         Limit(
             # Several of its kernels for 8-bit experts take one or the other, and refuse both when the model is loaded.
             lambda _, shape, __: shape.moe_tp > 1 and shape.moe_ep > 1,
-            "sglang spreads experts whole or in slices, not surely both",
+            "sglang does not combine expert and tensor parallelism for experts",
         ),
     ),
 )

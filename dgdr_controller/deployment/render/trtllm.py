@@ -42,11 +42,11 @@ ENGINE = Engine(
     limits=(
         Limit(
             lambda role, shape, _: shape.pp > 1 and role is not Role.AGGREGATED,
-            "trtllm is not known to hand over the KV cache of a pipeline",
+            "trtllm does not support KV cache transfer with pipeline parallelism",
         ),
         Limit(
             lambda _, shape, __: shape.dp > 1 and shape.tp > 1,
-            "trtllm has attention either in slices or in copies, not both",
+            "trtllm does not combine tensor and data parallelism for attention",
         ),
     ),
 )

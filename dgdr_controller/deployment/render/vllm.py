@@ -48,27 +48,28 @@ ENGINE = Engine(
     limits=(
         Limit(
             lambda role, shape, _: shape.pp > 1 and role is not Role.AGGREGATED,
-            "vllm cannot hand over the KV cache of a pipeline",  # its NIXL consumer raises NotImplementedError
+            # Its NIXL consumer raises NotImplementedError.
+            "vllm does not support KV cache transfer with pipeline parallelism",
         ),
         Limit(
             lambda _, shape, __: shape.moe_tp > 1 and shape.moe_ep > 1,
-            "vllm spreads experts whole or in slices, not both",
+            "vllm does not combine expert and tensor parallelism for experts",
         ),
         Limit(
             # The operator adds either the flags of one group over nodes or those of ranks on nodes of their own.
             lambda _, shape, nodes: shape.dp > 1 and shape.tp * shape.pp > nodes.gpus,
-            "vllm cannot have data-parallel ranks that span nodes",
+            "vllm does not support data-parallel ranks that span nodes",
         ),
     ),
     handovers=(
         Handover(
             # NIXL connector, ``base_worker.py``: asserted when the two meet, long after both have started.
             lambda prefill, decode, heads: prefill.tp > heads and decode.tp < prefill.tp,
-            "vllm cannot hand over KV heads that prefill holds in copies to fewer decode GPUs",
+            "vllm cannot transfer KV heads that prefill replicates to fewer decode GPUs",
         ),
         Handover(
             lambda prefill, decode, _: max(prefill.tp, decode.tp) % min(prefill.tp, decode.tp) != 0,
-            "vllm hands over between tensor parallel sizes of which one divides the other",
+            "vllm transfers the KV cache only between tensor parallel sizes of which one divides the other",
         ),
     ),
 )

@@ -73,7 +73,7 @@ def weight_bytes(folder: Path) -> int | None:
     try:  # of a link what it leads to: caches link to their blobs
         return weights_among({path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()})
     except OSError as error:
-        raise ConfigError(f"its files cannot be looked at: {error.strerror}") from error
+        raise ConfigError(f"its files cannot be read: {error.strerror}") from error
 
 
 def weights_among(sizes: Mapping[str, int]) -> int | None:

@@ -50,8 +50,8 @@ def download(model: str, folder: Path) -> int | None:
         raise _refused(model, error) from None
     except _Unreachable as error:
         raise InterruptedRunError(
-            f"Model '{model}' is not one that the simulator knows, and the Hugging Face hub cannot be reached to look "
-            f"at it: {error}. Run again when it can, or mount the model with spec.modelCache"
+            f"Model '{model}' is unknown to the simulator, and the Hugging Face hub cannot be reached: "
+            f"{error}. Try again later, or mount the model with spec.modelCache"
         ) from None
     raise AssertionError("a retry ends with an answer or an exception")
 

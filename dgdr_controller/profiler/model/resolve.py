@@ -71,7 +71,9 @@ def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> 
     known = look(None)
     if known.simulated_as is not None and known.content is not None:
         spelled = known.simulated_as if known.simulated_as.lower() == name.lower() else name
-        notes = () if spelled == known.simulated_as else (f"Simulated as {known.simulated_as}, whose shape it has.",)
+        notes = (
+            () if spelled == known.simulated_as else (f"Simulated as {known.simulated_as}, which has the same shape.",)
+        )
         return Model(name, spelled, known.simulated_as, read_config(known.content), None, notes), known
     try:
         weights = download(name, scratch)

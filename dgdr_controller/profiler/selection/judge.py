@@ -89,7 +89,7 @@ def _standing(candidate: Candidate) -> tuple[object, ...]:
 def _over_budget(candidate: Candidate, budget: int) -> Verdict | None:
     if candidate.gpus <= budget:
         return None
-    return Verdict(outcome=Outcome.OVER_BUDGET, reason=f"needs {candidate.gpus} GPUs, {budget} may be used")
+    return Verdict(outcome=Outcome.OVER_BUDGET, reason=f"needs {candidate.gpus} GPUs; the budget is {budget}")
 
 
 def _why_selected(choice: Candidate, goal: Goal) -> str:

@@ -114,7 +114,9 @@ def _left_over(observed: ObservedState, run: Run) -> Decision | None:
             foreign.append(f"{kind} {found.metadata.name}")
     if not remove and not foreign:
         return None
-    waiting = Profiling.waiting("WaitingForCleanup", "Removing the objects of the run before")
+    waiting = Profiling.waiting("WaitingForCleanup", "Deleting the objects of the previous run")
     if foreign:
-        waiting = Profiling.waiting("NameConflict", f"In the way, and of another owner: {' and '.join(foreign)}")
+        waiting = Profiling.waiting(
+            "NameConflict", f"{' and '.join(foreign)} exists and does not belong to this request; delete or rename it"
+        )
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), remove=remove, after_s=_GONE_S)

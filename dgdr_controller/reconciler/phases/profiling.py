@@ -54,7 +54,7 @@ def needs(observed: ObservedState) -> Need:
 def profiling(observed: ObservedState) -> Decision:
     """Follow the Job: a result counts whatever became of the Job, else the Job is what is looked at."""
     if _is_outdated(observed):
-        message = "The spec has changed while it was profiled; profiling begins anew"
+        message = "The spec changed during profiling; profiling starts over"
         return start_over(observed, events=[Event("SpecChanged", message, warning=True)])
     output = profiling_run.output(observed)
     if output is not None and output.is_final:
@@ -101,7 +101,9 @@ def _with_job(observed: ObservedState, job: Job) -> Decision:
 def _in_the_way(observed: ObservedState, job: Job) -> Decision | None:
     """Return what is done about a Job of the name that is not the one of this run."""
     if not observed.owns(job.metadata):
-        waiting = Profiling.waiting("NameConflict", f"In the way, and of another owner: Job {job.metadata.name}")
+        waiting = Profiling.waiting(
+            "NameConflict", f"Job {job.metadata.name} exists and does not belong to this request; delete or rename it"
+        )
     elif job.metadata.deletion_timestamp:
         waiting = Profiling.waiting("WaitingForCleanup", f"Job {job.metadata.name} is being deleted")
     elif job.metadata.annotations.get(ANNOTATION_INPUTS) != _inputs(observed):
@@ -135,7 +137,7 @@ def _without_job(observed: ObservedState) -> Decision:
         return start_over(observed)
     seen = profiling_run.seen_jobs(observed)
     if len(seen) >= _JOBS:
-        return _fail(observed, None, f"the profiling Job was deleted {len(seen)} times before its result was there")
+        return _fail(observed, None, f"the profiling Job was deleted {len(seen)} times before its result was published")
     condition = Profiling.retrying() if seen else Profiling.running("", "")
     events = [Event("RetryingJob", condition.message, warning=True)] if seen else []
     status = enter(observed, Phase.PROFILING, condition)
@@ -195,8 +197,8 @@ def _why(failed: tuple[str, str, dt.datetime | None], observed: ObservedState, s
     """Say why a Job failed: its deadline, else the profiler's own words, its container's, or those of the Job."""
     if failed[0] == "DeadlineExceeded":
         minutes = deadline_s(observed.request, observed.settings) / 60
-        last = f"; the last of it was: {said.message}" if said else ""
-        return f"it was not done after {minutes:g} min (DeadlineExceeded){last}"
+        last = f"; last progress: {said.message}" if said else ""
+        return f"it exceeded its deadline of {minutes:g} min (DeadlineExceeded){last}"
     if said and said.error:
         return said.error
     for pod in observed.pods:

@@ -1,0 +1,70 @@
+"""Keeps private words out of identifiers: an engineer who knows Kubernetes reads this code without a dictionary.
+
+``python -m hack.words`` names each identifier that has a standard term; see docs/reference/glossary.md.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("api", "dgdr_controller", "hack")
+STANDARD = {
+    "world": "observed (ObservedState)",
+    "statement": "condition",
+    "stated": "set_conditions",
+    "hand_over": "transfer_ownership",
+    "pace": "throttle",
+    "overlay_cache": "mutation_cache",
+    "told": "previous, message, or the name of the thing",
+    "said": "written, message, or the name of the thing",
+    "anew": "relist, reset or restart",
+    "given": "configured, or the name of the thing",
+    "it": "the name of the thing",
+    "faults": "errors",
+    "hindrance": "rejection",
+    "place": "path, location, mapping, or the name of the thing",
+    "places": "paths, locations, mappings",
+    "remarks": "warnings",
+    "remarked": "warnings",
+    "suspended_too": "boottime",
+    "promptness": "ttft",
+    "thrift": "gpus",
+}
+
+
+def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield what a module names, with the line: classes, functions, arguments, variables."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.lineno, node.name
+            case ast.arg():
+                yield node.lineno, node.arg
+            case ast.Name(ctx=ast.Store()):
+                yield node.lineno, node.id
+            case _:
+                pass
+
+
+def private_words(source: str) -> Iterator[tuple[int, str, str]]:
+    """Yield line, identifier and standard term of each identifier that is a private word."""
+    for line, name in sorted(set(identifiers(ast.parse(source)))):
+        if standard := STANDARD.get(name.strip("_").lower()):
+            yield line, name, standard
+
+
+def main() -> int:
+    """Name every private word; exit 1 if there is one."""
+    found = 0
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for line, name, standard in private_words(path.read_text(encoding="utf-8")):
+                print(f"{path.relative_to(ROOT)}:{line}: {name}: use {standard}")
+                found += 1
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
