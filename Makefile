@@ -139,13 +139,14 @@ $(STAMP): requirements/dev.txt pyproject.toml hack/assets.py
 	@touch $@
 
 .PHONY: check
-check: $(STAMP) ## Lint, types, import contracts, generated files up to date.
+check: $(STAMP) ## Lint, types, import contracts, generated files, locks, words.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m hack.generate --check
 	@$(BIN)/python -m hack.locks
+	@$(BIN)/python -m hack.words
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.

@@ -60,28 +60,28 @@ def fetch(package: Package = D3, folder: Path = VENDOR) -> None:
     present = all((folder / name).exists() for name in package.files.values())
     if present and stamp.exists() and stamp.read_text() == package.sha512:
         return
-    with tempfile.TemporaryDirectory() as place:
-        contents = _unpack(_pack(package, Path(place)), package)
+    with tempfile.TemporaryDirectory() as target:
+        contents = _unpack(_pack(package, Path(target)), package)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         _replace(folder / name, content)
     _replace(stamp, package.sha512.encode())  # last: an interrupted run leaves nothing that looks finished
 
 
-def _pack(package: Package, place: Path) -> Path:
+def _pack(package: Package, target: Path) -> Path:
     """Let npm fetch the archive, and check it."""
     wanted = f"{package.name}@{package.version}"
     try:
-        command = [*npm(), "pack", wanted, "--silent", "--pack-destination", str(place)]
+        command = [*npm(), "pack", wanted, "--silent", "--pack-destination", str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603 - our words
     except ClusterError as error:
         raise AssetError(f"npm is not installed and cannot be fetched: {error}") from error
     except subprocess.TimeoutExpired:
         raise AssetError(f"npm got no answer within {_TIMEOUT_S} s: run the command again") from None
-    archives = list(place.glob("*.tgz"))
+    archives = list(target.glob("*.tgz"))
     if done.returncode or len(archives) != 1:
-        said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
-        raise AssetError(f"npm cannot fetch {wanted} ({said}): check `npm config list`, and run the command again")
+        reason = (done.stderr.strip() or "nothing was said").splitlines()[-1]
+        raise AssetError(f"npm cannot fetch {wanted} ({reason}): check `npm config list`, and run the command again")
     if base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode() != package.sha512:
         raise AssetError(f"{package.name}@{package.version} is not what hack/assets.py promises (sha512); not used")
     return archives[0]

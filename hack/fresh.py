@@ -169,9 +169,9 @@ def _environment(account: Account, ours: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def _debian(account: Account, *, keep: bool) -> Iterator[Path]:
     """Make a Debian for an account, with a bundle of what is committed here."""
-    place = cache() / "fresh"
-    place.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=place, prefix=f"{account.name}-"))
+    parent = cache() / "fresh"
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{account.name}-"))
     folder.chmod(0o755)  # it becomes the root of everybody
     try:
         packages = (*_PACKAGES, *(_FOR_USERS if account is USER else ()))
@@ -198,10 +198,10 @@ def _make(folder: Path, packages: tuple[str, ...]) -> None:
         shutil.copy2(file, folder / file.lstrip("/"))
     sources = folder / "etc" / "apt" / "sources.list"
     sources.write_text(f"deb {origin.mirror} {origin.suite} main\ndeb {origin.mirror} {origin.suite}-updates main\n")
-    told = pip.settings(Path(sys.executable))
-    if (authorities := pip.authorities(told)) is not None:
+    pip_settings = pip.settings(Path(sys.executable))
+    if (authorities := pip.authorities(pip_settings)) is not None:
         shutil.copy2(authorities, folder / _AUTHORITIES)
-    reach = {key: value for key, value in told.items() if key in pip.REACH - {"find-links"}}
+    reach = {key: value for key, value in pip_settings.items() if key in pip.REACH - {"find-links"}}
     lines = "".join(f"{key} = {value}\n" for key, value in reach.items())
     (folder / "etc" / "pip.conf").write_text(f"[global]\n{lines}")
     with (folder / "etc" / "passwd").open("a") as accounts:

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 
-def golden(file: Path, said: str) -> str:
+def golden(file: Path, text: str) -> str:
     """Return what a file says that should be said; ``GOLDEN=write`` has it say what is said now."""
     if os.environ.get("GOLDEN") == "write":
-        file.write_text(said, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     return file.read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ _QUANTITY = (  # as controller-gen writes it; a number with a fraction (cpu: 0.5
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
 _MAP_OF_STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
-_GIVEN: dict[str, Schema] = {
+_OPEN: dict[str, Schema] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"x-kubernetes-int-or-string": True, "pattern": _QUANTITY},
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"x-kubernetes-int-or-string": True},
     # Of a template's metadata only these reach a pod.
@@ -48,8 +48,8 @@ class Partial:
 
     def definition(self, name: str) -> Schema:
         """Return the schema of a definition."""
-        if name in _GIVEN:
-            return _GIVEN[name]
+        if name in _OPEN:
+            return _OPEN[name]
         found = self._definitions[name]
         fields = {k: v for k, v in found.get("properties", {}).items() if k not in _WITHOUT.get(name, ())}
         needed = [field for field in found.get("required", ()) if field not in _OPTIONAL.get(name, ())]

@@ -105,9 +105,9 @@ def effective(request: DynamoGraphDeploymentRequest) -> Effective:
     return resolve(request.spec, as_far_as_known(request.metadata.annotations))
 
 
-def resolve(spec: DgdrSpec, said: Preserved) -> Effective:
+def resolve(spec: DgdrSpec, preserved: Preserved) -> Effective:
     """Resolve every default of a spec, with what v1alpha1 said beyond it."""
-    assumed = ASSUMED[said.defaults]
+    assumed = ASSUMED[preserved.defaults]
     sla, workload, features = spec.sla or Sla(), spec.workload or Workload(), spec.features or Features()
     whole = sla.e2e_latency
     written = spec.model_fields_set

@@ -35,7 +35,7 @@ PATH = "spec.overrides.profilingJob"
 """Where the part of a JobSpec stands in a request."""
 
 
-def faults(job: JsonValue, path: str = PATH) -> list[FieldError]:
+def validate(job: JsonValue, path: str = PATH) -> list[FieldError]:
     """Return everything by which a value is no part of a profiling Job's JobSpec; empty when nothing is wrong.
 
     What the whole Job must have may be absent; null is absent, as the API server reads it. Fields that are wrong
@@ -321,8 +321,8 @@ def _object(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> Non
         elif each is not None:
             _read(each, known[name], f"{path}.{name}", errors)
     for name in node.get("required", ()):
-        given = value.get(name)
-        if given is None or (given == "" and name != "value"):  # of an HTTP header or a sysctl
+        member = value.get(name)
+        if member is None or (member == "" and name != "value"):  # of an HTTP header or a sysctl
             errors.add(f"{path}.{name}", "Required value")
 
 

@@ -49,8 +49,8 @@ def parse_request(manifest: object) -> DynamoGraphDeploymentRequest:
         raise InvalidRequestError([FieldError("(document)", "Invalid value", f"must be a {KIND} object")])
     _check_type(manifest)
     # The status is the controller's word on an earlier state: what a file says there is not asked for.
-    given = {key: value for key, value in manifest.items() if key != "status" or not isinstance(value, Mapping)}
-    read = cast("dict[str, JsonValue]", json_value(given))
+    content = {key: value for key, value in manifest.items() if key != "status" or not isinstance(value, Mapping)}
+    read = cast("dict[str, JsonValue]", json_value(content))
     if read["apiVersion"] == V1ALPHA1:
         _parsed(v1alpha1.DynamoGraphDeploymentRequest, read)  # its errors name the fields as they are written
         read = convert(read, V1BETA1)

@@ -25,7 +25,7 @@ CHANGEABLE: Mapping[Phase, frozenset[str] | None] = {
 """Fields of the spec that may change while autoApply is false; None: every field, whatever autoApply says."""
 
 
-def update_faults(old: JsonObject, new: JsonObject) -> list[FieldError]:
+def validate_update(old: JsonObject, new: JsonObject) -> list[FieldError]:
     """Return why a request may not be changed like this; empty when it may.
 
     Args:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from dgdr_api import job_spec, syntax
 from dgdr_api.conversion import kept_spec
-from dgdr_api.conversion.faults import faults, without_effect
+from dgdr_api.conversion.validation import validate_kept, without_effect
 from dgdr_api.errors import FieldError
 from dgdr_api.gpus import find_gpu, unknown_gpu
 from dgdr_api.images import image_tag, is_image, is_version
@@ -168,11 +168,11 @@ def _targets(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
 
 def _profiling_job(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
     if request.spec.overrides:
-        yield from job_spec.faults(request.spec.overrides.profiling_job)
+        yield from job_spec.validate(request.spec.overrides.profiling_job)
 
 
 def _v1alpha1(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
-    yield from faults(_kept(request))
+    yield from validate_kept(_kept(request))
 
 
 RULES: tuple[Rule, ...] = (

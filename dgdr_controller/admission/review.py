@@ -159,12 +159,12 @@ def _request(asked: _Asked) -> AdmissionRequest | None:
 def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:
     name = _name(asked)
     texts = [printable(str(each), _MAX_TEXT) for each in errors]
-    told = ", ".join(texts)
+    listed = ", ".join(texts)
     return {
         "status": "Failure",
         "code": 422,
         "reason": "Invalid",
-        "message": f'{KIND}.{GROUP} "{name}" is invalid: {told if len(errors) == 1 else f"[{told}]"}',
+        "message": f'{KIND}.{GROUP} "{name}" is invalid: {listed if len(errors) == 1 else f"[{listed}]"}',
         "details": {"name": name, "group": GROUP, "kind": KIND, "causes": [_cause(each) for each in errors]},
     }
 

@@ -6,7 +6,7 @@ from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import JsonObject
 from dgdr_api.parse import parse_request
 from dgdr_api.text import AND_MORE
-from dgdr_api.updates import update_faults
+from dgdr_api.updates import validate_update
 from dgdr_controller.admission.review import AdmissionRequest, AdmissionResponse
 from dgdr_controller.validation import request as rules
 
@@ -22,7 +22,7 @@ def admit(request: AdmissionRequest) -> AdmissionResponse:
         # Otherwise a finalizer could not be removed from a request that was stored before a rule existed.
         return AdmissionResponse(warnings=warnings)
     worse = _made_worse(request.old, request.new, errors)
-    return AdmissionResponse([*update_faults(request.old, request.new), *worse], warnings)
+    return AdmissionResponse([*validate_update(request.old, request.new), *worse], warnings)
 
 
 def _judged(manifest: JsonObject) -> tuple[list[FieldError], list[str]]:

@@ -65,8 +65,8 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
 
 
 def _results(config: Path, run: "_Run", deadline: float) -> Results:
-    given = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
-    request, until = request_in_cluster(given.request, given.hardware), time.monotonic() + deadline
+    job_input = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
+    request, until = request_in_cluster(job_input.request, job_input.hardware), time.monotonic() + deadline
     results = rapid(request, run, SEARCH_DEADLINE_S, until)
     if results.choice is None:
         raise NotDeployableError(nothing_deployable(results))

@@ -10,12 +10,12 @@ from dgdr_controller.profiling_job.protocol import Results, Target
 def sentence(results: Results) -> str:
     """Say in one sentence what was chosen and what it delivers."""
     hardware, choice = results.hardware, results.choice
-    place = f"{results.request.spec.model} on {hardware.total_gpus.value} × {hardware.gpu_sku}"
+    subject = f"{results.request.spec.model} on {hardware.total_gpus.value} × {hardware.gpu_sku}"
     if choice is None:
-        return f"{place}: no configuration can be deployed."
+        return f"{subject}: no configuration can be deployed."
     gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
     if choice.performance is None:
-        return f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – fits; its performance is unknown."
+        return f"{subject}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – fits; its performance is unknown."
     performance, goal = choice.performance, results.goal
     parts = [
         f"{significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU",
@@ -26,7 +26,7 @@ def sentence(results: Results) -> str:
         parts.append(f"whole request {significant(performance.e2e)} ms{_target(goal.e2e_latency)}")
     users = significant(performance.concurrency)
     return (
-        f"{place}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
+        f"{subject}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
         f"estimated {', '.join(parts)} at its full load of {users} concurrent request{'' if users == '1' else 's'}."
     )
 

@@ -13,7 +13,7 @@ from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import obsolete
 from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.notes import notes_on
-from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, name_faults
+from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, validate_name
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render
 from dgdr_controller.manifest import Manifest
@@ -93,8 +93,8 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
 def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
     """Return a deployment with what v1alpha1's ``deploymentOverrides`` say: name, marks, image of the engines."""
     wanted = request.preserved.deployment_overrides
-    if faults := list(validate_metadata(wanted, request.namespace)):
-        raise OverrideError(faults)
+    if problems := list(validate_metadata(wanted, request.namespace)):
+        raise OverrideError(problems)
     metadata = {**graph["metadata"], **({"name": wanted.name} if wanted.name else {})}
     for field, ours in (("labels", wanted.labels), ("annotations", wanted.annotations)):
         theirs = {name: value for name, value in (ours or {}).items() if not reserved(name)}
@@ -128,7 +128,7 @@ def _check(graph: Manifest, request: GraphRequest) -> None:
     cause = PATH
     if not (request.spec.overrides and request.spec.overrides.dgd):
         cause = "spec.profilingConfig.configMapRef" if request.base is not None else "metadata.name"
-    errors = name_faults(graph, f"{cause}.metadata.name" if cause == PATH else cause)
+    errors = validate_name(graph, f"{cause}.metadata.name" if cause == PATH else cause)
     asked, budget = gpus_of(graph), request.hardware.total_gpus.value
     if asked > budget:
         detail = f"the deployment would use {asked} GPUs; the budget is {budget}"

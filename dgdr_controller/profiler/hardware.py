@@ -36,17 +36,17 @@ class _Findings:
             self.notes.append(f"{option} {ours} replaces {name} {theirs}")
 
 
-def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, HardwareUsed, list[str]]:
+def resolve_hardware(spec: Hardware, options: GivenHardware) -> tuple[Gpu, HardwareUsed, list[str]]:
     """Return the GPU, everything about the hardware with its sources, and notes on what was replaced.
 
     Raises:
         InvalidRequestError: Something is missing, unknown or below 1; all of it is named.
     """
     findings = _Findings()
-    gpu = _gpu(spec, given, findings)
-    total = _count("totalGpus", "--total-gpus", spec.total_gpus, given.total_gpus, findings)
+    gpu = _gpu(spec, options, findings)
+    total = _count("totalGpus", "--total-gpus", spec.total_gpus, options.total_gpus, findings)
     per_node = _count(
-        *("numGpusPerNode", "--gpus-per-node", spec.num_gpus_per_node, given.gpus_per_node, findings),
+        *("numGpusPerNode", "--gpus-per-node", spec.num_gpus_per_node, options.gpus_per_node, findings),
         fallback=gpu.gpus_per_node if gpu else 1,
     )
     if findings.errors.errors or gpu is None or total is None or per_node is None:
@@ -59,7 +59,7 @@ def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, Hardwar
         )
     hardware = HardwareUsed(
         gpu_sku=gpu.sku,
-        gpu_sku_source=ValueSource.COMMAND_LINE if given.gpu_sku else ValueSource.SPEC,
+        gpu_sku_source=ValueSource.COMMAND_LINE if options.gpu_sku else ValueSource.SPEC,
         total_gpus=total,
         num_gpus_per_node=per_node,
         vram_mib=Resolved(value=int(spec.vram_mb), source=ValueSource.SPEC) if spec.vram_mb else vram,
@@ -67,17 +67,17 @@ def resolve_hardware(spec: Hardware, given: GivenHardware) -> tuple[Gpu, Hardwar
     return gpu, hardware, findings.notes
 
 
-def _gpu(spec: Hardware, given: GivenHardware, findings: _Findings) -> Gpu | None:
-    sku = given.gpu_sku or spec.gpu_sku
+def _gpu(spec: Hardware, options: GivenHardware, findings: _Findings) -> Gpu | None:
+    sku = options.gpu_sku or spec.gpu_sku
     if sku is None:
         reason = _NO_CLUSTER.format(option="--gpu-sku")
         findings.errors.required("spec.hardware.gpuSku", reason)
         return None
     gpu = find_gpu(sku)
     if gpu is None:
-        findings.errors.extend([unknown_gpu("--gpu-sku" if given.gpu_sku else "spec.hardware.gpuSku", sku)])
-    if given.gpu_sku:
-        findings.replaced("--gpu-sku", given.gpu_sku, "spec.hardware.gpuSku", spec.gpu_sku)
+        findings.errors.extend([unknown_gpu("--gpu-sku" if options.gpu_sku else "spec.hardware.gpuSku", sku)])
+    if options.gpu_sku:
+        findings.replaced("--gpu-sku", options.gpu_sku, "spec.hardware.gpuSku", spec.gpu_sku)
     return gpu
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.conversion import kept_spec
-from dgdr_api.conversion.faults import engine_gpus
+from dgdr_api.conversion.validation import engine_gpus
 from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
@@ -71,13 +71,13 @@ class PlanRequest:
 
 
 def plan_request(
-    request: DynamoGraphDeploymentRequest, given: GivenHardware, cache_root: Path | None = None
+    request: DynamoGraphDeploymentRequest, options: GivenHardware, cache_root: Path | None = None
 ) -> PlanRequest:
     """Validate a request and resolve everything that a search needs, without a cluster.
 
     Args:
         request: The request.
-        given: Hardware from the command line.
+        options: Hardware from the command line.
         cache_root: A folder that stands for the root of the model cache's claim.
 
     Raises:
@@ -85,7 +85,7 @@ def plan_request(
     """
     if errors := validate(request):
         raise InvalidRequestError(errors)
-    gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), given)
+    gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), options)
     return _plan_request(request, gpu, hardware, replaced, cache_root)
 
 

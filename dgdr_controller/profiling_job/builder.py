@@ -65,8 +65,10 @@ class Run:
         """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json")
-        said = origin(self.request.metadata.annotations)
-        text = json.dumps([spec, hardware, self.settings.profiling.image, *([said] if said else [])], sort_keys=True)
+        origin_fields = origin(self.request.metadata.annotations)
+        text = json.dumps(
+            [spec, hardware, self.settings.profiling.image, *([origin_fields] if origin_fields else [])], sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
     @property
@@ -121,8 +123,8 @@ def _metadata(run: Run, name: str) -> Manifest:
 def input_config_map(run: Run) -> Manifest:
     """Return the immutable ConfigMap that the Job works from: arguments have a limit, and this can be read."""
     metadata = run.request.metadata
-    said = origin(metadata.annotations) or None
-    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=said)
+    origin_fields = origin(metadata.annotations) or None
+    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=origin_fields)
     request = run.request.model_copy(update={"metadata": identity, "status": None})
     content = JobInput(request=request, hardware=run.hardware)
     return {

@@ -92,19 +92,19 @@ def pack(results: bytes) -> str:
 
 def read(config_map: ConfigMap) -> Output | None:
     """Read what has been published; None when nothing has, or by somebody who writes other keys."""
-    told = config_map.data
-    if told.get("profiler_status") not in set(RunState):
+    content = config_map.data
+    if content.get("profiler_status") not in set(RunState):
         return None
-    progress = _object(told.get("progress", ""))
+    progress = _object(content.get("progress", ""))
     return Output(
-        job_uid=told.get("job_uid", ""),
-        inputs=told.get("inputs", ""),
+        job_uid=content.get("job_uid", ""),
+        inputs=content.get("inputs", ""),
         run=RunStatus(
-            status=RunState(told["profiler_status"]),
-            phase=told.get("phase", ""),
-            message=told.get("message", ""),
-            error=told.get("profiler_error", ""),
-            exit_code=_count(_value(told.get("profiler_exit_code", ""))),
+            status=RunState(content["profiler_status"]),
+            phase=content.get("phase", ""),
+            message=content.get("message", ""),
+            error=content.get("profiler_error", ""),
+            exit_code=_count(_value(content.get("profiler_exit_code", ""))),
             completed=_count(progress.get("completed")) or 0,
             total=_count(progress.get("total")) or 0,
         ),

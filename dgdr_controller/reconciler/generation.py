@@ -65,13 +65,13 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         choice, made = _composed(observed, [asked] if asked else [choice, *_offered(results)], results)
     except InvalidRequestError as error:
         return _fail(observed, "; ".join(map(str, error.errors)))
-    told = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(observed)])]
+    warnings = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(observed)])]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
     status = enter(
         observed,
         Phase.DEPLOYING if applies else Phase.READY,
-        *(Profiling.completed(), done, generated, *told),
+        *(Profiling.completed(), done, generated, *warnings),
         profiling_phase=None,
         profiling_progress=None,
         dgd_name=made.graph["metadata"]["name"],
@@ -85,7 +85,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
-            *(Event(each.type, each.message, warning=True) for each in told),
+            *(Event(each.type, each.message, warning=True) for each in warnings),
         ],
         after_s=0.0,
     )
@@ -116,10 +116,10 @@ def _composed(observed: ObservedState, candidates: Iterable[Candidate], results:
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
     """
     asked = observed.request.metadata
-    said = preserved(asked.annotations)
-    if said.base is not None and observed.base is None:
+    kept = preserved(asked.annotations)
+    if kept.base is not None and observed.base is None:
         detail = "does not exist any more; it holds the deployment that the plan is merged into"
-        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{said.base.name}"', detail)])
+        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
     request = GraphRequest(
         asked.name,
         asked.namespace,
@@ -128,7 +128,7 @@ def _composed(observed: ObservedState, candidates: Iterable[Candidate], results:
         results.model,
         results.hardware,
         results.curves,
-        said,
+        kept,
         read_base(observed.base) if observed.base is not None else None,
     )
     candidate, made = compose_first(candidates, request, observed.settings)

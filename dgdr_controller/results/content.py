@@ -67,14 +67,14 @@ def _request(results: Results) -> dict[str, object]:
     """Return the request to change for another workload, with the hardware that was given beside it."""
     spec = results.request.spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
     used = results.hardware
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     if used.gpu_sku_source is ValueSource.COMMAND_LINE:
-        given["gpuSku"] = used.gpu_sku
+        values["gpuSku"] = used.gpu_sku
     for name, value in (("totalGpus", used.total_gpus), ("numGpusPerNode", used.num_gpus_per_node)):
         if value.source is ValueSource.COMMAND_LINE:
-            given[name] = value.value
-    if given:
-        spec["hardware"] = {**(spec.get("hardware") or {}), **given}
+            values[name] = value.value
+    if values:
+        spec["hardware"] = {**(spec.get("hardware") or {}), **values}
     named: dict[str, object] = {"name": results.request.name}
     named |= {"namespace": results.request.namespace} if results.request.namespace else {}
     named |= {"annotations": results.request.annotations} if results.request.annotations else {}

@@ -284,8 +284,8 @@ class Client:
         if gone is None:  # the object itself: it waits for its finalizers
             self._written(resource, answer)
         else:
-            for told in self._on_delete:
-                told(resource, key, gone)
+            for callback in self._on_delete:
+                callback(resource, key, gone)
 
     async def get_raw(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """Return what the server answers at a path: logs of a pod, ``/version``, discovery."""
@@ -310,8 +310,8 @@ class Client:
         await self.transport.close()
 
     def _written(self, resource: Resource[T], raw: bytes, *, dry_run: bool = False) -> T:
-        for told in () if dry_run else self._on_write:
-            told(resource, raw)
+        for callback in () if dry_run else self._on_write:
+            callback(resource, raw)
         return resource.decode(raw)
 
     async def _send(

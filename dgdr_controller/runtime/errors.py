@@ -209,14 +209,14 @@ def api_error(status: int, body: bytes, retry_after: str | None = None) -> ApiEr
         retry_after: The header, which only counts as a number of seconds here.
     """
     try:
-        said = _decode(body)
+        answer = _decode(body)
     except msgspec.MsgspecError:
-        said = _Status(message=body[:300].decode(errors="replace").strip())
-    status = status or said.code
+        answer = _Status(message=body[:300].decode(errors="replace").strip())
+    status = status or answer.code
     kind = _BY_STATUS.get(status) or (ServerError if status >= _SERVER_ERRORS else ApiError)
-    if said.reason == "AlreadyExists":
+    if answer.reason == "AlreadyExists":
         kind = AlreadyExistsError
     wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
-    if wait is None and said.details and said.details.retry_after_seconds:
-        wait = float(said.details.retry_after_seconds)
-    return kind(status, said.reason, said.message, said.details, wait)
+    if wait is None and answer.details and answer.details.retry_after_seconds:
+        wait = float(answer.details.retry_after_seconds)
+    return kind(status, answer.reason, answer.message, answer.details, wait)

@@ -123,7 +123,7 @@ class Transport:
                 async for line in _lines(response.content):
                     yield line
         except (OSError, aiohttp.ClientError) as error:
-            raise UnreachableError(f"{path}: {_said(error)}") from error
+            raise UnreachableError(f"{path}: {_message_of(error)}") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -146,9 +146,9 @@ class Transport:
                     raise self._error(response, answer)
                 return answer
         except aiohttp.ClientConnectorError as error:
-            raise UnreachableError(f"{request.method} {request.path}: {_said(error)}", sent=False) from error
+            raise UnreachableError(f"{request.method} {request.path}: {_message_of(error)}", sent=False) from error
         except (OSError, aiohttp.ClientError) as error:
-            raise UnreachableError(f"{request.method} {request.path}: {_said(error)}") from error
+            raise UnreachableError(f"{request.method} {request.path}: {_message_of(error)}") from error
         finally:
             metrics.requests_total.labels(code, request.method, self._host).inc()
 
@@ -219,5 +219,5 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return min(asked, _LONGEST_PAUSE_S) if asked is not None else _backoff(state)
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -95,7 +95,7 @@ class PriorityQueue(Generic[K]):
             known.priority = max(priority, known.priority)
         else:
             known.priority, known.due = max(priority, known.priority), min(due, known.due)
-        self._place(key, known, now)
+        self._schedule(key, known, now)
 
     def add_rate_limited(self, key: K, *, priority: int = 0) -> None:
         """Let a key be worked on after a delay that doubles each time, until it is forgotten."""
@@ -144,7 +144,7 @@ class PriorityQueue(Generic[K]):
         if begun is not None and self._metrics:
             self._metrics.finished(key, loop.time() - begun)
         if (waiting := self._waiting.get(key)) is not None:
-            self._place(key, waiting, loop.time())
+            self._schedule(key, waiting, loop.time())
 
     def shut_down(self) -> None:
         """Hand out nothing any more; who waits for a key is told so."""
@@ -154,7 +154,7 @@ class PriorityQueue(Generic[K]):
         while self._getters:
             self._wake()
 
-    def _place(self, key: K, waiting: _Waiting, now: float) -> None:
+    def _schedule(self, key: K, waiting: _Waiting, now: float) -> None:
         """Put a key where it belongs: among the ready ones, the delayed ones, or behind its own work."""
         if waiting.ready:
             return
@@ -206,6 +206,6 @@ class PriorityQueue(Generic[K]):
             due, stamp, key = heapq.heappop(self._delayed)
             waiting = self._waiting.get(key)
             if waiting is not None and waiting.stamp == stamp:
-                self._place(key, waiting, max(now, due))
+                self._schedule(key, waiting, max(now, due))
         if self._delayed:
             self._set_timer()

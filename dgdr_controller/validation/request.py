@@ -11,7 +11,7 @@ from dgdr_api.text import AND_MORE, at_most
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.overrides.dgd import check, deprecations
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
-from dgdr_controller.deployment.render.planner_settings import Written, setting_faults
+from dgdr_controller.deployment.render.planner_settings import Written, validate_settings
 
 
 def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
@@ -36,7 +36,7 @@ def validate_overrides(request: DynamoGraphDeploymentRequest) -> list[FieldError
     override = request.spec.overrides.dgd if request.spec.overrides else None
     metadata = request.metadata
     found = check(override, metadata.name, metadata.namespace) if override else []
-    found += setting_faults(request.spec)
+    found += validate_settings(request.spec)
     try:
         found += validate_metadata(preserved(metadata.annotations).deployment_overrides, metadata.namespace)
     except InvalidRequestError as error:

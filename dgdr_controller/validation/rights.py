@@ -49,14 +49,14 @@ def _about_the_job(spec: DgdrSpec) -> Iterator[_Finding]:
 
 
 def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[_Finding]:
-    spec, said = request.spec, as_far_as_known(request.metadata.annotations)
+    spec, kept = request.spec, as_far_as_known(request.metadata.annotations)
     if spec.overrides and spec.overrides.dgd:
         yield "spec.overrides.dgd", "can change anything in the deployment"
-    if said.base:
+    if kept.base:
         yield "spec.profilingConfig.configMapRef", "can change anything in the deployment"
     for name in beyond(spec):
         yield f"spec.features.planner.{name}", "lets the planner act outside the deployment"
-    workers = said.deployment_overrides.workers_image
+    workers = kept.deployment_overrides.workers_image
     for path, image in (("spec.image", spec.image), ("spec.deploymentOverrides.workersImage", workers)):
         if image and not any(image.startswith(each) for each in rights.registries):
             yield path, f"{image} is not in {', '.join(rights.registries)}"

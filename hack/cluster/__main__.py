@@ -44,23 +44,23 @@ def cluster(ctx: click.Context, context: str | None) -> None:
 @click.option("--dcgm", is_flag=True, help="A DCGM exporter for each node with NVIDIA's GPUs.")
 @click.pass_obj
 def up(  # noqa: PLR0913 - one for each option
-    it: Cluster, level: str, gpus: int, gpu_product: str, gpu_memory: int, more: tuple[str, ...], *, dcgm: bool
+    target: Cluster, level: str, gpus: int, gpu_product: str, gpu_memory: int, more: tuple[str, ...], *, dcgm: bool
 ) -> None:
     """Bring the cluster up; nothing happens when it is, but nodes that are named are made anew."""
     wanted = nodes.read_all(more)
     own = gpus_of(gpus, gpu_product, gpu_memory)
     if dcgm and level != Level.NODE:
         raise ClusterError("--dcgm: an exporter is a pod, which needs --level node")
-    if (dcgm or wanted) and not isinstance(it, Local):
-        raise ClusterError(f"--node and --dcgm are for a cluster of processes; {it.name} is not one")
+    if (dcgm or wanted) and not isinstance(target, Local):
+        raise ClusterError(f"--node and --dcgm are for a cluster of processes; {target.name} is not one")
     try:
-        it.up(Level(level))
-        if it.ours:
-            _pretend(it, own, wanted, with_node=level != Level.CONTROL_PLANE, dcgm=dcgm)
+        target.up(Level(level))
+        if target.ours:
+            _pretend(target, own, wanted, with_node=level != Level.CONTROL_PLANE, dcgm=dcgm)
     except KeyboardInterrupt:
-        say(f"interrupted: {it.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
+        say(f"interrupted: {target.name} may be half up; make cluster-up begins anew, make cluster-down ends it")
         sys.exit(INTERRUPTED)
-    say(f"export KUBECONFIG={shlex.quote(str(it.kubeconfig))}")
+    say(f"export KUBECONFIG={shlex.quote(str(target.kubeconfig))}")
 
 
 def gpus_of(count: int, product: str, memory_mib: int) -> FakeGpus | None:
@@ -75,18 +75,18 @@ def gpus_of(count: int, product: str, memory_mib: int) -> FakeGpus | None:
 
 
 def _pretend(
-    it: Cluster, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, with_node: bool, dcgm: bool
+    target: Cluster, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, with_node: bool, dcgm: bool
 ) -> None:
     """Give the node GPUs, and the cluster more nodes and exporters."""
-    api = Client(it.kubeconfig)
-    if with_node and it.node:
-        offer_gpus(api, it.node, own)
+    api = Client(target.kubeconfig)
+    if with_node and target.node:
+        offer_gpus(api, target.node, own)
     if wanted:
         with step(f"Adding {len(wanted)} node objects"):
             for each in wanted:
                 nodes.add(api, each)
     if dcgm:
-        offers = {it.node: own} | {each.name: each.gpus for each in wanted if each.ready}
+        offers = {target.node: own} | {each.name: each.gpus for each in wanted if each.ready}
         exporters = [Exporter(name, gpus) for name, gpus in offers.items() if name and gpus and not gpus.is_amd]
         with step(f"Starting {len(exporters)} DCGM exporters"):
             for exporter in exporters:
@@ -96,24 +96,24 @@ def _pretend(
 @cluster.command()
 @click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
 @click.pass_obj
-def build(it: Cluster, level: str) -> None:
+def build(target: Cluster, level: str) -> None:
     """Get what up needs, without bringing anything up."""
-    it.prepare(Level(level))
+    target.prepare(Level(level))
 
 
 @cluster.command()
 @click.pass_obj
-def down(it: Cluster) -> None:
+def down(target: Cluster) -> None:
     """Take the cluster down; nothing of it is left."""
-    it.down()
+    target.down()
 
 
 @cluster.command()
 @click.pass_obj
-def status(it: Cluster) -> None:
+def status(target: Cluster) -> None:
     """Say how the cluster is; exit 1 when it cannot be used or something is wrong with it."""
-    found = it.status()
-    say(f"{it.name}: {found.summary}")
+    found = target.status()
+    say(f"{target.name}: {found.summary}")
     for problem in found.problems:
         say(problem)
     sys.exit(0 if found.usable else 1)
@@ -121,30 +121,30 @@ def status(it: Cluster) -> None:
 
 @cluster.command()
 @click.pass_obj
-def kubeconfig(it: Cluster) -> None:
+def kubeconfig(target: Cluster) -> None:
     """Print the path of a kubeconfig that leads to the cluster alone."""
-    if not it.status().usable:
-        raise ClusterError(f"{it.name} cannot be used: make cluster-status says why, make cluster-up brings it up")
-    click.echo(it.kubeconfig)
+    if not target.status().usable:
+        raise ClusterError(f"{target.name} cannot be used: make cluster-status says why, make cluster-up brings it up")
+    click.echo(target.kubeconfig)
 
 
 @cluster.command()
 @click.argument("archives", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
-def load_image(it: Cluster, archives: tuple[Path, ...]) -> None:
+def load_image(target: Cluster, archives: tuple[Path, ...]) -> None:
     """Put the images of ARCHIVES (docker save, OCI) where the cluster's nodes find them."""
     for archive in archives:
-        it.load(archive)
+        target.load(archive)
 
 
 @cluster.command()
 @click.argument("component")
 @click.pass_obj
-def restart(it: Cluster, component: str) -> None:
+def restart(target: Cluster, component: str) -> None:
     """Kill a component of a cluster of processes and start it again."""
-    if not isinstance(it, Local):
-        raise ClusterError(f"the components of {it.name} are not ours to restart")
-    it.restart(component)
+    if not isinstance(target, Local):
+        raise ClusterError(f"the components of {target.name} are not ours to restart")
+    target.restart(component)
 
 
 def main() -> None:

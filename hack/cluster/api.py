@@ -86,9 +86,11 @@ class Client:
     def create(self, manifest: dict[str, Any]) -> Any:
         """Create an object; return it as stored."""
         version, metadata = manifest["apiVersion"], manifest["metadata"]
-        place = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+        namespace_path = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
         plural = f"{manifest['kind'].lower()}s"  # of all kinds that are created here
-        return self.request("POST", f"/{'apis' if '/' in version else 'api'}/{version}{place}/{plural}", manifest)
+        return self.request(
+            "POST", f"/{'apis' if '/' in version else 'api'}/{version}{namespace_path}/{plural}", manifest
+        )
 
     def patch_node(self, name: str, change: object, subresource: str = "") -> None:
         """Merge a change into a node (``subresource`` "/status": into its status)."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from hack.cluster import docker
-from hack.cluster.given import Given
+from hack.cluster.existing import Existing
 from hack.cluster.kind import Kind
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
@@ -20,13 +20,13 @@ def resolve(context: str | None = None, purpose: str = "", *, docker_too: bool =
         purpose: What it is for, where it is to be apart from the developer's own.
         docker_too: Whether kind's will do.
     """
-    place = layout(purpose)
+    found_layout = layout(purpose)
     source = os.environ.get("DGDR_KUBECONFIG")
     if source and not any(Path(each).is_file() for each in source.split(os.pathsep)):
         raise ClusterError(f"DGDR_KUBECONFIG={source} does not exist: correct it, or unset it for a cluster made here")
     if source or context:
-        return Given(place, source, context)
-    is_there = place.facts.exists()  # a cluster of processes
+        return Existing(found_layout, source, context)
+    is_there = found_layout.facts.exists()  # a cluster of processes
     if docker_too and docker.answers() and not is_there:
-        return Kind(place)
-    return Local(place)
+        return Kind(found_layout)
+    return Local(found_layout)

@@ -56,26 +56,26 @@ def copy(root: Path) -> None:
     with locked(_folder().with_name("store.lock"), _BUSY):
         if not _list().exists():
             return
-        place = root / CONTAINERD
+        destination = root / CONTAINERD
         if not _folder().exists():
             _list().unlink()  # somebody has removed the images: they are unpacked again
             return
-        if not _copy("--link", _folder(), place):
-            _copy("--reflink=auto", _folder(), place, must=True)
-        for database in place.glob("*/*.db"):  # the only files that containerd changes in place
+        if not _copy("--link", _folder(), destination):
+            _copy("--reflink=auto", _folder(), destination, must=True)
+        for database in destination.glob("*/*.db"):  # the only files that containerd changes in place
             linked = database.rename(database.with_suffix(".link"))
             shutil.copy2(linked, database)
             linked.unlink()
         shutil.copy2(_list(), _list_of(root))
 
 
-def _copy(how: str, source: Path, place: Path, *, must: bool = False) -> bool:
+def _copy(how: str, source: Path, destination: Path, *, must: bool = False) -> bool:
     """Copy a folder; return False where this way of doing so is refused: some file systems have no hard links."""
-    command = ("cp", "--archive", how, str(source), str(place))
+    command = ("cp", "--archive", how, str(source), str(destination))
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our words
     if done.returncode == 0:
         return True
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(destination, ignore_errors=True)
     if must:
         raise ClusterError(f"{source} cannot be copied: {done.stderr.strip()}{way_out(done.stderr)}")
     return False

@@ -151,8 +151,8 @@ def listens(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    place = Layout(Path(sys.argv[1]))
-    supervisor = Supervisor(place, _read_plan(place))
+    cluster_layout = Layout(Path(sys.argv[1]))
+    supervisor = Supervisor(cluster_layout, _read_plan(cluster_layout))
     supervisor.prepare()
     while True:
         supervisor.tend()

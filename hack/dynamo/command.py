@@ -119,18 +119,18 @@ def _mocker(words: Sequence[str]) -> _Engine:
 
 
 def _worker(engine: _Engine, words: Sequence[str]) -> Worker | None:
-    said = dict(_flags(words))
-    told = {flag: said[name] for name, flag in engine.flags.items() if name in said}
-    model = "".join(told.pop("--model-path", ()))
-    served_name = "".join(told.pop("--model-name", ())) or model
+    written = dict(_flags(words))
+    translated = {flag: written[name] for name, flag in engine.flags.items() if name in written}
+    model = "".join(translated.pop("--model-path", ()))
+    served_name = "".join(translated.pop("--model-name", ())) or model
     if not model:
         return None
-    rest = (word for name, values in told.items() for word in (name, *values))
+    rest = (word for name, values in translated.items() for word in (name, *values))
     return Worker(
         arguments=("--engine-type", engine.kind, *rest),
         model=model,
         served_name=served_name,
-        gpus=prod(int(said[name][0]) for name in engine.spread if name in said),
+        gpus=prod(int(written[name][0]) for name in engine.spread if name in written),
     )
 
 

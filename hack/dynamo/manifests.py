@@ -106,17 +106,17 @@ def deployment(graph: Manifest, component: Manifest, *, virtual: bool = False) -
 
 
 def _container(graph: Manifest, component: Manifest, *, virtual: bool) -> Manifest:
-    given = component["podTemplate"]["spec"]["containers"][0]
-    limits = given.get("resources", {}).get("limits", {})
+    template = component["podTemplate"]["spec"]["containers"][0]
+    limits = template.get("resources", {}).get("limits", {})
     container = {"name": "main", "imagePullPolicy": "Never", "resources": {"limits": limits}}
     program = _program(component)
     if program is None:  # it holds its GPUs and does nothing
         return container | {"image": PAUSE_IMAGE}
-    mounts = [*given.get("volumeMounts", []), *({"name": n, "mountPath": p} for n, p in _MOUNTS.items())]
+    mounts = [*template.get("volumeMounts", []), *({"name": n, "mountPath": p} for n, p in _MOUNTS.items())]
     return (
         container
-        | {"image": _IMAGE, "env": _environment(graph, given, virtual=virtual), "volumeMounts": mounts}
-        | (_frontend(program, graph) if isinstance(program, Frontend) else _worker(program, component, given))
+        | {"image": _IMAGE, "env": _environment(graph, template, virtual=virtual), "volumeMounts": mounts}
+        | (_frontend(program, graph) if isinstance(program, Frontend) else _worker(program, component, template))
     )
 
 
@@ -142,15 +142,15 @@ def _frontend(frontend: Frontend, graph: Manifest) -> Manifest:
     }
 
 
-def _worker(worker: Worker, component: Manifest, given: Manifest) -> Manifest:
+def _worker(worker: Worker, component: Manifest, template: Manifest) -> Manifest:
     """Run the mocker. A model that is not in a volume would come from the hub: the one made here stands for it."""
-    mounts = [mount["mountPath"] for mount in given.get("volumeMounts", [])]
+    mounts = [mount["mountPath"] for mount in template.get("volumeMounts", [])]
     is_there = any(PurePosixPath(worker.model).is_relative_to(mount) for mount in mounts)
-    place = ("--model-path", worker.model if is_there else _MODEL, "--model-name", worker.served_name)
+    model_arguments = ("--model-path", worker.model if is_there else _MODEL, "--model-name", worker.served_name)
     times = ("--planner-profile-data", f"{_MODEL}/{component['name']}.npz")
     return {
         "command": ["python3", "-m", "dynamo.mocker"],
-        "args": [*place, *worker.arguments, *times],
+        "args": [*model_arguments, *worker.arguments, *times],
         "readinessProbe": _probe("/health", _HEALTH_PORT),
     }
 
@@ -159,14 +159,14 @@ def _probe(path: str, port: int) -> Manifest:
     return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "timeoutSeconds": 5}
 
 
-def _environment(graph: Manifest, given: Manifest, *, virtual: bool) -> list[Manifest]:
+def _environment(graph: Manifest, template: Manifest, *, virtual: bool) -> list[Manifest]:
     """Return a container's environment: the graph's, its own, and what must be so here."""
     metadata = graph["metadata"]
     hosts = (*_HOSTS, *(_HOSTS_OF_SERVERS if virtual else ()))
     ours = _ENVIRONMENT | {"DYN_NAMESPACE": f"{metadata['namespace']}-{metadata['name']}"}
     variables = [
         *graph["spec"].get("env", []),
-        *given.get("env", []),
+        *template.get("env", []),
         *({"name": name, "value": value} for name, value in ours.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}} for name in hosts),
     ]

@@ -183,20 +183,20 @@ def _parsed(parse: Parse, lines: Iterable[Sequence[str]]) -> list[dict[str, obje
 
 
 def _attempt(parse: Parse, line: Sequence[str]) -> dict[str, object]:
-    said: list[str] = []
+    messages: list[str] = []
     listener = logging.Handler(logging.ERROR)
-    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    listener.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger().addHandler(listener)
 
     def refuse(_: argparse.ArgumentParser, message: str) -> None:
-        said.append(message)
+        messages.append(message)
         sys.exit(2)
 
     try:
         with mock.patch.object(argparse.ArgumentParser, "error", refuse):
             return {"values": parse(line)}
     except SystemExit:
-        return {"refusal": said[-1] if said else "the program ended without a word"}
+        return {"refusal": messages[-1] if messages else "the program ended without a word"}
     except Exception as error:  # noqa: BLE001 - whatever a program raises about its arguments is its answer
         return {"refusal": f"{type(error).__name__}: {error}"}
     finally:

@@ -84,16 +84,16 @@ def _unpacked(wheel: Wheel) -> Path:
         if not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with (
-                tempfile.TemporaryDirectory(dir=folder.parent) as place,
+                tempfile.TemporaryDirectory(dir=folder.parent) as target,
                 step(f"Fetching {wheel.name} {wheel.version} for its argument parser"),
             ):
-                part = Path(place) / "sources"
-                _unpack(_download(wheel, Path(place)), wheel, part)
+                part = Path(target) / "sources"
+                _unpack(_download(wheel, Path(target)), wheel, part)
                 shutil.move(part, folder)  # last: an interrupted run leaves nothing that looks finished
     return folder
 
 
-def _download(wheel: Wheel, place: Path) -> Path:
+def _download(wheel: Wheel, target: Path) -> Path:
     """Let pip fetch the wheel: its configuration on this machine says where the registry is."""
     machine = _machine(wheel)
     built_for = "x86_64" if machine == "any" else machine
@@ -101,13 +101,13 @@ def _download(wheel: Wheel, place: Path) -> Path:
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11"),
         *("--platform", f"manylinux_2_34_{built_for}", "--platform", f"manylinux_2_28_{built_for}"),
-        *("--dest", str(place), f"{wheel.name}=={wheel.version}"),
+        *("--dest", str(target), f"{wheel.name}=={wheel.version}"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)  # noqa: S603 - our words
-    archives = list(place.glob("*.whl"))
+    archives = list(target.glob("*.whl"))
     if done.returncode or len(archives) != 1:
-        said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
-        raise EngineError(f"pip cannot fetch {wheel.name}=={wheel.version} ({said}): try again when it can")
+        reason = (done.stderr.strip() or "nothing was said").splitlines()[-1]
+        raise EngineError(f"pip cannot fetch {wheel.name}=={wheel.version} ({reason}): try again when it can")
     with archives[0].open("rb") as archive:
         found = hashlib.file_digest(archive, "sha256").hexdigest()
     if found != wheel.sha256[machine]:

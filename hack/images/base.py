@@ -40,13 +40,13 @@ def source() -> Source:
     Raises:
         ClusterError: It is set up for none that debootstrap knows.
     """
-    told = subprocess.run(
+    policy = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],  # noqa: S607 - Debian's
         capture_output=True,
         text=True,
         check=False,
     ).stdout
-    for mirror, suite, component in (line.split() for line in told.splitlines()):
+    for mirror, suite, component in (line.split() for line in policy.splitlines()):
         if component == "main" and (_SCRIPTS / suite).exists():
             return Source(mirror, suite)
     raise ClusterError(

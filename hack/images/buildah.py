@@ -149,11 +149,11 @@ def _uv_cache() -> str:
 
 def _overlays(folder: Path) -> bool:
     """Say whether folders can be laid over each other here: not where this is such a folder already."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in ("lower", "upper", "work", "merged"):
-            (Path(place) / name).mkdir()
-        options = f"lowerdir={place}/lower,upperdir={place}/upper,workdir={place}/work"
-        mount = ("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{place}/merged")
+            (Path(scratch) / name).mkdir()
+        options = f"lowerdir={scratch}/lower,upperdir={scratch}/upper,workdir={scratch}/work"
+        mount = ("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{scratch}/merged")
         return subprocess.run(mount, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own words
 
 

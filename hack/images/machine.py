@@ -60,11 +60,11 @@ class Machine:
 
 def this_machine() -> Machine:
     """Look at pip's configuration (files and environment), certificate authorities and proxies."""
-    told = pip.settings(Path(sys.executable))
-    links = (Path(word.removeprefix("file://")) for word in told.get("find-links", "").split())
+    pip_settings = pip.settings(Path(sys.executable))
+    links = (Path(word.removeprefix("file://")) for word in pip_settings.get("find-links", "").split())
     return Machine(
-        pip={key: value for key, value in told.items() if key in pip.REACH},
-        authorities=pip.authorities(told),
+        pip={key: value for key, value in pip_settings.items() if key in pip.REACH},
+        authorities=pip.authorities(pip_settings),
         proxies=tuple(name for each in _PROXIES for name in (each, each.upper()) if os.environ.get(name)),
         folders=tuple(link for link in links if link.is_absolute() and link.is_dir()),
     )

@@ -20,8 +20,8 @@ def problems(root: Path) -> list[str]:
     locks = {each: files.read(each.path(root)) for each in described.locks}
     recorded = metadata.read(root)
     believed = recorded | {
-        key: Facts(said.python, described.overrides[key], said.wheels)
-        for key, said in recorded.items()
+        key: Facts(facts.python, described.overrides[key], facts.wheels)
+        for key, facts in recorded.items()
         if key in described.overrides
     }
     found = [*_differing(recorded), *_unrecorded(locks, recorded), *_untested(locks)]
@@ -45,8 +45,8 @@ def _unknown(root: Path, locks: Iterable[project.Wanted]) -> Iterator[str]:
 
 def _differing(recorded: Mapping[str, Facts]) -> Iterator[str]:
     for key, here in metadata.installed(recorded).items():
-        said = recorded[key]
-        if (said.python, said.requires) != (here.python, here.requires):
+        facts = recorded[key]
+        if (facts.python, facts.requires) != (here.python, here.requires):
             yield f"{FILE}: what it says of {key.replace('==', ' ')} is not what the installed one says"
 
 

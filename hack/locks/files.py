@@ -64,14 +64,14 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _pin(line: str, path: Path) -> Pin:
-    said = _HASH.sub("", line).strip()
+    written = _HASH.sub("", line).strip()
     try:
-        requirement = Requirement(said)
+        requirement = Requirement(written)
     except InvalidRequirement:
-        raise LockError(f"{label(path)}: {said!r} is no requirement: run make requirements") from None
+        raise LockError(f"{label(path)}: {written!r} is no requirement: run make requirements") from None
     versions = [each.version for each in requirement.specifier if each.operator == "==" and "*" not in each.version]
     if len(versions) != 1 or len(requirement.specifier) != 1:
-        raise LockError(f"{label(path)}: {said!r} pins no version: run make requirements")
+        raise LockError(f"{label(path)}: {written!r} pins no version: run make requirements")
     return Pin(
         canonicalize_name(requirement.name),
         versions[0],

@@ -77,17 +77,17 @@ def _applicable(requirements: tuple[str, ...], extras: frozenset[str], environme
     return [requirement for requirement in parsed if environment.satisfies(requirement.marker, extras)]
 
 
-def _own_gaps(pin: Pin, said: Facts | None, environment: Environment) -> Iterator[Gap]:
+def _own_gaps(pin: Pin, facts: Facts | None, environment: Environment) -> Iterator[Gap]:
     if not pin.hashes:
         yield Gap(f"{pin.name} {pin.version} has no hash")
-    elif said and not _installable(said, pin.hashes, environment.target):
+    elif facts and not _installable(facts, pin.hashes, environment.target):
         yield Gap(f"{pin.name} {pin.version} has the hash of no wheel")
-    if said and not _contains(said.python, environment.python):
-        yield Gap(f"{pin.name} {pin.version} is pinned", f", and requires Python {said.python}")
+    if facts and not _contains(facts.python, environment.python):
+        yield Gap(f"{pin.name} {pin.version} is pinned", f", and requires Python {facts.python}")
 
 
-def _installable(said: Facts, hashes: frozenset[str], target: Target) -> bool:
-    return any(sha256 in hashes and target.rank(wheel) is not None for wheel, sha256 in said.wheels.items())
+def _installable(facts: Facts, hashes: frozenset[str], target: Target) -> bool:
+    return any(sha256 in hashes and target.rank(wheel) is not None for wheel, sha256 in facts.wheels.items())
 
 
 def _unmet(requirer: str, requirement: Requirement, by_name: Mapping[str, Pin]) -> Iterator[Gap]:

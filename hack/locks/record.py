@@ -21,7 +21,7 @@ from hack.locks.files import LockError, Pin
 from hack.locks.targets import Target
 
 _TIMEOUT_S = 1800
-Said = dict[str, tuple[str | None, list[str]]]
+Recorded = dict[str, tuple[str | None, list[str]]]
 """Requires-Python and Requires-Dist by "NAME==VERSION"."""
 
 
@@ -31,7 +31,7 @@ def record(root: Path) -> None:
     Raises:
         LockError: pip or uv cannot tell, or a distribution has no wheel.
     """
-    said: Said = {}
+    recorded: Recorded = {}
     wheels: dict[str, dict[str, str]] = {}
     for wanted in project.read(root).locks:
         pins = files.read(wanted.path(root))
@@ -39,11 +39,11 @@ def record(root: Path) -> None:
         for key, urls in _files(wanted.path(root)).items():
             wheels.setdefault(key, {}).update(_best(urls, used.get(key, ())))
         for target in wanted.targets:
-            new = [pin for pin in pins if target in used.get(pin.key, ()) and pin.key not in said]
+            new = [pin for pin in pins if target in used.get(pin.key, ()) and pin.key not in recorded]
             if new:
                 with step(f"Asking what {len(new)} distributions of {wanted.name} require"):
-                    said |= _metadata(new, target)
-    metadata.write(root, {key: metadata.facts(*each, wheels.get(key, {})) for key, each in said.items()})
+                    recorded |= _metadata(new, target)
+    metadata.write(root, {key: metadata.facts(*each, wheels.get(key, {})) for key, each in recorded.items()})
 
 
 def _best(urls: Mapping[str, str], targets: Iterable[Target]) -> dict[str, str]:
@@ -76,11 +76,11 @@ def _name(wheel: Mapping[str, Any]) -> str:
     return str(wheel.get("name") or wheel["url"].rpartition("/")[2])
 
 
-def _metadata(pins: Iterable[Pin], target: Target) -> Said:
+def _metadata(pins: Iterable[Pin], target: Target) -> Recorded:
     """Ask pip what it would install on a target."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as scratch:
         lines = [" ".join([pin.key, *(f"--hash=sha256:{each}" for each in sorted(pin.hashes))]) for pin in pins]
-        requirements, report = Path(place, "requirements.txt"), Path(place, "report.json")
+        requirements, report = Path(scratch, "requirements.txt"), Path(scratch, "report.json")
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--dry-run"),
@@ -88,7 +88,7 @@ def _metadata(pins: Iterable[Pin], target: Target) -> Said:
             # Without the last, old pips judge Requires-Python by the Python that runs them; the check judges it too.
             *("--implementation", "cp", "--python-version", target.python, "--ignore-requires-python"),
             *(word for tag in target.platform.tags for word in ("--platform", tag)),
-            *("--target", str(Path(place, "nowhere")), "--report", str(report), "--requirement", str(requirements)),
+            *("--target", str(Path(scratch, "nowhere")), "--report", str(report), "--requirement", str(requirements)),
         ]
         _run(command)
         reported = [each["metadata"] for each in json.loads(report.read_text(encoding="utf-8"))["install"]]

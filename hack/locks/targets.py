@@ -109,7 +109,7 @@ class Environment:
 def _ranks(target: Target) -> dict[Tag, int]:
     version, interpreter, platforms = (3, target.minor), f"cp3{target.minor}", target.platform.tags
     tags = chain(cpython_tags(version, [interpreter], platforms), compatible_tags(version, interpreter, platforms))
-    return {tag: place for place, tag in enumerate(dict.fromkeys(tags))}
+    return {tag: rank for rank, tag in enumerate(dict.fromkeys(tags))}
 
 
 def targets(requires_python: str, platforms: Iterable[Platform]) -> tuple[Target, ...]:

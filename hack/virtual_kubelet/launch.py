@@ -44,7 +44,7 @@ class Sandbox:
 
     pod: Manifest
     folder: PodFolder
-    places: Mapping[str, str]
+    mount_paths: Mapping[str, str]
     sources: Sources
     mark: str
 
@@ -110,13 +110,13 @@ def program_of(image: str, programs: Mapping[str, Program]) -> Program:
 def _path_map(container: Manifest, program: Program, sandbox: Sandbox) -> PathMap:
     """Return where paths of a container lead."""
     name, folder = container["name"], sandbox.folder
-    places = {
+    mount_paths = {
         _TMP: str(folder.tmp(name)),
         container.get("terminationMessagePath", "/dev/termination-log"): str(folder.termination_message(name)),
     }
     if program.image_bin:
-        places[program.image_bin] = program.bin
-    return PathMap(places | mounts(container, sandbox.places))
+        mount_paths[program.image_bin] = program.bin
+    return PathMap(mount_paths | mounts(container, sandbox.mount_paths))
 
 
 def launch(container: Manifest, program: Program, sandbox: Sandbox) -> Launch:
@@ -128,7 +128,7 @@ def launch(container: Manifest, program: Program, sandbox: Sandbox) -> Launch:
     name, folder = container["name"], sandbox.folder
     paths = _path_map(container, program, sandbox)
     words = Words(_variables(container, sandbox), paths)
-    given = words.read((*container.get("command", ()), *container.get("args", ())))
+    command_line = words.read((*container.get("command", ()), *container.get("args", ())))
     image = {
         "PATH": os.pathsep.join(filter(None, (program.bin, _PATH))),
         "HOME": paths.translate(_TMP),
@@ -141,7 +141,7 @@ def launch(container: Manifest, program: Program, sandbox: Sandbox) -> Launch:
     marks = {MARK: sandbox.mark, CONTAINER_MARK: container_mark(sandbox.pod, name)}
     own = {key: paths.translate(value) for key, value in words.variables.items()}
     directory = Path(paths.translate(container.get("workingDir", _TMP)))
-    command = (*(() if container.get("command") else program.entrypoint), *given)
+    command = (*(() if container.get("command") else program.entrypoint), *command_line)
     return Launch(command, image | own | marks, directory, words)
 
 

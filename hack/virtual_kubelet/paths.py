@@ -12,7 +12,7 @@ class PathMap:
         places: Where each path of the container leads to.
     """
 
-    places: Mapping[str, str]
+    mount_paths: Mapping[str, str]
 
     def translate(self, word: str) -> str:
         """Return a word of a command line or a variable's value with its path led to this machine.
@@ -20,13 +20,13 @@ class PathMap:
         Only whole words, and what follows the first ``=`` of a word, are looked at: text in which paths occur, such as
         a shell script, stays as it is.
         """
-        if found := self._place(word):
+        if found := self._mounted(word):
             return found
         name, equals, value = word.partition("=")
-        return f"{name}{equals}{self._place(value) or value}"
+        return f"{name}{equals}{self._mounted(value) or value}"
 
-    def _place(self, path: str) -> str | None:
-        for inside in sorted(self.places, key=len, reverse=True):
+    def _mounted(self, path: str) -> str | None:
+        for inside in sorted(self.mount_paths, key=len, reverse=True):
             if path == inside or path.startswith(f"{inside}/"):
-                return self.places[inside] + path[len(inside) :]
+                return self.mount_paths[inside] + path[len(inside) :]
         return None

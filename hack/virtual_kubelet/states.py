@@ -68,8 +68,8 @@ class Terminated:
             "finishedAt": self.finished_at,
             "containerID": self.container_id,
         }
-        told: Manifest = {"exitCode": self.exit_code, "reason": self.reason}
-        return {"terminated": told | {name: value for name, value in optional.items() if value}}
+        terminated: Manifest = {"exitCode": self.exit_code, "reason": self.reason}
+        return {"terminated": terminated | {name: value for name, value in optional.items() if value}}
 
 
 State = Waiting | Running | Terminated
@@ -143,10 +143,14 @@ def recall(container: Manifest, status: Manifest | None, waiting: Waiting, now: 
 
 
 def _terminated(state: Any) -> Terminated | None:
-    told = state.get("terminated")
-    if told is None:
+    terminated = state.get("terminated")
+    if terminated is None:
         return None
-    times = told.get("startedAt", ""), told.get("finishedAt", "")
+    times = terminated.get("startedAt", ""), terminated.get("finishedAt", "")
     return Terminated(
-        told["exitCode"], told.get("reason", ""), told.get("message", ""), *times, told.get("containerID", "")
+        terminated["exitCode"],
+        terminated.get("reason", ""),
+        terminated.get("message", ""),
+        *times,
+        terminated.get("containerID", ""),
     )

@@ -81,8 +81,8 @@ def _why_not_ready(reached: str, unready: Sequence[str]) -> Manifest:
 
 def _condition(kind: str, previous: Manifest | None, holds: bool, why: Manifest, now: str) -> Manifest:  # noqa: FBT001 - a condition's status
     made = {"type": kind, "status": "True" if holds else "False", **why}
-    told = {name: (previous or {}).get(name) for name in ("status", "reason", "message")}
-    if previous and told == {name: made.get(name) for name in told}:
+    previous_condition = {name: (previous or {}).get(name) for name in ("status", "reason", "message")}
+    if previous and previous_condition == {name: made.get(name) for name in previous_condition}:
         return previous
     changed = previous is None or previous["status"] != made["status"]
     return made | {"lastTransitionTime": now if changed or not previous else previous["lastTransitionTime"]}

@@ -19,9 +19,9 @@ def message(container: Manifest, folder: PodFolder, log: Path, code: int) -> str
         code: The run's exit code.
     """
     file = folder.termination_message(container["name"])
-    told = _end_of(file, _LONGEST) if file.exists() else ""
-    if told or not code or container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
-        return told
+    text = _end_of(file, _LONGEST) if file.exists() else ""
+    if text or not code or container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        return text
     return "".join(_end_of(log, _LOG_BYTES).splitlines(keepends=True)[-_LOG_LINES:])
 
 

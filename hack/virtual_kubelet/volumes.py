@@ -113,15 +113,15 @@ def _safe(path: str) -> str:
     return path
 
 
-def mounts(container: Manifest, places: Mapping[str, str]) -> dict[str, str]:
+def mounts(container: Manifest, paths: Mapping[str, str]) -> dict[str, str]:
     """Return where the mount paths of a container lead.
 
     Args:
         container: Entry of the pod's ``containers`` or ``initContainers``.
-        places: Folders of the volumes by name.
+        paths: Folders of the volumes by name.
     """
     found = {}
     for mount in container.get("volumeMounts", []):
         inside = _safe(mount.get("subPath", ""))
-        found[mount["mountPath"].rstrip("/")] = f"{places[mount['name']]}/{inside}".rstrip("/")
+        found[mount["mountPath"].rstrip("/")] = f"{paths[mount['name']]}/{inside}".rstrip("/")
     return found

@@ -20,8 +20,8 @@ import yaml
 from hack.cluster import binaries, downloads, local, node
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE
+from hack.cluster.existing import Existing
 from hack.cluster.fixtures import brought_up
-from hack.cluster.given import Given
 from hack.cluster.layout import CHECKOUT, Layout, layout
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
@@ -160,7 +160,7 @@ def test_a_given_cluster_is_used_and_left_alone(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("hack.cluster.given.kubectl", lambda: kubectl_program)
+    monkeypatch.setattr("hack.cluster.existing.kubectl", lambda: kubectl_program)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     two = yaml.safe_load(control_plane.kubeconfig.read_text())
     two["clusters"].append({"name": "other", "cluster": {"server": "https://127.0.0.1:1"}})
@@ -168,7 +168,7 @@ def test_a_given_cluster_is_used_and_left_alone(
     (tmp_path / "two").write_text(yaml.safe_dump(two))
     monkeypatch.setenv("DGDR_KUBECONFIG", str(tmp_path / "two"))
     found = resolve()
-    assert isinstance(found, Given)
+    assert isinstance(found, Existing)
     assert not found.ours
     assert found.name == control_plane.name
     found.up(Level.CONTROL_PLANE)

@@ -7,7 +7,7 @@ import pytest
 
 from dgdr_api import parse_request, validate
 from dgdr_api.conversion import V1ALPHA1, V1BETA1, UnknownVersionError, convert, kept_spec
-from dgdr_api.conversion.faults import engine_gpus
+from dgdr_api.conversion.validation import engine_gpus
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED

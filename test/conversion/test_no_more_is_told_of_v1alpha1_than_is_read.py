@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.conversion import faults as module
-from dgdr_api.conversion.faults import faults, without_effect
-from dgdr_api.conversion.field_mapping import PLACES
+from dgdr_api.conversion import validation as module
+from dgdr_api.conversion.field_mapping import FIELD_MAPPINGS
+from dgdr_api.conversion.validation import validate_kept, without_effect
 from dgdr_api.text import AND_MORE, MAX_TOLD
 
 Json = Any
@@ -21,7 +21,7 @@ def configured(config: Json) -> Json:
 def everything_wrong() -> Json:
     """Return a spec in which every place of v1alpha1 has a value of a wrong type."""
     kept: Json = {}
-    for place in PLACES:
+    for place in FIELD_MAPPINGS:
         for *outer, last in place.sources:
             here = kept
             for part in outer:
@@ -31,7 +31,7 @@ def everything_wrong() -> Json:
 
 
 def test_no_more_than_twenty_faults_are_told_and_the_last_says_so() -> None:
-    found = faults(everything_wrong())
+    found = validate_kept(everything_wrong())
     assert len(found) == MAX_TOLD
     assert found[-1] is AND_MORE
     assert AND_MORE not in found[:-1]
@@ -47,14 +47,14 @@ def test_no_more_than_twenty_faults_are_told_and_the_last_says_so() -> None:
     ],
 )
 def test_a_wrong_value_is_shown_cut(config: Json) -> None:
-    told = [str(each) for each in faults(configured(config))]
+    told = [str(each) for each in validate_kept(configured(config))]
     assert told
     assert all("xxx…" in each and len(each) < 400 for each in told), told
 
 
 def test_a_contradicting_value_is_shown_cut() -> None:
     kept = configured({"hardware": {"gpu_type": MEGABYTE}}) | {"hardware": {"gpuSku": f"{MEGABYTE}y"}}
-    (told,) = map(str, faults(kept))
+    (told,) = map(str, validate_kept(kept))
     assert told.count("xxx…") == 2
     assert len(told) < 400
 

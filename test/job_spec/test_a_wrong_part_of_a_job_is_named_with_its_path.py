@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_api.job_spec import faults
+from dgdr_api.job_spec import validate
 from dgdr_api.text import MAX_TOLD
 from hack.cluster.api import Client
 from test.crd.conftest import Requests, definitions, requests
@@ -48,7 +48,7 @@ def resources(text: str) -> str:
 def told(text: str) -> list[str]:
     job = yaml.safe_load(text)
     before = copy.deepcopy(job)
-    found = [str(each) for each in faults(job)]
+    found = [str(each) for each in validate(job)]
     assert job == before
     return [each.removeprefix("spec.overrides.profilingJob").removeprefix(".") for each in found]
 
@@ -268,27 +268,27 @@ def test_everything_is_told_in_the_order_of_the_document() -> None:
 
 def test_enough_is_enough() -> None:
     job: Any = {"template": {"spec": {"containers": [5] * 100_000}}}
-    assert len(faults(job)) == MAX_TOLD
-    assert len(faults({f"{index}": 1 for index in range(100)})) == MAX_TOLD
+    assert len(validate(job)) == MAX_TOLD
+    assert len(validate({f"{index}": 1 for index in range(100)})) == MAX_TOLD
 
 
 def test_numbers_beyond_reckoning_are_no_quantities() -> None:
     for huge in ("1e999999999", "1e-999999999", "9" * 5000, 1 << 64, 1 << 5_000_000):
         amounts: Any = {"limits": {"cpu": huge}, "requests": {"cpu": 1}}
-        (fault,) = faults({"template": {"spec": {"resources": amounts}}})
+        (fault,) = validate({"template": {"spec": {"resources": amounts}}})
         assert (fault.path.partition("resources.")[2], fault.detail) == ("limits[cpu]", AMOUNT)
 
 
 def test_half_a_character_is_told_as_something_that_can_be_sent() -> None:
     job: Any = {"\ud800": 1, "template": {"metadata": {"labels": {"a": "\udfff"}}}}
-    assert [str(each).encode().partition(b": ")[0] for each in faults(job, "a")] == [
+    assert [str(each).encode().partition(b": ")[0] for each in validate(job, "a")] == [
         b"a.\\ud800",
         b"a.template.metadata.labels[a]",
     ]
 
 
 def test_paths_begin_where_the_part_stands() -> None:
-    assert [each.path for each in faults({"suspend": 1}, "here")] == ["here.suspend"]
+    assert [each.path for each in validate({"suspend": 1}, "here")] == ["here.suspend"]
 
 
 JOB = "/apis/batch/v1/namespaces/default/jobs?dryRun=All&fieldValidation=Strict"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dgdr_api.job_spec import PATH, faults
+from dgdr_api.job_spec import PATH, validate
 from dgdr_api.text import MAX_TOLD
 from test.crd.conftest import Requests, definitions, requests
 from test.job_spec.conftest import SCHEMA, part
@@ -74,7 +74,7 @@ SENDABLE = junk(st.floats(allow_nan=False, allow_infinity=False), st.text(max_si
 
 @given(job=part())
 def test_what_the_schema_admits_is_admitted(job: Any) -> None:
-    assert [str(each) for each in faults(job)] == []
+    assert [str(each) for each in validate(job)] == []
 
 
 @given(data=st.data(), job=part())
@@ -82,7 +82,7 @@ def test_a_value_of_the_wrong_type_is_found_where_it_is(data: st.DataObject, job
     place = one(data, list(places(job, SCHEMA, PATH)))
     wrong = {"object": "x", "array": {}, "integer": "x", "boolean": "x"}.get(place.node.get("type"), True)
     place.holder[place.key] = wrong
-    assert [each.path for each in faults(job)] == [place.path]
+    assert [each.path for each in validate(job)] == [place.path]
 
 
 @given(data=st.data(), job=part())
@@ -90,7 +90,7 @@ def test_an_unknown_field_is_found_where_it_is(data: st.DataObject, job: Any) ->
     every = [Place([job], 0, SCHEMA, PATH), *places(job, SCHEMA, PATH)]
     place = one(data, [each for each in every if "properties" in each.node])
     place.holder[place.key]["nameOfNothing"] = data.draw(JUNK)
-    assert [(each.path, each.kind) for each in faults(job)] == [(f"{place.path}.nameOfNothing", "Unknown field")]
+    assert [(each.path, each.kind) for each in validate(job)] == [(f"{place.path}.nameOfNothing", "Unknown field")]
 
 
 @given(data=st.data(), job=part())
@@ -100,7 +100,7 @@ def test_a_missing_field_is_found_where_it_should_be(data: st.DataObject, job: A
     place = one(data, needed)
     name = data.draw(st.sampled_from(place.node["required"]))
     del place.holder[place.key][name]
-    assert [(each.path, each.kind) for each in faults(job)] == [(f"{place.path}.{name}", "Required value")]
+    assert [(each.path, each.kind) for each in validate(job)] == [(f"{place.path}.{name}", "Required value")]
 
 
 @given(data=st.data(), job=part())
@@ -112,7 +112,7 @@ def test_whatever_is_written_gets_an_answer_that_can_be_sent(data: st.DataObject
     values: list[Any] = [job, data.draw(JUNK)]
     for value in values:
         before = copy.deepcopy(value)
-        errors = faults(value)
+        errors = validate(value)
         assert len(errors) <= MAX_TOLD
         assert all(each.path.startswith(PATH) for each in errors)
         assert all(len(str(each).encode()) < 5000 for each in errors)
@@ -133,10 +133,10 @@ def test_depth_and_size_cost_little() -> None:
         },
         "x" * 1_000_000: 1,
     }
-    paths = [each.path.removeprefix(f"{PATH}.") for each in faults(huge)]
+    paths = [each.path.removeprefix(f"{PATH}.") for each in validate(huge)]
     assert len(paths) == 7
     assert all(len(each) < 500 for each in paths)
-    assert [each.path for each in faults(deep)] == [PATH]
+    assert [each.path for each in validate(deep)] == [PATH]
 
 
 @pytest.mark.cluster
@@ -146,4 +146,4 @@ def test_the_api_server_refuses_nothing_more(requests: Requests, data: st.DataOb
     assert requests.takes({"overrides": {"profilingJob": job}})
     place = one(data, list(places(job, SCHEMA, PATH)))
     place.holder[place.key] = data.draw(SENDABLE)
-    assert requests.takes({"overrides": {"profilingJob": job}}) or faults(job)
+    assert requests.takes({"overrides": {"profilingJob": job}}) or validate(job)

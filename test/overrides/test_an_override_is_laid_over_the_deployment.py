@@ -6,7 +6,7 @@ import pytest
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.overrides.dgd import check, deprecations, gpus_of, merge, name_faults
+from dgdr_controller.deployment.overrides.dgd import check, deprecations, gpus_of, merge, validate_name
 from dgdr_controller.manifest import load_documents
 
 BETA = "apiVersion: nvidia.com/v1beta1\nkind: DynamoGraphDeployment\n"
@@ -425,9 +425,9 @@ def test_pods_get_labels_and_annotations(aggregated: Any) -> None:
 def test_the_longest_component_says_how_long_a_name_may_be(aggregated: Any) -> None:
     room = 45 - len("Frontend")
     graph = applied(aggregated, f"metadata: {{name: {'a' * room}}}")
-    assert name_faults(graph, "p") == []
+    assert validate_name(graph, "p") == []
     component(graph, "worker")["name"] = "VllmDecodeWorker"
-    (error,) = name_faults(graph, "p")
+    (error,) = validate_name(graph, "p")
     assert (error.path, error.detail) == (
         "p",
         'must have at most 29 characters beside the component "VllmDecodeWorker"',

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from dgdr_api.job_spec import faults
+from dgdr_api.job_spec import validate
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.overrides import merged
@@ -25,13 +25,13 @@ def laid(**spec: Any) -> Manifest:
 
 def over(override: Manifest) -> Manifest:
     """Lay something over the Job's spec that would be admitted."""
-    assert faults(override) == []
+    assert validate(override) == []
     return merged(OURS, override)
 
 
 def job(override: Manifest) -> Manifest:
     """Return the Job's spec for a request with this override."""
-    assert faults(override) == []
+    assert validate(override) == []
     found: Manifest = builder.job(run_of(world_of(request_of("qwen", overrides={"profilingJob": override}))))["spec"]
     return found
 
@@ -90,7 +90,7 @@ def test_what_is_ours_stays_whatever_is_written(override: Manifest) -> None:
     ],
 )
 def test_what_a_rule_refuses_and_was_stored_before_it_has_no_effect(override: Manifest) -> None:
-    assert faults(override)
+    assert validate(override)
     assert merged(OURS, override) == OURS
 
 

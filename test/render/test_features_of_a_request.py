@@ -10,7 +10,7 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Perfo
 from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
 from dgdr_api.v1beta1 import Backend, DgdrSpec, Features
 from dgdr_controller.deployment.compose import Composed, compose
-from dgdr_controller.deployment.render.planner_settings import setting_faults
+from dgdr_controller.deployment.render.planner_settings import validate_settings
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
@@ -157,13 +157,13 @@ def test_who_says_how_load_is_forecast_wants_latencies_held(graph_request: Make,
 )
 def test_what_the_planner_would_die_of_is_refused_before(written: Manifest, wrong: str) -> None:
     asked = DgdrSpec(model="m", features=Features(planner=written))
-    (fault,) = setting_faults(asked)
+    (fault,) = validate_settings(asked)
     assert str(fault).startswith(f"spec.features.planner.{wrong}")
 
 
 @pytest.mark.parametrize("planner", [True, False, None, {}, {"enabled": False}, {"ttft": 1, "itl": 2.5, "mode": "agg"}])
 def test_what_the_planner_takes_is_not_refused(planner: Any) -> None:
-    assert setting_faults(DgdrSpec(model="m", features=Features(planner=planner))) == []
+    assert validate_settings(DgdrSpec(model="m", features=Features(planner=planner))) == []
 
 
 def test_a_setting_without_a_value_is_as_good_as_none(graph_request: Make) -> None:

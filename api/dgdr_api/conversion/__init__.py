@@ -56,9 +56,9 @@ def defaults_of(annotations: JsonObject) -> Defaults:
 
     Upstream's conversion leaves no word of it, but keeps ``profilingConfig``.
     """
-    said = annotations.get(ANNOTATION_DEFAULTS)
-    if isinstance(said, str) and said in list(Defaults):
-        return Defaults(said)
+    written_defaults = annotations.get(ANNOTATION_DEFAULTS)
+    if isinstance(written_defaults, str) and written_defaults in list(Defaults):
+        return Defaults(written_defaults)
     return Defaults.PROFILING if "profilingConfig" in kept_spec(annotations) else Defaults.V1BETA1
 
 

@@ -22,7 +22,7 @@ _POD: Path = ("overrides", "profilingJob", "template", "spec")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldMapping:
     """A field of v1beta1's spec, and where only v1alpha1 says it.
 
     Attributes:
@@ -95,52 +95,54 @@ def _cache(*keys: str) -> tuple[Path, ...]:
     return tuple((*CONFIG, "deployment", group, key) for group in ("modelCache", "model_cache") for key in keys)
 
 
-PLACES = (
-    Place(("image",), (("profilingConfig", "profilerImage"),), _TEXT, "an image"),
-    Place(
+FIELD_MAPPINGS = (
+    FieldMapping(("image",), (("profilingConfig", "profilerImage"),), _TEXT, "an image"),
+    FieldMapping(
         ("features", "mocker"), (("useMocker",),), _BOOL, "true or false",
         forward=lambda value: True if value is True else ABSENT, backward=_is_mocked,
     ),
-    Place(
+    FieldMapping(
         ("searchStrategy",), spelled("sweep", "use_ai_configurator"), _BOOL, "true or false",
         forward=lambda value: "rapid" if value is True else "thorough", backward=lambda value: value == "rapid",
     ),
-    Place(("workload", "isl"), spelled("sla", "isl"), _INT, _TOKENS),
-    Place(("workload", "osl"), spelled("sla", "osl"), _INT, _TOKENS),
-    Place(("sla", "ttft"), spelled("sla", "ttft"), _MS, _TARGET),
-    Place(("sla", "itl"), spelled("sla", "itl"), _MS, _TARGET),
-    Place(
+    FieldMapping(("workload", "isl"), spelled("sla", "isl"), _INT, _TOKENS),
+    FieldMapping(("workload", "osl"), spelled("sla", "osl"), _INT, _TOKENS),
+    FieldMapping(("sla", "ttft"), spelled("sla", "ttft"), _MS, _TARGET),
+    FieldMapping(("sla", "itl"), spelled("sla", "itl"), _MS, _TARGET),
+    FieldMapping(
         ("sla", "optimizationType"), spelled("sla", "optimization_type"),
         TypeAdapter(Literal["hybrid", "latency", "throughput"]), "hybrid, latency or throughput",
     ),
-    Place(("modelCache", "pvcName"), _cache("pvcName", "pvc_name"), _TEXT, "the name of a PersistentVolumeClaim"),
-    Place(
+    FieldMapping(
+        ("modelCache", "pvcName"), _cache("pvcName", "pvc_name"), _TEXT, "the name of a PersistentVolumeClaim"
+    ),
+    FieldMapping(
         ("modelCache", "pvcModelPath"),
         _cache("modelPathInPvc", "pvcPath", "pvcModelPath", "model_path_in_pvc", "pvc_path"), _TEXT, "a path",
     ),
-    Place(
+    FieldMapping(
         ("modelCache", "pvcMountPath"),
         _cache("pvcMountPath", "mountPath", "pvc_mount_path", "mount_path"), _TEXT, "a path",
     ),
-    Place(
+    FieldMapping(
         ("hardware", "gpuSku"),
         (*spelled("hardware", "gpu_type"), *spelled("sweep", "aic_system"), (*CONFIG, "aic", "system")),
         _TEXT, "a GPU such as h200_sxm",
     ),
-    Place(("hardware", "numGpusPerNode"), spelled("hardware", "num_gpus_per_node"), _INT, _TOKENS),
-    Place(
+    FieldMapping(("hardware", "numGpusPerNode"), spelled("hardware", "num_gpus_per_node"), _INT, _TOKENS),
+    FieldMapping(
         ("features", "planner"), ((*CONFIG, "planner"),),
         TypeAdapter(FeatureSetting), "true, false or an object",
     ),
-    Place(
+    FieldMapping(
         (*_POD, "tolerations"), (("profilingConfig", "tolerations"),),
         TypeAdapter(list[dict[str, JsonValue]]), "a list of objects",
     ),
-    Place(
+    FieldMapping(
         (*_POD, "nodeSelector"), (("profilingConfig", "nodeSelector"),),
         TypeAdapter(dict[str, str]), "an object of labels",
     ),
-    Place(
+    FieldMapping(
         (*_POD, "containers", Named("profiler"), "resources"), (("profilingConfig", "resources"),),
         TypeAdapter(dict[str, JsonValue]), "an object",
     ),
@@ -155,10 +157,10 @@ def as_written(path: str, kept: JsonObject) -> str:
         path: Path of an error, for example ``spec.hardware.gpuSku``.
         kept: What is kept of a spec of v1alpha1.
     """
-    for place in PLACES:
-        target = f"spec.{shown(place.target)}".replace("[profiler]", "[0]")  # errors number it, and there is one
-        source = place.speaking(kept)
-        if source is None or get(kept, place.target) is not ABSENT:  # who has written both is told of this one
+    for mapping in FIELD_MAPPINGS:
+        target = f"spec.{shown(mapping.target)}".replace("[profiler]", "[0]")  # errors number it, and there is one
+        source = mapping.speaking(kept)
+        if source is None or get(kept, mapping.target) is not ABSENT:  # who has written both is told of this one
             continue
         if path == target or path.startswith((f"{target}.", f"{target}[")):
             return f"spec.{shown(source)}{path.removeprefix(target)}"

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from dgdr_api.conversion.field_mapping import PLACES, Place
+from dgdr_api.conversion.field_mapping import FIELD_MAPPINGS, FieldMapping
 from dgdr_api.conversion.paths import (
     ABSENT,
     Absent,
@@ -58,8 +58,8 @@ def to_v1beta1(spec: JsonObject, defaults: Defaults) -> tuple[JsonObject, JsonOb
     kept = {field: copied(value) for field, value in spec.items() if field in ONLY_HERE}
     only = dict(kept)
     converted = {field: copied(value) for field, value in spec.items() if field not in ONLY_HERE}
-    for place in PLACES:
-        _fill(spec, place.target, place.read(only), converted, kept)
+    for mapping in FIELD_MAPPINGS:
+        _fill(spec, mapping.target, mapping.read(only), converted, kept)
     for field, value in FILLED[defaults].items():
         _fill(spec, (field,), ABSENT if get(converted, (field,)) != get(spec, (field,)) else value, converted, kept)
     return converted, kept
@@ -82,41 +82,41 @@ def _fill(spec: JsonObject, target: Path, value: JsonValue | Absent, converted: 
 
 def to_v1alpha1(spec: JsonObject, kept: JsonObject, defaults: Defaults) -> JsonObject:
     """Convert a spec of v1beta1, with what was kept when it was made from one of v1alpha1."""
-    said = {field: value for field, value in kept.items() if field not in ONLY_HERE}
+    live_fields = {field: value for field, value in kept.items() if field not in ONLY_HERE}
     before = {field: value for field, value in kept.items() if field in ONLY_HERE}
     only = {field: copied(value) for field, value in before.items()}
     converted = {field: copied(value) for field, value in spec.items()}
-    for place in PLACES:
-        told = place.read(before)
-        if told is ABSENT or not can_hold(spec, place.target):
+    for mapping in FIELD_MAPPINGS:
+        previous = mapping.read(before)
+        if previous is ABSENT or not can_hold(spec, mapping.target):
             continue
-        written, live = get(said, place.target), get(spec, place.target)
-        if live == (told if written is ABSENT else written):
+        written, live = get(live_fields, mapping.target), get(spec, mapping.target)
+        if live == (previous if written is ABSENT else written):
             moved = written is ABSENT
         else:
-            moved = written is ABSENT and live is not ABSENT and _move(place, live, only)
+            moved = written is ABSENT and live is not ABSENT and _move(mapping, live, only)
             if not moved:
-                _silence(place, only)
+                _silence(mapping, only)
         if moved:
-            drop(converted, place.target, said)
+            drop(converted, mapping.target, live_fields)
     for field, value in FILLED[defaults].items():
-        if field not in said and converted.get(field, ABSENT) == value:
+        if field not in live_fields and converted.get(field, ABSENT) == value:
             del converted[field]
     return converted | only
 
 
-def _move(place: Place, live: JsonValue, only: JsonObject) -> bool:
+def _move(mapping: FieldMapping, live: JsonValue, only: JsonObject) -> bool:
     """Write what v1beta1 says now to where v1alpha1 said it; return whether it can be read back from there."""
-    source = place.speaking(only)
+    source = mapping.speaking(only)
     if source is None:
         return False
-    put(only, source, copied(place.backward(live)))
-    return place.read(only) == live
+    put(only, source, copied(mapping.backward(live)))
+    return mapping.read(only) == live
 
 
-def _silence(place: Place, only: JsonObject) -> None:
+def _silence(mapping: FieldMapping, only: JsonObject) -> None:
     """Let v1alpha1's own fields say nothing of a field of v1beta1."""
     around = {field: copied(value) for field, value in only.items()}
-    for source in place.sources:
+    for source in mapping.sources:
         if get(only, source) is not ABSENT:
             drop(only, source, around)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from dgdr_controller.admission.certificates.errors import UnreadableError
 
-_FAULTS = (
+_ERRORS = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
@@ -49,7 +49,7 @@ class Credential:
         try:
             key = serialization.load_pem_private_key(key_pem, password=None)
             matches = key.public_key() == certificate.public_key()
-        except _FAULTS as error:
+        except _ERRORS as error:
             raise UnreadableError("no private key that can be read") from error
         if not matches:
             raise UnreadableError("the private key is not the certificate's")
@@ -64,7 +64,7 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     """
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
-    except _FAULTS as error:
+    except _ERRORS as error:
         raise UnreadableError("no certificate that can be read") from error
 
 
@@ -77,7 +77,7 @@ def is_authority(certificate: x509.Certificate) -> bool:
     """Say whether a certificate may sign others."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except _FAULTS:
+    except _ERRORS:
         return False
 
 
@@ -86,7 +86,7 @@ def dns_names(certificate: x509.Certificate) -> frozenset[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return frozenset(names.get_values_for_type(x509.DNSName))
-    except _FAULTS:
+    except _ERRORS:
         return frozenset()
 
 
@@ -94,6 +94,6 @@ def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> boo
     """Say whether an authority has signed a certificate; whether either is valid now is another question."""
     try:
         certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, *_FAULTS):
+    except (InvalidSignature, *_ERRORS):
         return False
     return True

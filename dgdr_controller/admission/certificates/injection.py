@@ -69,7 +69,7 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Injectable:
     """An object that the bundle is written into.
 
     Attributes:
@@ -88,7 +88,7 @@ class Place:
 
 Part = Callable[[dict[str, Any], Key, str], dict[str, Any] | None]
 """Returns the part of an object that has our entries, with the bundle in them; None: it has no entry of ours."""
-Seen = Mapping[Place, CachedObject | None]
+Seen = Mapping[Injectable, CachedObject | None]
 """The objects as they were at some time; None: there was none."""
 
 
@@ -112,20 +112,20 @@ class Injection:
         self._client = client
         self._service = targets.service
         self._cache = Cache(client)
-        places = (
-            Place(MUTATING, targets.mutating, _webhooks),
-            Place(VALIDATING, targets.validating, _webhooks),
-            Place(DEFINITIONS, targets.definition, _conversion),
+        injectables = (
+            Injectable(MUTATING, targets.mutating, _webhooks),
+            Injectable(VALIDATING, targets.validating, _webhooks),
+            Injectable(DEFINITIONS, targets.definition, _conversion),
         )
         self._informers = {
-            place: self._cache.watch(
-                place.resource, field_selector=f"metadata.name={place.name}", transform=_without_the_rest
+            injectable: self._cache.watch(
+                injectable.resource, field_selector=f"metadata.name={injectable.name}", transform=_without_the_rest
             )
-            for place in places
-            if place.name
+            for injectable in injectables
+            if injectable.name
         }
-        self._written: dict[Place, str] = {}
-        self._said: dict[Place, str] = {}
+        self._written: dict[Injectable, str] = {}
+        self._said: dict[Injectable, str] = {}
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -151,7 +151,9 @@ class Injection:
         meanwhile, an older one must not follow it.
         """
         return {
-            place: informer.get(Key("", place.name)) for place, informer in self._informers.items() if informer.synced
+            injectable: informer.get(Key("", injectable.name))
+            for injectable, informer in self._informers.items()
+            if informer.synced
         }
 
     async def inject(self, seen: Seen, bundle: bytes) -> None:
@@ -163,42 +165,44 @@ class Injection:
         """
         self.behind = self.mended = False
         text = base64.b64encode(bundle).decode()
-        for place, stored in seen.items():
+        for injectable, stored in seen.items():
             if stored is None:
-                self._say(place, logging.INFO, "does not exist; the CA bundle is injected once it does")
+                self._say(injectable, logging.INFO, "does not exist; the CA bundle is injected once it does")
             else:
-                await self._inject(place, stored, text)
+                await self._inject(injectable, stored, text)
 
-    async def _inject(self, place: Place, stored: CachedObject, bundle: str) -> None:
+    async def _inject(self, injectable: Injectable, stored: CachedObject, bundle: str) -> None:
         found = decode_dict(stored.raw)
-        part = place.part(found, self._service, bundle)
+        part = injectable.part(found, self._service, bundle)
         if part is None:
-            self._say(place, logging.WARNING, f"does not refer to Service {self._service}; no CA bundle is injected")
+            self._say(
+                injectable, logging.WARNING, f"does not refer to Service {self._service}; no CA bundle is injected"
+            )
             return
         if found | part == found:
-            self._say(place, logging.INFO, "has the CA bundle")
+            self._say(injectable, logging.INFO, "has the CA bundle")
             return
         change = {"metadata": {"resourceVersion": stored.meta.resource_version}} | part
         try:
-            await self._client.patch(place.resource, Key("", place.name), change)
+            await self._client.patch(injectable.resource, Key("", injectable.name), change)
         except (ConflictError, NotFoundError):  # the watch tells how it is now
             self.behind = True
         except ForbiddenError as error:
             self.behind = True
-            self._say(place, logging.ERROR, f"cannot inject the CA bundle: RBAC must grant patch ({error})")
+            self._say(injectable, logging.ERROR, f"cannot inject the CA bundle: RBAC must grant patch ({error})")
         except RequestError as error:
             self.behind = True
-            self._say(place, logging.WARNING, f"cannot inject the CA bundle: {error}")
+            self._say(injectable, logging.WARNING, f"cannot inject the CA bundle: {error}")
         else:
-            self.mended |= self._written.get(place) == bundle
-            self._written[place] = bundle
-            log.info("Injected the CA bundle", object=str(place))
+            self.mended |= self._written.get(injectable) == bundle
+            self._written[injectable] = bundle
+            log.info("Injected the CA bundle", object=str(injectable))
 
-    def _say(self, place: Place, level: int, sentence: str) -> None:
+    def _say(self, injectable: Injectable, level: int, sentence: str) -> None:
         """Log how a place is, unless it was so before."""
-        if self._said.get(place) != sentence:
-            self._said[place] = sentence
-            log.log(level, "%s %s", place, sentence)
+        if self._said.get(injectable) != sentence:
+            self._said[injectable] = sentence
+            log.log(level, "%s %s", injectable, sentence)
 
     def _on_change(self, _: Change) -> None:
         self.changed.set()

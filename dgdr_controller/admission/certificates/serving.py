@@ -57,7 +57,7 @@ class ServingCertificates:
 
     def __init__(self, source: Source) -> None:
         self.context = self._newest = _context()
-        self.context.sni_callback = self._hand_over
+        self.context.sni_callback = self._use_latest
         self._source = source
         self._loaded = Material()
         self._keeping: asyncio.Task[None] | None = None
@@ -134,7 +134,7 @@ class ServingCertificates:
             _tell("ca", authority, again=before is not None and before != authority)
         self._loaded = material
 
-    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    def _use_latest(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         """Let a connection that begins go on with the newest certificate; called with or without a name in SNI.
 
         Certificates are not replaced in one context: OpenSSL keeps one of each kind of key, and would go on serving

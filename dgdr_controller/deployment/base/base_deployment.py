@@ -214,19 +214,19 @@ def _secret(source: JsonValue) -> JsonValue:
 
 def _command_line(theirs: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> JsonObject:
     """Return command and args of a container: the base's program and flags, with the flags of the plan."""
-    given, planned = _words(theirs), _words(ours)
-    if not given or planned == arguments.program(planned):
+    written, planned = _words(theirs), _words(ours)
+    if not written or planned == arguments.program(planned):
         return {}  # the one or the other stays as it is
-    if arguments.runs_a_shell(given):
+    if arguments.runs_a_shell(written):
         errors.forbidden(
             f"{path}.command",
             "runs a shell script, which cannot be changed: set command and args as lists of arguments",
         )
-    runs, needs = arguments.module(given), arguments.module(planned)
+    runs, needs = arguments.module(written), arguments.module(planned)
     if runs is not None and runs != needs:
         errors.invalid(f"{path}.command", runs, f"the plan is for {needs}: set spec.backend to the engine of the base")
-    program: list[JsonValue] = list(arguments.program(given) or arguments.program(planned))
-    flags: list[JsonValue] = list(arguments.replaced(given, planned))
+    program: list[JsonValue] = list(arguments.program(written) or arguments.program(planned))
+    flags: list[JsonValue] = list(arguments.replaced(written, planned))
     return {"command": program, "args": flags}
 
 

@@ -141,8 +141,8 @@ def _spread(template: JsonObject, path: str, errors: ErrorList) -> JsonObject:
 
 
 def _cache_mount(cache: JsonObject) -> JsonObject:
-    place: JsonObject = {"mountPoint": cache["mountPath"]} if "mountPath" in cache else {}
-    return {"name": cache.get("pvcName"), **place, "useAsCompilationCache": True}
+    converted: JsonObject = {"mountPoint": cache["mountPath"]} if "mountPath" in cache else {}
+    return {"name": cache.get("pvcName"), **converted, "useAsCompilationCache": True}
 
 
 def to_component(service: JsonObject, claims: set[str], path: str, errors: ErrorList) -> JsonObject:
@@ -186,8 +186,8 @@ def _type(service: JsonObject, path: str, errors: ErrorList) -> JsonObject:
 
 
 def _cache(mount: JsonObject) -> JsonObject:
-    place: JsonObject = {"mountPath": mount["mountPoint"]} if "mountPoint" in mount else {}
-    return {"pvcName": mount.get("name"), **place}
+    converted: JsonObject = {"mountPath": mount["mountPoint"]} if "mountPoint" in mount else {}
+    return {"pvcName": mount.get("name"), **converted}
 
 
 def _gathered(

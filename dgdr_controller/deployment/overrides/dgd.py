@@ -30,7 +30,7 @@ from dgdr_controller.deployment.merging import NOT_NULL, overlaid
 from dgdr_controller.deployment.overrides.targets import Topology, replacement, target
 from dgdr_controller.deployment.quantities import gpus_of
 
-__all__ = ["Merged", "OverrideError", "check", "deprecations", "gpus_of", "merge", "name_faults"]
+__all__ = ["Merged", "OverrideError", "check", "deprecations", "gpus_of", "merge", "validate_name"]
 
 PATH = "spec.overrides.dgd"
 """Where the override stands in a request."""
@@ -132,7 +132,7 @@ def deprecations(override: JsonObject) -> list[str]:
     ]
 
 
-def name_faults(graph: JsonObject, path: str) -> list[FieldError]:
+def validate_name(graph: JsonObject, path: str) -> list[FieldError]:
     """Return what is wrong with the name of a deployment, given those of its components.
 
     The operator's gang scheduler bounds the sum of both.
@@ -186,15 +186,15 @@ def _version(override: JsonObject, errors: ErrorList) -> str | None:
 def _metadata(graph: JsonObject, override: JsonObject, errors: ErrorList) -> JsonObject:
     """Return the metadata of the deployment with that of the override: name, labels, annotations."""
     path, there = f"{PATH}.metadata", errors.mapping(graph.get("metadata"), "metadata")
-    given = errors.mapping(override.get("metadata"), path)
-    for field in sorted(given.keys() - {"name", "namespace", "labels", "annotations"}):
+    requested = errors.mapping(override.get("metadata"), path)
+    for field in sorted(requested.keys() - {"name", "namespace", "labels", "annotations"}):
         errors.forbidden(f"{path}.{field}", "only name, labels and annotations of the deployment can be set")
-    if "namespace" in given and given.pop("namespace") != there.get("namespace"):
+    if "namespace" in requested and requested.pop("namespace") != there.get("namespace"):
         errors.forbidden(f"{path}.namespace", "the deployment is created in the namespace of the request")
-    wanted: JsonObject = {field: given[field] for field in ("name", "labels", "annotations") if field in given}
+    wanted: JsonObject = {field: requested[field] for field in ("name", "labels", "annotations") if field in requested}
     metadata = errors.mapping(overlaid(there, wanted, path, "metadata", errors), path)
     if metadata.get("name") != there.get("name"):
-        errors.errors += name_faults({**graph, "metadata": metadata}, f"{path}.name")
+        errors.errors += validate_name({**graph, "metadata": metadata}, f"{path}.name")
     return metadata
 
 
@@ -230,8 +230,8 @@ def _in_v1alpha1(graph: JsonObject, spec: JsonObject, errors: ErrorList, warning
     try:
         base = to_v1alpha1(graph)
     except ConversionError as error:
-        told = "; ".join(str(each) for each in error.errors)
-        errors.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({told})")
+        reasons = "; ".join(str(each) for each in error.errors)
+        errors.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({reasons})")
         return graph
     there = errors.mapping(base["spec"], "spec")
     wanted = dict(spec)
@@ -268,17 +268,23 @@ def _resolved_services(
 
 def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
     """Return a service whose arguments begin with those that the worker has: v1alpha1's older contract."""
-    ours, given = (part(each, "extraPodSpec", "mainContainer").get("args") for each in (base, service))
-    if not isinstance(ours, list) or not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+    ours, requested = (part(each, "extraPodSpec", "mainContainer").get("args") for each in (base, service))
+    if (
+        not isinstance(ours, list)
+        or not isinstance(requested, list)
+        or not all(isinstance(each, str) for each in requested)
+    ):
         return service
     pod = part(service, "extraPodSpec")
-    main: JsonObject = {**part(pod, "mainContainer"), "args": [*ours, *given]}
+    main: JsonObject = {**part(pod, "mainContainer"), "args": [*ours, *requested]}
     return {**part(service), "extraPodSpec": {**pod, "mainContainer": main}}
 
 
-def _refuse_foreign(given: JsonObject, elsewhere: dict[str, str], version: str, path: str, errors: ErrorList) -> None:
+def _refuse_foreign(
+    requested: JsonObject, elsewhere: dict[str, str], version: str, path: str, errors: ErrorList
+) -> None:
     """Refuse fields of the other version, which the API server would drop without a word."""
-    for field in given.keys() & elsewhere.keys():
+    for field in requested.keys() & elsewhere.keys():
         hint = f"{version} has no such field; write {elsewhere[field]}"
         errors.errors.append(FieldError(f"{path}.{field}", "Unknown field", hint))
 

@@ -8,7 +8,7 @@ from dgdr_api.json_values import JsonObject
 from dgdr_api.preserved import DeploymentOverrides
 from dgdr_api.syntax import Syntax
 from dgdr_api.text import printable, shown
-from dgdr_controller.deployment.overrides.dgd import name_faults
+from dgdr_controller.deployment.overrides.dgd import validate_name
 
 
 def validate_metadata(wanted: DeploymentOverrides, namespace: str | None) -> Iterator[FieldError]:
@@ -23,7 +23,7 @@ def validate_metadata(wanted: DeploymentOverrides, namespace: str | None) -> Ite
             "metadata": {"name": wanted.name},
             "spec": {"components": [{"name": "Frontend", "type": "frontend"}]},
         }
-        yield from name_faults(skeleton, "spec.deploymentOverrides.name")
+        yield from validate_name(skeleton, "spec.deploymentOverrides.name")
 
 
 def _syntax(

@@ -173,5 +173,5 @@ def _planner_env(worker: Worker, candidate: Candidate, request: GraphRequest) ->
         return ()
     phase = {Role.AGGREGATED: "agg"}.get(worker.role, worker.role.value)
     benchmark = {"DYN_BENCHMARK_MODE": phase} if candidate.backend is Backend.VLLM else {}
-    told = {"DYN_FORWARDPASS_METRIC_PORT": _METRICS_PORT, **benchmark}
-    return tuple(EnvVar(name=name, value=value) for name, value in told.items())
+    variables = {"DYN_FORWARDPASS_METRIC_PORT": _METRICS_PORT, **benchmark}
+    return tuple(EnvVar(name=name, value=value) for name, value in variables.items())

@@ -10,21 +10,21 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
 
     A digest belongs to one image and cannot be shared: the tag is used, or the runtime version where there is none.
     """
-    given = request.spec.image
-    if given is None:
+    requested = request.spec.image
+    if requested is None:
         return f"{settings.dynamo.registry}/{name}:{settings.dynamo.version}"
-    repository = image_repository(given)
-    tag = image_tag(given) or request.spec.runtime_version_override
+    repository = image_repository(requested)
+    tag = image_tag(requested) or request.spec.runtime_version_override
     return f"{repository}/{name}:{tag}" if repository else f"{name}:{tag}"
 
 
 def version_note(request: GraphRequest, settings: Settings) -> str | None:
     """Say where the images are not of the Dynamo release that the flags are for; None where they are."""
-    given = request.preserved.deployment_overrides.workers_image or request.spec.image
+    requested = request.preserved.deployment_overrides.workers_image or request.spec.image
     override = request.spec.runtime_version_override
-    tag = (image_tag(given) if given else settings.dynamo.version) or ""
+    tag = (image_tag(requested) if requested else settings.dynamo.version) or ""
     version = override or tag.removeprefix("v")
-    if given is None and override not in (None, tag):
+    if requested is None and override not in (None, tag):
         return (
             f"spec.runtimeVersionOverride is {override}, but without spec.image the images are "
             f"{tag}: name an image of that version"

@@ -147,7 +147,7 @@ def beyond(spec: DgdrSpec) -> list[str]:
     return [name for name in _written(spec.features) if todays_name(name) not in HARMLESS]
 
 
-def setting_faults(spec: DgdrSpec) -> list[FieldError]:
+def validate_settings(spec: DgdrSpec) -> list[FieldError]:
     """Return what the planner would not start with: values of a wrong type, one setting under two names."""
     named: dict[str, str] = {}
     found = []

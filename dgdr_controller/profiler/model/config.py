@@ -195,10 +195,10 @@ def _latent(sizes: Mapping[str, int]) -> LatentAttention | None:
 
 def _bytes_per_weight(parts: list[Mapping[str, Any]], quantisation: Mapping[str, Any]) -> float:
     if quantisation:
-        said = " ".join(str(quantisation.get(key, "")) for key in ("quant_method", "quant_algo", "fmt", "format"))
-        said = f"{said} {'int4' if quantisation.get('bits') == 4 else ''}".lower()  # noqa: PLR2004 - the width itself
+        method = " ".join(str(quantisation.get(key, "")) for key in ("quant_method", "quant_algo", "fmt", "format"))
+        method = f"{method} {'int4' if quantisation.get('bits') == 4 else ''}".lower()  # noqa: PLR2004 - the width itself
         for names, size in _BYTES_OF_QUANTISATION:
-            if any(name in said for name in names):
+            if any(name in method for name in names):
                 return size
     dtype = next((d for part in parts for d in (part.get("torch_dtype"), part.get("dtype")) if d), "bfloat16")
     return _BYTES_OF_DTYPE.get(str(dtype).removeprefix("torch."), 2.0)

@@ -57,9 +57,9 @@ def find_model(
     """
     if cache is not None and cache.root is not None and (found := _in_cache(name, cache, cache.root)):
         known = look(found)
-        place = cache.mounted(found.relative_to(cache.root))
-        where = f"{place} of model cache {cache.cache.pvc_name}"
-        return _of_folder(name, place, found, known, partial(folders.weight_bytes, found), where), known
+        location = cache.mounted(found.relative_to(cache.root))
+        where = f"{location} of model cache {cache.cache.pvc_name}"
+        return _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where), known
     model, known = _without_cache(name, look, scratch, download)
     if cache is not None and cache.cache.model_path is not None:
         model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
@@ -100,20 +100,24 @@ def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
     Raises:
         RequestRefusedError: There is nothing where the request says that it is, or it cannot be read.
     """
-    said = cache.cache.model_path
+    wanted_path = cache.cache.model_path
     try:
-        if said is None:
+        if wanted_path is None:
             return folders.find(root, name)
-        path = PurePosixPath(said)
+        path = PurePosixPath(wanted_path)
         inside = path.relative_to(cache.cache.mount_path) if path.is_absolute() else path
         found = root / inside
         if ".." not in inside.parts and (found / "config.json").is_file():
             return found
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is not under {cache.cache.mount_path}"
-        where = f"spec.modelCache.pvcModelPath: '{said}'" if said else f"spec.modelCache: claim {cache.cache.pvc_name}"
+        where = (
+            f"spec.modelCache.pvcModelPath: '{wanted_path}'"
+            if wanted_path
+            else f"spec.modelCache: claim {cache.cache.pvc_name}"
+        )
         raise RequestRefusedError(f"{where} cannot be looked at: {reason}") from None
     raise RequestRefusedError(
-        f"spec.modelCache.pvcModelPath: there is no config.json under '{said}' of claim {cache.cache.pvc_name}; "
+        f"spec.modelCache.pvcModelPath: there is no config.json under '{wanted_path}' of claim {cache.cache.pvc_name}; "
         f"its root has: {folders.entries(root)}"
     )

@@ -83,5 +83,5 @@ def nothing_deployable(results: Results) -> str:
         reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
     hardware = results.hardware
     listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
-    place = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
-    return f"no configuration of {results.model} can be deployed on {place}:\n{listed}"
+    cluster_gpus = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"
+    return f"no configuration of {results.model} can be deployed on {cluster_gpus}:\n{listed}"

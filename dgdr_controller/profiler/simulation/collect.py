@@ -99,8 +99,8 @@ def collect(
                 outcome = SearchOutcome.FOUND if candidates else SearchOutcome.NO_CANDIDATE
                 found[search] = candidates, _report(search, outcome, message, len(candidates))
             case Refused(error=error, message=message):
-                said = " ".join([f"{error}:", *message.split()]) if message else error
-                found[search] = [], _report(search, SearchOutcome.FAILED, f"the simulator failed with {said}")
+                details = " ".join([f"{error}:", *message.split()]) if message else error
+                found[search] = [], _report(search, SearchOutcome.FAILED, f"the simulator failed with {details}")
             case Lost(reason=reason):
                 found[search] = [], _report(search, SearchOutcome.FAILED, reason)
         on_progress(Progress(search, _state(found[search][1]), finished=True, seconds=event.seconds))

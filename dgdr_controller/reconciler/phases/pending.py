@@ -79,9 +79,9 @@ def _checked(observed: ObservedState) -> Decision | None:
     if observed.base is not None:
         read_base(observed.base)
         return None
-    place = observed.request.metadata.namespace
+    namespace = observed.request.metadata.namespace
     # Upstream's words (dynamo-api-facts §1.6).
-    missing = f"ConfigMap {wanted.name} not found in namespace {place}, or key {wanted.key} not found in it"
+    missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
 

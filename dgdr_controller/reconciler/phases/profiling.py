@@ -82,13 +82,15 @@ def _is_outdated(observed: ObservedState) -> bool:
 def _with_job(observed: ObservedState, job: Job) -> Decision:
     """Follow a Job whose result is not there."""
     output = profiling_run.output(observed)
-    said = output.run if output and output.job_uid == job.metadata.uid else None  # not what an earlier Job said
+    run_status = output.run if output and output.job_uid == job.metadata.uid else None  # not what an earlier Job said
     if failed := _condition(job, "Failed"):
-        return _fail(observed, said.phase if said else None, _why(failed, observed, said))
+        return _fail(observed, run_status.phase if run_status else None, _why(failed, observed, run_status))
     if completed := _condition(job, "Complete"):
         if completed[2] and (observed.now - completed[2]).total_seconds() > _RESULT_S:
             silent = "the profiling Job completed, but its result was not published; see its pod's log"
-            return _fail(observed, said.phase if said else None, (said.error if said else "") or silent)
+            return _fail(
+                observed, run_status.phase if run_status else None, (run_status.error if run_status else "") or silent
+            )
         return Decision(_follow(observed), after_s=5.0, is_progress=True)
     if problem := _problem(observed, job):
         age = (observed.now - problem.since).total_seconds() if problem.since else _PASSING_S
@@ -193,14 +195,14 @@ def _condition(job: Job, kind: str) -> tuple[str, str, dt.datetime | None] | Non
     return next(((c.reason, c.message, c.last_transition_time) for c in found), None)
 
 
-def _why(failed: tuple[str, str, dt.datetime | None], observed: ObservedState, said: RunStatus | None) -> str:
+def _why(failed: tuple[str, str, dt.datetime | None], observed: ObservedState, run_status: RunStatus | None) -> str:
     """Say why a Job failed: its deadline, else the profiler's own words, its container's, or those of the Job."""
     if failed[0] == "DeadlineExceeded":
         minutes = deadline_s(observed.request, observed.settings) / 60
-        last = f"; last progress: {said.message}" if said else ""
+        last = f"; last progress: {run_status.message}" if run_status else ""
         return f"it exceeded its deadline of {minutes:g} min (DeadlineExceeded){last}"
-    if said and said.error:
-        return said.error
+    if run_status and run_status.error:
+        return run_status.error
     for pod in observed.pods:
         for container in pod.status.container_statuses:
             if container.name == PROFILER and (ended := exit_message(container)):

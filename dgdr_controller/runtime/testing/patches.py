@@ -22,12 +22,12 @@ def operate(body: dict[str, Any], operations: list[dict[str, Any]]) -> None:
     """Apply a JSON patch (RFC 6902) to fields of objects."""
     for each in operations:
         *parents, last = each["path"].strip("/").split("/")
-        place = body
+        node = body
         for parent in parents:
-            place = place[parent]
-        if each["op"] == "test" and place.get(last) != each["value"]:
+            node = node[parent]
+        if each["op"] == "test" and node.get(last) != each["value"]:
             raise Refusal(422, "Invalid", "test failed")
         if each["op"] == "remove":
-            del place[last]
+            del node[last]
         elif each["op"] in ("add", "replace"):
-            place[last] = each["value"]
+            node[last] = each["value"]

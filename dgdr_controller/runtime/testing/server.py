@@ -194,8 +194,8 @@ class FakeApiServer:
         return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if (told := self._discovery(request.path)) is not None:
-            return web.json_response(told)
+        if (discovered := self._discovery(request.path)) is not None:
+            return web.json_response(discovered)
         try:
             kind, namespace, name, subresource = self._find(request.path)
             if request.method != "GET":

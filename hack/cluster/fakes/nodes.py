@@ -258,10 +258,10 @@ def _conditions(*, ready: bool) -> list[dict[str, str]]:
     lost = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
-    told = good if ready else dict.fromkeys(good, lost)
+    reported = good if ready else dict.fromkeys(good, lost)
     return [
         {"type": kind, "status": status, "reason": reason, "message": message} | times
-        for kind, (status, reason, message) in told.items()
+        for kind, (status, reason, message) in reported.items()
     ]
 
 

@@ -12,7 +12,7 @@ from hack.cluster.progress import ClusterError, say
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Existing:
     """A cluster of a kubeconfig.
 
     Attributes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from dgdr_api import text
-from dgdr_api.conversion.field_mapping import CONFIG, PLACES, Place, spelled
+from dgdr_api.conversion.field_mapping import CONFIG, FIELD_MAPPINGS, FieldMapping, spelled
 from dgdr_api.conversion.paths import ABSENT, Path, get, shown
 from dgdr_api.errors import FieldError
 from dgdr_api.json_values import JsonObject
@@ -14,7 +14,7 @@ from dgdr_api.v1alpha1.spec import ONLY_HERE
 FEWEST_GPUS, MOST_GPUS = (spelled("hardware", f"{which}_num_gpus_per_engine") for which in ("min", "max"))
 """Settings that v1beta1 has no field for, and that are read nevertheless."""
 
-_KNOWN = frozenset((*FEWEST_GPUS, *MOST_GPUS, *(source for place in PLACES for source in place.sources)))
+_KNOWN = frozenset((*FEWEST_GPUS, *MOST_GPUS, *(source for mapping in FIELD_MAPPINGS for source in mapping.sources)))
 _BECAUSE = {
     **dict.fromkeys(
         (*spelled("sweep", "aic_backend_version"), (*CONFIG, "aic", "backend_version")),
@@ -39,22 +39,22 @@ _SAME_AS = {
 """Settings that can only repeat a field of the spec; they are worth a word where they do not."""
 
 
-def faults(kept: JsonObject) -> list[FieldError]:
+def validate_kept(kept: JsonObject) -> list[FieldError]:
     """Return what is wrong with what is kept of a spec of v1alpha1 beside its v1beta1, as far as it is told."""
-    return text.at_most(_faults(kept), text.AND_MORE)
+    return text.at_most(_errors(kept), text.AND_MORE)
 
 
-def _faults(kept: JsonObject) -> Iterator[FieldError]:
+def _errors(kept: JsonObject) -> Iterator[FieldError]:
     only = {field: value for field, value in kept.items() if field in ONLY_HERE}
-    for place in PLACES:
-        yield from _of_one(place, only)
-        written, said = get(kept, place.target), place.read(only)
-        source = place.speaking(only)
-        if written is ABSENT or said is ABSENT or source is None:
+    for mapping in FIELD_MAPPINGS:
+        yield from _of_one(mapping, only)
+        written, alias_value = get(kept, mapping.target), mapping.read(only)
+        source = mapping.speaking(only)
+        if written is ABSENT or alias_value is ABSENT or source is None:
             continue
-        if place.backward(written) != place.backward(said):
+        if mapping.backward(written) != mapping.backward(alias_value):
             detail = f"spec.{shown(source)} says {text.shown(get(only, source))}; set only one of them"
-            yield _invalid(place.target, written, detail)
+            yield _invalid(mapping.target, written, detail)
     yield from _bounds(kept)
 
 
@@ -80,15 +80,15 @@ def _bounds(kept: JsonObject) -> Iterator[FieldError]:
         yield _invalid(FEWEST_GPUS[0], fewest, f"is more than the most, {most}")
 
 
-def _of_one(place: Place, only: JsonObject) -> Iterator[FieldError]:
+def _of_one(mapping: FieldMapping, only: JsonObject) -> Iterator[FieldError]:
     """Yield what is wrong among the places that stand for one field."""
     first: tuple[Path, JsonValue] | None = None
-    for source in place.sources:
+    for source in mapping.sources:
         value = get(only, source)
         if value is ABSENT or value is None or value == "":
             continue
-        if not place.fits(value):
-            yield _invalid(source, value, f"must be {place.wanted}")
+        if not mapping.fits(value):
+            yield _invalid(source, value, f"must be {mapping.wanted}")
         elif first is None:
             first = source, value
         elif value != first[1]:
