@@ -4,12 +4,12 @@ The sentences of SLAWarning and ConfigurationWarning are those of the design pro
 """
 
 import datetime as dt
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from dgdr_api.formatting import distinct, exact, percentage
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1.status import Condition, Phase
 
@@ -124,8 +124,8 @@ class SLAWarning:
         wanted = " and ".join(f"{m.name}={exact(m.target)}ms" for m in missed)
         in_company = any(m.lowest <= m.target for m in missed)
         values = [m.reached if in_company else m.lowest for m in missed]
-        closest = ", ".join(f"{m.name}={_distinct(v, m.target)}ms" for m, v in zip(missed, values, strict=True))
-        reached = ", ".join(f"{m.name}={_distinct(m.reached, m.target)}ms" for m in missed)
+        closest = ", ".join(f"{m.name}={distinct(v, m.target)}ms" for m, v in zip(missed, values, strict=True))
+        reached = ", ".join(f"{m.name}={distinct(m.reached, m.target)}ms" for m in missed)
         aside = "" if closest == reached else f"; deployed: {reached}"
         return RequestWarning(
             type=cls.TYPE,
@@ -140,7 +140,7 @@ class SLAWarning:
         return RequestWarning(
             type=cls.TYPE,
             message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}{targets}. "
-            f"Closest achievable: {_share(share)} of it. Deploying with best available configuration",
+            f"Closest achievable: {percentage(share)} of it. Deploying with best available configuration",
         )
 
 
@@ -377,35 +377,3 @@ class Succeeded:
 def of_warning(warning: RequestWarning) -> ConditionUpdate:
     """Return a warning as the condition that shows it."""
     return _true(warning.type, warning.type, warning.message)
-
-
-def milliseconds(value: float) -> str:
-    """Write an estimated latency with its unit and no more digits than carry meaning."""
-    return f"{significant(value)}ms"
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """Write a number with this many significant digits and without an exponent (1740.6 → ``1740``)."""
-    if value == 0:
-        return "0"
-    if not math.isfinite(value):
-        return "∞"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, decimals)
-    text = f"{rounded:.{max(0, decimals)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def exact(value: float) -> str:
-    """Write a number that a person wrote, as they wrote it: all its digits, no exponent."""
-    return significant(value, digits=12)
-
-
-def _distinct(value: float, other: float) -> str:
-    """Write a value with as many digits as it takes to tell it from another."""
-    return next((text for n in range(3, 13) if (text := significant(value, n)) != exact(other)), exact(value))
-
-
-def _share(share: float) -> str:
-    """Write a share below 1 as a percentage that is neither all nor nothing."""
-    return f"{math.floor(share * 100)}%" if share >= 0.01 else "less than 1%"  # noqa: PLR2004

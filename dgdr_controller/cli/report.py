@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from dgdr_api.conditions import exact, significant
+from dgdr_api.formatting import exact, significant
 from dgdr_controller.cli.table import candidate_table, rest
 from dgdr_controller.profiling_job.protocol import Results, Target
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Role
-from dgdr_api.conditions import significant
+from dgdr_api.formatting import significant
 from dgdr_controller.profiling_job.protocol import Results
 
 ROWS = 12

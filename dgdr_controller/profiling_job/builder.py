@@ -3,13 +3,7 @@
 Names and labels: dynamo-controller-facts §2.1. What deviates from upstream's Job, and why: profiling-job.md.
 """
 
-import hashlib
-import json
-from dataclasses import dataclass
-
-from dgdr_api.defaults import Cache, effective
-from dgdr_api.hardware import HardwareUsed
-from dgdr_api.job_spec import PROFILER, PUBLISHER
+from dgdr_api.job_spec import PROFILER
 from dgdr_api.names import (
     ANNOTATION_INPUTS,
     ANNOTATION_UID,
@@ -28,69 +22,14 @@ from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMe
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
+from dgdr_controller.profiling_job.pod import INPUT_FILE, pod
 from dgdr_controller.profiling_job.protocol import JobInput
-from dgdr_controller.settings import Settings
+from dgdr_controller.profiling_job.run import Run, deadline_s, override_of
 
-INPUT_FILE = "input.json"
-_CONFIG_DIR = "/config"
-_DATA_DIR = "/data"
-_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
-_FLUSH_S = 630
-"""Seconds that the publisher has for its last writes when the API server is away."""
-_REPORT_S = 120
-"""Seconds by which the profiler's own deadline is shorter: the Job's deletes pods, and with them what they say."""
 _RETRIES = 2
-_DIGITS = 12
 
 _FINAL = (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE, 126, 127, 128)
 """Exit codes that another try does not change; 126 to 128: the program cannot be started."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One profiling run of a request.
-
-    Attributes:
-        request: The request, as read from the API server.
-        hardware: The hardware that it is profiled for.
-        settings: The installation's settings.
-    """
-
-    request: DynamoGraphDeploymentRequest
-    hardware: HardwareUsed
-    settings: Settings
-
-    @property
-    def inputs(self) -> str:
-        """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
-        spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
-        hardware = self.hardware.model_dump(mode="json")
-        origin_fields = origin(self.request.metadata.annotations)
-        text = json.dumps(
-            [spec, hardware, self.settings.profiling.image, *([origin_fields] if origin_fields else [])], sort_keys=True
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
-
-    @property
-    def name(self) -> str:
-        """Name of the request."""
-        return self.request.metadata.name
-
-    @property
-    def input_name(self) -> str:
-        """Name of the ConfigMap with the input."""
-        digest = hashlib.sha256(f"{self.request.metadata.uid} {self.inputs}".encode()).hexdigest()[:8]
-        return f"dgdr-input-{self.name}-{digest}"
-
-
-def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
-    """Return the seconds after which Kubernetes ends the Job."""
-    return int(_override(request).get("activeDeadlineSeconds") or settings.profiling.rapid_deadline_s)
-
-
-def _override(request: DynamoGraphDeploymentRequest) -> Manifest:
-    overrides = request.spec.overrides
-    return dict((overrides and overrides.profiling_job) or {})
 
 
 def owner_reference(request: DynamoGraphDeploymentRequest) -> Manifest:
@@ -167,7 +106,7 @@ def role(run: Run) -> Manifest:
 
 def role_binding(run: Run) -> Manifest:
     """Return the binding of that right to the Jobs' account."""
-    pod = (_override(run.request).get("template") or {}).get("spec") or {}
+    pod = (override_of(run.request).get("template") or {}).get("spec") or {}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -193,10 +132,15 @@ def job(run: Run) -> Manifest:
         "podFailurePolicy": {"rules": _failure_rules()},
         "template": {
             "metadata": {"labels": labels(run.request) | {LABEL_POD: run.name, "app": "dynamo-profiler"}},
-            "spec": _pod(run),
+            "spec": pod(run),
         },
     }
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": merged(spec, _override(run.request))}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": merged(spec, override_of(run.request)),
+    }
 
 
 def _failure_rules() -> list[Manifest]:
@@ -210,116 +154,3 @@ def _failure_rules() -> list[Manifest]:
         {"action": "Ignore"} | exits(ExitCode.INTERRUPTED),
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
-
-
-def _pod(run: Run) -> Manifest:
-    profiling, deadline = run.settings.profiling, deadline_s(run.request, run.settings)
-    config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
-    data = {"name": "profiling-output", "mountPath": _DATA_DIR}
-    cache = effective(run.request).model_cache
-    weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
-    temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
-    profiler = {
-        "name": PROFILER,
-        "image": profiling.image,
-        "imagePullPolicy": profiling.pull_policy,
-        "args": [
-            "profile",
-            f"--config={_CONFIG_DIR}/{INPUT_FILE}",
-            f"--output-dir={_DATA_DIR}",
-            f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
-        ],
-        "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
-        "volumeMounts": [config, data, temporary, *weights],
-        "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
-        "securityContext": _locked_down(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-    publisher = {
-        "name": PUBLISHER,
-        "image": profiling.publisher_image,
-        "imagePullPolicy": profiling.pull_policy,
-        "restartPolicy": "Always",  # a native sidecar: ended by the kubelet after the profiler, and not counted
-        "args": ["publish", f"--output-dir={_DATA_DIR}"],
-        "env": [
-            *_identity(run),
-            {"name": "DGDR_INPUTS", "value": run.inputs},
-            _from_pod("DGDR_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
-        ],
-        "volumeMounts": [
-            data | {"readOnly": True},
-            {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
-            temporary,
-        ],
-        # CPU in proportion to the profiler's beside it, or it does not even start while that works.
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": _locked_down(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-    return {
-        "serviceAccountName": PROFILING_SERVICE_ACCOUNT,
-        "automountServiceAccountToken": False,  # the publisher mounts it by itself; the profiler needs none
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": _FLUSH_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "runAsGroup": 1000,
-            "fsGroup": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "imagePullSecrets": [{"name": name} for name in profiling.pull_secrets],
-        "initContainers": [publisher],
-        "containers": [profiler],
-        "volumes": [
-            {"name": "input", "configMap": {"name": run.input_name}},
-            {"name": "profiling-output", "emptyDir": {}},
-            {"name": "tmp", "emptyDir": {}},
-            _api_access(),
-            *([_claim(cache)] if cache else []),
-        ],
-    }
-
-
-def _claim(cache: Cache) -> Manifest:
-    return {"name": "model-cache", "persistentVolumeClaim": {"claimName": cache.pvc_name, "readOnly": True}}
-
-
-def _identity(run: Run) -> list[Manifest]:
-    metadata = run.request.metadata
-    facts = {"DGDR_NAME": metadata.name, "DGDR_NAMESPACE": metadata.namespace, "DGDR_UID": metadata.uid}
-    return [{"name": name, "value": value} for name, value in facts.items()]
-
-
-def _token(secret: str) -> list[Manifest]:
-    """Return the token for gated models: pods start without it, unlike upstream's."""
-    source = {"secretKeyRef": {"name": secret, "key": "HF_TOKEN", "optional": True}}
-    return [{"name": name, "valueFrom": source} for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
-
-
-def _from_pod(name: str, path: str) -> Manifest:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-
-
-def _locked_down() -> Manifest:
-    return {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
-def _api_access() -> Manifest:
-    """Return what a container needs to speak with the API server, as the kubelet would mount it by itself."""
-    authority = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
-    namespace = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}, "path": "namespace"}
-    return {
-        "name": "output-copier-kube-api-access",
-        "projected": {
-            "sources": [
-                {"serviceAccountToken": {"expirationSeconds": 3600, "path": "token"}},
-                authority,
-                {"downwardAPI": {"items": [namespace]}},
-            ]
-        },
-    }

@@ -14,10 +14,10 @@ from dgdr_api.conditions import (
     SLAWarning,
     SpecGenerated,
     of_warning,
-    significant,
 )
 from dgdr_api.defaults import effective
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.formatting import significant
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.preserved import as_far_as_known, preserved
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, Phase, ProfilingResults, Provenance

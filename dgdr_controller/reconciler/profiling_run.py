@@ -6,8 +6,8 @@ from dgdr_api.conditions import Profiling
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
 from dgdr_controller.hardware.status import used
 from dgdr_controller.profiling_job import builder
-from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler.decision import Ensure, WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 

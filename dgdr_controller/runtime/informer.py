@@ -189,10 +189,6 @@ class Informer:
             if stored.key not in self._records:
                 yield stored
 
-    def has_index(self, name: str) -> bool:
-        """Say whether there is an index of this name."""
-        return name in self._indexes
-
     def note_write(self, raw: bytes) -> None:
         """Put an object that we have just written on top, until the watch has caught up."""
         options = self.options

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dgdr_api.conditions import ConfigurationWarning, Missed, SLAWarning, milliseconds, significant
+from dgdr_api.conditions import ConfigurationWarning, Missed, SLAWarning
+from dgdr_api.formatting import milliseconds, significant
 
 
 def test_a_missed_target_reads_like_the_design_proposal() -> None:

@@ -49,7 +49,7 @@ def hub_cache(root: Path, model: str = "acme/private", revision: str = "abc") ->
 
 def known(content: Mapping[str, Any] | None = None, simulated_as: str | None = None, reason: str = "") -> Survey:
     databases = {Backend.VLLM: "0.24.0"}
-    return Survey("AIConfigurator", "0.12.0", simulated_as, content, reason, ("acme/public",), databases, ())
+    return Survey("AIConfigurator", "0.12.0", simulated_as, content, reason, ("acme/public",), databases)
 
 
 def looks(folder: Path | None) -> Survey:

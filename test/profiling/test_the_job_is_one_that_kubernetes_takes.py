@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dgdr_api.names import MAX_REQUEST_NAME
 from dgdr_controller.profiling_job import builder
-from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.protocol import JobInput
+from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.settings import ProfilingSettings, Settings
 from hack.cluster.api import Client

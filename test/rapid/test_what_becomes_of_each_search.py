@@ -36,7 +36,6 @@ SURVEY = Survey(
     reason="",
     similar=(),
     databases={Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"},
-    systems=("h200_sxm",),
 )
 
 Ending = Callable[[Any], Any]

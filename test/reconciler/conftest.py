@@ -18,9 +18,9 @@ from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.hardware.resolve import resolve
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, PODS, REQUESTS, ConfigMap, Graph, Job, Pod
 from dgdr_controller.profiling_job import builder, output
-from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import Goal, Provenance, RequestIdentity, Results, RunState, RunStatus
+from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending

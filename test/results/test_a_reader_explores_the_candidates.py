@@ -7,7 +7,7 @@ import yaml
 from playwright.sync_api import Download, Page, expect
 
 from dgdr_api.candidate import Outcome
-from dgdr_api.conditions import significant
+from dgdr_api.formatting import significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiling_job.protocol import Goal, Results, Target

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
-from dgdr_api.conditions import exact, significant
+from dgdr_api.formatting import exact, significant
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose, front, scale

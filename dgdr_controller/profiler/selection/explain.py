@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dgdr_api.candidate import Candidate, Outcome, Source
-from dgdr_api.conditions import exact, significant
+from dgdr_api.formatting import exact, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import Criteria, choose, has_load, meets_targets, targets
 from dgdr_controller.profiling_job.protocol import Goal, Results

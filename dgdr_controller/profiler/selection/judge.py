@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
-from dgdr_api.conditions import RequestWarning, SLAWarning, exact, significant
+from dgdr_api.conditions import RequestWarning, SLAWarning
+from dgdr_api.formatting import exact, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import (
     Criteria,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from dgdr_api.candidate import Candidate, Outcome
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning, exact, milliseconds, significant
+from dgdr_api.conditions import ConfigurationWarning, RequestWarning
+from dgdr_api.formatting import exact, milliseconds, significant
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest

@@ -103,7 +103,6 @@ class Survey:
         reason: Why it cannot simulate the model of a folder.
         similar: Known models with a similar name, best first.
         databases: Version of the performance data for each backend that has some for the system.
-        systems: Systems that have performance data.
     """
 
     engine: str
@@ -113,4 +112,3 @@ class Survey:
     reason: str
     similar: tuple[str, ...]
     databases: Mapping[Backend, str]
-    systems: tuple[str, ...]

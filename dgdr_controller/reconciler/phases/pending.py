@@ -10,8 +10,8 @@ from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.hardware.resolve import NotFoundError, resolve
 from dgdr_controller.hardware.status import shown
-from dgdr_controller.profiling_job.builder import Run
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
+from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
 from dgdr_controller.reconciler.observed_state import Need, ObservedState

@@ -8,9 +8,9 @@ from dgdr_api.job_spec import PROFILER
 from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
 from dgdr_controller.kinds import Job
-from dgdr_controller.profiling_job.builder import deadline_s
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job.run import deadline_s
 from dgdr_controller.reconciler import pod_problems, profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter, start_over
 from dgdr_controller.reconciler.generation import generate

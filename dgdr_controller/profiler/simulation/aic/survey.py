@@ -39,7 +39,6 @@ def survey(model: str, folder: Path | None, system: str | None) -> Survey:
         reason=reason,
         similar=tuple(difflib.get_close_matches(model, known, n=3, cutoff=0.5)),
         databases=dict(_databases(databases, system)) if system else {},
-        systems=tuple(sorted(name for name in common.SupportedSystems if dict(_databases(databases, name)))),
     )
 
 

@@ -1,0 +1,138 @@
+"""The pod of the profiling Job: the profiler, and beside it the publisher as a native sidecar."""
+
+from dgdr_api.defaults import Cache, effective
+from dgdr_api.job_spec import PROFILER, PUBLISHER
+from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
+from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job.run import Run, deadline_s
+
+INPUT_FILE = "input.json"
+_CONFIG_DIR = "/config"
+_DATA_DIR = "/data"
+_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_FLUSH_S = 630
+"""Seconds that the publisher has for its last writes when the API server is away."""
+_REPORT_S = 120
+"""Seconds by which the profiler's own deadline is shorter: the Job's deletes pods, and with them what they say."""
+_DATA = {"name": "profiling-output", "mountPath": _DATA_DIR}
+_TEMPORARY = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
+
+
+def pod(run: Run) -> Manifest:
+    """Return the pod's spec."""
+    cache = effective(run.request).model_cache
+    return {
+        "serviceAccountName": PROFILING_SERVICE_ACCOUNT,
+        "automountServiceAccountToken": False,  # the publisher mounts it by itself; the profiler needs none
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": _FLUSH_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "imagePullSecrets": [{"name": name} for name in run.settings.profiling.pull_secrets],
+        "initContainers": [_publisher(run)],
+        "containers": [_profiler(run)],
+        "volumes": [
+            {"name": "input", "configMap": {"name": run.input_name}},
+            {"name": "profiling-output", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            _api_access(),
+            *([_claim(cache)] if cache else []),
+        ],
+    }
+
+
+def _profiler(run: Run) -> Manifest:
+    profiling, deadline = run.settings.profiling, deadline_s(run.request, run.settings)
+    cache = effective(run.request).model_cache
+    config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
+    weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
+    return {
+        "name": PROFILER,
+        "image": profiling.image,
+        "imagePullPolicy": profiling.pull_policy,
+        "args": [
+            "profile",
+            f"--config={_CONFIG_DIR}/{INPUT_FILE}",
+            f"--output-dir={_DATA_DIR}",
+            f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
+        ],
+        "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
+        "volumeMounts": [config, _DATA, _TEMPORARY, *weights],
+        "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
+        "securityContext": _locked_down(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _publisher(run: Run) -> Manifest:
+    profiling = run.settings.profiling
+    return {
+        "name": PUBLISHER,
+        "image": profiling.publisher_image,
+        "imagePullPolicy": profiling.pull_policy,
+        "restartPolicy": "Always",  # a native sidecar: ended by the kubelet after the profiler, and not counted
+        "args": ["publish", f"--output-dir={_DATA_DIR}"],
+        "env": [
+            *_identity(run),
+            {"name": "DGDR_INPUTS", "value": run.inputs},
+            _from_pod("DGDR_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+        ],
+        "volumeMounts": [
+            _DATA | {"readOnly": True},
+            {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
+            _TEMPORARY,
+        ],
+        # CPU in proportion to the profiler's beside it, or it does not even start while that works.
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": _locked_down(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _claim(cache: Cache) -> Manifest:
+    return {"name": "model-cache", "persistentVolumeClaim": {"claimName": cache.pvc_name, "readOnly": True}}
+
+
+def _identity(run: Run) -> list[Manifest]:
+    metadata = run.request.metadata
+    facts = {"DGDR_NAME": metadata.name, "DGDR_NAMESPACE": metadata.namespace, "DGDR_UID": metadata.uid}
+    return [{"name": name, "value": value} for name, value in facts.items()]
+
+
+def _token(secret: str) -> list[Manifest]:
+    """Return the token for gated models: pods start without it, unlike upstream's."""
+    source = {"secretKeyRef": {"name": secret, "key": "HF_TOKEN", "optional": True}}
+    return [{"name": name, "valueFrom": source} for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
+
+
+def _from_pod(name: str, path: str) -> Manifest:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _locked_down() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def _api_access() -> Manifest:
+    """Return what a container needs to speak with the API server, as the kubelet would mount it by itself."""
+    authority = {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+    namespace = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}, "path": "namespace"}
+    return {
+        "name": "output-copier-kube-api-access",
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"expirationSeconds": 3600, "path": "token"}},
+                authority,
+                {"downwardAPI": {"items": [namespace]}},
+            ]
+        },
+    }

@@ -1,0 +1,60 @@
+"""One profiling run of a request: what it is for, and for how long it may run."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from dgdr_api.hardware import HardwareUsed
+from dgdr_api.preserved import origin
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.manifest import Manifest
+from dgdr_controller.settings import Settings
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One profiling run of a request.
+
+    Attributes:
+        request: The request, as read from the API server.
+        hardware: The hardware that it is profiled for.
+        settings: The installation's settings.
+    """
+
+    request: DynamoGraphDeploymentRequest
+    hardware: HardwareUsed
+    settings: Settings
+
+    @property
+    def inputs(self) -> str:
+        """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
+        spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
+        hardware = self.hardware.model_dump(mode="json")
+        of_v1alpha1 = origin(self.request.metadata.annotations)
+        inputs = [spec, hardware, self.settings.profiling.image, *([of_v1alpha1] if of_v1alpha1 else [])]
+        text = json.dumps(inputs, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+    @property
+    def name(self) -> str:
+        """Name of the request."""
+        return self.request.metadata.name
+
+    @property
+    def input_name(self) -> str:
+        """Name of the ConfigMap with the input."""
+        digest = hashlib.sha256(f"{self.request.metadata.uid} {self.inputs}".encode()).hexdigest()[:8]
+        return f"dgdr-input-{self.name}-{digest}"
+
+
+def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
+    """Return the seconds after which Kubernetes ends the Job."""
+    return int(override_of(request).get("activeDeadlineSeconds") or settings.profiling.rapid_deadline_s)
+
+
+def override_of(request: DynamoGraphDeploymentRequest) -> Manifest:
+    """Return the user's part of the Job."""
+    overrides = request.spec.overrides
+    return dict((overrides and overrides.profiling_job) or {})
