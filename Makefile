@@ -147,6 +147,7 @@ check: $(STAMP) ## Lint, types, import contracts, generated files, locks, words.
 	@$(BIN)/python -m hack.generate --check
 	@$(BIN)/python -m hack.locks
 	@$(BIN)/python -m hack.words
+	@$(BIN)/python -m hack.version
 
 .PHONY: test
 test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
@@ -224,6 +225,15 @@ requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (U
 	@$(call COMPILE,$(UPGRADE) --group go,go)
 	@$(call COMPILE,$(UPGRADE) --group node,node)
 	@$(BIN)/python -m hack.locks record
+
+.PHONY: bump
+bump: $(STAMP) ## Set the version everywhere and date the changelog (VERSION=1.2.3).
+	@$(BIN)/python -m hack.version $(or $(VERSION),$(error VERSION is missing: make bump VERSION=1.2.3))
+
+.PHONY: wheels
+wheels: $(STAMP) ## Build the wheels of the controller and of the API alone into dist/.
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --out-dir dist .
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --out-dir dist api
 
 .PHONY: clean
 clean: ## Remove .venv, caches and out/.
