@@ -118,7 +118,7 @@ def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_depl
     ("spec", "message"),
     [
         ({"workload": {"isl": 40_000, "osl": 1000}}, "isl \\+ osl is 41000 tokens, but the context of"),
-        ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "GPUs that would do is 7$"),
+        ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "sufficient number of these GPUs is 7$"),
     ],
 )
 def test_what_only_the_user_can_change_fails_with_the_profilers_words(

@@ -157,9 +157,9 @@ def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, e
         if not isinstance(entry, dict) or isinstance(identity, (dict, list, bool)):
             errors.invalid(f"{path}[{index}]", entry, f"must be an object with a {key}")
         elif identity in (None, ""):
-            errors.required(f"{path}[{index}].{key}", f"it says which of the {field} is meant")
+            errors.required(f"{path}[{index}].{key}", f"it identifies the entry of {field}")
         elif str(identity) in seen:
-            errors.invalid(f"{path}[{index}].{key}", identity, "is written twice")
+            errors.invalid(f"{path}[{index}].{key}", identity, "is set twice")
         else:
             seen.add(str(identity))
             there = named(base, identity, key)

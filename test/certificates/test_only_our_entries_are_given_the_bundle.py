@@ -144,7 +144,7 @@ async def test_a_missing_object_is_passed_over_and_given_the_bundle_when_it_come
             assert asyncio.get_running_loop().time() - begun < 1
             assert len(patches(server)) == 1
             await asyncio.sleep(3600)
-            said = [each.getMessage() for each in caplog.records if "is not there" in each.getMessage()]
+            said = [each.getMessage() for each in caplog.records if "does not exist" in each.getMessage()]
             assert len(said) == 2, "once for each, not at every look"
             for resource, found in later.items():
                 server.put(resource, found)

@@ -105,27 +105,27 @@ def test_who_writes_profiling_gets_the_planner_unless_it_is_switched_off() -> No
         ),
         (
             profiled({"sla": {"isl": 3000}}) | {"workload": {"isl": 4000}},
-            "spec.workload.isl: Invalid value: 4000: spec.profilingConfig.config.sla.isl says 3000; set only one of them",
+            "spec.workload.isl: Invalid value: 4000: spec.profilingConfig.config.sla.isl is 3000; set only one of them",
         ),
         (
             profiled({"sweep": {"use_ai_configurator": True}}) | {"searchStrategy": "thorough"},
             (
                 'spec.searchStrategy: Invalid value: "thorough": '
-                "spec.profilingConfig.config.sweep.use_ai_configurator says true; set only one of them"
+                "spec.profilingConfig.config.sweep.use_ai_configurator is true; set only one of them"
             ),
         ),
         (
             profiled({"hardware": {"gpu_type": "l40s"}, "sweep": {"aic_system": "h200_sxm"}}),
             (
                 'spec.profilingConfig.config.sweep.aic_system: Invalid value: "h200_sxm": is an alias of '
-                'spec.profilingConfig.config.hardware.gpu_type, which says "l40s"; set only one of them'
+                'spec.profilingConfig.config.hardware.gpu_type, which is "l40s"; set only one of them'
             ),
         ),
         (
             profiled({"sweep": {"use_ai_configurator": True, "useAiConfigurator": False}}),
             (
                 "spec.profilingConfig.config.sweep.useAiConfigurator: Invalid value: false: is an alias of "
-                "spec.profilingConfig.config.sweep.use_ai_configurator, which says true; set only one of them"
+                "spec.profilingConfig.config.sweep.use_ai_configurator, which is true; set only one of them"
             ),
         ),
     ],

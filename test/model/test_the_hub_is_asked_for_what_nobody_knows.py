@@ -142,8 +142,8 @@ def test_an_answer_that_may_pass_is_asked_for_again(hub: Hub, tmp_path: Path) ->
 def test_a_hub_that_is_out_of_reach_is_worth_another_run(tmp_path: Path) -> None:
     code, said = download(None, tmp_path)
     assert code == 75
-    assert said.startswith("Model 'acme/new' is not one that the simulator knows, and the Hugging Face hub cannot be")
-    assert said.endswith("Run again when it can, or mount the model with spec.modelCache")
+    assert said.startswith("Model 'acme/new' is unknown to the simulator, and the Hugging Face hub cannot be")
+    assert said.endswith("Try again later, or mount the model with spec.modelCache")
 
 
 def test_offline_mode_is_respected(hub: Hub, tmp_path: Path) -> None:

@@ -112,10 +112,10 @@ def test_what_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
 @pytest.mark.parametrize(
     ("sku", "gpus", "weights_gib", "said"),
     [
-        ("l4", 2, 131.4, "the smallest number of these GPUs that would do is 8"),
-        ("h100_sxm", 1, 131.4, "the smallest number of these GPUs that would do is 2"),
-        ("h100_sxm", 8, 756, "the smallest number of these GPUs that would do is 16"),
-        ("t4", 4, 20_000, "no number of these GPUs would do"),
+        ("l4", 2, 131.4, "the smallest sufficient number of these GPUs is 8"),
+        ("h100_sxm", 1, 131.4, "the smallest sufficient number of these GPUs is 2"),
+        ("h100_sxm", 8, 756, "the smallest sufficient number of these GPUs is 16"),
+        ("t4", 4, 20_000, "no number of these GPUs is enough"),
     ],
 )
 def test_what_is_too_big_is_told_with_the_number_that_would_do(
@@ -166,7 +166,7 @@ def test_whatever_is_asked_for_it_fits_within_node_and_budget_and_a_smaller_one_
         candidate = naive(wanted, llm, Backend.VLLM)
     except NotDeployableError as error:
         assert not fitting
-        if smallest := re.search(r"that would do is (\d+)$", str(error)):
+        if smallest := re.search(r"sufficient number of these GPUs is (\d+)$", str(error)):
             assert int(smallest[1]) > gpus
         return
     shape = candidate.workers[0].parallelism

@@ -41,7 +41,7 @@ NULL = "Forbidden: must not be null: fields cannot be deleted, only set"
 OBJECT, LIST, SINGLE = "must be an object", "must be a list", "must be a single value"
 STRING = "must be a string (quote numbers and true, false, yes, no)"
 WHOLE, GPUS = "must be a whole number", "must be a whole number of GPUs"
-TWICE = "is written twice"
+TWICE = "is set twice"
 ONLY = "Forbidden: the only modifier is $patch: {args: append}, on a container of a v1beta1 component"
 APPEND = "Forbidden: the only modifier is {args: append}"
 OURS = "Forbidden: is managed by the controller and the operator"
@@ -83,7 +83,7 @@ MISTAKES = {
     # components
     BETA + "spec: {components: {worker: {}}}": f'spec.components: Invalid value: {{"worker": {{}}}}: {LIST}',
     BETA + "spec: {components: [5]}": "spec.components[0]: Invalid value: 5: must be an object with a name",
-    BETA + "spec: {components: [{replicas: 1}]}": "spec.components[0].name: Required value: it says which of the components is meant",
+    BETA + "spec: {components: [{replicas: 1}]}": "spec.components[0].name: Required value: it identifies the entry of components",
     BETA + "spec: {components: [{name: 5}]}": f"spec.components[5].name: Invalid value: 5: {STRING}",
     BETA + "spec: {components: [{name: worker}, {name: worker}]}": f'spec.components[1].name: Invalid value: "worker": {TWICE}',
     component("replicas: 1", "missing"): 'spec.components[missing]: Invalid value: "missing": is not a component of this deployment, which has: Frontend, worker',
@@ -132,7 +132,7 @@ MISTAKES = {
     container("args: [--seed, 7]"): f"{MAIN}.args[1]: Invalid value: 7: {STRING}",
     container("env: [{name: A, value: 1}]"): f"{MAIN}.env[A].value: Invalid value: 1: {STRING}",
     container("env: [{name: A, value: yes}]"): f"{MAIN}.env[A].value: Invalid value: true: {STRING}",
-    container("env: [{value: a}]"): f"{MAIN}.env[0].name: Required value: it says which of the env is meant",
+    container("env: [{value: a}]"): f"{MAIN}.env[0].name: Required value: it identifies the entry of env",
     container("env: [{name: A}, {name: A}]"): f'{MAIN}.env[1].name: Invalid value: "A": {TWICE}',
     container("env: {A: a}"): f'{MAIN}.env: Invalid value: {{"A": "a"}}: {LIST}',
     container("image: [a]"): f'{MAIN}.image: Invalid value: ["a"]: {STRING}',

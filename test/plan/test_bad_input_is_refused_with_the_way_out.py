@@ -23,7 +23,7 @@ def refused(run: subprocess.CompletedProcess[str], code: int, *sentences: str) -
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "dgdr.yaml: holds no document; a DynamoGraphDeploymentRequest is expected"),
+        ("", "dgdr.yaml: holds no document; expected a DynamoGraphDeploymentRequest"),
         ("spec: {model: [", "dgdr.yaml: not YAML: line 1, column "),
         ("a: 1\na: 2\n", "dgdr.yaml: not YAML: line 2, column 1: duplicate or unusable key 'a'"),
         ("just text", "(document): Invalid value: must be a DynamoGraphDeploymentRequest object"),
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ({"sla": {"ttft": "fast"}}, 'spec.sla.ttft: Invalid value: "fast": must be a number'),
         (
             {"overrides": {"dgd": {"spec": {"services": {"Wroker": {"replicas": 1}}}}}},
-            'spec.overrides.dgd.spec.services.Wroker: Invalid value: "Wroker": is no component of this deployment',
+            'spec.overrides.dgd.spec.services.Wroker: Invalid value: "Wroker": is not a component of this deployment',
         ),
         ({"overrides": {"dgd": {"kind": "Deployment"}}}, "spec.overrides.dgd.apiVersion: Required value"),
     ],
@@ -192,7 +192,7 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
         (
             {"model": "meta-llama/Meta-Llama-3.1-405B"},
             "its weights take 756 GiB, and an engine may use 74 GiB of each GPU; the smallest number of these GPUs that "  # noqa: ISC004
-            "would do is 16",
+            "number of these GPUs is 16",
         ),
     ],
 )

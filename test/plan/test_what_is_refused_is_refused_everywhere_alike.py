@@ -48,7 +48,7 @@ def test_a_namespace_is_compared_where_there_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "warning"),
     [
-        ({"features": {"planner": {"bogus": 1}}}, "spec.features.planner.bogus is no setting of Dynamo's planner"),
+        ({"features": {"planner": {"bogus": 1}}}, "spec.features.planner.bogus is not a setting of Dynamo's planner"),
         (
             {"overrides": {"dgd": {"spec": {"services": {"VllmWorker": {"replicas": 1}}}}}},
             'override target "VllmWorker" is deprecated; use worker',

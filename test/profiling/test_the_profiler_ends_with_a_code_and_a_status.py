@@ -56,7 +56,7 @@ def test_an_input_that_cannot_be_read_is_our_error(tmp_path: Path, text: str) ->
     (tmp_path / "input.json").write_text(text)
     code, status = profiled(tmp_path / "input.json", tmp_path)
     assert (code, status["exitCode"], status["status"]) == (70, 70, "failed")
-    assert "is not what this profiler reads" in status["error"]
+    assert "is not supported by this profiler" in status["error"]
 
 
 def test_an_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:

@@ -134,7 +134,9 @@ def test_what_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None
 
 def test_what_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:
     nothing = answered(reason="does not fit")
-    with pytest.raises(NotDeployableError, match=r"does not fit on 2 × l4: .* 61 GiB.* that would do is 4$"):
+    with pytest.raises(
+        NotDeployableError, match=r"does not fit on 2 × l4: .* 61 GiB.* sufficient number of these GPUs is 4$"
+    ):
         run(Replay(nothing, nothing), hardware={"gpuSku": "l4", "totalGpus": 2})
 
 

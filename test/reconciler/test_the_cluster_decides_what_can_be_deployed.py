@@ -138,7 +138,7 @@ def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_world: Observe
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
-    assert 'configMapRef: "base": is gone' in said(decision, "SpecGenerated")[2]
+    assert 'configMapRef: "base": does not exist any more' in said(decision, "SpecGenerated")[2]
 
 
 def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_world: ObservedState) -> None:
@@ -166,7 +166,7 @@ def test_a_planner_that_would_wait_for_metrics_is_told_of(
     published = published_of(observed, results_of())
     decision = generate(replace(observed, **published), published["output"])
     conditions = {each.type: each.message for each in decision.status.conditions or ()}
-    assert ("has no address in this cluster" in conditions.get("ConfigurationWarning", "")) is told
+    assert ("does not resolve in this cluster" in conditions.get("ConfigurationWarning", "")) is told
 
 
 def test_names_are_asked_for_inside_a_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:

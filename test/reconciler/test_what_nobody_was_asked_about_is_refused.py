@@ -78,7 +78,7 @@ def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch)
     decision = pending(after(observed, pending(observed)))
     assert decision.status.phase is Phase.FAILED
     assert (
-        "spec.overrides.dgd: Forbidden: can change anything in the deployment: is forbidden here"
+        "spec.overrides.dgd: Forbidden: can change anything in the deployment: is forbidden in this cluster"
         in said(decision, "Validation")[2]
     )
     monkeypatch.setenv("DGDR_RIGHTS__MODE", "enforce")

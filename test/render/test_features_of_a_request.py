@@ -218,7 +218,7 @@ def test_settings_that_the_planner_would_pass_over_are_told(graph_request: Make)
 
 
 def test_a_planner_without_curves_is_told_of(graph_request: Make) -> None:
-    assert any("begins without estimates" in note for note in composed(graph_request(features={"planner": True})).notes)
+    assert any("starts without estimates" in note for note in composed(graph_request(features={"planner": True})).notes)
 
 
 def test_the_planner_is_a_component_that_mounts_its_configuration(graph_request: Make) -> None:

@@ -254,7 +254,7 @@ def test_what_the_flags_cannot_say_is_not_rendered(
 @pytest.mark.parametrize("backend", [V, S, T])
 def test_a_disaggregated_pipeline_is_not_rendered(backend: Backend) -> None:
     split = candidate(backend, worker(Role.PREFILL, pp=2), worker(Role.DECODE))
-    assert (unrenderable(split, NODES) or "").endswith("hand over the KV cache of a pipeline")
+    assert (unrenderable(split, NODES) or "").endswith("KV cache transfer with pipeline parallelism")
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_an_engine_within_a_node_is_one_pod(component: Make) -> None:
 @pytest.mark.parametrize(
     ("sku", "resource", "note"),
     [
-        ("mi300", "amd.com/gpu", "spec.image has to name one that is built for mi300"),
-        ("b60", "gpu.intel.com/xe", "spec.image has to name one that is built for b60"),
+        ("mi300", "amd.com/gpu", "set spec.image to an image that is built for mi300"),
+        ("b60", "gpu.intel.com/xe", "set spec.image to an image that is built for b60"),
         ("unheard_of", "nvidia.com/gpu", ""),
     ],
 )

@@ -343,7 +343,7 @@ def test_fields_without_effect_are_told() -> None:
 @pytest.mark.parametrize(
     ("written", "path", "way_out"),
     [
-        ("{ingress: {enabled: true}}", "ingress", "beside the deployment"),
+        ("{ingress: {enabled: true}}", "ingress", "create an Ingress or HTTPRoute yourself"),
         ("{frontendSidecar: {image: i}}", "frontendSidecar", "podTemplate.spec.containers"),
         ("{gpuMemoryService: {enabled: true}}", "gpuMemoryService", "experimental.gpuMemoryService"),
         ("{failover: {enabled: true}}", "failover", "experimental.failover"),

@@ -53,7 +53,7 @@ def _errors(kept: JsonObject) -> Iterator[FieldError]:
         if written is ABSENT or alias_value is ABSENT or source is None:
             continue
         if mapping.backward(written) != mapping.backward(alias_value):
-            detail = f"spec.{shown(source)} says {text.shown(get(only, source))}; set only one of them"
+            detail = f"spec.{shown(source)} is {text.shown(get(only, source))}; set only one of them"
             yield _invalid(mapping.target, written, detail)
     yield from _bounds(kept)
 
@@ -92,8 +92,8 @@ def _of_one(mapping: FieldMapping, only: JsonObject) -> Iterator[FieldError]:
         elif first is None:
             first = source, value
         elif value != first[1]:
-            says = text.shown(first[1])
-            detail = f"is an alias of spec.{shown(first[0])}, which is {says}; set only one of them"
+            other = text.shown(first[1])
+            detail = f"is an alias of spec.{shown(first[0])}, which is {other}; set only one of them"
             yield _invalid(source, value, detail)
 
 

@@ -257,7 +257,7 @@ def _resolved_services(
         if found is None:
             continue
         if found in resolved:
-            errors.invalid(path, name, f'"{found}" is written twice, once by this name')
+            errors.invalid(path, name, f'"{found}" is set twice, once under this name')
             continue
         if isinstance(service, dict):
             _refuse_foreign(service, _ELSEWHERE[ALPHA], ALPHA, path, errors)
