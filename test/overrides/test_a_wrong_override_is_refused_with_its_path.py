@@ -154,7 +154,7 @@ MISTAKES = {
     ALPHA + "spec: {services: {worker: 5}}": f"{SERVICE}: Invalid value: 5: {OBJECT}",
     ALPHA + "spec: {pvcs: [{name: p, create: true}]}": "spec.pvcs[p].create: Forbidden: v1beta1 creates no claims: create the PersistentVolumeClaim beforehand and leave create out",
     service("replicas: 1", "missing"): 'spec.services.missing: Invalid value: "missing": is not a component of this deployment, which has: Frontend, worker',
-    ALPHA + "spec: {services: {worker: {}, VllmWorker: {}}}": f'spec.services.VllmWorker: Invalid value: "VllmWorker": "worker" {TWICE}, once by this name',
+    ALPHA + "spec: {services: {worker: {}, VllmWorker: {}}}": f'spec.services.VllmWorker: Invalid value: "VllmWorker": "worker" {TWICE}, once under this name',
     service("podTemplate: {}"): f"{SERVICE}.podTemplate: Unknown field: nvidia.com/v1alpha1 has no such field; write extraPodSpec",
     service("ingress: {enabled: true}"): f"{SERVICE}.ingress: Forbidden: v1beta1 has no ingress: create an Ingress or HTTPRoute yourself",
     service("labels: {a: b}"): f"{SERVICE}.labels: Forbidden: v1beta1 supports pod metadata only: use extraPodMetadata.labels",
