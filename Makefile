@@ -208,7 +208,7 @@ $(DOCS)/.ready: pyproject.toml $(STAMP)
 .PHONY: docs
 docs: $(DOCS)/.ready ## Build the documentation into out/site; a link that leads nowhere is an error.
 	@$(BIN)/python hack/generate.py --check
-	@$(DOCS)/bin/mkdocs build --strict --quiet --site-dir out/site
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet --site-dir out/site
 
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).
