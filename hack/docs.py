@@ -105,8 +105,6 @@ def _paragraph(field: Schema, *, required: bool) -> str:
     limits = []
     if "minimum" in field:
         limits.append(f"{'more than' if field.get('exclusiveMinimum') else 'at least'} {field['minimum']:g}")
-    if "pattern" in field:
-        limits.append(f"pattern `{field['pattern']}`")
     text = " ".join(field.get("description", "").split())
     limits = [limit for limit in limits if limit not in text]
     return " ".join([*(["**Required.**"] if required else []), text, *([f"({', '.join(limits)})"] if limits else [])])
@@ -135,8 +133,8 @@ _CONDITIONS = (
     conditions.DeploymentReady,
 )
 _VARIABLE = {
-    ("Profiling", "running"): "*sub-phase*, or `ProfilingRunning`",
-    ("Profiling", "failed"): "*sub-phase*`Failed`, or `ProfilingFailed`",
+    ("Profiling", "running"): "`<sub-phase>`, or `ProfilingRunning`",
+    ("Profiling", "failed"): "`<sub-phase>Failed`, or `ProfilingFailed`",
 }
 """Reasons that are made from another program's word."""
 _CHOSEN_BY_CALLER = ("waiting",)
