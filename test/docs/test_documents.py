@@ -33,6 +33,9 @@ FIXED = re.compile(r'_(true|false)\(\s*cls\.TYPE,\s*"(\w+)"')
 NO_TROUBLE = {"DiscoveringHardware", "NameConflict"}
 """What is no trouble, and what has two sections."""
 
+ELSEWHERE = {"failed calling webhook", "x509: certificate signed by unknown authority"}
+"""Messages of the API server."""
+
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
@@ -145,6 +148,16 @@ def test_every_trouble_has_a_way_out() -> None:
     headings = re.findall(r"^### (\w+)", prose(DOCS / "how-to" / "troubleshoot.md"), re.MULTILINE)
     assert sorted(reasons() - NO_TROUBLE - set(headings)) == []
     assert headings.count("NameConflict") == 2
+
+
+def test_messages_that_are_quoted_are_said() -> None:
+    """Their pieces are in the sources: what stands for a value is an ellipsis in the page, and adjacent strings are one."""
+    files = (path for folder in ("api", "dgdr_controller", "config/policy") for path in (ROOT / folder).rglob("*.*"))
+    texts = (path.read_text(encoding="utf-8") for path in files if path.suffix in (".py", ".yaml"))
+    said = re.sub(r"\s+", " ", re.sub(r"""["']\s*\+?\s*f?["']""", "", "".join(texts)))
+    rows = re.findall(r"^\| (`.*?) \|", prose(DOCS / "how-to" / "troubleshoot.md"), re.MULTILINE)
+    quoted = {piece.strip() for row in rows for code in CODE.findall(row) for piece in code.split("…")}
+    assert sorted(each for each in quoted - ELSEWHERE if each not in said) == []
 
 
 def test_every_annotation_and_label_is_listed() -> None:
