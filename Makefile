@@ -199,6 +199,19 @@ manifests: generate
 generate: $(STAMP) ## Write the generated files, the CRD among them (also: make manifests).
 	@$(BIN)/python -m hack.generate
 
+DOCS := out/docs-venv
+
+# An environment of its own: the site's builder and the project share no dependency that has to fit.
+$(DOCS)/.ready: pyproject.toml $(STAMP)
+	@$(BIN)/python -m venv --clear --without-pip $(DOCS)
+	@$(BIN)/python -m pip --python $(DOCS)/bin/python install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS)/.ready ## Build the documentation into out/site; a link that leads nowhere is an error.
+	@$(BIN)/python hack/generate.py --check
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet --site-dir out/site
+
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).
 	@$(BIN)/python -m hack.engines

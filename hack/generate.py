@@ -9,6 +9,7 @@ import yaml
 from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
 from dgdr_controller.profiling_job.protocol import Results
+from hack import docs
 from hack.sentences import collect
 
 ROOT = Path(__file__).parent.parent
@@ -23,13 +24,15 @@ def generated() -> dict[Path, str]:
         "dgdr.v1beta1.schema.json": v1beta1.DynamoGraphDeploymentRequest,
         "dgdr.v1alpha1.schema.json": v1alpha1.DynamoGraphDeploymentRequest,
     }
-    return {
+    schemas = {
         REFERENCE / name: json.dumps(model.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
         for name, model in models.items()
-    } | {
+    }
+    others = {
         CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition(),
         REFERENCE / "sentences.txt": collect(ROOT),
     }
+    return schemas | others | docs.pages()
 
 
 def _definition() -> str:

@@ -29,10 +29,10 @@ def versions(root: Path = ROOT) -> dict[str, str]:
     """
     found = {}
     for name, pattern in PATTERNS.items():
-        stated = re.findall(pattern, (root / name).read_text(encoding="utf-8"))
-        if len(stated) != 1:
-            raise VersionError(f"{name} states {len(stated)} versions; expected one")
-        found[name] = stated[0]
+        matches = re.findall(pattern, (root / name).read_text(encoding="utf-8"))
+        if len(matches) != 1:
+            raise VersionError(f"{name} states {len(matches)} versions; expected one")
+        found[name] = matches[0]
     return found
 
 

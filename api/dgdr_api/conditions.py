@@ -270,8 +270,8 @@ class SpecGenerated:
             cls.TYPE,
             "CandidatesGone",
             f'Annotation dgdr.nvidia.com/deploy requests candidate "{candidate}", but ConfigMap {table} with the '
-            'candidates does not exist any more: set the annotation to "recommended", or profile again with annotation '
-            "dgdr.nvidia.com/retry",
+            'candidates does not exist any more: set the annotation to "recommended", or delete the request and create '
+            "it again to profile again",
         )
 
     @classmethod

@@ -19,9 +19,9 @@ from dgdr_controller.runtime.log import get_logger
 _PERIOD_S = 1.0
 _RETRY_S = 5.0
 _FLUSH_S = 600.0
+"""How long the last state is tried to be written; the pod's grace period is longer."""
 _GONE_S = 10.0
 """How long a refusal is doubted: rights are in force some seconds after they were granted."""
-"""How long the last state is tried to be written; the pod's grace period is longer."""
 _STATUS_LIMIT = 1024 * 1024
 _RESULTS_LIMIT = 64 * 1024 * 1024
 _FIELD_MANAGER = "dgdr-publisher"

@@ -39,7 +39,7 @@ if __name__ == "__main__":
     asyncio.run(main())
 ```
 
-Layers, each usable alone: `transport` and `client` → `reflector` and `cache` → `queue` → `controller` → `manager`.
+Layers, each usable alone: `transport` and `client` → `reflector` and `cache` → `workqueue` → `controller` → `manager`.
 '''
 
 from dgdr_controller.runtime.cache import Cache

@@ -1,4 +1,4 @@
-"""Keeps an informer equal to what the API server has: requests and pauses; what comes next is decided in `machine`."""
+"""Keeps an informer equal to what the API server has: requests and pauses; what comes next is decided in `reflector_state`."""
 
 import asyncio
 import logging

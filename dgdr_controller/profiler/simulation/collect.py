@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 class Pool(Protocol):
-    """Runs a function on items, each in a process of its own; see `workers.WorkerPool`."""
+    """Runs a function on items, each in a process of its own; see `worker_pool.WorkerPool`."""
 
     def run(
         self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float
