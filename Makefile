@@ -199,18 +199,10 @@ manifests: generate
 generate: $(STAMP) ## Write the generated files, the CRD among them (also: make manifests).
 	@$(BIN)/python -m hack.generate
 
-DOCS := out/docs-venv
-
-# An environment of its own: the site's builder and the project share no dependency that has to fit.
-$(DOCS)/.ready: pyproject.toml $(STAMP)
-	@$(BIN)/python -m venv --clear --without-pip $(DOCS)
-	@$(BIN)/python -m pip --python $(DOCS)/bin/python install --quiet --disable-pip-version-check --group docs
-	@touch $@
-
 .PHONY: docs
-docs: $(DOCS)/.ready ## Build the documentation into out/site; a link that leads nowhere is an error.
-	@$(BIN)/python hack/generate.py --check
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet --site-dir out/site
+docs: $(STAMP) ## Build the documentation into out/site; a link that leads nowhere is an error.
+	@$(BIN)/python -m hack.generate --check
+	@$(BIN)/python -m hack.site
 
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).
@@ -237,6 +229,7 @@ requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (U
 	@$(call COMPILE,$(UPGRADE) --group dynamo,dynamo)
 	@$(call COMPILE,$(UPGRADE) --group go,go)
 	@$(call COMPILE,$(UPGRADE) --group node,node)
+	@$(call COMPILE,$(UPGRADE) --group docs,docs)
 	@$(BIN)/python -m hack.locks record
 
 .PHONY: bump

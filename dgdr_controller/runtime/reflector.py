@@ -1,4 +1,4 @@
-"""Keeps an informer equal to what the API server has: requests and pauses; what comes next is decided in `reflector_state`."""
+"""Keeps an informer equal to what the API server has: requests and pauses; `reflector_state` decides what is next."""
 
 import asyncio
 import logging

@@ -67,6 +67,7 @@ def read(root: Path) -> Project:
             wanted("uv", groups["uv"], targets.ALL),
             wanted("go", groups["go"], targets.ALL, tested=False),
             wanted("node", groups["node"], targets.ALL, tested=False),
+            wanted("docs", groups["docs"], targets.ALL, tested=False),
             wanted("dynamo", groups["dynamo"], targets.LINUX, tested=False),  # an image; its Dynamo is Linux's alone
         ),
         _overrides(content.get("tool", {}).get("uv", {})),
