@@ -78,7 +78,7 @@ def put_model(entry: dict[str, Any], root: Path) -> None:
 
 
 def hub(status: int | None) -> Callable[[str, Path], int]:
-    """Answer for the hub; test/model speaks to one over HTTP."""
+    """Answer for the hub; test/profiler/model speaks to one over HTTP."""
 
     def download(model: str, _: Path) -> int:
         if status is None:
