@@ -12,7 +12,7 @@ import yaml
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.protocol import Results
 from test.builders.command_line import run, serve_simulator
-from test.reconciler.conftest import request_of, run_of, world_of
+from test.builders.observed_state import request_of, run_of, world_of
 
 
 def given(folder: Path, **spec: Any) -> Path:

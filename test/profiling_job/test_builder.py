@@ -14,7 +14,7 @@ from dgdr_controller.profiling_job.protocol import JobInput
 from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.settings import ProfilingSettings, Settings
 from hack.cluster.api import Client
-from test.reconciler.conftest import request_of, run_of, world_of
+from test.builders.observed_state import request_of, run_of, world_of
 
 NAMES = st.from_regex(r"\A[a-z]([-a-z0-9]{0,53}[a-z0-9])?\Z")
 MODELS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=200)

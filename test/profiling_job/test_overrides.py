@@ -12,8 +12,8 @@ from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.settings import Settings
 from hack.cluster.api import Client
-from test.api.job_spec.conftest import part
-from test.reconciler.conftest import request_of, run_of, world_of
+from test.builders.job_spec import part
+from test.builders.observed_state import request_of, run_of, world_of
 
 OURS: Manifest = builder.job(run_of(world_of(request_of("qwen"))))["spec"]
 

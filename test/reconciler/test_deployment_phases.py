@@ -18,14 +18,8 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deployed import deployed
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.ready import ready
-from test.reconciler.conftest import (
-    after,
-    candidate_of,
-    graph_of,
-    published_of,
-    results_of,
-    said,
-)
+from test.builders.observed_state import after, graph_of, published_of, said
+from test.builders.results import candidate_of, results_of
 
 STATUS_BYTES = 64 * 1024
 

@@ -19,7 +19,8 @@ from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
-from test.reconciler.conftest import after, graph_of, published_of, request_of, results_of, said, world_of
+from test.builders.observed_state import after, graph_of, published_of, request_of, said, world_of
+from test.builders.results import results_of
 
 GROVE = Resource("grove.io", "v1alpha1", "podcliquesets", "PodCliqueSet", decode=decode_dict)
 BASE = """

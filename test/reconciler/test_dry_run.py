@@ -13,7 +13,8 @@ from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
-from test.reconciler.conftest import published_of, results_of
+from test.builders.observed_state import published_of
+from test.builders.results import results_of
 
 REFUSAL = {"kind": "Status", "status": "Failure", "reason": "Invalid", "message": "no such field", "code": 422}
 

@@ -8,7 +8,7 @@ from dgdr_controller.reconciler.decision import Remove
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.profiling import profiling
-from test.reconciler.conftest import after, job_of, map_of, said, world_of
+from test.builders.observed_state import after, job_of, map_of, said, world_of
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time
 from dgdr_controller.runtime.transport import Request
 from dgdr_controller.settings import Settings
-from test.reconciler.conftest import results_of
+from test.builders.results import results_of
 
 KINDS: tuple[Resource[Any], ...] = (CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, EVENTS)
 WITH_STATUS: tuple[Resource[Any], ...] = (REQUESTS, GRAPHS, JOBS, PODS, NODES)

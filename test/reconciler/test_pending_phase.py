@@ -9,17 +9,7 @@ from dgdr_controller.reconciler.decision import Remove, WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.pending import pending
-from test.reconciler.conftest import (
-    NODE,
-    after,
-    in_phase,
-    job_of,
-    map_of,
-    request_of,
-    run_of,
-    said,
-    world_of,
-)
+from test.builders.observed_state import NODE, after, in_phase, job_of, map_of, request_of, run_of, said, world_of
 
 
 def begun(observed: ObservedState) -> ObservedState:

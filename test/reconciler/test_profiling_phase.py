@@ -13,7 +13,7 @@ from dgdr_controller.reconciler.decision import WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
-from test.reconciler.conftest import (
+from test.builders.observed_state import (
     NOW,
     after,
     container,
@@ -21,11 +21,11 @@ from test.reconciler.conftest import (
     map_of,
     pod_of,
     published_of,
-    results_of,
     rfc3339,
     run_of,
     said,
 )
+from test.builders.results import results_of
 
 PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
 

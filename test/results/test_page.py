@@ -13,7 +13,7 @@ from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from dgdr_controller.results.content import manifests
 from dgdr_controller.settings import Settings
-from test.results.conftest import Open, judged
+from test.builders.results_page import Open, judged
 
 IDS = "els => els.map(e => e.dataset.id)"
 

@@ -11,8 +11,8 @@ from dgdr_api.conditions import RequestWarning
 from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results import MissingAssetError, assets, report
 from dgdr_controller.settings import Settings
-from test.reconciler.conftest import candidate_of, results_of
-from test.results.conftest import Open
+from test.builders.results import candidate_of, results_of
+from test.builders.results_page import Open
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028"
 

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from test.builders.command_line import run, serve_simulator
-from test.results.conftest import Look
+from test.builders.results_page import Look
 
 REQUEST = """
 apiVersion: nvidia.com/v1beta1

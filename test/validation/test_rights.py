@@ -9,8 +9,8 @@ from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.settings import RightsSettings, Settings
 from dgdr_controller.validation.rights import forbidden
+from test.builders.observed_state import after, request_of, said, world_of
 from test.builders.rights_requests import DANGEROUS, PLAIN
-from test.reconciler.conftest import after, request_of, said, world_of
 
 FORBID = RightsSettings(mode="forbid")
 

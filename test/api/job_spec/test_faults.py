@@ -8,9 +8,7 @@ import yaml
 from dgdr_api.job_spec import faults
 from dgdr_api.text import MAX_TOLD
 from hack.cluster.api import Client
-from test.config.crd.conftest import Requests, definitions, requests
-
-__all__ = ["definitions", "requests"]  # fixtures
+from test.builders.stored_requests import Requests
 
 POD = "template.spec"
 PROFILER = f"{POD}.containers[0]"

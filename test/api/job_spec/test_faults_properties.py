@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from dgdr_api.job_spec import PATH, faults
 from dgdr_api.text import MAX_TOLD
-from test.api.job_spec.conftest import SCHEMA, part
-from test.config.crd.conftest import Requests, definitions, requests
-
-__all__ = ["definitions", "requests"]  # fixtures
+from test.builders.job_spec import SCHEMA, part
+from test.builders.stored_requests import Requests
 
 
 @dataclass(frozen=True)

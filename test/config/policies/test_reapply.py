@@ -14,7 +14,7 @@ from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
-from test.config.policies.conftest import Person
+from test.builders.person import Person
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("webhook-config")]  # one cluster, used in turn
 

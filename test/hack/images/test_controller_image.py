@@ -13,8 +13,7 @@ from hack.images import base, build
 from hack.images.inputs import content_hash
 from hack.images.machine import this_machine
 from hack.images.names import Target
-
-from .conftest import Image
+from test.builders.image import Image
 
 pytestmark = pytest.mark.images
 

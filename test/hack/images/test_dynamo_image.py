@@ -3,8 +3,7 @@ import re
 import pytest
 
 from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION
-
-from .conftest import Image
+from test.builders.image import Image
 
 pytestmark = [pytest.mark.images]
 

@@ -1,8 +1,7 @@
 import pytest
 
 from hack.cluster.layout import CHECKOUT
-
-from .conftest import Image
+from test.builders.image import Image
 
 pytestmark = [pytest.mark.images, pytest.mark.aic]
 

@@ -8,7 +8,7 @@ from dgdr_controller.profiler.selection.choose import scale
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.judge import judge
 from dgdr_controller.profiling_job.protocol import Goal, Results, Target
-from test.reconciler.conftest import candidate_of, results_of
+from test.builders.results import candidate_of, results_of
 
 
 def judged(*candidates: Candidate, **goal: Any) -> Results:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dgdr_controller.runtime import Config
-from test.reconciler.lifecycle.conftest import Killer, controlling, staged
+from test.builders.lifecycle import Killer, controlling, staged
 
 pytestmark = [
     pytest.mark.cluster,

@@ -21,7 +21,7 @@ from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
 from hack.cluster.model import Level
-from test.reconciler.lifecycle.conftest import (
+from test.builders.lifecycle import (
     CONFIG_MAPS,
     GRAPH_CRD,
     GRAPHS,
