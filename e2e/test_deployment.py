@@ -62,12 +62,12 @@ def test_an_engine_that_has_no_gpus_is_simulated(api: Client, namespace: str, ba
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_one_in_mocker_mode_is_successful_once_it_answers(api: Client, namespace: str, mode: Mode) -> None:
+def test_deployment_in_mocker_mode_is_successful_once_it_answers(api: Client, namespace: str, mode: Mode) -> None:
     answers(served(api, graph(namespace, "mocked", Backend.VLLM, mode, mocker=True, kvRouter=True)))
 
 
 @pytest.mark.parametrize("role", ["prefill", "decode"])
-def test_one_role_alone_is_not_enough(api: Client, namespace: str, role: str) -> None:
+def test_deployment_with_one_role_alone_is_not_successful(api: Client, namespace: str, role: str) -> None:
     whole = graph(namespace, "half", Backend.VLLM, Mode.DISAGGREGATED, mocker=True)
     components = whole["spec"]["components"]
     half = whole | {"spec": {"components": [c for c in components if c["name"] in ("Frontend", role)]}}
@@ -84,7 +84,7 @@ def test_one_role_alone_is_not_enough(api: Client, namespace: str, role: str) ->
     answers(Endpoint(api, namespace, "half"))
 
 
-def test_another_candidate_takes_the_place_of_the_first(api: Client, namespace: str) -> None:
+def test_deployment_of_another_candidate_replaces_the_first(api: Client, namespace: str) -> None:
     first = graph(namespace, "changed", Backend.VLLM, Mode.AGGREGATED, mocker=True)
     endpoint = served(api, first)
     second = graph(namespace, "changed", Backend.SGLANG, Mode.DISAGGREGATED)

@@ -42,7 +42,7 @@ def claim(api: Client, namespace: str) -> Iterator[str]:
         api.request("DELETE", f"/api/v1/persistentvolumes/{namespace}")
 
 
-def test_it_is_planned_by_memory_and_loaded_from_the_claim(api: Client, namespace: str, claim: str) -> None:
+def test_private_model_is_planned_by_memory_and_loaded_from_the_claim(api: Client, namespace: str, claim: str) -> None:
     with Journey(api, namespace, "private") as journey:
         cache = {"pvcName": claim, "pvcModelPath": "models/mine"}
         journey.apply(model="acme/mine", backend="vllm", modelCache=cache, autoApply=False)

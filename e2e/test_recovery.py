@@ -107,7 +107,7 @@ def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, n
 
 
 @pytest.mark.usefixtures("installed")
-def test_anothers_deployment_of_the_name_is_left_alone_until_it_is_gone(api: Client, namespace: str) -> None:
+def test_deployment_of_another_owner_is_left_alone_until_it_is_gone(api: Client, namespace: str) -> None:
     spec: dict[str, list[str]] = {"components": []}
     foreign = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment", "spec": spec}
     api.create(foreign | {"metadata": {"name": "taken-dgd", "namespace": namespace}})

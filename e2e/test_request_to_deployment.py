@@ -25,7 +25,7 @@ def gpus(graph: dict[str, Any]) -> int:
     return sum(n * int(c.get("resources", {}).get("limits", {}).get("nvidia.com/gpu", 0)) for n, c in containers)
 
 
-def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Client, namespace: str) -> None:
+def test_request_is_profiled_and_deployed_and_its_deployment_outlives_it(api: Client, namespace: str) -> None:
     with Journey(api, namespace, "whole") as journey:
         journey.apply(backend="vllm", hardware={})  # eight H200, by the node's labels
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
@@ -80,7 +80,7 @@ def test_it_is_profiled_deployed_and_left_in_place_when_the_request_goes(api: Cl
     api.request("DELETE", journey.graph_path)
 
 
-def test_in_mocker_mode_it_takes_no_gpus_and_answers(api: Client, namespace: str) -> None:
+def test_request_in_mocker_mode_takes_no_gpus_and_answers(api: Client, namespace: str) -> None:
     with Journey(api, namespace, "mocked") as journey:
         journey.apply(backend="vllm", features={"mocker": True})
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
@@ -90,7 +90,7 @@ def test_in_mocker_mode_it_takes_no_gpus_and_answers(api: Client, namespace: str
         assert answer["usage"]["completion_tokens"] == 12
 
 
-def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_deployed(
+def test_request_without_auto_apply_waits_and_the_candidate_that_is_asked_for_is_deployed(
     api: Client, namespace: str
 ) -> None:
     with Journey(api, namespace, "manual") as journey:
@@ -121,7 +121,7 @@ def test_without_auto_apply_it_waits_and_the_candidate_that_is_asked_for_is_depl
         ({"model": "meta-llama/Meta-Llama-3.1-405B", "backend": "vllm"}, "GPUs that would do is 7$"),
     ],
 )
-def test_what_only_the_user_can_change_fails_with_the_profilers_words(
+def test_request_that_only_the_user_can_mend_fails_with_the_profilers_words(
     api: Client, namespace: str, spec: dict[str, Any], message: str
 ) -> None:
     with Journey(api, namespace, "refused") as journey:

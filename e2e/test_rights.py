@@ -64,7 +64,7 @@ def granted(cluster: Local) -> set[Right]:
     }
 
 
-def test_nothing_is_missing_and_nothing_unused(dynamo: Local, api: Client, namespace: str) -> None:
+def test_rights_are_all_there_and_all_used(dynamo: Local, api: Client, namespace: str) -> None:
     with Journey(api, namespace, "rights") as journey:
         journey.apply(backend="vllm", workload={"isl": 40_000})
         assert journey.reaches("Failed") == "Failed"

@@ -31,7 +31,7 @@ def exact(value: object) -> str:
 @given(st.lists(JSON.filter(lambda value: value is not None), max_size=3))
 @settings(deadline=None)
 @example([{"next line": "\x85"}])
-def test_any_json_value_survives(documents: list[object]) -> None:
+def test_json_value_survives(documents: list[object]) -> None:
     assert exact(load_documents(dump_documents(documents))) == exact(documents)
 
 
@@ -75,5 +75,5 @@ def test_documents_are_written_for_readers() -> None:
     )
 
 
-def test_no_document_is_no_text() -> None:
+def test_absent_documents_are_no_text() -> None:
     assert dump_documents([]) == ""

@@ -52,7 +52,7 @@ def test_an_alias_of_a_long_text_counts_as_long_as_it_is() -> None:
     refusal(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n")
 
 
-def test_as_many_values_as_allowed_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "MAX_NODES", 10)
     at_the_limit = "a: [1, 2, 3, 4, 5, 6, 7, 8]\n"
     assert load_documents(at_the_limit) == [{"a": [1, 2, 3, 4, 5, 6, 7, 8]}]
@@ -109,6 +109,6 @@ YAML_LIKE = st.text(st.sampled_from("abn01e. \n\t-?:,[]{}#&*!|>'\"%@`~<=_\\xuU\x
 
 @given(st.text() | YAML_LIKE)
 @settings(deadline=None)
-def test_whatever_the_text_the_only_exception_is_a_manifest_error(text: str) -> None:
+def test_any_text_raises_nothing_but_a_manifest_error(text: str) -> None:
     with suppress(ManifestError):
         load_documents(text)

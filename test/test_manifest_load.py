@@ -51,7 +51,7 @@ def test_a_number_is_a_number(scalar: str, number: float) -> None:
     assert type(value) is type(number)
 
 
-def test_not_a_number_is_one_too() -> None:
+def test_nan_is_a_number() -> None:
     value = read(".nan")
     assert isinstance(value, float)
     assert math.isnan(value)
@@ -79,7 +79,7 @@ def test_not_a_number_is_one_too() -> None:
         "Qwen/Qwen3-32B",
     ],
 )
-def test_what_is_no_number_stays_a_string(scalar: str) -> None:
+def test_text_that_is_no_number_stays_a_string(scalar: str) -> None:
     assert read(scalar) == scalar
 
 
@@ -132,7 +132,7 @@ def test_a_mistake_is_named_with_line_and_column(text: str, message: str) -> Non
     assert str(caught.value) == message
 
 
-def test_the_same_key_in_different_places_is_no_duplicate() -> None:
+def test_key_in_different_places_is_no_duplicate() -> None:
     assert load_documents("a: {a: 1}\nb: [{a: 1}, {a: 2}]\n") == [{"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]}]
 
 
@@ -187,7 +187,7 @@ def test_json_is_read_like_json(text: str, document: object) -> None:
 @pytest.mark.parametrize(
     "tagged", ["!!timestamp 2024-01-01", "!!binary aGk=", "!!set {x, y}", "!!omap [x: 1]", "!!pairs [x: 1]"]
 )
-def test_no_tag_brings_a_value_that_json_does_not_know(tagged: str) -> None:
+def test_tags_bring_no_value_that_json_does_not_know(tagged: str) -> None:
     with suppress(ManifestError):
         json.dumps(read(tagged))
 

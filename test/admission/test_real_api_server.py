@@ -93,7 +93,7 @@ alpha_specs = st.fixed_dictionaries(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spec=alpha_specs)
-def test_what_is_written_as_v1alpha1_is_read_back_word_by_word(requests: Any, spec: Json) -> None:
+def test_request_of_v1alpha1_is_read_back_word_by_word(requests: Any, spec: Json) -> None:
     created = requests.create({"apiVersion": "nvidia.com/v1alpha1", "spec": spec})
     read = requests.get(created["metadata"]["name"], "v1alpha1")
     assert without_defaults(read["spec"], spec) == spec
@@ -102,7 +102,7 @@ def test_what_is_written_as_v1alpha1_is_read_back_word_by_word(requests: Any, sp
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spec=alpha_specs)
-def test_what_is_stored_stays_the_same_when_it_is_written_through_the_other_version(requests: Any, spec: Json) -> None:
+def test_stored_request_stays_the_same_when_it_is_written_through_the_other_version(requests: Any, spec: Json) -> None:
     name = requests.create({"apiVersion": "nvidia.com/v1alpha1", "spec": spec})["metadata"]["name"]
     before = requests.get(name)
     requests.change(name, {"metadata": {"labels": {"seen": "yes"}}}, "v1alpha1")
@@ -189,7 +189,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("manifest", "message"), REFUSED, ids=[message[:60] for _, message in REFUSED])
-def test_what_cannot_be_deployed_is_refused_at_once(
+def test_request_that_cannot_be_deployed_is_refused_at_once(
     refusal: Callable[[Json], Any], manifest: Json, message: str
 ) -> None:
     refused = refusal(manifest)
@@ -213,7 +213,7 @@ def test_what_cannot_be_deployed_is_refused_at_once(
         ({"apiVersion": "nvidia.com/v1alpha1", "spec": {}}, "spec.model"),
     ],
 )
-def test_what_the_schema_refuses_is_refused_in_its_own_version(
+def test_request_that_the_schema_refuses_is_refused_in_its_own_version(
     refusal: Callable[[Json], Any], manifest: Json, field: str
 ) -> None:
     refused = refusal(manifest)

@@ -68,7 +68,7 @@ def test_a_list_is_converted_whatever_one_annotation_says(name: str, text: str) 
 
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
-def test_what_such_an_annotation_says_is_judged(name: str, text: str) -> None:
+def test_annotation_of_any_content_is_judged(name: str, text: str) -> None:
     response = judged(admit, stored(annotations={name: text}))
     assert response["allowed"] or response["status"]["code"] == 422, response
 
@@ -129,7 +129,7 @@ def test_a_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handle
     assert record.exc_info
 
 
-def test_what_is_nested_too_deeply_for_us_is_refused_in_words() -> None:
+def test_request_that_is_nested_too_deeply_is_refused_in_words() -> None:
     def deep(_: AdmissionRequest) -> AdmissionResponse:
         raise RecursionError
 
@@ -138,7 +138,7 @@ def test_what_is_nested_too_deeply_for_us_is_refused_in_words() -> None:
     assert "nested too deeply" in response["status"]["message"]
 
 
-def test_no_more_than_twenty_causes_are_told_and_none_is_long() -> None:
+def test_causes_are_at_most_twenty_and_short() -> None:
     errors = [FieldError("spec." + "x" * 10**5, "Invalid value: " + "y" * 10**5, "must be z") for _ in range(100)]
     response = judged(lambda _: AdmissionResponse(errors, ["w" * 10**5] * 100), name="n" * 10**5)
     causes = response["status"]["details"]["causes"]

@@ -93,7 +93,7 @@ def test_large_reviews_are_answered_one_at_a_time_and_small_ones_in_between(monk
 
 @pytest.mark.parametrize("size", [1, LARGE + 1])
 @pytest.mark.parametrize("path", WEBHOOKS)
-def test_what_nobody_foresaw_is_no_fault_of_the_server(
+def test_unforeseen_error_is_answered_as_a_bad_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, size: int
 ) -> None:
     def answer(_: bytes, **__: object) -> tuple[bytes, bool]:

@@ -186,7 +186,7 @@ def test_ten_thousand_mutated_reviews_are_answered(post: Any) -> None:
     answered(post, 10_000)
 
 
-def test_what_is_too_large_or_too_deep_is_refused_by_limit(post: Any) -> None:
+def test_review_that_is_too_large_or_too_deep_is_refused_by_limit(post: Any) -> None:
     large = json.dumps(admission({"spec": "x" * MAX_REVIEW})).encode()
     deep = json.dumps(admission({})).encode().replace(b'"object": {}', b'"object": ' + b"[" * 10**5 + b"]" * 10**5)
     deeper = json.dumps(admission({**MANIFESTS[0], "spec": {"overrides": nested(1, 400)}})).encode()
@@ -198,7 +198,7 @@ def test_what_is_too_large_or_too_deep_is_refused_by_limit(post: Any) -> None:
 
 @pytest.mark.parametrize("text", [r'{"backend":"\ud800"}', '{"backend":NaN}', '{"backend":1e999}'])
 @pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
-def test_no_annotation_of_one_request_breaks_a_list(post: Any, name: str, text: str) -> None:
+def test_annotation_of_one_request_breaks_no_list(post: Any, name: str, text: str) -> None:
     stored = convert(MANIFESTS[0]) | {"metadata": {"name": "r", "annotations": {name: text}}, "status": {}}
     request = {"uid": "u", "desiredAPIVersion": V1ALPHA1, "objects": [stored, convert(MANIFESTS[0])]}
     listed = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request}
@@ -224,7 +224,7 @@ def test_a_review_of_something_else_is_refused_with_the_reason(post: Any, change
     assert (status, reason in answer.decode()) == (400, True), answer
 
 
-def test_what_is_deleted_is_never_asked_about(post: Any) -> None:
+def test_deletion_is_admitted_unseen(post: Any) -> None:
     review = admission({})
     review["request"] |= {"operation": "DELETE", "object": None, "oldObject": {}}
     ((status, answer),) = post([(VALIDATE, json.dumps(review).encode())])

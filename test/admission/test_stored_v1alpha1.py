@@ -65,7 +65,9 @@ def in_etcd(namespace: str, name: str) -> Any:
     return json.loads(base64.b64decode(value["value"]))
 
 
-def test_it_is_read_changed_and_stored_anew(requests: Any, stored: Callable[[str], None]) -> None:
+def test_request_stored_as_v1alpha1_is_read_changed_and_stored_anew(
+    requests: Any, stored: Callable[[str], None]
+) -> None:
     stored("v1alpha1")
     limit = time.monotonic() + 30
     while True:  # the API server serves what it stores in the other version a moment later

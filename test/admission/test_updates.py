@@ -80,7 +80,7 @@ def test_labels_annotations_and_what_says_the_same_may_always_change(requests: A
     requests.change(name, {"metadata": {"finalizers": None}})
 
 
-def test_what_switches_on_by_being_there_is_a_part_of_the_spec(requests: Any) -> None:
+def test_object_that_switches_on_by_being_there_is_a_part_of_the_spec(requests: Any) -> None:
     spec = BEFORE | {"features": {"planner": {}}}
     name = requests.create({"apiVersion": "nvidia.com/v1beta1", "spec": spec})["metadata"]["name"]
     requests.tell(name, {"phase": "Deployed"})
@@ -94,7 +94,7 @@ def test_what_switches_on_by_being_there_is_a_part_of_the_spec(requests: Any) ->
         assert refused(lambda c=change: requests.change(name, c)) == message(name, "Deployed")
 
 
-def test_what_only_v1alpha1_says_is_a_part_of_the_spec(requests: Any) -> None:
+def test_fields_of_v1alpha1_alone_are_a_part_of_the_spec(requests: Any) -> None:
     spec = {"model": "m", "profilingConfig": {"config": {"other": 1, "sla": {"isl": 5}}}}
     name = requests.create({"apiVersion": "nvidia.com/v1alpha1", "spec": spec})["metadata"]["name"]
     requests.tell(name, {"phase": "Profiling"})

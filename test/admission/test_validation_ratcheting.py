@@ -29,13 +29,13 @@ NO_VERSION = (
 )
 
 
-def test_what_was_wrong_before_may_stay_so() -> None:
+def test_fault_that_was_there_before_may_stay() -> None:
     old = stored("Failed", image="r.io/i:latest")
     assert said(old, stored("Failed", image="r.io/i:latest", workload={"isl": 5})) == []
     assert said(stored("Failed"), old) == [NO_VERSION]
 
 
-def test_something_else_wrong_is_refused_beside_it() -> None:
+def test_new_fault_is_refused_beside_an_old_one() -> None:
     old = stored("Failed", image="r.io/i:latest")
     new = stored("Failed", image="r.io/i:latest", hardware={"gpuSku": "H100"})
     assert [each.partition(":")[0] for each in said(old, new)] == ["spec.hardware.gpuSku"]

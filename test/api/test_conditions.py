@@ -85,7 +85,7 @@ def test_a_number_has_three_digits_that_carry_meaning(value: float, text: str) -
 
 
 @pytest.mark.parametrize(("digits", "text"), [(1, "200"), (2, "170"), (4, "174.1"), (5, "174.06")])
-def test_more_or_fewer_digits_can_be_asked_for(digits: int, text: str) -> None:
+def test_digits_can_be_more_or_fewer(digits: int, text: str) -> None:
     assert significant(174.06, digits) == text
 
 

@@ -41,12 +41,12 @@ def schema() -> Node:
     return dict(walk(crd.manifest()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
 
 
-def test_it_is_small_enough_for_a_plain_kubectl_apply() -> None:
+def test_crd_is_small_enough_for_a_plain_kubectl_apply() -> None:
     compact = json.dumps(crd.manifest(), separators=(",", ":"), ensure_ascii=False).encode()
     assert len(compact) < CLIENT_SIDE_APPLY / 2
 
 
-def test_nothing_is_said_in_a_way_that_kubernetes_refuses(schema: Node) -> None:
+def test_schema_uses_nothing_that_kubernetes_refuses(schema: Node) -> None:
     wrong = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "const", "nullable", "title", "uniqueItems", "not"}
     assert {path: wrong & set(node) for path, node in schema.items() if wrong & set(node)} == {}
     assert [path for path, node in schema.items() if node.get("additionalProperties") is False] == []
@@ -72,7 +72,7 @@ def test_unknown_fields_are_kept_exactly_where_they_mean_something(schema: Node)
     assert {path for path in kept if "type" not in schema[path]} == BOOL_OR_OBJECT
 
 
-def test_everything_else_has_a_type(schema: Node) -> None:
+def test_fields_have_a_type_except_for_switches_that_may_be_objects(schema: Node) -> None:
     untyped = {path for path, node in schema.items() if "type" not in node and "x-kubernetes-int-or-string" not in node}
     assert untyped == BOOL_OR_OBJECT
 
@@ -195,7 +195,7 @@ class Undocumented(ApiModel):
 
 
 @pytest.mark.parametrize("model", [Union, Anything, Multiple, Undocumented])
-def test_what_cannot_be_said_is_an_error_that_names_the_field(model: type[ApiModel]) -> None:
+def test_model_without_a_structural_schema_is_an_error_that_names_the_field(model: type[ApiModel]) -> None:
     with pytest.raises(SchemaError, match=rf"^{model.__name__}\.wrong: "):
         structural(model)
 

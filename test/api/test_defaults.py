@@ -35,7 +35,7 @@ def test_a_silent_request_gets_the_default(
 
 
 @pytest.mark.parametrize("field", ["e2e_latency", "concurrency", "request_rate", "model_cache"])
-def test_what_has_no_default_stays_absent(manifest: Build, field: str) -> None:
+def test_fields_without_default_stay_absent(manifest: Build, field: str) -> None:
     assert getattr(resolve(manifest()), field) is None
 
 
@@ -63,7 +63,7 @@ def test_a_written_value_is_explicit_even_when_it_is_the_default(
 
 
 @pytest.mark.parametrize(("written", "other", "default"), [("ttft", "itl", 30), ("itl", "ttft", 2000)])
-def test_one_written_target_leaves_the_other_a_default(
+def test_target_that_is_written_leaves_the_other_a_default(
     manifest: Build, written: str, other: str, default: float
 ) -> None:
     found = resolve(manifest({"sla": {written: 7}}))

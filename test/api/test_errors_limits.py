@@ -23,7 +23,7 @@ def errors(manifest: object) -> list[FieldError]:
 
 @pytest.mark.parametrize("version", ["nvidia.com/v1beta1", "nvidia.com/v1alpha1"])
 @pytest.mark.parametrize("wrong", [19, 20, 21, 5000])
-def test_no_more_than_twenty_errors_are_told_and_the_last_says_so(manifest: Build, version: str, wrong: int) -> None:
+def test_errors_are_at_most_twenty_and_the_last_says_so(manifest: Build, version: str, wrong: int) -> None:
     found = errors(manifest({f"unknown{index}": 1 for index in range(wrong)}, apiVersion=version))
     assert len(found) == min(wrong, MAX_TOLD)
     assert str(found[0]) == "spec.unknown0: Unknown field"
@@ -43,7 +43,7 @@ def test_misspellings_are_looked_for_only_in_what_is_told(manifest: Build, monke
     assert 0 < len(sought) <= MAX_TOLD + 1
 
 
-def test_no_misspelling_is_looked_for_in_what_is_no_word(manifest: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_misspelling_is_not_looked_for_in_what_is_no_word(manifest: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(difflib, "get_close_matches", lambda *_, **__: pytest.fail("sought"))
     (found,) = errors(manifest({MEGABYTE: 1}))
     assert len(str(found)) < 500
@@ -80,7 +80,7 @@ def test_a_missing_field_does_not_repeat_what_is_around_it(manifest: Build, monk
     assert [str(each) for each in errors(whole)] == ["spec.model: Required value"]
 
 
-def test_no_more_is_made_than_shows_that_it_is_too_much() -> None:
+def test_at_most_takes_no_more_than_shows_that_it_is_too_much() -> None:
     made = iter(range(100))
     assert at_most(made, -1) == [*range(MAX_TOLD - 1), -1]
     assert next(made) == MAX_TOLD + 1
@@ -99,11 +99,11 @@ def test_no_more_is_made_than_shows_that_it_is_too_much() -> None:
     ],
     ids=["short", "just", "long", "list", "integer"],
 )
-def test_of_a_value_the_beginning_is_shown(value: object, shown: str) -> None:
+def test_value_is_shown_by_its_beginning(value: object, shown: str) -> None:
     assert text.shown(value) == shown
 
 
-def test_in_the_middle_of_a_sentence_a_text_has_no_quotation_marks() -> None:
+def test_text_in_the_middle_of_a_sentence_has_no_quotation_marks() -> None:
     assert text.quoted("vllm") == "vllm"
     assert text.quoted("x" * 100) == f"{'x' * 60}…"
     assert text.quoted({"a": 1}) == '{"a": 1}'

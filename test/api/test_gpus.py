@@ -15,7 +15,7 @@ def test_the_table_knows_exactly_the_skus_of_the_design() -> None:
     assert {gpu.sku for gpu in GPUS} == set(DESIGN.split())
 
 
-def test_no_name_is_given_twice() -> None:
+def test_names_are_given_once() -> None:
     assert len(NAMES) == len(set(NAMES))
 
 
@@ -39,7 +39,7 @@ def test_the_old_name_of_gb200_still_finds_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "H100_SXM", "h100", "h100-sxm", "unknown"])
-def test_another_name_finds_nothing(name: str) -> None:
+def test_unknown_name_finds_nothing(name: str) -> None:
     assert find_gpu(name) is None
 
 

@@ -53,5 +53,5 @@ def test_a_semantic_version_is_a_version(tag: str) -> None:
         "1.6.1-rc.01",
     ],
 )
-def test_anything_else_is_none(tag: str | None) -> None:
+def test_other_tags_are_no_versions(tag: str | None) -> None:
     assert not is_version(tag)

@@ -11,7 +11,7 @@ def test_a_service_name_begins_with_a_letter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "1a", "-a", "a-", "A", "a.b", "a_b", "ä", "a\n"])
-def test_anything_else_is_no_service_name(name: str) -> None:
+def test_service_name_is_nothing_else(name: str) -> None:
     assert not names.is_service_name(name)
 
 

@@ -17,7 +17,7 @@ sys.exit(f"also imported: {sorted(foreign)}" if foreign else 0)
 """
 
 
-def test_no_module_of_the_api_imports_the_controller_or_its_libraries() -> None:
+def test_api_modules_import_neither_the_controller_nor_its_libraries() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT_EVERYTHING], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0

@@ -270,7 +270,7 @@ def test_a_runtime_version_has_three_numbers(manifest: Build, version: str) -> N
 
 
 @pytest.mark.parametrize("version", ["", "1.6", "v1.6.1", "01.6.1", "10000.0.0", "1.6.1-rc1", "1.6.1.0", "latest"])
-def test_another_runtime_version_is_refused(manifest: Build, version: str) -> None:
+def test_runtime_version_of_another_form_is_refused(manifest: Build, version: str) -> None:
     expected = f'spec.runtimeVersionOverride: Invalid value: "{version}": must be a version such as 1.6.1'
     assert messages(manifest({"runtimeVersionOverride": version})) == [expected]
 
@@ -316,7 +316,7 @@ def test_a_request_nested_too_deeply_is_refused_in_one_readable_sentence(manifes
     assert len(message) < 200
 
 
-def test_half_a_surrogate_pair_is_refused_in_one_readable_sentence(manifest: Build) -> None:
+def test_surrogate_half_is_refused_in_one_readable_sentence(manifest: Build) -> None:
     (message,) = messages(manifest({"model": "qwen\ud800"}))
     assert re.match(r"\S+: ", message), message
     assert "apiVersion" not in message
@@ -331,7 +331,7 @@ SPEC_FIELDS = st.sampled_from(["model", "backend", "hardware", "workload", "sla"
 
 
 @given(spec=st.dictionaries(SPEC_FIELDS, JSON), metadata=JSON, other=st.dictionaries(st.text(), JSON, max_size=2))
-def test_whatever_the_document_holds_the_only_exception_is_an_invalid_request(
+def test_any_document_raises_nothing_but_an_invalid_request(
     spec: dict[str, object], metadata: object, other: dict[str, object]
 ) -> None:
     document = {**other, "apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeploymentRequest"}

@@ -20,7 +20,7 @@ def test_the_annotation_is_read_as_far_as_it_matters() -> None:
 
 
 @pytest.mark.parametrize("annotations", [None, {}, {ANNOTATION_PRESERVED: "{}"}])
-def test_mostly_nothing_was_said(annotations: dict[str, str] | None) -> None:
+def test_annotation_that_is_absent_or_empty_says_nothing(annotations: dict[str, str] | None) -> None:
     said = preserved(annotations)
     assert said.base is None
     assert said.deployment_overrides.model_dump(exclude_none=True) == {}

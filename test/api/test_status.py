@@ -10,7 +10,7 @@ from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Condition, DgdrStatus, ParetoItem
 
 
-def test_what_is_not_known_is_skipped() -> None:
+def test_unknown_fields_are_skipped() -> None:
     status = DgdrStatus.model_validate_json(
         '{"phase": "Ready", "new": 1, "profilingResults": {"pareto": [{"new": 1}]}}'
     )
@@ -21,7 +21,7 @@ def test_what_is_not_known_is_skipped() -> None:
     }
 
 
-def test_upstreams_status_is_read() -> None:
+def test_status_of_upstream_is_read() -> None:
     status = DgdrStatus.model_validate_json(
         '{"conditions": [{"type": "DeploymentReady", "status": "True", "reason": "DeploymentReady", "message": "",'
         ' "lastTransitionTime": "2026-08-01T12:00:00Z"}], "profilingResults": {"pareto": [{"config": {"a": 1}}]}}'

@@ -61,7 +61,7 @@ def test_a_namespace_is_a_dns_label(manifest: Build, namespace: str | None) -> N
 
 
 @pytest.mark.parametrize("namespace", ["", "Dynamo", "a.b", "-a", "a-", "a" * 64, "a\n"])
-def test_another_namespace_is_invalid(manifest: Build, namespace: str) -> None:
+def test_namespace_of_another_form_is_invalid(manifest: Build, namespace: str) -> None:
     assert problems(manifest(metadata={"name": "q", "namespace": namespace})) == [
         f'metadata.namespace: Invalid value: "{namespace}": must be a DNS label (RFC 1123)'
     ]
@@ -180,7 +180,7 @@ def test_an_old_gpu_name_is_valid_and_deprecated(manifest: Build) -> None:
 
 
 @pytest.mark.parametrize("hardware", [None, {}, {"totalGpus": 8}])
-def test_without_a_gpu_name_nothing_is_deprecated(manifest: Build, hardware: object) -> None:
+def test_absent_gpu_name_is_not_deprecated(manifest: Build, hardware: object) -> None:
     assert warnings(parse_request(manifest({"hardware": hardware}))) == []
 
 
@@ -199,7 +199,7 @@ def test_without_a_gpu_name_nothing_is_deprecated(manifest: Build, hardware: obj
         ("sla", {"e2eLatency": 1, "ttft": 1, "itl": 1}, [BOTH_TARGETS]),
     ],
 )
-def test_one_kind_of_load_and_one_kind_of_target(
+def test_load_and_target_are_each_of_one_kind(
     manifest: Build, part: str, values: dict[str, object], expected: list[str]
 ) -> None:
     assert problems(manifest({part: values})) == expected
@@ -214,7 +214,7 @@ def test_the_profiling_job_has_one_pod(manifest: Build, field: str) -> None:
     ]
 
 
-def test_everything_wrong_is_reported_at_once_in_the_order_of_the_fields(manifest: Build) -> None:
+def test_errors_are_reported_all_at_once_in_the_order_of_the_fields(manifest: Build) -> None:
     broken = {
         "model": " ",
         "image": "planner:latest",

@@ -194,7 +194,9 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
         ),
     ],
 )
-def test_what_cannot_be_deployed(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
+def test_request_that_cannot_be_deployed(
+    dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str
+) -> None:
     refused(dgdr("plan", "-f", write(**spec)), NOT_DEPLOYABLE, sentence)
 
 

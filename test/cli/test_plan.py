@@ -45,7 +45,7 @@ def test_the_sample_on_every_backend(dgdr_process: Any, tmp_path: Path) -> None:
     assert "kubectl apply -f out/dgd.yaml" in run.stderr
 
 
-def test_the_same_request_gives_the_same_bytes(
+def test_plan_of_the_same_request_has_the_same_bytes(
     dgdr: Any, dgdr_process: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     """In two processes: sets are in another order in each."""
@@ -99,7 +99,7 @@ def test_the_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Call
     assert lowest["disaggregated"] < 150
 
 
-def test_one_token_of_output_is_planned(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_output_of_one_token_is_planned(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     run = dgdr("plan", "-f", write(workload={"isl": 4000, "osl": 1}), "-o", "out")
     assert run.returncode == 0, run.stderr
     results, _ = outcome(tmp_path / "out")
@@ -117,7 +117,7 @@ def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..
     assert gpus(deployment) == results.choice.gpus == 1
 
 
-def test_one_gpu_is_searched_aggregated_only(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_single_gpu_is_searched_aggregated_only(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     assert dgdr("plan", "-f", write(), "-o", "out").returncode == 0
     results, _ = outcome(tmp_path / "out")
     assert [s.mode for s in results.searches] == ["aggregated"]
@@ -179,7 +179,7 @@ NOT_SIMULATED = "not supported by AIC. Generated DGD uses reasonable defaults bu
 
 @pytest.mark.parametrize("spec", [{"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
                                   {"hardware": {"gpuSku": "t4", "totalGpus": 4}}])  # fmt: skip
-def test_without_performance_data_memory_decides(
+def test_memory_decides_without_performance_data(
     dgdr: Any, write: Callable[..., str], tmp_path: Path, spec: dict[str, Any]
 ) -> None:
     run = dgdr("plan", "-f", write(**spec), "-o", "out")

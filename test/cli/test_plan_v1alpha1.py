@@ -14,7 +14,7 @@ pytestmark = pytest.mark.aic
 PRINTED = Path(__file__).parents[1] / "config" / "documents" / "manifests" / "quickstart-v0.6.1-sweep-offline.yaml"
 
 
-def test_it_is_planned_as_it_says(dgdr: Any, tmp_path: Path) -> None:
+def test_request_of_v1alpha1_is_planned_as_it_says(dgdr: Any, tmp_path: Path) -> None:
     manifest = yaml.safe_load(PRINTED.read_text(encoding="utf-8"))
     config = manifest["spec"]["profilingConfig"]["config"]
     config["hardware"] = {"min_num_gpus_per_engine": 4, "max_num_gpus_per_engine": 4, "num_gpus_per_node": 8}

@@ -55,7 +55,7 @@ def test_standard_input_is_that_of_a_process(dgdr: Any, dgdr_process: Any) -> No
     assert "standard input: not YAML" in runs[0].stderr
 
 
-def test_nothing_of_a_run_is_left(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_run_leaves_nothing_behind(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     refused = dgdr("plan", "-f", write(), DGDR_DYNAMO__VERSION="latest")
     assert refused.returncode == 65
     assert dgdr("validate", "-f", write()).stdout == "dgdr.yaml: small: valid\n"

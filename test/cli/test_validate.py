@@ -78,7 +78,7 @@ def test_an_annotation_without_effect_is_told(tmp_path: Path) -> None:
         ({"hardware": {"gpuSku": "B2OO"}}, "supported values"),
     ],
 )
-def test_what_could_only_fail_late_is_refused(tmp_path: Path, spec: dict[str, Any], error: str) -> None:
+def test_mistake_that_would_fail_late_is_refused(tmp_path: Path, spec: dict[str, Any], error: str) -> None:
     assert error in said(tmp_path, BETA | {"spec": {"model": "m"} | spec})
 
 

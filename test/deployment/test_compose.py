@@ -194,7 +194,7 @@ def test_the_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggr
         ({"name": "9"}, 'spec.deploymentOverrides.name: Invalid value: "9"'),
     ],
 )
-def test_what_a_deployment_cannot_be_called_is_refused(
+def test_name_that_a_deployment_cannot_have_is_refused(
     graph_request: Make, aggregated: Candidate, said: dict[str, Any], sentence: str
 ) -> None:
     assert refused(aggregated, preserving(graph_request, **said)).startswith(sentence)

@@ -65,14 +65,14 @@ def test_a_library_is_fetched_once(npm: Npm, tmp_path: Path) -> None:
         ("exit 0", "nothing was said"),
     ],
 )
-def test_what_is_not_what_was_promised_is_not_used(npm: Npm, tmp_path: Path, script: str, says: str) -> None:
+def test_library_that_is_not_the_promised_one_is_not_used(npm: Npm, tmp_path: Path, script: str, says: str) -> None:
     npm(script)
     with pytest.raises(assets.AssetError, match=says):
         assets.fetch(LIBRARY, tmp_path / "vendor")
     assert not (tmp_path / "vendor").exists()
 
 
-def test_without_npm_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_npm_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def unreachable() -> tuple[str, ...]:
         raise ClusterError("uv failed: no network")
 

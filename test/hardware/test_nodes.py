@@ -33,7 +33,7 @@ def node(
     return read_node(whole)
 
 
-def test_what_is_not_read_is_not_kept() -> None:
+def test_node_is_kept_without_what_is_not_read() -> None:
     images = [{"names": [f"registry/image:{number}"], "sizeBytes": 1} for number in range(50)]
     labels = {"kubernetes.io/hostname": "n1", "nvidia.com/gpu.product": "NVIDIA-H200"}
     manifest = {
@@ -124,7 +124,7 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
         (node(spec={"taints": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]}), ""),
     ],
 )
-def test_what_keeps_a_node_out_is_said(found: NodeGpus | None, why: str) -> None:
+def test_node_says_what_keeps_it_out(found: NodeGpus | None, why: str) -> None:
     assert found is not None
     assert found.out == why
 

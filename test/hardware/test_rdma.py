@@ -41,7 +41,7 @@ def test_a_pod_must_find_a_place_on_any_node(nodes: list[NodeGpus], resource: st
     assert used(shown(found)) == found
 
 
-def test_who_says_that_there_is_none_gets_none() -> None:
+def test_rdma_that_is_switched_off_is_none() -> None:
     assert resolve(Hardware(rdma=False), [node(ib="8")]).rdma_resource is None
 
 

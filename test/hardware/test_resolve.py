@@ -17,7 +17,7 @@ def gpus(product: str = "NVIDIA-H200", count: int = 8, vram: int | None = 143771
     return NodeGpus(f"{product}-{count}", product, find_product(product), count, vram, out)
 
 
-def test_everything_is_discovered_when_nothing_is_written() -> None:
+def test_hardware_is_discovered_when_nothing_is_written() -> None:
     found = resolve(Hardware(), [gpus(), gpus()])
     assert (found.gpu_sku, found.gpu_sku_source) == ("h200_sxm", LABELS)
     assert found.total_gpus == Resolved(value=16, source=LABELS)
@@ -25,7 +25,7 @@ def test_everything_is_discovered_when_nothing_is_written() -> None:
     assert found.vram_mib == Resolved(value=143771, source=LABELS)
 
 
-def test_what_is_written_is_never_replaced() -> None:
+def test_written_value_is_never_replaced() -> None:
     written = Hardware(gpu_sku="l40s", total_gpus=64, num_gpus_per_node=2, vram_mb=40_000)
     found = resolve(written, [gpus()])
     assert (found.gpu_sku, found.gpu_sku_source) == ("l40s", SPEC)
@@ -40,7 +40,7 @@ def test_a_written_sku_counts_the_nodes_of_that_sku_alone() -> None:
     assert found.num_gpus_per_node.value == 4
 
 
-def test_what_nobody_says_is_that_of_the_table() -> None:
+def test_table_fills_in_what_nobody_says() -> None:
     found = resolve(Hardware(gpu_sku="h100_sxm", total_gpus=4), [])
     assert found.num_gpus_per_node == Resolved(value=8, source=TABLE)
     assert found.vram_mib == Resolved(value=81559, source=TABLE)
@@ -107,7 +107,7 @@ def test_an_unknown_name_is_the_users_error_with_a_guess() -> None:
         (Hardware(gpu_sku="l40s"), [gpus()], "spec.hardware.totalGpus (of l40s) is not set"),
     ],
 )
-def test_what_is_missing_is_named_with_what_there_is(spec: Hardware, nodes: list[NodeGpus], words: str) -> None:
+def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[NodeGpus], words: str) -> None:
     with pytest.raises(NotFoundError) as raised:
         resolve(spec, nodes)
     message = str(raised.value)

@@ -8,7 +8,7 @@ from dgdr_controller.profiler.hardware import GivenHardware, resolve_hardware
 WRITTEN = Hardware(gpu_sku="h100_sxm", total_gpus=4, num_gpus_per_node=2)
 
 
-def test_what_the_request_says_is_used_and_the_table_fills_the_rest() -> None:
+def test_hardware_of_the_request_is_used_and_the_table_fills_the_rest() -> None:
     gpu, hardware, notes = resolve_hardware(Hardware(gpu_sku="gb200_sxm", total_gpus=4), GivenHardware())
     assert (gpu.sku, hardware.gpu_sku, notes) == ("gb200", "gb200", [])
     assert (hardware.total_gpus.value, hardware.total_gpus.source) == (4, ValueSource.SPEC)
@@ -33,7 +33,7 @@ def test_an_option_that_says_the_same_replaces_nothing() -> None:
 
 
 @pytest.mark.parametrize(("vram_mb", "noted"), [(81_000.0, False), (40_960.0, True)])
-def test_another_amount_of_memory_is_another_device(vram_mb: float, noted: bool) -> None:  # noqa: FBT001
+def test_memory_of_another_amount_is_another_device(vram_mb: float, noted: bool) -> None:  # noqa: FBT001
     _, hardware, notes = resolve_hardware(WRITTEN.model_copy(update={"vram_mb": vram_mb}), GivenHardware())
     assert (hardware.vram_mib.value, hardware.vram_mib.source) == (int(vram_mb), ValueSource.SPEC)
     assert bool(notes) == noted
@@ -47,7 +47,7 @@ def test_another_amount_of_memory_is_another_device(vram_mb: float, noted: bool)
         (Hardware(gpu_sku="h100_sxm"), GivenHardware(), ["spec.hardware.totalGpus"]),
     ],
 )
-def test_everything_that_is_wrong_is_named(spec: Hardware, given: GivenHardware, fields: list[str]) -> None:
+def test_mistakes_are_all_named(spec: Hardware, given: GivenHardware, fields: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         resolve_hardware(spec, given)
     assert [error.path for error in caught.value.errors] == fields

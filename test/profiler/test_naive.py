@@ -59,7 +59,7 @@ def request(sku: str = "h100_sxm", gpus: int = 8, **spec: Any) -> PlanRequest:
         ("h100_sxm", 3, 15, 1, 3),
     ],
 )
-def test_it_is_as_small_as_memory_allows_and_there_as_often_as_gpus_allow(
+def test_engine_is_as_small_as_memory_allows_and_there_as_often_as_gpus_allow(
     sku: str, gpus: int, weights_gib: float, tp: int, replicas: int
 ) -> None:
     candidate = naive(request(sku, gpus), model(weights_gib=weights_gib), Backend.VLLM)
@@ -100,7 +100,7 @@ def test_the_planner_begins_with_one_engine() -> None:
     assert naive(wanted, llm, Backend.VLLM).replicas == 1
 
 
-def test_what_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
+def test_engine_that_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
     wanted, llm = request("h100_sxm", 16), model(weights_gib=756)
     shape = naive(wanted, llm, Backend.VLLM).workers[0].parallelism
     assert (shape.tp, shape.pp) == (8, 2)
@@ -118,7 +118,7 @@ def test_what_no_node_holds_spans_nodes_where_the_cluster_can_do_that() -> None:
         ("t4", 4, 20_000, "no number of these GPUs would do"),
     ],
 )
-def test_what_is_too_big_is_told_with_the_number_that_would_do(
+def test_model_that_is_too_big_is_told_with_the_number_that_would_do(
     sku: str, gpus: int, weights_gib: float, said: str
 ) -> None:
     with pytest.raises(NotDeployableError) as error:
@@ -147,7 +147,7 @@ SKUS = st.sampled_from([gpu.sku for gpu in GPUS if gpu.vendor == "nvidia"])
     isl=st.integers(1, 100_000),
     osl=st.integers(1, 20_000),
 )
-def test_whatever_is_asked_for_it_fits_within_node_and_budget_and_a_smaller_one_would_not(
+def test_engine_fits_within_node_and_budget_and_a_smaller_one_would_not(
     sku: str, gpus: int, weights_gib: float, kv_heads: int, isl: int, osl: int
 ) -> None:
     wanted = request(sku, gpus, workload={"isl": isl, "osl": osl})

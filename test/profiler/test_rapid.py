@@ -87,7 +87,7 @@ def run(pool: Replay, **spec: Any) -> Results:
     return rapid(wanted(**spec), silent, pool=pool)
 
 
-def test_one_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:
+def test_search_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:
     results = run(Replay(answered(ROW), answered(reason="nothing fits")))
     assert results.choice is not None
     agg, disagg = results.searches
@@ -105,7 +105,7 @@ def test_one_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:
         (lost("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
     ],
 )
-def test_one_that_fails_is_a_warning(ending: Ending, message: str) -> None:
+def test_search_that_fails_is_a_warning(ending: Ending, message: str) -> None:
     results = run(Replay(answered(ROW), ending))
     assert results.choice is not None
     assert (results.searches[1].outcome, results.searches[1].message) == (SearchOutcome.FAILED, message)
@@ -119,7 +119,7 @@ def test_failures_without_any_candidate_are_worth_another_run() -> None:
         run(Replay(lost("took longer than 1 s"), answered(reason="nothing fits")))
 
 
-def test_what_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None:
+def test_request_that_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None:
     results = run(Replay(answered(reason="no data for this"), answered(reason="no data for this")))
     assert results.choice is not None
     assert (results.choice.source, results.choice.performance) == (Source.NAIVE, None)
@@ -133,7 +133,7 @@ def test_what_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None
     )
 
 
-def test_what_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:
+def test_model_that_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:
     nothing = answered(reason="does not fit")
     with pytest.raises(NotDeployableError, match=r"does not fit on 2 × l4: .* 61 GiB.* that would do is 4$"):
         run(Replay(nothing, nothing), hardware={"gpuSku": "l4", "totalGpus": 2})
@@ -161,7 +161,7 @@ def test_engines_without_data_are_listed() -> None:
     assert set(results.provenance.perf_database) == {"vllm", "sglang"}
 
 
-def test_what_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
+def test_candidate_that_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
     results = run(Replay(answered(ROW, ROW | {"bs": 8, "memory": 20.0}), answered()), hardware={"vramMb": 30_000})
     assert results.choice is not None
     assert results.choice.workers[0].memory_gib == 20.0

@@ -47,7 +47,7 @@ def labels(value: Any) -> Iterator[dict[str, str]]:
 
 
 @given(name=NAMES, model=MODELS)
-def test_the_same_inputs_give_the_same_bytes(name: str, model: str) -> None:
+def test_objects_of_the_same_inputs_have_the_same_bytes(name: str, model: str) -> None:
     assert json.dumps(objects(run(name, model=model))) == json.dumps(objects(run(name, model=model)))
 
 
@@ -106,7 +106,7 @@ def test_the_job_may_write_its_output_and_nothing_else() -> None:
     assert [each for each in publisher["volumeMounts"] if "kube-api-access" in each["name"]]
 
 
-def test_everything_but_the_shared_account_goes_with_the_request() -> None:
+def test_objects_go_with_the_request_but_for_the_shared_account() -> None:
     for manifest in objects(run()):
         owners = manifest["metadata"].get("ownerReferences", [])
         assert len(owners) == (0 if manifest["kind"] == "ServiceAccount" else 1)

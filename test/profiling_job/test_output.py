@@ -38,12 +38,12 @@ def read_again(published: Output) -> Output | None:
 
 
 @given(run=RUNS, job=WORDS, inputs=WORDS, packed=st.binary(max_size=100).map(pack) | st.just(""))
-def test_what_is_written_is_what_is_read(run: RunStatus, job: str, inputs: str, packed: str) -> None:
+def test_output_is_read_as_it_was_written(run: RunStatus, job: str, inputs: str, packed: str) -> None:
     published = Output(job, inputs, run, packed)
     assert read_again(published) == published
 
 
-def test_upstreams_keys_are_there() -> None:
+def test_keys_of_upstream_are_there() -> None:
     run = RunStatus(status=RunState.RUNNING, phase="SweepingDecode", message="vllm", completed=1, total=3)
     content = data(Output("uid", "hash", run))
     assert content["data"] == {
@@ -60,7 +60,7 @@ def test_upstreams_keys_are_there() -> None:
 
 
 @pytest.mark.parametrize("found", [{}, {"phase": "x"}, {"profiler_status": ""}, {"profiler_status": "RUNNING"}])
-def test_nothing_is_read_where_nothing_of_ours_is(found: dict[str, str]) -> None:
+def test_config_map_without_our_keys_holds_no_output(found: dict[str, str]) -> None:
     assert read(stored(found)) is None
 
 
@@ -120,12 +120,12 @@ def test_a_bomb_is_not_unpacked_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
         Output("uid", "hash", run, pack(b" " * 10_000_000 + b"{}")).results()
 
 
-def test_what_does_not_fit_into_a_config_map_is_not_tried() -> None:
+def test_results_that_do_not_fit_into_a_config_map_are_not_tried() -> None:
     run = RunStatus(status=RunState.SUCCESS, phase="Done", message="")
     assert data(Output("uid", "hash", run, "A" * 900 * 1024))["binaryData"]
     with pytest.raises(TooLargeError, match="do not fit into a ConfigMap"):
         data(Output("uid", "hash", run, "A" * (900 * 1024 + 1)))
 
 
-def test_the_same_results_pack_to_the_same_text() -> None:
+def test_results_pack_to_the_same_text_each_time() -> None:
     assert pack(b"{}") == pack(b"{}")

@@ -65,12 +65,12 @@ def kept(spec: Manifest) -> list[Any]:
 
 
 @pytest.mark.parametrize("nothing", [{}, {"template": {}}, {"template": {"spec": {"containers": []}}}])
-def test_nothing_changes_nothing(nothing: Manifest) -> None:
+def test_empty_override_changes_nothing(nothing: Manifest) -> None:
     assert over(nothing) == OURS
 
 
 @given(override=part())
-def test_what_is_ours_stays_whatever_is_written(override: Manifest) -> None:
+def test_fields_of_ours_stay_whatever_is_written(override: Manifest) -> None:
     before = copy.deepcopy((OURS, override))
     once = merged(OURS, override)
     assert kept(once) == kept(OURS)
@@ -89,7 +89,7 @@ def test_what_is_ours_stays_whatever_is_written(override: Manifest) -> None:
         {"template": {"spec": {"volumes": [{"name": "tmp", "persistentVolumeClaim": {"claimName": "programs"}}]}}},
     ],
 )
-def test_what_a_rule_refuses_and_was_stored_before_it_has_no_effect(override: Manifest) -> None:
+def test_override_that_was_stored_before_a_rule_refused_it_has_no_effect(override: Manifest) -> None:
     assert faults(override)
     assert merged(OURS, override) == OURS
 
@@ -114,7 +114,7 @@ def test_rules_of_the_user_come_after_ours() -> None:
     ]
 
 
-def test_where_it_runs_is_replaced() -> None:
+def test_placement_is_replaced() -> None:
     where = {
         "nodeSelector": {"pool": "cpu"},
         "tolerations": [{"operator": "Exists"}],

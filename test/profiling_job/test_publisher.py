@@ -107,7 +107,7 @@ def test_progress_and_results_arrive_and_sigterm_ends_it(published: Published) -
 
 
 @pytest.mark.cluster
-def test_what_was_written_last_is_flushed_at_the_end(published: Published) -> None:
+def test_last_state_is_flushed_at_the_end(published: Published) -> None:
     tell(published.folder, RUNNING)
     process = published.start()
     assert published.says(profiler_status="running")
@@ -138,7 +138,7 @@ def test_an_answer_is_not_overwritten_by_another_pod_of_the_same_job(
 
 
 @pytest.mark.cluster
-def test_nothing_is_written_before_there_is_something_to_say(published: Published) -> None:
+def test_publisher_writes_nothing_before_there_is_something_to_say(published: Published) -> None:
     process = published.start()
     time.sleep(3)
     process.terminate()
@@ -192,5 +192,5 @@ def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         Source(tmp_path, "job", "inputs").read()
 
 
-def test_there_is_nothing_before_there_is_a_status(tmp_path: Path) -> None:
+def test_source_without_a_status_has_nothing(tmp_path: Path) -> None:
     assert Source(tmp_path, "job", "inputs").read() is None

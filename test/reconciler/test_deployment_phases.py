@@ -70,9 +70,7 @@ def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: Ob
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])
-def test_who_wrote_v1alpha1_finds_the_deployment_where_that_version_has_it(
-    profiling_world: ObservedState, version: str
-) -> None:
+def test_deployment_is_found_where_v1alpha1_has_it(profiling_world: ObservedState, version: str) -> None:
     observed = annotated(profiling_world, **{"dgdr.nvidia.com/defaults": version})
     status = generated(observed, results_of()).status
     assert status.profiling_results is not None
@@ -159,7 +157,7 @@ def test_results_without_a_choice_fail(profiling_world: ObservedState) -> None:
 # Ready
 
 
-def test_it_stays_ready_and_succeeded(ready_world: ObservedState) -> None:
+def test_ready_stays_ready_and_succeeded(ready_world: ObservedState) -> None:
     decision = ready(ready_world)
     assert decision.status == ready_world.status
     assert not decision.annotations
@@ -201,7 +199,7 @@ def test_an_id_that_no_candidate_has_is_not_answered_with_another_deployment(rea
     assert not again.events
 
 
-def test_what_cannot_be_deployed_is_not_deployed_on_demand(ready_world: ObservedState) -> None:
+def test_candidate_that_cannot_be_deployed_is_not_deployed_on_demand(ready_world: ObservedState) -> None:
     good = candidate_of(2)
     bad = candidate_of(
         2, workers=(Worker(role=Role.AGGREGATED, parallelism=Parallelism(tp=1, dp=2), count=1, batch=8,
@@ -232,7 +230,7 @@ def test_an_id_that_is_there_before_the_results_are_is_looked_up_then(profiling_
     assert (decision.status.profiling_results.pareto or ())[0].id == other.id
 
 
-def test_without_the_output_only_the_chosen_one_can_be_had(ready_world: ObservedState) -> None:
+def test_candidate_that_was_chosen_is_the_only_one_to_be_had_without_the_output(ready_world: ObservedState) -> None:
     other = results_of().candidates[1]
     decision = ready(asked_for(replace(ready_world, output=None, output_map=None), other.id))
     assert decision.status.phase is Phase.READY
@@ -250,7 +248,7 @@ def test_a_candidate_is_never_answered_with_another_one_even_when_deployments_ar
     assert early.status.phase is Phase.READY
 
 
-def test_without_the_output_the_chosen_one_is_deployed(ready_world: ObservedState) -> None:
+def test_candidate_that_was_chosen_is_deployed_without_the_output(ready_world: ObservedState) -> None:
     decision = ready(asked_for(replace(ready_world, output=None, output_map=None), "recommended"))
     assert decision.status.phase is Phase.DEPLOYING
 
@@ -268,7 +266,7 @@ def test_the_deployment_is_made_from_the_status(deploying_world: ObservedState) 
     assert said(decision, "DeploymentReady")[:2] == ("False", "DeploymentInProgress")
 
 
-def test_without_dynamo_it_waits_and_says_so(deploying_world: ObservedState) -> None:
+def test_deploying_waits_without_dynamo_and_says_so(deploying_world: ObservedState) -> None:
     observed = replace(deploying_world, graphs_known=False)
     decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
@@ -301,7 +299,7 @@ def foreign(observed: ObservedState, **changes: dict[str, str]) -> Graph:
         {"labels": {LABEL_NAME: "qwen", "dgdr.nvidia.com/namespace": "other"}},
     ],
 )
-def test_anothers_deployment_is_a_conflict_and_never_touched(
+def test_deployment_of_another_owner_is_a_conflict_and_never_touched(
     deploying_world: ObservedState, changes: dict[str, dict[str, str]]
 ) -> None:
     observed = replace(deploying_world, graph=foreign(deploying_world, **changes))
@@ -330,7 +328,7 @@ def test_anothers_deployment_is_a_conflict_and_never_touched(
         ("", 1, 0, False),
     ],
 )
-def test_it_is_deployed_when_its_present_spec_is_successful(
+def test_deploying_is_deployed_when_the_present_spec_is_successful(
     deploying_world: ObservedState, state: str, generation: int, observed: int, *, healthy: bool
 ) -> None:
     graph = graph_of(manifest(deploying_world), state, generation=generation, observed=observed)
@@ -342,7 +340,7 @@ def test_it_is_deployed_when_its_present_spec_is_successful(
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_one_that_was_made_and_is_deleted_before_it_is_healthy_is_not_made_again(
+def test_deployment_that_is_deleted_before_it_is_healthy_is_not_made_again(
     deploying_world: ObservedState, *, replaced: bool
 ) -> None:
     observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
@@ -354,7 +352,9 @@ def test_one_that_was_made_and_is_deleted_before_it_is_healthy_is_not_made_again
     assert [event.reason for event in decision.events] == ["DeploymentDeleted"]
 
 
-def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(deployed_world: ObservedState) -> None:
+def test_deployment_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(
+    deployed_world: ObservedState,
+) -> None:
     observed = replace(deployed_world, graph=None, graphs_known=False)
     back = after(observed, deployed(observed), graphs_known=True)
     assert back.status.phase is Phase.DEPLOYING
@@ -363,7 +363,9 @@ def test_one_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(d
 
 
 @pytest.mark.parametrize("phase", [Phase.DEPLOYING, Phase.DEPLOYED])
-def test_one_that_lost_its_labels_is_still_the_one_that_was_made(deploying_world: ObservedState, phase: Phase) -> None:
+def test_deployment_that_lost_its_labels_is_still_the_one_that_was_made(
+    deploying_world: ObservedState, phase: Phase
+) -> None:
     observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
     observed = after(observed, deploying(observed))
     found = manifest(deploying_world)
@@ -372,7 +374,7 @@ def test_one_that_lost_its_labels_is_still_the_one_that_was_made(deploying_world
     assert decision.status.phase is Phase.DEPLOYED
 
 
-def test_one_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: ObservedState) -> None:
+def test_deployment_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: ObservedState) -> None:
     by_hand = graph_of(manifest(ready_world))
     observed = replace(ready_world, graph=by_hand)
     shown = ready(observed)
@@ -435,7 +437,7 @@ def test_a_degraded_one_goes_back_to_deploying_and_forth_again(deployed_world: O
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_one_that_is_deleted_or_replaced_fails_and_is_not_made_again(
+def test_deployment_that_is_deleted_or_replaced_fails_and_is_not_made_again(
     deployed_world: ObservedState, *, gone: bool
 ) -> None:
     observed = replace(deployed_world, graph=None if gone else foreign(deployed_world, annotations={}))
@@ -447,7 +449,7 @@ def test_one_that_is_deleted_or_replaced_fails_and_is_not_made_again(
     assert said(decision, "Succeeded")[2].startswith("Deployment failed: Deployment was deleted by user")
 
 
-def test_it_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: ObservedState) -> None:
+def test_deployment_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: ObservedState) -> None:
     decision = deployed(replace(deployed_world, graph=None, graphs_known=False))
     assert decision.status.phase is not Phase.FAILED
     assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"
@@ -461,7 +463,7 @@ def planned(observed: ObservedState, **planner: Any) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"spec": spec}))
 
 
-def test_what_the_deployment_mounts_is_there_first_and_goes_with_the_request(profiling_world: ObservedState) -> None:
+def test_mounted_objects_are_there_first_and_go_with_the_request(profiling_world: ObservedState) -> None:
     decision = generated(planned(profiling_world), results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
@@ -478,7 +480,7 @@ def ready_by_hand(observed: ObservedState) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"spec": spec, "status": status}))
 
 
-def test_what_another_deployment_mounts_is_not_handed_over(profiling_world: ObservedState) -> None:
+def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_world: ObservedState) -> None:
     observed = planned(profiling_world)
     decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
@@ -497,7 +499,7 @@ def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_
     assert {each.config is None for each in results.pareto or ()} == {True}
 
 
-def test_once_the_deployment_is_there_it_goes_with_that(profiling_world: ObservedState) -> None:
+def test_mounted_objects_go_with_the_deployment_once_it_is_there(profiling_world: ObservedState) -> None:
     observed = planned(profiling_world)
     decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)

@@ -52,7 +52,7 @@ def test_grove_is_looked_for_every_half_minute() -> None:
     asyncio.run(story())
 
 
-def test_without_grove_engines_stay_within_a_node() -> None:
+def test_engines_stay_within_a_node_without_grove() -> None:
     observed = replace(world_of(), multinode=True)
     begun = pending(replace(observed, request=after(observed, pending(observed)).request))
     alone = pending(after(world_of(), pending(world_of())))
@@ -69,7 +69,7 @@ def test_the_version_that_is_served_is_found(served: Resource[Graph]) -> None:
     asyncio.run(story())
 
 
-def test_where_none_is_served_or_nobody_answers_the_newest_is_looked_for_later() -> None:
+def test_newest_version_is_looked_for_later_where_none_is_served_or_nobody_answers() -> None:
     async def story() -> None:
         async with FakeApiServer() as server, Client(server.config) as client:
             assert await served_graphs(client) == GRAPHS

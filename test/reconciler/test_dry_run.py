@@ -53,7 +53,7 @@ def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_w
 
 
 @pytest.mark.parametrize("status", [0, 403, 500, 503])
-def test_no_answer_is_no_refusal_and_nothing_is_made(profiling_world: ObservedState, status: int) -> None:
+def test_missing_answer_is_no_refusal_and_nothing_is_made(profiling_world: ObservedState, status: int) -> None:
     async def story() -> None:
         observed, decision = decided(profiling_world)
         async with FakeApiServer() as server:
@@ -65,12 +65,12 @@ def test_no_answer_is_no_refusal_and_nothing_is_made(profiling_world: ObservedSt
     asyncio.run(story())
 
 
-def test_without_dynamo_nothing_is_tried(profiling_world: ObservedState) -> None:
+def test_dry_run_needs_dynamo(profiling_world: ObservedState) -> None:
     _, decision = decided(replace(profiling_world, graphs_known=False))
     assert not decision.ensure
 
 
-def test_another_version_of_dynamo_needs_another_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_version_of_dynamo_that_changes_needs_another_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "_LOOK_AGAIN_S", 0.01)
 
     async def story() -> None:

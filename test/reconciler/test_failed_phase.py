@@ -28,7 +28,7 @@ def annotated(observed: ObservedState, **annotations: str) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}))
 
 
-def test_it_stays_and_says_the_first_cause(failed_world: ObservedState) -> None:
+def test_failed_stays_and_says_the_first_cause(failed_world: ObservedState) -> None:
     decision = failed(failed_world)
     assert decision.status == failed_world.status
     assert not decision.remove
@@ -81,7 +81,7 @@ def test_objects_of_others_stay(failed_world: ObservedState) -> None:
     assert not failed(observed).remove
 
 
-def test_nothing_is_left_to_remove_after_a_crash(failed_world: ObservedState) -> None:
+def test_crash_leaves_nothing_to_remove(failed_world: ObservedState) -> None:
     decision = failed(replace(failed_world, generation=2, job=None, output_map=None))
     assert decision.status.phase is Phase.PENDING
     assert not decision.remove

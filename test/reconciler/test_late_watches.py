@@ -148,7 +148,7 @@ def inputs_of(server: FakeApiServer, resource: Resource[Any], key: Key) -> str:
 
 @pytest.mark.parametrize("what", ["configmaps", "serviceaccounts", "roles", "rolebindings", "jobs"])
 @virtual_time
-async def test_whatever_is_refused_for_now_is_said(what: str) -> None:
+async def test_write_that_is_refused_for_now_is_said(what: str) -> None:
     async with FakeApiServer() as server, controlled(server):
         body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "exceeded quota", "code": 403}
         fault = Fault(

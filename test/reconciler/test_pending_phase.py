@@ -53,7 +53,7 @@ def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
         ({"model": " "}, "spec.model"),
     ],
 )
-def test_what_the_user_must_change_fails(spec: dict[str, Any], words: str) -> None:
+def test_request_that_the_user_must_change_fails(spec: dict[str, Any], words: str) -> None:
     decision = pending(begun(world_of(request_of(**spec))))
     assert decision.status.phase is Phase.FAILED
     assert words in said(decision, "Validation")[2]
@@ -108,7 +108,7 @@ def test_objects_of_another_are_never_touched() -> None:
     assert "Job profile-qwen and ConfigMap dgdr-output-qwen" in message
 
 
-def test_the_same_request_gives_the_same_objects() -> None:
+def test_request_gives_the_same_objects_each_time() -> None:
     observed = begun(world_of())
     assert [each.manifest for each in pending(observed).ensure] == [each.manifest for each in pending(observed).ensure]
 
@@ -131,7 +131,7 @@ def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
     assert failed(observed).status == observed.status
 
 
-def test_who_is_late_does_not_strike_off_a_job_that_was_noted_down() -> None:
+def test_late_reader_does_not_strike_off_a_job_that_was_noted_down() -> None:
     """A reader that has not heard of Profiling yet does Pending again: then too the server checks what it has read."""
     observed = begun(world_of())
     noted = map_of(observed, seen="job-0", version="77")

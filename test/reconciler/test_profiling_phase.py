@@ -145,7 +145,7 @@ def test_an_output_that_is_gone_is_made_again(following: ObservedState) -> None:
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
 
 
-def test_what_an_earlier_job_said_is_not_said_of_this_one(following: ObservedState) -> None:
+def test_words_of_an_earlier_job_are_not_said_of_this_one(following: ObservedState) -> None:
     told = published_of(following, job="job-0", completed=5, total=6, error="of the job before")
     observed = replace(following, **told | {"output_map": map_of(following, seen="job-0,job-1")})
     assert profiling(observed).status.profiling_progress is None
@@ -221,7 +221,7 @@ def test_a_refusal_fails_with_the_profilers_words(following: ObservedState, code
 
 
 @pytest.mark.parametrize("code", [70, 75, None])
-def test_what_another_pod_may_mend_is_left_to_the_job(following: ObservedState, code: int | None) -> None:
+def test_failure_that_another_pod_may_mend_is_left_to_the_job(following: ObservedState, code: int | None) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=code, error="out of disk")
     decision = profiling(replace(following, **told))
     assert decision.status.phase is Phase.PROFILING
@@ -283,7 +283,7 @@ def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(fo
     assert said(decision, "Profiling")[2].startswith("it was not done after 30 min (DeadlineExceeded); the last of it")
 
 
-def test_what_the_publisher_could_not_publish_is_said(following: ObservedState) -> None:
+def test_failure_of_the_publisher_is_said(following: ObservedState) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=70, error="they do not fit into a ConfigMap")
     decision = profiling(replace(following, job=job_of(following, Complete=100), **told))
     assert said(decision, "Profiling")[2] == "they do not fit into a ConfigMap"

@@ -237,7 +237,7 @@ def test_the_deployment_of_any_candidate_can_be_taken_away(show: Open, found: Re
     assert page.locator("#download").count() == 0
 
 
-def test_all_candidates_can_be_taken_away(show: Open, found: Results) -> None:
+def test_candidates_can_all_be_taken_away(show: Open, found: Results) -> None:
     page = show(found)
     with page.expect_download() as begun:
         page.click("#json")
@@ -281,7 +281,7 @@ def test_a_target_for_the_whole_request_replaces_the_others(show: Open, found: R
     expect(page.locator(".target-label")).to_have_text("request ≤ 9000 ms")
 
 
-def test_another_workload_becomes_the_request_to_create(show: Open) -> None:
+def test_workload_of_the_reader_becomes_the_request_to_create(show: Open) -> None:
     target = Target(value=500, explicit=True)
     goal = Goal(
         isl=4000, osl=1000, ttft=target, itl=Target(value=30, explicit=False), objective=OptimizationType.HYBRID

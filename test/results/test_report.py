@@ -23,7 +23,7 @@ def test_two_pages_of_the_same_results_are_the_same(found: Results) -> None:
 
 
 @pytest.mark.usefixtures("assets")
-def test_only_the_scripts_of_the_page_may_run(found: Results) -> None:
+def test_scripts_of_the_page_alone_may_run(found: Results) -> None:
     text = report(found, Settings())
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
     assert policy
@@ -39,7 +39,7 @@ def test_only_the_scripts_of_the_page_may_run(found: Results) -> None:
     assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)', text)
 
 
-def test_what_objects_say_is_text(show: Open, found: Results) -> None:
+def test_content_of_objects_is_text(show: Open, found: Results) -> None:
     first, *others = found.candidates
     assert first.verdict is not None
     verdict = first.verdict.model_copy(update={"reason": HOSTILE})
@@ -101,7 +101,7 @@ def test_results_without_a_choice_say_so(show: Open) -> None:
 
 @pytest.mark.usefixtures("assets")
 @pytest.mark.parametrize(("width", "scheme"), [(1000, "light"), (390, "dark")])
-def test_nothing_sticks_out_on_a_small_screen(show: Open, found: Results, width: int, scheme: str) -> None:
+def test_page_fits_a_small_screen(show: Open, found: Results, width: int, scheme: str) -> None:
     page = show(found)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": width, "height": 800})
@@ -113,7 +113,7 @@ def test_nothing_sticks_out_on_a_small_screen(show: Open, found: Results, width:
     assert light == (scheme == "light")
 
 
-def test_without_its_library_it_says_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_library_says_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(assets, "STATIC", tmp_path)
     with pytest.raises(MissingAssetError, match=r"lacks vendor/d3.min.js: run python3 hack/assets.py"):
         assets.require_assets()

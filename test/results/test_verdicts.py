@@ -107,7 +107,7 @@ def test_numbers_are_written_the_same(value: float, rules: Page) -> None:
         assert rules.evaluate("v => dgdr.numbers.exact(v)", value) == exact(value)
 
 
-def test_what_has_no_end_is_written_the_same(rules: Page) -> None:
+def test_infinity_is_written_the_same(rules: Page) -> None:
     assert rules.evaluate("() => dgdr.numbers.significant(1 / 0)") == significant(math.inf)
 
 

@@ -71,7 +71,7 @@ async def test_a_list_of_many_pages_is_complete(widgets: Widgets, *, watch_list:
 
 
 @virtual_time
-async def test_what_is_kept_has_no_managed_fields_and_is_nobody_elses(widgets: Widgets) -> None:
+async def test_cached_object_has_no_managed_fields_and_is_nobody_elses(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         server.put(widgets, widget("a"))
@@ -87,7 +87,7 @@ async def test_what_is_kept_has_no_managed_fields_and_is_nobody_elses(widgets: W
 
 @pytest.mark.parametrize("watch_list", [True, False])
 @virtual_time
-async def test_what_was_missed_is_made_up_for_after_410(widgets: Widgets, *, watch_list: bool) -> None:
+async def test_missed_changes_are_made_up_for_after_410(widgets: Widgets, *, watch_list: bool) -> None:
     async with FakeApiServer(watch_list=watch_list) as server:
         server.serve(widgets)
         for name in "abc":
@@ -162,7 +162,7 @@ async def test_a_silent_connection_is_given_up(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_half_a_line_or_rubbish_is_a_lost_connection(widgets: Widgets, caplog: pytest.LogCaptureFixture) -> None:
+async def test_broken_line_is_a_lost_connection(widgets: Widgets, caplog: pytest.LogCaptureFixture) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         async with running(server, widgets) as cache:
@@ -234,7 +234,7 @@ async def test_a_kind_that_must_exist_is_named_when_it_does_not(widgets: Widgets
 
 
 @virtual_time
-async def test_before_the_list_is_complete_nothing_is_claimed(widgets: Widgets) -> None:
+async def test_cache_claims_nothing_before_the_list_is_complete(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         client = Client(server.config)
         cache = Cache(client)
@@ -380,7 +380,7 @@ async def test_a_deleted_object_is_hidden_at_once_but_not_its_successor(widgets:
 
 
 @virtual_time
-async def test_what_somebody_else_did_meanwhile_is_still_told(widgets: Widgets) -> None:
+async def test_change_by_somebody_else_meanwhile_is_still_told(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         server.put(widgets, widget("a", 1))

@@ -96,7 +96,7 @@ async def test_the_server_is_given_the_time_that_it_asks_for(widgets: Widgets) -
 
 
 @virtual_time
-async def test_only_what_may_be_carried_out_twice_is_repeated(widgets: Widgets) -> None:
+async def test_requests_are_repeated_where_they_may_be_carried_out_twice(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         client = Client(server.config)
@@ -244,7 +244,7 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(
         Config.from_kubeconfig(kubeconfig(tmp_path, user, **cluster))
 
 
-def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_configuration_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="nothing is named there"):
         Config.from_kubeconfig(kubeconfig(tmp_path, {}), "there")
     with pytest.raises(ConfigError, match="No such file"):

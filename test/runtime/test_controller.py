@@ -141,7 +141,7 @@ async def test_a_key_that_fails_comes_again_later_and_others_go_on(
 
 
 @virtual_time
-async def test_what_the_api_server_refuses_is_told_in_a_line_without_a_traceback(
+async def test_refusal_of_the_api_server_is_told_in_a_line_without_a_traceback(
     widgets: Widgets, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def act(_: Key) -> Result:
@@ -318,7 +318,7 @@ async def test_a_reconcile_that_does_not_end_in_time_is_cancelled(widgets: Widge
 
 
 @real_time
-async def test_only_who_has_listed_everything_wants_to_lead(widgets: Widgets) -> None:
+async def test_manager_wants_to_lead_once_it_has_listed_everything(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(LEASES)
         manager, reconciler = Manager(server.config, leader_election=LeaderElection("lease")), Reconciler()
@@ -354,7 +354,7 @@ async def test_a_runnable_that_raises_stops_everything(widgets: Widgets, caplog:
 
 
 @virtual_time
-async def test_what_is_added_to_a_running_manager_runs(widgets: Widgets, parts: Widgets) -> None:
+async def test_controller_that_is_added_to_a_running_manager_runs(widgets: Widgets, parts: Widgets) -> None:
     began: list[str] = []
 
     async def function() -> None:

@@ -31,7 +31,7 @@ def events(server: FakeApiServer) -> list[dict[str, Any]]:
 
 
 @virtual_time
-async def test_the_same_event_counts_up() -> None:
+async def test_event_that_recurs_counts_up() -> None:
     async with FakeApiServer() as server, recording(server) as recorder:
         for _ in range(3):
             recorder.normal(ABOUT, "Made", "made it")

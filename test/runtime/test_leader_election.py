@@ -67,7 +67,7 @@ async def two(server: FakeApiServer) -> AsyncIterator[tuple[Candidate, Candidate
 
 
 @virtual_time
-async def test_one_leads_and_renews_while_another_waits() -> None:
+async def test_leader_renews_while_another_waits() -> None:
     async with FakeApiServer() as server, two(server) as (first, second):
         for _ in range(600):
             await asyncio.sleep(1)
@@ -166,7 +166,7 @@ async def test_times_that_others_wrote_do_not_count() -> None:
 
 @pytest.mark.parametrize("rounds", [12, pytest.param(40, marks=pytest.mark.slow)])
 @virtual_time
-async def test_of_many_at_most_one_leads_whatever_the_network_does(rounds: int) -> None:
+async def test_leader_is_at_most_one_of_many_whatever_the_network_does(rounds: int) -> None:
     """Each kind of fault meets a leader several times in the few rounds; `make test-slow` has the many."""
     async with FakeApiServer() as server:
         server.serve(LEASES)

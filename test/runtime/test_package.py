@@ -52,12 +52,12 @@ def started(program: Path, cluster: Cluster) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, str(program)], env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)})
 
 
-def test_it_is_short() -> None:
+def test_example_is_short() -> None:
     code = [line for line in example().splitlines() if line.strip() and not line.startswith(("import", "from"))]
     assert len(code) <= 30
 
 
-def test_everything_that_is_exported_exists_and_is_documented() -> None:
+def test_exported_names_exist_and_are_documented() -> None:
     assert runtime.__all__ == sorted(runtime.__all__)
     for name in runtime.__all__:
         assert getattr(runtime, name).__doc__, name
@@ -66,7 +66,7 @@ def test_everything_that_is_exported_exists_and_is_documented() -> None:
 @pytest.mark.cluster
 @pytest.mark.alone("runtime")
 @real_time
-async def test_it_mirrors_widgets(control_plane: Cluster, namespace: str, tmp_path: Path) -> None:
+async def test_example_mirrors_widgets(control_plane: Cluster, namespace: str, tmp_path: Path) -> None:
     program = tmp_path / "mirror.py"
     program.write_text(example())
     key = Key(namespace, "a")

@@ -250,7 +250,7 @@ def _paging_state() -> Callable[[], Any]:
 
 
 @real_time
-async def test_our_own_write_is_read_at_once(config: Config, namespace: str) -> None:
+async def test_own_write_is_read_at_once(config: Config, namespace: str) -> None:
     manager = Manager(config)
     wrong: list[str] = []
     rounds = 0

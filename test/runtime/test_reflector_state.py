@@ -57,7 +57,7 @@ def test_an_unknown_kind_is_empty_and_looked_for_slowly(state: ReflectorState) -
     assert step.state == ReflectorState()
 
 
-def test_only_a_short_watch_without_events_counts_as_a_fault() -> None:
+def test_watch_counts_as_a_fault_when_it_is_short_and_without_events() -> None:
     assert ended(WATCHING, 300, 0) == Step(WATCHING)
     assert ended(WATCHING, 0.1, 5) == Step(WATCHING)
     assert ended(WATCHING, 0.1, 0) == Step(WATCHING, Pause.BACKOFF)

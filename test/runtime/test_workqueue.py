@@ -125,7 +125,7 @@ async def test_a_cancelled_getter_passes_its_key_on() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_happens_no_key_is_lost_or_worked_on_twice_at_a_time(seed: int) -> None:
+def test_key_is_never_lost_or_worked_on_twice_at_a_time(seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's
 
     @virtual_time
@@ -171,7 +171,7 @@ def test_whatever_happens_no_key_is_lost_or_worked_on_twice_at_a_time(seed: int)
 
 
 @virtual_time
-async def test_who_stops_waiting_in_the_moment_in_which_a_key_comes_is_just_cancelled() -> None:
+async def test_getter_that_stops_waiting_as_a_key_comes_is_just_cancelled() -> None:
     queue: PriorityQueue[str] = PriorityQueue()
     waiting = asyncio.ensure_future(queue.get())
     await asyncio.sleep(0)

@@ -22,12 +22,12 @@ def refused(
 
 
 @pytest.mark.parametrize("what", PLAIN)
-def test_what_the_policy_lets_everybody_write_passes(what: str) -> None:
+def test_request_that_the_policy_lets_everybody_write_passes(what: str) -> None:
     assert refused(PLAIN[what]) == []
 
 
 @pytest.mark.parametrize("what", DANGEROUS)
-def test_what_takes_the_right_to_create_jobs_is_refused(what: str) -> None:
+def test_request_that_takes_the_right_to_create_jobs_is_refused(what: str) -> None:
     found = refused(DANGEROUS[what])
     assert found
     assert all(each.path.startswith("spec.overrides.profilingJob.") for each in found)
@@ -58,7 +58,7 @@ def test_what_takes_the_right_to_create_jobs_is_refused(what: str) -> None:
         ),
     ],
 )
-def test_what_shapes_the_deployment_freely_is_refused(
+def test_request_that_shapes_the_deployment_freely_is_refused(
     spec: dict[str, Any], annotations: dict[str, str], path: str
 ) -> None:
     assert [each.path for each in refused(spec, annotations=annotations)] == [path]

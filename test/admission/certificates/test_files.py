@@ -84,7 +84,7 @@ def is_of(shown: x509.Certificate, material: Material) -> bool:
 
 
 @virtual_time
-async def test_what_the_kubelet_swaps_is_served_within_seconds(mounted: Mounted, handshake: Handshake) -> None:
+async def test_files_that_the_kubelet_swaps_are_served_within_seconds(mounted: Mounted, handshake: Handshake) -> None:
     mounted.hold(first := made())
     async with started(mounted) as certificates:
         assert is_of(handshake(certificates.context, first.bundle), first)
@@ -100,7 +100,7 @@ async def test_what_the_kubelet_swaps_is_served_within_seconds(mounted: Mounted,
 
 
 @virtual_time
-async def test_of_an_old_kind_of_key_nothing_is_left(mounted: Mounted, handshake: Handshake) -> None:
+async def test_old_kind_of_key_is_not_served_any_more(mounted: Mounted, handshake: Handshake) -> None:
     """Replaced in one context, the RSA certificate would go on being served to whoever prefers it, until it expires."""
     mounted.hold(old := made_with_rsa())
     older = {"maximum_version": ssl.TLSVersion.TLSv1_2, "ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}
@@ -114,7 +114,7 @@ async def test_of_an_old_kind_of_key_nothing_is_left(mounted: Mounted, handshake
 
 
 @virtual_time
-async def test_who_sends_no_name_is_served_as_well(mounted: Mounted, handshake: Handshake) -> None:
+async def test_client_that_sends_no_server_name_is_served(mounted: Mounted, handshake: Handshake) -> None:
     mounted.hold(made())
     async with started(mounted) as certificates:
         mounted.hold(new := made())
@@ -172,7 +172,7 @@ async def test_a_key_with_a_password_is_not_asked_for_on_the_terminal(mounted: M
 
 
 @virtual_time
-async def test_without_a_ca_file_nothing_is_missed(mounted: Mounted, handshake: Handshake) -> None:
+async def test_ca_file_is_not_needed(mounted: Mounted, handshake: Handshake) -> None:
     for authorities in ({}, {"ca_crt": b""}, {"ca_crt": b"garbage"}):
         mounted.write(tls_crt=GOOD.certificate, tls_key=GOOD.key, **authorities)
         async with started(mounted) as certificates:

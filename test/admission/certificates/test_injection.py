@@ -158,7 +158,7 @@ async def test_a_missing_object_is_passed_over_and_given_the_bundle_when_it_come
 
 
 @virtual_time
-async def test_without_admission_only_the_definition_is_asked_for(installation: Any, start: datetime) -> None:
+async def test_definition_alone_is_asked_for_without_admission(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         async with started(it.replica(start, LIFETIMES, mutating="", validating="")):
@@ -167,7 +167,7 @@ async def test_without_admission_only_the_definition_is_asked_for(installation: 
 
 
 @virtual_time
-async def test_what_somebody_writes_meanwhile_is_not_overwritten(installation: Any, start: datetime) -> None:
+async def test_write_of_somebody_else_meanwhile_is_not_overwritten(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
 
@@ -200,7 +200,7 @@ def bundles_written(server: FakeApiServer) -> list[str]:
 
 
 @virtual_time
-async def test_who_sees_a_bundle_of_another_replica_looks_at_the_secret_before_it_writes(
+async def test_replica_that_sees_the_bundle_of_another_reads_the_secret_before_it_writes(
     installation: Any, start: datetime
 ) -> None:
     async with FakeApiServer() as server:
@@ -216,7 +216,7 @@ async def test_who_sees_a_bundle_of_another_replica_looks_at_the_secret_before_i
 
 
 @virtual_time
-async def test_who_has_looked_at_the_secret_before_another_replica_wrote_does_not_write_after_it(
+async def test_replica_that_read_the_secret_before_another_wrote_does_not_write_after_it(
     installation: Any, start: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeApiServer() as server:
@@ -242,7 +242,9 @@ async def test_who_has_looked_at_the_secret_before_another_replica_wrote_does_no
 
 
 @virtual_time
-async def test_of_several_replicas_one_writes_each_bundle(installation: Any, start: datetime, short: Lifetimes) -> None:
+async def test_bundle_is_written_by_one_of_several_replicas(
+    installation: Any, start: datetime, short: Lifetimes
+) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         async with started(it.replica(start, short)), started(it.replica(start, short)):
@@ -253,7 +255,7 @@ async def test_of_several_replicas_one_writes_each_bundle(installation: Any, sta
 
 
 @virtual_time
-async def test_whoever_undoes_it_again_and_again_is_not_fought_at_full_speed(
+async def test_bundle_that_is_removed_again_and_again_is_put_back_at_a_limited_rate(
     installation: Any, start: datetime
 ) -> None:
     async with FakeApiServer() as server:
@@ -294,7 +296,7 @@ async def test_a_refused_write_holds_nothing_up_and_is_tried_again(
     "failing", [("PATCH", "/dgdr", 500), ("PATCH", "/dgdr", 409), ("GET", "/dgdr-webhook-certificates", 403)]
 )
 @virtual_time
-async def test_after_a_fault_nobody_waits_for_half_a_minute(
+async def test_fault_does_not_delay_the_next_attempt_by_half_a_minute(
     installation: Any, start: datetime, failing: tuple[str, str, int]
 ) -> None:
     method, end, status = failing
@@ -312,7 +314,7 @@ async def test_after_a_fault_nobody_waits_for_half_a_minute(
 
 
 @virtual_time
-async def test_what_may_not_be_watched_holds_nothing_up(
+async def test_kind_that_may_not_be_watched_holds_nothing_up(
     installation: Any, start: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with FakeApiServer() as server:
@@ -329,7 +331,7 @@ async def test_what_may_not_be_watched_holds_nothing_up(
 
 
 @virtual_time
-async def test_only_one_name_of_each_kind_is_asked_for(installation: Any, start: datetime) -> None:
+async def test_watch_asks_for_one_name_of_each_kind(installation: Any, start: datetime) -> None:
     async with FakeApiServer(watch_list=False) as server:
         it = installation(server)
         async with started(it.replica(start, LIFETIMES)):

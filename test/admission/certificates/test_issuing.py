@@ -64,7 +64,7 @@ def test_each_may_do_only_what_it_is_for() -> None:
     assert signer == authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
 
 
-def test_no_two_have_the_same_number_key_or_ca_name() -> None:
+def test_certificates_have_serial_numbers_keys_and_ca_names_of_their_own() -> None:
     several = [made("a.b.svc") for _ in range(20)]
     certificates = [x509.load_pem_x509_certificate(pem) for each in several for pem in (each.bundle, each.certificate)]
     assert len({each.serial_number for each in certificates}) == 40

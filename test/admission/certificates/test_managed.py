@@ -53,7 +53,7 @@ async def test_an_empty_secret_is_filled_and_trusted_before_anything_is_served(
 
 @pytest.mark.parametrize("number", [2, 5])
 @virtual_time
-async def test_of_replicas_that_start_at_once_one_wins(
+async def test_replicas_that_start_at_once_agree_on_the_certificate_of_one(
     installation: Any, start: datetime, handshake: Handshake, number: int
 ) -> None:
     async with FakeApiServer() as server:
@@ -71,7 +71,7 @@ async def test_of_replicas_that_start_at_once_one_wins(
 
 
 @virtual_time
-async def test_what_one_renews_all_take_up_within_an_overlap(
+async def test_renewal_by_one_replica_is_taken_up_by_all_within_an_overlap(
     installation: Any, start: datetime, short: Lifetimes, handshake: Handshake
 ) -> None:
     async with FakeApiServer() as server:
@@ -92,9 +92,7 @@ async def test_what_one_renews_all_take_up_within_an_overlap(
 
 
 @virtual_time
-async def test_of_the_secret_only_get_and_patch_are_needed(
-    installation: Any, start: datetime, short: Lifetimes
-) -> None:
+async def test_secret_needs_get_and_patch_alone(installation: Any, start: datetime, short: Lifetimes) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         async with started(it.replica(start, short), it.replica(start, short)):
@@ -104,7 +102,7 @@ async def test_of_the_secret_only_get_and_patch_are_needed(
 
 
 @virtual_time
-async def test_what_is_due_is_done_in_time(installation: Any, start: datetime) -> None:
+async def test_renewal_happens_when_it_is_due(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         aged = LIFETIMES.serving * 2 / 3 - timedelta(seconds=45)
@@ -152,7 +150,7 @@ async def test_a_secret_that_somebody_emptied_is_filled_again_and_trusted_before
 
 
 @virtual_time
-async def test_what_else_the_secret_holds_is_kept(installation: Any, start: datetime) -> None:
+async def test_secret_keeps_what_else_it_holds(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         it.hold(note=b"mine")
@@ -193,7 +191,7 @@ async def test_an_api_server_that_comes_back_within_a_minute_is_waited_for(insta
 
 
 @virtual_time
-async def test_one_that_does_not_come_back_ends_the_start(installation: Any, start: datetime) -> None:
+async def test_api_server_that_does_not_come_back_ends_the_start(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         server.faults.append(Fault(lambda _: True, cut=True, times=10_000))

@@ -173,7 +173,7 @@ class Installation:
 
 
 @real_time
-async def test_while_everything_rotates(control_plane: Cluster, namespace: str) -> None:
+async def test_api_server_calls_webhooks_while_everything_rotates(control_plane: Cluster, namespace: str) -> None:
     server = Server()
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(Client(Config.from_kubeconfig(control_plane.kubeconfig)))

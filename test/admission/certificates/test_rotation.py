@@ -59,7 +59,9 @@ _SHA256 = hashes.SHA256()
 
 
 @pytest.mark.parametrize("length", [0.7, 3.9])
-def test_over_many_lives_of_a_ca(start: datetime, short: Lifetimes, name: str, accepts: Accepts, length: float) -> None:
+def test_rotation_holds_over_many_lives_of_a_ca(
+    start: datetime, short: Lifetimes, name: str, accepts: Accepts, length: float
+) -> None:
     walk = Walk(short, name, accepts, start)
     for _ in range(int(1040 / length)):
         walk.step(seconds(length))
@@ -84,7 +86,7 @@ def _lifetimes(draw: st.DrawFn) -> Lifetimes:
 
 @settings(max_examples=50)
 @given(lifetimes=_lifetimes(), looks=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=20, max_size=20))
-def test_whatever_the_lifetimes_and_however_late_the_looks(
+def test_rotation_holds_for_any_lifetimes_and_late_looks(
     start: datetime, name: str, accepts: Accepts, lifetimes: Lifetimes, looks: list[tuple[float, float]]
 ) -> None:
     walk = Walk(lifetimes, name, accepts, start)
@@ -96,7 +98,7 @@ def test_whatever_the_lifetimes_and_however_late_the_looks(
 
 @settings(max_examples=30)
 @given(lifetimes=_lifetimes(), sooner=st.floats(0.001, 0.999))
-def test_who_sleeps_until_something_is_due_misses_nothing(
+def test_rotation_misses_nothing_when_it_sleeps_until_something_is_due(
     start: datetime, name: str, accepts: Accepts, lifetimes: Lifetimes, sooner: float
 ) -> None:
     walk = Walk(lifetimes, name, accepts, start)
@@ -131,7 +133,7 @@ def test_a_new_ca_is_used_only_after_an_overlap_and_the_old_one_goes_after_anoth
     assert published[2] - start < lifetimes.authority * 2 / 3 + seconds(2)
 
 
-def test_nothing_is_due_for_months(start: datetime, name: str) -> None:
+def test_rotation_has_nothing_to_do_for_months(start: datetime, name: str) -> None:
     material = renewed(None, [name], start, Lifetimes())
     assert renewed(material, [name], start + timedelta(days=243), Lifetimes()) is material
     later = renewed(material, [name], start + timedelta(days=244), Lifetimes())

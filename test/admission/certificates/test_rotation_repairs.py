@@ -48,7 +48,7 @@ def healthy(accepts: Accepts) -> Callable[[Material], None]:
     return check
 
 
-def test_what_is_healthy_is_left_alone(healthy: Callable[[Material], None]) -> None:
+def test_healthy_material_is_left_alone(healthy: Callable[[Material], None]) -> None:
     healthy(HELD)
     assert again(Material(*(HELD.certificate, HELD.key, HELD.bundle, HELD.authority_key))) == HELD
 
@@ -82,7 +82,7 @@ BROKEN_PAIRS = {
 
 
 @pytest.mark.parametrize("broken", BROKEN_PAIRS.values(), ids=BROKEN_PAIRS)
-def test_of_a_broken_pair_only_the_pair_is_made_anew(healthy: Callable[[Material], None], broken: Material) -> None:
+def test_broken_pair_is_replaced_and_nothing_else(healthy: Callable[[Material], None], broken: Material) -> None:
     mended = again(broken)
     healthy(mended)
     assert (mended.bundle, mended.authority_key) == (broken.bundle, broken.authority_key)
@@ -130,9 +130,7 @@ BROKEN_AUTHORITIES = {
 
 
 @pytest.mark.parametrize("broken", BROKEN_AUTHORITIES.values(), ids=BROKEN_AUTHORITIES)
-def test_without_a_ca_that_is_any_good_everything_is_made_anew(
-    healthy: Callable[[Material], None], broken: Material
-) -> None:
+def test_unusable_ca_has_everything_replaced(healthy: Callable[[Material], None], broken: Material) -> None:
     mended = again(broken)
     healthy(mended)
     assert mended.certificate != broken.certificate
@@ -165,7 +163,7 @@ def foreign(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, *, ca: bool) -> 
 
 @pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()])
 @pytest.mark.parametrize("ca", [True, False])
-def test_somebodys_own_keys_are_replaced_by_ours(
+def test_keys_of_somebody_else_are_replaced_by_ours(
     healthy: Callable[[Material], None], key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, *, ca: bool
 ) -> None:
     certificate, written = foreign(key, ca=ca)
@@ -190,7 +188,7 @@ def _bytes(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=300)
 @given(st.builds(Material, _bytes(), _bytes(), _bytes(), _bytes()))
-def test_whatever_is_held_the_outcome_is_healthy(accepts: Accepts, material: Material) -> None:
+def test_outcome_is_healthy_whatever_is_held(accepts: Accepts, material: Material) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cryptography warns of odd serial numbers before it refuses
         outcome = again(material)

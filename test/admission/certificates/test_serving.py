@@ -91,7 +91,7 @@ async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
 
 
 @real_time
-async def test_not_one_request_is_refused(installation: Any, name: str) -> None:
+async def test_server_refuses_no_request_while_certificates_rotate(installation: Any, name: str) -> None:
     names = [name, f"{name}.cluster.local"]
     grown_old = renewed(None, names, datetime.now(UTC) - 7 * SECOND, LIFETIMES)  # in a second or two all is due
     async with FakeApiServer() as server, asyncio.timeout(20):

@@ -30,7 +30,7 @@ def everything_wrong() -> Json:
     return kept
 
 
-def test_no_more_than_twenty_faults_are_told_and_the_last_says_so() -> None:
+def test_faults_are_at_most_twenty_and_the_last_says_so() -> None:
     found = faults(everything_wrong())
     assert len(found) == MAX_TOLD
     assert found[-1] is AND_MORE
@@ -60,14 +60,14 @@ def test_a_contradicting_value_is_shown_cut() -> None:
 
 
 @pytest.mark.parametrize(("settings", "told"), [(19, 19), (20, 20), (21, 20), (90_000, 20)])
-def test_no_more_than_twenty_settings_without_effect_are_told(settings: int, told: int) -> None:
+def test_settings_without_effect_are_at_most_twenty(settings: int, told: int) -> None:
     found = without_effect(configured({f"made_up_{index}": 1 for index in range(settings)}), {})
     assert len(found) == told
     assert found[0] == "spec.profilingConfig.config.made_up_0 has no effect"
     assert ("there is more" in found[-1]) == (settings > MAX_TOLD)
 
 
-def test_what_is_not_told_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_beyond_the_limit_are_not_even_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     leaves, looked = module._leaves, []
 
     def counted(settings: Json, path: Json) -> Iterator[Any]:

@@ -177,7 +177,7 @@ beta = requests(V1BETA1, beta_specs, beta_statuses)
 
 
 @given(alpha)
-def test_what_was_written_as_v1alpha1_is_read_so_again(written: Json) -> None:
+def test_v1alpha1_is_read_back_as_it_was_written(written: Json) -> None:
     before = copy.deepcopy(written)
     stored = convert(written, V1BETA1)
     assert written == before
@@ -192,14 +192,14 @@ def test_what_was_written_as_v1alpha1_is_read_so_again(written: Json) -> None:
 
 
 @given(beta)
-def test_what_is_stored_is_the_same_after_it_was_read_as_v1alpha1(stored: Json) -> None:
+def test_stored_request_is_the_same_after_it_was_read_as_v1alpha1(stored: Json) -> None:
     before = copy.deepcopy(stored)
     assert convert(convert(stored, V1ALPHA1), V1BETA1) == before
     assert stored == before
 
 
 @given(alpha)
-def test_what_came_from_v1alpha1_is_stored_the_same_again(written: Json) -> None:
+def test_request_that_came_from_v1alpha1_is_stored_the_same_again(written: Json) -> None:
     stored = convert(written, V1BETA1)
     assert convert(convert(stored, V1ALPHA1), V1BETA1) == stored
 
@@ -238,7 +238,7 @@ def test_an_annotation_that_somebody_broke_stays_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", RESERVED)
-def test_nothing_of_conversion_is_seen_by_who_wrote_v1alpha1(name: str) -> None:
+def test_annotations_of_conversion_are_not_seen_in_v1alpha1(name: str) -> None:
     written = {
         "apiVersion": V1ALPHA1,
         "metadata": {"name": "r"},
@@ -252,7 +252,7 @@ def test_nothing_of_conversion_is_seen_by_who_wrote_v1alpha1(name: str) -> None:
 
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
-def test_what_nobody_can_write_again_stays_in_its_annotation(name: str, text: str) -> None:
+def test_preserved_fields_that_cannot_be_written_again_stay_in_their_annotation(name: str, text: str) -> None:
     stored = {
         "apiVersion": V1BETA1,
         "metadata": {"name": "r", "annotations": {name: text}},

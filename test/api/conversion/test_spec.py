@@ -85,7 +85,7 @@ def test_a_word_reaches_its_field(spec: Json, path: str, value: Json) -> None:
     assert at(converted(spec), path) == value
 
 
-def test_who_writes_profiling_gets_the_planner_unless_it_is_switched_off() -> None:
+def test_profiling_config_brings_the_planner_unless_it_is_switched_off() -> None:
     assert effective(parse_request(alpha(**profiled()))).planner
     assert not effective(parse_request(alpha(**profiled({"planner": {"enabled": False}})))).planner
     assert not effective(parse_request(alpha(**profiled(), features={"planner": False}))).planner
@@ -130,7 +130,7 @@ def test_who_writes_profiling_gets_the_planner_unless_it_is_switched_off() -> No
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused_where_it_is_written(spec: Json, message: str) -> None:
+def test_contradiction_is_refused_where_it_is_written(spec: Json, message: str) -> None:
     assert [str(each) for each in validate(parse_request(alpha(**spec)))] == [message]
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_meant_is_refused_where_it_is_written(spec: Json, message
         profiled({"sla": {"isl": None}, "hardware": {"gpu_type": ""}}),
     ],
 )
-def test_saying_the_same_twice_is_no_fault(spec: Json) -> None:
+def test_repetition_of_the_same_is_no_fault(spec: Json) -> None:
     assert validate(parse_request(alpha(**spec))) == []
 
 
@@ -175,7 +175,7 @@ def test_saying_the_same_twice_is_no_fault(spec: Json) -> None:
         ),
     ],
 )
-def test_what_has_no_effect_is_named(spec: Json, told: list[str]) -> None:
+def test_setting_without_effect_is_named(spec: Json, told: list[str]) -> None:
     assert warnings(parse_request(alpha(**spec))) == told
 
 
@@ -242,7 +242,7 @@ def test_an_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:
     assert read["spec"].keys() == {"model", "profilingConfig"}
 
 
-def test_what_was_written_as_v1beta1_keeps_its_defaults_when_it_is_edited_as_v1alpha1() -> None:
+def test_v1beta1_keeps_its_defaults_when_it_is_edited_as_v1alpha1() -> None:
     stored: Json = {**alpha(), "apiVersion": V1BETA1}
     stored["spec"] |= {"searchStrategy": "rapid", "autoApply": True}
     read: Json = convert(stored, V1ALPHA1)
@@ -252,7 +252,7 @@ def test_what_was_written_as_v1beta1_keeps_its_defaults_when_it_is_edited_as_v1a
     assert (effective(again).isl.value, effective(again).osl.value) == (4000, 5)
 
 
-def test_what_upstreams_conversion_stored_has_the_defaults_of_its_form() -> None:
+def test_request_stored_by_upstreams_conversion_has_the_defaults_of_its_form() -> None:
     kept = {"profilingConfig": {"configMapRef": {"name": "base"}, "config": {"sla": {}}}}
     stored: Json = {**alpha(), "apiVersion": V1BETA1}
     stored["metadata"]["annotations"] = {ANNOTATION_PRESERVED: json.dumps(kept)}

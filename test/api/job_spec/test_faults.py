@@ -242,16 +242,16 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("text", "fault"), WRONG.items(), ids=[" ".join(each.split()) for each in WRONG])
-def test_what_is_wrong_is_named(text: str, fault: str) -> None:
+def test_wrong_part_is_named(text: str, fault: str) -> None:
     assert told(text) == fault.split("\n")
 
 
 @pytest.mark.parametrize("text", RIGHT)
-def test_what_is_right_passes(text: str) -> None:
+def test_right_part_passes(text: str) -> None:
     assert told(text) == []
 
 
-def test_everything_is_told_in_the_order_of_the_document() -> None:
+def test_faults_are_told_in_the_order_of_the_document() -> None:
     text = "{zz: 1, backoffLimit: a, template: {spec: {dnsPolicy: 1, containers: [{name: A, tty: 1}, {env: [{}]}]}}}"
     assert [each.partition(": ")[0] for each in told(text)] == [
         "zz",
@@ -264,7 +264,7 @@ def test_everything_is_told_in_the_order_of_the_document() -> None:
     ]
 
 
-def test_enough_is_enough() -> None:
+def test_faults_are_limited_in_number() -> None:
     job: Any = {"template": {"spec": {"containers": [5] * 100_000}}}
     assert len(faults(job)) == MAX_TOLD
     assert len(faults({f"{index}": 1 for index in range(100)})) == MAX_TOLD
@@ -277,7 +277,7 @@ def test_numbers_beyond_reckoning_are_no_quantities() -> None:
         assert (fault.path.partition("resources.")[2], fault.detail) == ("limits[cpu]", AMOUNT)
 
 
-def test_half_a_character_is_told_as_something_that_can_be_sent() -> None:
+def test_surrogate_half_is_told_as_something_that_can_be_sent() -> None:
     job: Any = {"\ud800": 1, "template": {"metadata": {"labels": {"a": "\udfff"}}}}
     assert [str(each).encode().partition(b": ")[0] for each in faults(job, "a")] == [
         b"a.\\ud800",

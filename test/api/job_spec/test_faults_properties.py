@@ -71,7 +71,7 @@ SENDABLE = junk(st.floats(allow_nan=False, allow_infinity=False), st.text(max_si
 
 
 @given(job=part())
-def test_what_the_schema_admits_is_admitted(job: Any) -> None:
+def test_part_that_the_schema_admits_is_admitted(job: Any) -> None:
     assert [str(each) for each in faults(job)] == []
 
 
@@ -102,7 +102,7 @@ def test_a_missing_field_is_found_where_it_should_be(data: st.DataObject, job: A
 
 
 @given(data=st.data(), job=part())
-def test_whatever_is_written_gets_an_answer_that_can_be_sent(data: st.DataObject, job: Any) -> None:
+def test_any_value_gets_an_answer_that_can_be_sent(data: st.DataObject, job: Any) -> None:
     every = list(places(job, SCHEMA, PATH))
     for _ in range(data.draw(st.integers(1, 3))):
         place = one(data, every)

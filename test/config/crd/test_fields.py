@@ -17,7 +17,7 @@ Requests = Any  # test modules do not import each other
 Refusal = Callable[..., Any]
 
 
-def test_only_what_every_version_agrees_on_is_filled_in(requests: Requests) -> None:
+def test_defaults_are_filled_in_where_every_version_agrees(requests: Requests) -> None:
     assert requests.create()["spec"] == SMALLEST | DEFAULTS
 
 
@@ -175,7 +175,7 @@ def test_every_form_of_a_feature_passes_whole(requests: Requests, feature: str, 
 
 
 @pytest.mark.parametrize("value", ["yes", 7, []])
-def test_what_no_schema_can_refuse_is_left_to_validation(requests: Requests, value: object) -> None:
+def test_rules_beyond_a_schema_are_left_to_validation(requests: Requests, value: object) -> None:
     """A bool-or-object field has no type; `dgdr_api.parse` refuses these."""
     assert requests.create({"features": {"planner": value}}, dry=True)["spec"]["features"] == {"planner": value}
 
@@ -223,6 +223,6 @@ def test_a_quantity_that_is_none_is_refused_by_name(refusal: Refusal) -> None:
     assert refused.fields == ("spec.overrides.profilingJob.template.spec.containers[0].resources.limits.cpu",)
 
 
-def test_nothing_in_an_override_of_the_deployment_is_dropped(requests: Requests) -> None:
+def test_override_of_the_deployment_is_kept_whole(requests: Requests) -> None:
     override = {"spec": {"snake_case": [None, {"x": 1}], "components": [{"name": "Frontend", "new": {}}]}}
     assert requests.create({"overrides": {"dgd": override}})["spec"]["overrides"]["dgd"] == override

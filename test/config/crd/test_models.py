@@ -49,5 +49,5 @@ def taken_by_us(spec: dict[str, object]) -> bool:
 @given(spec=_spec())
 @example(spec={"model": "m", "workload": {"isl": 1}})
 @example(spec={"model": "m", "hardware": {"vramMb": 1000000000}})
-def test_both_take_the_same(requests: Any, spec: dict[str, object]) -> None:
+def test_models_take_what_the_api_server_takes(requests: Any, spec: dict[str, object]) -> None:
     assert taken_by_us(spec) is requests.takes(spec)

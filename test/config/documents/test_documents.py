@@ -129,7 +129,7 @@ def test_every_request_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_it_is_accepted_and_means_what_the_document_says(name: str) -> None:
+def test_request_is_accepted_and_means_what_the_document_says(name: str) -> None:
     request = parse_request(MANIFESTS[name])
     assert [*validate(request), *validate_overrides(request)] == []
     applied = effective(request)
@@ -139,7 +139,7 @@ def test_it_is_accepted_and_means_what_the_document_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_it_is_read_back_as_it_was_written(name: str) -> None:
+def test_request_is_read_back_as_it_was_written(name: str) -> None:
     written = MANIFESTS[name]
     other = V1BETA1 if written["apiVersion"] == V1ALPHA1 else V1ALPHA1
     again = convert(convert(written, other), written["apiVersion"])
@@ -155,7 +155,7 @@ def test_targets_that_are_written_are_demands(name: str) -> None:
     assert applied.ttft.explicit is ("ttft:" in written)
 
 
-def test_what_the_guides_say_elsewhere_reaches_its_field() -> None:
+def test_values_that_the_guides_write_elsewhere_reach_their_field() -> None:
     offline = parse_request(MANIFESTS["planner-guide-sweep-offline"]).spec
     assert offline.hardware is not None
     assert offline.hardware.gpu_sku == "h200_sxm"
@@ -174,7 +174,7 @@ def test_a_base_and_an_image_of_the_workers_are_kept() -> None:
     assert said.deployment_overrides.workers_image == "nvcr.io/nvidia/ai-dynamo/sglang-runtime:0.6.1"
 
 
-def test_what_has_no_effect_is_said() -> None:
+def test_setting_without_effect_is_said() -> None:
     data = "has no effect: the newest performance data is used"
     granularity = (
         "has no effect: estimates cost nothing, and the planner gets as many as Dynamo's own profiler measures"

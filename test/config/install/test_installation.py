@@ -21,7 +21,7 @@ SYSTEM = "dgdr-system"
 CONTROLLER = f"system:serviceaccount:{SYSTEM}:dgdr-controller"
 
 
-def test_everything_is_taken_with_strict_validation(deployed: Installer) -> None:
+def test_manifests_are_taken_with_strict_validation(deployed: Installer) -> None:
     whole = deployed.make("build-installer") + (ROOT / "dist" / "install.yaml").read_text(encoding="utf-8")
     said = deployed.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-", stdin=whole
@@ -122,7 +122,7 @@ def test_the_controller_may_do_this_and_nothing_else(deployed: Installer, resour
     ]
 
 
-def test_it_may_hold_its_own_lease_alone(deployed: Installer) -> None:
+def test_controller_may_hold_its_own_lease_alone(deployed: Installer) -> None:
     held = [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "dgdr-controller")]
     assert held == ["get", "create", "update"]
     assert [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "another")] == ["create"]
@@ -135,7 +135,7 @@ def role(verbs: list[str], resource: str = "configmaps") -> str:
     return json.dumps(kind | {"rules": [rule]})
 
 
-def test_it_may_grant_what_the_publisher_needs(deployed: Installer) -> None:
+def test_controller_may_grant_what_the_publisher_needs(deployed: Installer) -> None:
     deployed.kubectl("apply", "--server-side", f"--as={CONTROLLER}", "-f", "-", stdin=role(["get", "patch"]))
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -148,6 +148,8 @@ def test_it_may_grant_what_the_publisher_needs(deployed: Installer) -> None:
 
 
 @pytest.mark.parametrize(("verbs", "resource"), [(["get"], "secrets"), (["update"], "configmaps")])
-def test_it_may_grant_nothing_that_it_has_not_itself(deployed: Installer, verbs: list[str], resource: str) -> None:
+def test_controller_may_grant_nothing_that_it_has_not_itself(
+    deployed: Installer, verbs: list[str], resource: str
+) -> None:
     with pytest.raises(AssertionError, match="attempting to grant RBAC permissions not currently held"):
         deployed.kubectl("apply", "--server-side", f"--as={CONTROLLER}", "-f", "-", stdin=role(verbs, resource))

@@ -94,7 +94,7 @@ CLUSTER_SCOPED = re.compile(r"Namespace|ClusterRole.*|CustomResourceDefinition|.
 @pytest.mark.parametrize(
     "folder", ["default", "overlays/certmanager", "network-policy", "coexist", "overlays/coexist-1.36"]
 )
-def test_what_has_a_namespace_is_in_ours(kubectl_program: str, folder: str) -> None:
+def test_namespaced_objects_are_in_our_namespace(kubectl_program: str, folder: str) -> None:
     for each in built(kubectl_program, CONFIG / folder):
         expected = None if CLUSTER_SCOPED.fullmatch(each["kind"]) else "dgdr-system"
         assert each["metadata"].get("namespace") == expected, each["kind"]

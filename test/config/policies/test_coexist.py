@@ -76,7 +76,7 @@ def test_requests_are_refused_it_whatever_it_does_with_them(operator: Person, ma
     assert operator.send("GET", path)["metadata"].get("finalizers") is None
 
 
-def test_in_the_older_version_too(operator: Person, refusal: Any) -> None:
+def test_requests_of_the_older_version_are_refused_it(operator: Person, refusal: Any) -> None:
     spec = {"backend": "vllm", "profilingConfig": {"profilerImage": "nvcr.io/nvidia/x:1"}}
     assert THEIRS in refusal(lambda: operator.writes(spec, version="v1alpha1", name="new")).message
 
@@ -103,7 +103,7 @@ def config_map(**metadata: str) -> Any:
     [(batch, job, "profile-"), (core, config_map, "dgdr-output-")],
     ids=["jobs", "ConfigMaps"],
 )
-def test_what_belongs_to_requests_is_refused_it(
+def test_objects_of_requests_are_refused_it(
     operator: Person, refusal: Any, path: Callable[[str], str], make: Callable[..., Any], prefix: str
 ) -> None:
     where = path(operator.namespace)
@@ -131,7 +131,7 @@ def test_what_belongs_to_requests_is_refused_it(
 
 
 @pytest.mark.parametrize(("path", "make"), [(batch, job), (core, config_map)], ids=["jobs", "ConfigMaps"])
-def test_its_own_work_goes_on(operator: Person, path: Callable[[str], str], make: Callable[..., Any]) -> None:
+def test_operators_own_work_goes_on(operator: Person, path: Callable[[str], str], make: Callable[..., Any]) -> None:
     where = path(operator.namespace)
     for name in ("checkpoint-a", "my-profile-a", "a-dgdr-output-b"):
         operator.send("POST", where, make(name=name))
@@ -140,7 +140,7 @@ def test_its_own_work_goes_on(operator: Person, path: Callable[[str], str], make
     operator.send("POST", where, make(generateName="planner-"))
 
 
-def test_its_other_objects_and_definitions_are_its_own(operator: Person) -> None:
+def test_operators_other_objects_and_definitions_are_its_own(operator: Person) -> None:
     definition = crd("dynamographdeployments", "DynamoGraphDeployment")
     operator.send("POST", CRDS, definition)
     name = definition["metadata"]["name"]
@@ -165,7 +165,7 @@ def crd(plural: str, kind: str) -> Any:
     }
 
 
-def test_others_are_not_looked_at(operator: Person, refusal: Any) -> None:
+def test_users_other_than_the_operator_are_not_looked_at(operator: Person, refusal: Any) -> None:
     """Somebody of nearly that name; their rights end elsewhere."""
     for user in ("system:serviceaccount:dynamo-system:other", f"{OPERATOR}-2", "system:serviceaccount:dynamo-system"):
         somebody = replace(operator, user=user)

@@ -147,7 +147,7 @@ def test_the_operator_is_who_the_file_says(shell: Shell) -> None:
     assert said.strip() in users.strip().split(",")
 
 
-def test_its_entries_for_requests_go_and_the_others_stay(shell: Shell) -> None:
+def test_webhook_entries_for_requests_go_and_the_others_stay(shell: Shell) -> None:
     shell.apply(*dynamos())
     for _ in range(2):
         _, errors = shell(block('"$patch": "delete"'))
@@ -162,7 +162,7 @@ def test_its_entries_for_requests_go_and_the_others_stay(shell: Shell) -> None:
     assert len(shell(block("grep deploymentrequest"))[0].splitlines()) == 2
 
 
-def test_its_finalizer_goes_and_others_stay(shell: Shell) -> None:
+def test_finalizer_of_the_operator_goes_and_others_stay(shell: Shell) -> None:
     theirs = "nvidia.com/finalizer"
     made = {"old": (theirs,), "new": (), "both": ("example.com/a", theirs, "example.com/b")}
     shell.apply(*dynamos())
@@ -177,7 +177,7 @@ def test_its_finalizer_goes_and_others_stay(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("folder", ["config/overlays/coexist-1.36", "config/coexist"])
-def test_it_is_kept_away_and_let_in_again(shell: Shell, soon: Any, folder: str) -> None:
+def test_operator_is_kept_away_and_let_in_again(shell: Shell, soon: Any, folder: str) -> None:
     """By either of the two ways, and back; requests and their definition stay."""
     written = block("config/overlays/coexist-1.36")
     assert "`kubectl apply -k config/coexist`" in PAGE.read_text(encoding="utf-8")

@@ -139,7 +139,7 @@ def test_the_controller_may_not(own_kubectl: Kubectl, arguments: tuple[str, ...]
 
 
 @pytest.mark.parametrize("kind", [*CONFIGURATIONS, "crd"])
-def test_it_may_follow_its_own_by_name(own_kubectl: Kubectl, kind: str) -> None:
+def test_controller_may_follow_its_own_objects_by_name(own_kubectl: Kubectl, kind: str) -> None:
     name = CONFIGURATIONS.get(kind, DEFINITION[1])
     listed = own_kubectl("get", kind, f"--field-selector=metadata.name={name}", "-o", "name", "--as", CONTROLLER)
     assert listed.strip().endswith(f"/{name}")

@@ -19,7 +19,7 @@ def test_a_plain_editor_may_ask_for(people: People, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", DANGEROUS)
-def test_it_takes_the_right_to_create_jobs(people: People, refusal: Any, what: str) -> None:
+def test_dangerous_part_takes_the_right_to_create_jobs(people: People, refusal: Any, what: str) -> None:
     spec = DANGEROUS[what]
     refused = refusal(lambda: people.editor.writes(spec))
     assert refused.code == 403
@@ -78,7 +78,7 @@ PROFILER = {"dgdr.nvidia.com/profiler": "image"}
 NVIDIAS = {"image": "nvcr.io/nvidia/ai-dynamo/dynamo-planner:1.6.1"}
 
 
-def test_another_profiler_takes_the_right_to_create_jobs(people: People, refusal: Any) -> None:
+def test_profiler_image_of_others_takes_the_right_to_create_jobs(people: People, refusal: Any) -> None:
     assert "to create jobs.batch" in refusal(lambda: people.editor.writes(NVIDIAS, PROFILER)).message
     assert refusal(lambda: people.deployer.writes(NVIDIAS, PROFILER)).code == 403
     people.runner.writes(NVIDIAS, PROFILER)
@@ -112,7 +112,7 @@ FREELY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", FREELY)
-def test_it_takes_the_right_to_create_deployments(people: People, refusal: Any, what: str) -> None:
+def test_deployment_override_takes_the_right_to_create_deployments(people: People, refusal: Any, what: str) -> None:
     spec, annotations = FREELY[what]
     refused = refusal(lambda: people.editor.writes(spec, annotations))
     assert refused.code == 403
@@ -141,9 +141,7 @@ ALPHA = {"backend": "vllm", "profilingConfig": {"profilerImage": NVIDIAS["image"
 
 
 @pytest.mark.parametrize("annotations", [PROFILER, BASES["a base"]])
-def test_what_is_written_as_v1alpha1_is_looked_at_too(
-    people: People, refusal: Any, annotations: dict[str, str]
-) -> None:
+def test_request_of_v1alpha1_is_looked_at_too(people: People, refusal: Any, annotations: dict[str, str]) -> None:
     people.editor.writes(ALPHA, version="v1alpha1")
     assert refusal(lambda: people.editor.writes(ALPHA, annotations, version="v1alpha1")).code == 403
 
@@ -164,7 +162,7 @@ def test_what_is_written_as_v1alpha1_is_looked_at_too(
     ],
     ids=json.dumps,
 )
-def test_what_no_schema_has_checked_is_refused(people: People, refusal: Any, spec: dict[str, Any]) -> None:
+def test_malformed_job_of_v1alpha1_is_refused(people: People, refusal: Any, spec: dict[str, Any]) -> None:
     """The schema of v1alpha1 takes any overrides.profilingJob."""
     people.editor.writes(ALPHA | job(nodeSelector={"a": "b"}), version="v1alpha1")
     assert refusal(lambda: people.editor.writes(ALPHA | spec, version="v1alpha1")).code in {403, 422}

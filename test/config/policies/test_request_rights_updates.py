@@ -116,7 +116,7 @@ def test_an_editor_may_not_change(people: People, made: str, refusal: Any, what:
     able.changes(made, change)
 
 
-def test_what_is_added_to_a_plain_request_is_asked_about(people: People, refusal: Any) -> None:
+def test_addition_to_a_plain_request_is_asked_about(people: People, refusal: Any) -> None:
     name = f"plain-{uuid.uuid4().hex[:8]}"
     people.editor.writes(name=name)
     changes = [{"spec": {"overrides": WHOLE["overrides"]}}, {"spec": {"image": "evil/x:1"}}]

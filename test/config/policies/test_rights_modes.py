@@ -52,14 +52,14 @@ def test_forbid_lets_nobody(there: Any, refusal: Any, what: str) -> None:
 
 @pytest.mark.parametrize("what", DANGEROUS)
 @pytest.mark.parametrize("mode", ["misspelt", "empty"])
-def test_what_is_not_understood_is_enforce(there: Any, refusal: Any, mode: str, what: str) -> None:
+def test_mode_that_is_not_understood_is_enforce(there: Any, refusal: Any, mode: str, what: str) -> None:
     admin, editor = there(mode)
     assert "needs the right to create" in refusal(lambda: editor.writes(*DANGEROUS[what])).message
     editor.writes()
     admin.writes(*DANGEROUS[what])
 
 
-def test_without_its_switch_nothing_is_written(there: Any, refusal: Any) -> None:
+def test_missing_config_map_lets_nobody_write(there: Any, refusal: Any) -> None:
     admin, editor = there("lost")
     for person in (editor, admin):
         assert "no params found" in refusal(person.writes).message

@@ -66,7 +66,7 @@ FLAGS = st.lists(st.lists(st.sampled_from(["1", "x", "-2"]), max_size=2).flatmap
 
 
 @given(theirs=FLAGS, ours=FLAGS)
-def test_our_flags_are_all_there_and_doing_it_again_changes_nothing(
+def test_flags_of_the_plan_are_all_there_and_replacing_again_changes_nothing(
     theirs: list[list[str]], ours: list[list[str]]
 ) -> None:
     before, planned = ([*VLLM.split(), *(word for flag in flags for word in flag)] for flags in (theirs, ours))

@@ -115,7 +115,7 @@ def test_parallelism_role_and_model_are_the_plans_and_other_arguments_stay(deplo
     assert decode["args"] == main(plan, "decode")["args"]
 
 
-def test_the_rest_of_the_base_stays(deployed: Any) -> None:
+def test_base_stays_as_it_is_elsewhere(deployed: Any) -> None:
     prefill = main(deployed, "VllmPrefillWorker")
     assert (prefill["image"], prefill["workingDir"]) == ("theirs", "/workspace")
     assert prefill["env"] == [{"name": "NCCL_DEBUG", "value": "INFO"}]
@@ -132,7 +132,7 @@ def test_the_rest_of_the_base_stays(deployed: Any) -> None:
     }
 
 
-def test_what_the_base_leaves_open_is_ours(deployed: Any, plan: Any) -> None:
+def test_fields_that_the_base_leaves_open_are_the_plans(deployed: Any, plan: Any) -> None:
     assert main(deployed, "Frontend") == {**main(plan, "Frontend"), "image": "theirs"}
     assert main(deployed, "VllmDecodeWorker")["image"] == "ours"
     assert main(deployed, "VllmDecodeWorker")["envFrom"] == main(plan, "decode")["envFrom"]
@@ -288,7 +288,7 @@ def test_an_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> 
 
 
 @pytest.mark.parametrize("change", ["no component", "no list", "spec"])
-def test_everything_that_is_missing_is_told_at_once(plan: Any, change: str) -> None:
+def test_missing_parts_are_told_all_at_once(plan: Any, change: str) -> None:
     with pytest.raises(BaseDeploymentError) as refused:
         on_base(broken(plan, change), plan)
     assert {each.path for each in refused.value.errors} <= {"spec", "spec.components"}

@@ -27,7 +27,7 @@ OBJECTS = st.dictionaries(st.sampled_from(FIELDS.split()), JUNK, max_size=5)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(inner=JUNK, fields=OBJECTS, kind=st.sampled_from(["frontend", "prefill", "decode"]))
-def test_any_base_is_used_or_refused(inner: Any, fields: Any, kind: str, plan: Any) -> None:
+def test_base_of_any_shape_is_used_or_refused(inner: Any, fields: Any, kind: str, plan: Any) -> None:
     alpha = {"apiVersion": "nvidia.com/v1alpha1", "kind": "DynamoGraphDeployment"}
     role = (
         {"componentType": "frontend"} if kind == "frontend" else {"componentType": "worker", "subComponentType": kind}

@@ -104,7 +104,7 @@ def graphs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(graph=graphs())
-def test_there_and_back_is_the_same(graph: dict[str, Any]) -> None:
+def test_round_trip_is_the_same(graph: dict[str, Any]) -> None:
     before = copy.deepcopy(graph)
     alpha = to_v1alpha1(graph)
     assert graph == before
@@ -116,7 +116,7 @@ def test_there_and_back_is_the_same(graph: dict[str, Any]) -> None:
 
 
 @given(data=st.data())
-def test_what_the_renderer_writes_survives_with_and_without_a_model_cache(
+def test_rendered_deployment_survives_with_and_without_a_model_cache(
     data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
     candidate = data.draw(candidates)
@@ -316,7 +316,7 @@ def test_a_mount_of_a_volume_that_the_pod_has_adds_none() -> None:
     "written",
     ["{scalingAdapter: {enabled: false}}", "{sharedMemory: {}}", "{ingress: {enabled: false}}", "{checkpoint: {}}"],
 )
-def test_what_is_off_is_absent(written: str) -> None:
+def test_switch_that_is_off_is_absent(written: str) -> None:
     assert service(written) == {"name": "w"}
 
 
@@ -375,7 +375,7 @@ def test_fields_without_effect_are_told() -> None:
         ("{extraPodSpec: {containers: {}}}", "extraPodSpec.containers", "list"),
     ],
 )
-def test_what_v1beta1_cannot_say_is_refused_with_the_way_out(written: str, path: str, way_out: str) -> None:
+def test_field_that_v1beta1_cannot_say_is_refused_with_the_way_out(written: str, path: str, way_out: str) -> None:
     with pytest.raises(ConversionError) as refused:
         service(written, "pvcs: [{name: p}]")
     (error,) = refused.value.errors
@@ -408,7 +408,7 @@ V1BETA1_ONLY = {
 
 
 @pytest.mark.parametrize("written", V1BETA1_ONLY)
-def test_what_v1alpha1_cannot_say_is_refused_with_its_path(written: str) -> None:
+def test_field_that_v1alpha1_cannot_say_is_refused_with_its_path(written: str) -> None:
     with pytest.raises(ConversionError) as refused:
         to_v1alpha1({"spec": {"components": [read(written)]}})
     assert [each.path for each in refused.value.errors] == [V1BETA1_ONLY[written]]

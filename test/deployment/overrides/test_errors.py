@@ -248,7 +248,7 @@ def test_admission_lets_through_what_may_become_right(override: str) -> None:
     assert check(read(override), "qwen", "team") == []
 
 
-def test_all_mistakes_are_told_at_once(aggregated: Any) -> None:
+def test_mistakes_are_told_all_at_once(aggregated: Any) -> None:
     override = read("""
     kind: DynamoGraphDeployment
     status: {}
@@ -291,7 +291,7 @@ def test_a_deployment_that_v1alpha1_cannot_say_wants_v1beta1(aggregated: Any) ->
     assert "spec.components[worker].experimental" in message
 
 
-def test_what_is_ours_may_be_repeated(aggregated: Any) -> None:
+def test_metadata_of_ours_may_be_repeated(aggregated: Any) -> None:
     override: Any = {
         "metadata": {"labels": aggregated["metadata"]["labels"], "annotations": aggregated["metadata"]["annotations"]}
     }
@@ -308,7 +308,7 @@ def test_a_container_without_arguments_has_none_to_append_to(aggregated: Any) ->
     )
 
 
-def test_without_a_namespace_none_can_be_given() -> None:
+def test_namespace_cannot_be_given_where_none_is_known() -> None:
     override = read("metadata: {namespace: team}")
     assert [each.path for each in check(override, "qwen")] == ["spec.overrides.dgd.metadata.namespace"]
     assert check(override, "qwen", "team") == []

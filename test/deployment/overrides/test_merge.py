@@ -91,14 +91,14 @@ spec:
 )
 
 
-def test_upstreams_sample_switches_the_router_on(aggregated: Any) -> None:
+def test_sample_of_upstream_switches_the_router_on(aggregated: Any) -> None:
     graph = applied(aggregated, ROUTER)
     assert main(graph, "Frontend")["env"][-1] == {"name": "DYN_ROUTER_MODE", "value": "kv"}
     main(graph, "Frontend")["env"].pop()
     assert graph == aggregated
 
 
-def test_upstreams_golden_switches_grove_off(aggregated: Any) -> None:
+def test_golden_of_upstream_switches_grove_off(aggregated: Any) -> None:
     graph = applied(aggregated, BETA + "metadata: {annotations: {nvidia.com/enable-grove: 'false'}, labels: {team: a}}")
     assert graph["metadata"]["annotations"]["nvidia.com/enable-grove"] == "false"
     assert graph["metadata"]["labels"]["team"] == "a"
@@ -299,7 +299,7 @@ def test_the_gpus_are_counted_again(aggregated: Any, text: str, gpus: int) -> No
 
 
 @pytest.mark.parametrize("value", ["two", -1, 1.5, True, None, "1.0", "9" * 10])
-def test_what_is_no_number_cannot_be_counted(aggregated: Any, value: Any) -> None:
+def test_gpus_that_are_no_number_cannot_be_counted(aggregated: Any, value: Any) -> None:
     graph = copy.deepcopy(aggregated)
     component(graph, "worker")["replicas"] = value
     with pytest.raises(ValueError, match=r"spec\.components\[worker\]\.replicas: Invalid value"):

@@ -83,7 +83,7 @@ def test_an_empty_override_changes_nothing(data: st.DataObject, rendered: Callab
 
 
 @given(data=st.data())
-def test_twice_is_once(data: st.DataObject, rendered: Callable[..., Any]) -> None:
+def test_merge_twice_is_merge_once(data: st.DataObject, rendered: Callable[..., Any]) -> None:
     mode = data.draw(MODE)
     graph, override = rendered(mode), data.draw(overrides(WORKERS[mode]))
     before = copy.deepcopy((graph, override))
@@ -94,7 +94,7 @@ def test_twice_is_once(data: st.DataObject, rendered: Callable[..., Any]) -> Non
 
 
 @given(data=st.data())
-def test_what_is_written_is_what_is_deployed(data: st.DataObject, rendered: Callable[..., Any]) -> None:
+def test_override_is_deployed_as_it_is_written(data: st.DataObject, rendered: Callable[..., Any]) -> None:
     mode = data.draw(MODE)
     graph, override = rendered(mode), data.draw(overrides(WORKERS[mode]))
     merged: Any = merge(graph, override).graph
@@ -120,7 +120,7 @@ def covers(got: Any, wanted: Any) -> bool:
 
 
 @given(data=st.data())
-def test_both_versions_of_an_override_do_the_same(data: st.DataObject, rendered: Callable[..., Any]) -> None:
+def test_override_does_the_same_in_both_versions(data: st.DataObject, rendered: Callable[..., Any]) -> None:
     """Apart from arguments, which v1alpha1 appends."""
     mode = data.draw(MODE)
     graph, beta = rendered(mode), data.draw(overrides(WORKERS[mode]))
@@ -154,7 +154,7 @@ def merged_or_refused(graph: Any, override: Any) -> None:
 
 
 @given(override=JUNK, version=st.sampled_from([{}, BETA, ALPHA]), data=st.data())
-def test_anything_is_merged_or_refused(
+def test_override_of_any_shape_is_merged_or_refused(
     override: Any, version: Any, data: st.DataObject, rendered: Callable[..., Any]
 ) -> None:
     content = override if isinstance(override, dict) else {"spec": override}
@@ -162,7 +162,7 @@ def test_anything_is_merged_or_refused(
 
 
 @given(name=NAMES, inner=JUNK)
-def test_anything_inside_a_component_is_merged_or_refused(name: str, inner: Any, rendered: Callable[..., Any]) -> None:
+def test_component_of_any_shape_is_merged_or_refused(name: str, inner: Any, rendered: Callable[..., Any]) -> None:
     graph = rendered(Mode.AGGREGATED)
     for fields in (inner, {"extraPodSpec": inner}, {"resources": inner, "volumeMounts": inner, "envFromSecret": inner}):
         merged_or_refused(graph, {"spec": {"services": {name: fields}}})

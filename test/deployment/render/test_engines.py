@@ -245,7 +245,7 @@ ALONE = Nodes(gpus=8, apart="needs Grove or LWS, which this cluster does not hav
         (V, {"tp": 16, "dp": 2, "moe_ep": 32}, NODES, "vllm cannot have data-parallel ranks that span nodes"),
     ],
 )
-def test_what_the_flags_cannot_say_is_not_rendered(
+def test_candidate_that_the_flags_cannot_say_is_not_rendered(
     backend: Backend, shape: dict[str, int], nodes: Nodes, reason: str
 ) -> None:
     assert (unrenderable(candidate(backend, shaped(**shape)), nodes) or "").startswith(reason)

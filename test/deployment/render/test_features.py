@@ -85,7 +85,7 @@ def test_tensorrt_llm_publishes_events_by_a_switch(graph_request: Make) -> None:
 
 
 @pytest.mark.parametrize("features", [None, {"kvRouter": False}, {"kvRouter": {"enabled": False}}])
-def test_without_a_router_nothing_is_published(graph_request: Make, features: Any) -> None:
+def test_workers_publish_nothing_without_a_router(graph_request: Make, features: Any) -> None:
     text = json.dumps(composed(graph_request(features=features)).graph)
     assert "ROUTER" not in text
     assert "events" not in text
@@ -115,7 +115,7 @@ def test_the_planner_gets_the_plan_not_defaults(graph_request: Make) -> None:
     }
 
 
-def test_without_a_target_the_planner_keeps_its_own_aim(graph_request: Make) -> None:
+def test_planner_keeps_its_own_aim_without_a_target(graph_request: Make) -> None:
     assert "optimization_target" not in config_of(graph_request(features={"planner": True}))
 
 
@@ -130,7 +130,7 @@ def test_a_latency_of_the_whole_request_is_shared_out(graph_request: Make) -> No
 @pytest.mark.parametrize(
     ("written", "ttft", "itl"), [({"ttft": 5000}, 5000, 25_000 / 999), ({"itl_ms": 20}, 30_000 - 20 * 999, 20)]
 )
-def test_what_is_written_of_one_latency_leaves_the_rest_to_the_other(
+def test_latency_that_is_written_leaves_the_rest_to_the_other(
     graph_request: Make, written: Manifest, ttft: float, itl: float
 ) -> None:
     request = graph_request(features={"planner": written}, sla={"e2eLatency": 30_000}, workload={"osl": 1000})
@@ -139,7 +139,7 @@ def test_what_is_written_of_one_latency_leaves_the_rest_to_the_other(
 
 
 @pytest.mark.parametrize("written", [{"adjustment-interval": 60}, {"load-predictor": "prophet"}, {"kalmanR": 2.0}])
-def test_who_says_how_load_is_forecast_wants_latencies_held(graph_request: Make, written: Manifest) -> None:
+def test_load_forecast_that_is_written_has_latencies_held(graph_request: Make, written: Manifest) -> None:
     assert config_of(graph_request(features={"planner": written}))["optimization_target"] == "sla"
 
 
@@ -155,14 +155,14 @@ def test_who_says_how_load_is_forecast_wants_latencies_held(graph_request: Make,
         ({"ttft": 1, "ttft_ms": 2}, "ttft_ms: Invalid value: 2: is another name of ttft"),
     ],
 )
-def test_what_the_planner_would_die_of_is_refused_before(written: Manifest, wrong: str) -> None:
+def test_settings_that_the_planner_would_die_of_are_refused(written: Manifest, wrong: str) -> None:
     asked = DgdrSpec(model="m", features=Features(planner=written))
     (fault,) = setting_faults(asked)
     assert str(fault).startswith(f"spec.features.planner.{wrong}")
 
 
 @pytest.mark.parametrize("planner", [True, False, None, {}, {"enabled": False}, {"ttft": 1, "itl": 2.5, "mode": "agg"}])
-def test_what_the_planner_takes_is_not_refused(planner: Any) -> None:
+def test_settings_that_the_planner_takes_are_not_refused(planner: Any) -> None:
     assert setting_faults(DgdrSpec(model="m", features=Features(planner=planner))) == []
 
 
@@ -178,7 +178,7 @@ def test_a_planner_that_may_outgrow_the_budget_is_told_of(graph_request: Make, b
     )
 
 
-def test_what_the_user_has_written_stays(graph_request: Make) -> None:
+def test_planner_settings_of_the_user_stay(graph_request: Make) -> None:
     written = {"max_gpu_budget": 16, "optimization_target": "load", "ttft_ms": 1.0, "backend": "mocker"}
     config = config_of(graph_request(features={"planner": written}, sla={"ttft": 300}))
     assert config.items() >= written.items()
@@ -237,7 +237,7 @@ def test_the_planner_is_a_component_that_mounts_its_configuration(graph_request:
     assert env_of(found["prefill"]) == {"DYN_FORWARDPASS_METRIC_PORT": "20380", "DYN_BENCHMARK_MODE": "prefill"}
 
 
-def test_of_engines_that_do_both_the_planner_scales_the_type_that_it_knows(graph_request: Make) -> None:
+def test_planner_scales_the_type_that_it_knows_of_engines_that_do_both(graph_request: Make) -> None:
     request = graph_request(features={"planner": True})
     found = components(request, candidate(Backend.SGLANG, AGGREGATED))
     assert found["worker"]["type"] == "decode"

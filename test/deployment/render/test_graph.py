@@ -86,7 +86,7 @@ def test_batches_and_tokens_are_those_of_one_rank(
 
 
 @given(data=st.data())
-def test_the_same_candidate_gives_the_same_bytes_and_survives_yaml(
+def test_rendering_of_the_same_candidate_has_the_same_bytes_and_survives_yaml(
     data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
     candidate = data.draw(candidates)
@@ -122,7 +122,7 @@ def test_a_model_cache_is_mounted_read_only_everywhere(
 
 
 @given(data=st.data())
-def test_what_nobody_asked_for_is_not_there(
+def test_rendering_holds_nothing_that_nobody_asked_for(
     data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
     candidate = data.draw(candidates)

@@ -99,7 +99,7 @@ def test_a_flag_that_a_new_version_drops_is_noticed(backend: Backend, lines: lis
         ("dynamo.frontend", "--router-mode KV", "not KV"),
     ],
 )
-def test_what_a_program_would_refuse_is_said(module: str, line: str, objection: str) -> None:
+def test_flags_that_a_program_would_refuse_are_said(module: str, line: str, objection: str) -> None:
     (said,) = known.read(module).objections(line.split())
     assert objection in said
 
@@ -113,7 +113,7 @@ def test_what_a_program_would_refuse_is_said(module: str, line: str, objection: 
         ("dynamo.mocker", "--ais-perf-model --ais-attention-dp-size 4 --aic-tp-size 2"),
     ],
 )
-def test_what_a_program_takes_is_not_objected_to(module: str, line: str) -> None:
+def test_flags_that_a_program_takes_are_not_objected_to(module: str, line: str) -> None:
     assert known.read(module).objections(line.split()) == []
 
 
@@ -137,7 +137,7 @@ def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
     assert choices == CHOICES
 
 
-def test_no_prose_of_others_is_committed() -> None:
+def test_committed_answers_hold_no_prose_of_others() -> None:
     for each in known.FOLDER.glob("*.json"):
         text = each.read_text(encoding="utf-8")
         assert '"description"' not in text

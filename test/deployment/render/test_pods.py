@@ -90,7 +90,7 @@ def test_each_vendor_has_its_own_resource(component: Make, sku: str, resource: s
     assert all(note in each for each in notes)
 
 
-def test_in_a_mixed_cluster_pods_are_kept_to_the_gpus_they_were_planned_for(component: Make) -> None:
+def test_pods_in_a_mixed_cluster_are_kept_to_the_gpus_they_were_planned_for(component: Make) -> None:
     worker, _ = component(products=("NVIDIA-H200", "NVIDIA-H200-141GB"))
     affinity = worker["podTemplate"]["spec"]["affinity"]["nodeAffinity"]
     (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
@@ -99,7 +99,9 @@ def test_in_a_mixed_cluster_pods_are_kept_to_the_gpus_they_were_planned_for(comp
     ]
 
 
-def test_where_the_cache_is_handed_over_each_gpu_has_an_rdma_device(component: Make, disaggregated: Candidate) -> None:
+def test_gpus_have_an_rdma_device_each_where_the_cache_is_handed_over(
+    component: Make, disaggregated: Candidate
+) -> None:
     assert "rdma/ib" not in limits(component(rdma_resource="rdma/ib", rdma_per_node=8)[0])
     worker, _ = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=1000)
     assert limits(worker) == {"nvidia.com/gpu": "4", "rdma/ib": "4"}

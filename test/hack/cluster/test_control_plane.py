@@ -79,7 +79,7 @@ def test_the_api_server_answers_who_verifies_it(control_plane: Cluster) -> None:
         urllib.request.urlopen(f"{api.server}/version", timeout=5)
 
 
-def test_who_has_no_certificate_may_not_read(control_plane: Cluster) -> None:
+def test_client_without_a_certificate_may_not_read(control_plane: Cluster) -> None:
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
     context = ssl.create_default_context(cadata=authority)
@@ -95,7 +95,7 @@ def test_keys_and_kubeconfigs_are_for_their_owner_alone(own: Local) -> None:
 
 
 @alone
-def test_nothing_speaks_without_tls(own: Local) -> None:
+def test_ports_speak_tls_alone(own: Local) -> None:
     assert "http://" not in own.layout.plan.read_text()
     (peers,) = re.findall(r"--listen-peer-urls=(https://\S+?)\"", own.layout.plan.read_text())
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -162,7 +162,9 @@ def test_component_that_is_added_again_is_started_again_only_with_another_revisi
 
 
 @alone
-def test_another_spelling_of_the_interpreter_finds_it_running(own: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_is_found_running_under_another_spelling_of_the_interpreter(
+    own: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = process(own, "etcd")
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     assert own.status().usable
@@ -171,7 +173,7 @@ def test_another_spelling_of_the_interpreter_finds_it_running(own: Local, monkey
 
 
 @alone
-def test_while_a_component_is_held_it_is_down(own: Local) -> None:
+def test_component_is_down_while_it_is_held(own: Local) -> None:
     own.hold("kube-apiserver")
     assert not Client(own.kubeconfig).is_ready()
     assert own.status().problems == ("the API server is not ready",)
@@ -183,7 +185,7 @@ def test_while_a_component_is_held_it_is_down(own: Local) -> None:
 
 
 @alone
-def test_what_a_killed_supervisor_leaves_is_ended_by_down(own: Local) -> None:
+def test_leftovers_of_a_killed_supervisor_are_ended_by_down(own: Local) -> None:
     (supervisor,) = [pid for pid, command in processes(own).items() if "hack.cluster.supervisor" in command]
     os.kill(supervisor, signal.SIGKILL)
     limit = time.monotonic() + 5
@@ -198,7 +200,7 @@ def test_what_a_killed_supervisor_leaves_is_ended_by_down(own: Local) -> None:
 
 
 @alone
-def test_who_dies_while_it_is_brought_up_is_named(own: Local) -> None:
+def test_component_that_dies_while_it_is_brought_up_is_named(own: Local) -> None:
     os.kill(process(own, "kube-apiserver"), signal.SIGKILL)
 
     def ask() -> bool:

@@ -108,7 +108,7 @@ def test_the_one_of_a_fake_node_is_on_that_node_and_shows_its_instances(api: Cli
         api.request("DELETE", "/api/v1/nodes/sliced")
 
 
-def test_it_fails_in_the_ways_that_a_reader_must_withstand(api: Client) -> None:
+def test_exporter_fails_in_the_ways_that_a_reader_must_withstand(api: Client) -> None:
     def answers(*flags: str) -> str:
         return dcgm_exporter.start(api, Exporter(node.NAME, GPUS, flags=flags))
 

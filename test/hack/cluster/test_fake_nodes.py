@@ -93,7 +93,7 @@ def test_a_node_that_is_named_again_is_made_anew(api: Client) -> None:
     assert limits == {"nvidia.com/gpu": "1"}
 
 
-def test_what_the_api_server_refuses_is_said_in_its_words(api: Client) -> None:
+def test_refusal_of_the_api_server_is_said_in_its_words(api: Client) -> None:
     with pytest.raises(ClusterError, match=r'^node wrong is refused: .*metadata\.labels: Invalid value: "a b"'):
         fake_nodes.add(api, FakeNode("wrong", labels={"a b": "c"}))
 

@@ -70,7 +70,7 @@ def test_a_node_is_read(text: str, node: FakeNode) -> None:
         ("a=8xNVIDIA-H200:143771,mig=half", '"mig=half": a profile that fits the GPU is wanted'),
     ],
 )
-def test_what_is_wrong_is_named_with_the_way_out(text: str, sentence: str) -> None:
+def test_wrong_option_is_named_with_the_way_out(text: str, sentence: str) -> None:
     with pytest.raises(ClusterError, match=f"^--node {re.escape(text)}: .*{re.escape(sentence)}"):
         read(text)
 
@@ -154,7 +154,7 @@ def test_a_gpu_has_as_many_instances_as_nvidias_tables_say(profile: str, gpu_mib
     assert FakeGpus(1, "any", gpu_mib, mig=profile).instances == instances
 
 
-def test_only_the_pods_that_can_be_scheduled_tell_a_fake_node() -> None:
+def test_fake_node_differs_by_the_pods_that_can_be_scheduled_alone() -> None:
     made = manifest(FakeNode("n", A100))
     assert made["spec"] == {"unschedulable": False, "taints": []}
     assert made["status"]["capacity"] == made["status"]["allocatable"] | {"pods": "110"}

@@ -52,7 +52,9 @@ def calls(tmp_path: Path) -> list[str]:
     return (tmp_path / "kind.calls").read_text().splitlines()
 
 
-def test_where_docker_answers_it_is_kind(program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kind_is_chosen_where_docker_answers(
+    program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DGDR_KUBECONFIG", raising=False)
     program("docker", "[ $1 = info ]")
     docker.answers.cache_clear()
@@ -62,7 +64,7 @@ def test_where_docker_answers_it_is_kind(program: Callable[[str, str], Path], mo
         docker.answers.cache_clear()
 
 
-def test_it_comes_up_once_and_goes_down(kind: Kind, tmp_path: Path) -> None:
+def test_cluster_comes_up_once_and_goes_down(kind: Kind, tmp_path: Path) -> None:
     assert kind.status().summary == "not running"
     kind.up(Level.NODE)
     assert kind.status().usable
@@ -76,13 +78,13 @@ def test_it_comes_up_once_and_goes_down(kind: Kind, tmp_path: Path) -> None:
     assert not kind.layout.root.exists()
 
 
-def test_nothing_is_compiled_for_it_but_kind(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_compiles_nothing_but_kind(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hack.cluster.progress.subprocess.Popen", None)
     monkeypatch.setattr("hack.cluster.__main__.resolve", lambda _: kind)
     CliRunner().invoke(cluster, ["build"], catch_exceptions=False)
 
 
-def test_one_that_was_interrupted_is_made_anew(kind: Kind, tmp_path: Path) -> None:
+def test_cluster_that_was_interrupted_is_made_anew(kind: Kind, tmp_path: Path) -> None:
     kind.up(Level.NODE)
     kind.layout.complete.unlink()
     assert kind.status().summary.startswith("not wholly up yet")
@@ -90,7 +92,7 @@ def test_one_that_was_interrupted_is_made_anew(kind: Kind, tmp_path: Path) -> No
     assert len([call for call in calls(tmp_path) if call.startswith("create")]) == 2
 
 
-def test_what_was_complete_is_not_after_a_failure(kind: Kind, program: Callable[[str, str], Path]) -> None:
+def test_cluster_that_was_complete_is_not_so_after_a_failure(kind: Kind, program: Callable[[str, str], Path]) -> None:
     kind.up(Level.NODE)
     program("kind", "[ $1 = get ] || [ $1 = delete ]")  # somebody has deleted it, and it cannot be created again
     with pytest.raises(ClusterError, match="Creating kind cluster"):

@@ -94,7 +94,7 @@ def test_a_node_that_is_up_is_kept_when_less_is_asked_for(cluster: Cluster) -> N
     assert Client(cluster.kubeconfig).request("GET", f"/api/v1/nodes/{node.NAME}")["metadata"]["uid"] == before
 
 
-def test_after_down_the_machine_is_as_before(cluster: Cluster) -> None:
+def test_machine_is_as_before_after_down(cluster: Cluster) -> None:
     own = Local(layout("test-traces"))
     before = traces(own, "none")
     assert before["processes"] == ""

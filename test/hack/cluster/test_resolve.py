@@ -147,7 +147,7 @@ def test_a_download_that_is_not_what_was_promised_is_refused(mirror: Mirror, tmp
 
 
 @pytest.mark.usefixtures("mirror")
-def test_without_network_nothing_is_downloaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_download_does_not_happen_without_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert downloads.control_plane(CONTROL_PLANE) is None  # nothing was published
     assert "cannot be downloaded (HTTP Error 404" in capsys.readouterr().err
 
@@ -244,7 +244,7 @@ def test_a_node_in_a_sandbox_that_refuses_namespaces(cluster: Cluster, tmp_path:
     assert "Traceback" not in done.stderr
 
 
-def test_no_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ports_that_are_all_taken_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -255,7 +255,7 @@ def test_no_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     assert local._free_ports(Layout(Path("any")), 1) == [port]
 
 
-def test_what_a_killed_build_has_left_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_build_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(binaries, "_build", lambda program, _: program.touch(mode=0o755))
     stale = binaries._folder(with_node=True) / "tmpxyz"
@@ -332,7 +332,7 @@ def test_a_kubeconfig_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
         resolve()
 
 
-def test_no_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_space_that_is_lacking_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(programs, "go", lambda: Path("go"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
     with pytest.raises(

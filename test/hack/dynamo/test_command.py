@@ -39,7 +39,9 @@ CHUNKS = "--sglang-chunked-prefill-size 5504 --sglang-max-prefill-tokens 5504"
         ),
     ],
 )
-def test_of_an_engine_as_it_is_rendered(backend: Backend, mode: Mode, expected: dict[str, str]) -> None:
+def test_command_line_of_an_engine_becomes_the_simulators(
+    backend: Backend, mode: Mode, expected: dict[str, str]
+) -> None:
     _, *components = graph("n", "g", backend, mode)["spec"]["components"]
     assert {component["name"] for component in components} == set(expected)
     for component in components:
@@ -84,5 +86,5 @@ def test_silence_means_the_default() -> None:
 @pytest.mark.parametrize(
     "line", ["", "python3 -m", "python3 -m dynamo.planner --config x", "/bin/serve", "python3 -m dynamo.vllm"]
 )
-def test_what_is_not_understood_is_not_run(line: str) -> None:
+def test_command_line_that_is_not_understood_is_not_run(line: str) -> None:
     assert understood(line.split()) is None

@@ -52,7 +52,7 @@ def test_a_frontend_is_ready_once_it_lists_the_model_of_its_workers() -> None:
     assert container(graph(front, component()))["readinessProbe"]["httpGet"]["path"] == "/health"
 
 
-def test_what_is_not_understood_holds_its_gpus_and_does_nothing() -> None:
+def test_component_that_is_not_understood_holds_its_gpus_and_does_nothing() -> None:
     limits = {"nvidia.com/gpu": "4"}
     made = container(
         graph(component("Planner", "planner", args=["-m", "dynamo.planner"], resources={"limits": limits}))
@@ -60,7 +60,7 @@ def test_what_is_not_understood_holds_its_gpus_and_does_nothing() -> None:
     assert made == {"name": "main", "imagePullPolicy": "Never", "image": PAUSE_IMAGE, "resources": {"limits": limits}}
 
 
-def test_what_must_be_so_here_wins_over_the_graph() -> None:
+def test_variables_of_this_cluster_win_over_the_graphs() -> None:
     given = [{"name": name, "value": "given"} for name in ("A", "B", "HF_HUB_OFFLINE")]
     wide = [{"name": name, "value": "wide"} for name in ("A", "C")]
     whole = graph(component("Frontend", "frontend", env=given), env=wide)

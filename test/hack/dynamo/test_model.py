@@ -19,7 +19,7 @@ def test_every_byte_and_every_merge_is_a_token() -> None:
     assert len(known) == 4096 - 3
 
 
-def test_its_files_agree() -> None:
+def test_model_files_agree() -> None:
     files = {name: json.loads(text) for name, text in model.files().items()}
     assert set(files) == {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
     special = {token["content"]: token["id"] for token in files["tokenizer.json"]["added_tokens"]}
@@ -40,5 +40,5 @@ def test_a_surface_says_what_the_times_say(tmp_path: Path) -> None:
     assert timing.surface() == (tmp_path / "s.npz").read_bytes()  # else every reconcile would change the pods' files
 
 
-def test_more_gpus_are_faster() -> None:
+def test_gpus_are_faster_the_more_there_are() -> None:
     assert Timing.of(8).decode_ms < Timing.of(2).decode_ms < Timing.of(1).decode_ms == 15.5

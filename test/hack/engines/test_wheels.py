@@ -45,7 +45,7 @@ def test_sources_are_fetched_once_and_without_what_python_does_not_read(registry
     assert found == {"thing/args.py", LIBRARY, "thing-1.0.dist-info/METADATA"}
 
 
-def test_another_wheel_than_the_promised_one_is_not_used(registry: Any) -> None:
+def test_wheel_that_is_not_the_promised_one_is_not_used(registry: Any) -> None:
     _, asked = registry
     promised = Wheel("thing", "1.0", {"any": "0" * 64})
     with pytest.raises(EngineError, match=r"thing-1\.0.* is not what hack/engines/wheels\.py promises"):
@@ -61,7 +61,7 @@ def test_a_machine_without_a_wheel_is_told_so(registry: Any) -> None:
     assert asked == []
 
 
-def test_what_pip_says_is_passed_on(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_pip_is_passed_on(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     thing, _ = registry
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: no route to host\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)

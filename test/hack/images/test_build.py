@@ -55,7 +55,7 @@ def left() -> list[str]:
     return sorted(path.name for path in names.folder().iterdir() if path.name != "lock")
 
 
-def test_what_is_there_is_not_built_again(build_with: Callable[..., Builder]) -> None:
+def test_image_that_is_there_is_not_built_again(build_with: Callable[..., Builder]) -> None:
     builder = build_with(lambda archive: archive.write_text("image"))
     first = build.build(Target.CONTROLLER)
     assert first.read_text() == "image"
@@ -78,7 +78,7 @@ def test_a_build_that_does_not_come_to_its_end_leaves_nothing(
     assert left() == []
 
 
-def test_what_a_killed_build_left_is_removed_and_other_files_are_not(build_with: Callable[..., Builder]) -> None:
+def test_leftovers_of_a_killed_build_are_removed_and_other_files_are_not(build_with: Callable[..., Builder]) -> None:
     build_with(lambda archive: archive.write_text("image"))
     names.folder().mkdir(parents=True)
     for name in ("dgdr-controller-0123456789ab.part", "pause-0123456789ab.tar", "pause-0123456789ab.part"):
@@ -129,7 +129,7 @@ def test_missing_programs_are_named_as_packages(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_without_root_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_without_root_tells_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buildah.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]
     with pytest.raises(ClusterError, match="images need Docker, or root for buildah and debootstrap: run the command"):
         buildah.check()

@@ -25,14 +25,14 @@ def paths(image: Image) -> list[str]:
     return [f"/{path.relative_to(image.root)}" for path in image.root.rglob("*")]
 
 
-def test_it_is_named_after_its_content_and_as_the_newest(controller: Image) -> None:
+def test_image_is_named_after_its_content_and_as_the_newest(controller: Image) -> None:
     digest = content_hash(Target.CONTROLLER)
     assert re.fullmatch("[0-9a-f]{12}", digest)
     assert controller.names == [f"localhost/dgdr-controller:{digest}", "localhost/dgdr-controller:dev"]
     assert controller.archive.name == f"dgdr-controller-{digest}.tar"
 
 
-def test_its_configuration_is_ours_alone(controller: Image) -> None:
+def test_image_configuration_is_ours_alone(controller: Image) -> None:
     labels = {key: value for key, value in controller.config["Labels"].items() if key.startswith("org.")}
     assert labels == {
         "org.opencontainers.image.title": "dgdr-controller",
@@ -53,7 +53,7 @@ def test_its_configuration_is_ours_alone(controller: Image) -> None:
     assert told == {"User", "Env", "Entrypoint", "WorkingDir", "Labels"}
 
 
-def test_it_has_no_shell_no_packages_and_no_installer(controller: Image) -> None:
+def test_image_has_no_shell_no_packages_and_no_installer(controller: Image) -> None:
     programs = [path for path in paths(controller) if re.search(r"/s?bin/[^/]+$", path)]
     assert all(
         re.search(r"/bin/(python3?(\.\d+)?|dgdr|[Aa]ctivate[.\w]*|cffi-gen-src|dotenv|idna|pygmentize|markdown-it)$", p)
@@ -67,7 +67,7 @@ def test_it_has_no_shell_no_packages_and_no_installer(controller: Image) -> None
     assert sum(path.lstat().st_size for path in controller.root.rglob("*") if path.is_file()) < 110 * 2**20
 
 
-def test_nobody_but_root_may_change_it(controller: Image) -> None:
+def test_image_may_be_changed_by_root_alone(controller: Image) -> None:
     for path in controller.root.rglob("*"):
         found = path.lstat()
         assert (found.st_uid, found.st_gid) == (0, 0), path
@@ -84,7 +84,7 @@ def test_links_lead_somewhere(controller: Image) -> None:
         assert (target or controller.root / link.readlink().relative_to("/")).exists(), link
 
 
-def test_nothing_of_the_machine_that_built_it_is_in_it(controller: Image) -> None:
+def test_image_holds_nothing_of_the_machine_that_built_it(controller: Image) -> None:
     machine = this_machine()
     # What a shorter word than this is called may well be in some file.
     words = {CHECKOUT, Path.home() / ".cache", socket.gethostname(), *machine.pip.values(), *machine.folders}
@@ -101,21 +101,21 @@ def test_nothing_of_the_machine_that_built_it_is_in_it(controller: Image) -> Non
         assert text.decode() not in str(controller.config)
 
 
-def test_it_says_its_version_and_its_use(controller: Image) -> None:
+def test_image_says_its_version_and_its_use(controller: Image) -> None:
     assert controller.run("--version") == (0, f"dgdr, version {PROJECT['version']}\n")
     code, printed = controller.run("--help")
     assert code == 0
     assert printed.startswith("Usage: dgdr ")
 
 
-def test_it_judges_requests(controller: Image) -> None:
+def test_image_judges_requests(controller: Image) -> None:
     assert controller.run("validate", "-f", "-", given=SAMPLE)[0] == 0
     code, printed = controller.run("validate", "-f", "-", given=SAMPLE.replace("totalGpus: 8", "totalGpus: -8"))
     assert code == 65
     assert "spec.hardware.totalGpus" in printed
 
 
-def test_it_runs_as_an_unprivileged_user_on_a_read_only_root(controller: Image) -> None:
+def test_image_runs_as_an_unprivileged_user_on_a_read_only_root(controller: Image) -> None:
     program = (
         "import os, pathlib, getpass\n"
         "print(os.getuid(), os.getgid(), getpass.getuser(), pathlib.Path.home())\n"
@@ -133,7 +133,7 @@ def test_it_runs_as_an_unprivileged_user_on_a_read_only_root(controller: Image) 
     assert code == 0
 
 
-def test_all_of_python_can_be_imported_and_certificates_are_verified(controller: Image) -> None:
+def test_python_can_be_imported_whole_and_certificates_are_verified(controller: Image) -> None:
     program = (
         "import pkgutil, importlib, ssl, sys\n"
         "for name in ('bz2', 'ctypes', 'lzma', 'sqlite3', 'zlib', 'uuid', 'readline', 'asyncio', 'decimal', 'hashlib',\n"
@@ -154,7 +154,7 @@ def test_all_of_python_can_be_imported_and_certificates_are_verified(controller:
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
-def test_its_packages_and_their_licences_are_told(controller: Image) -> None:
+def test_image_tells_its_packages_and_their_licences(controller: Image) -> None:
     told = list((controller.root / "var/lib/dpkg/status.d").iterdir())
     assert {"libc6", "libssl3"} <= {path.name.removesuffix("t64") for path in told}
     for path in told:

@@ -25,11 +25,11 @@ def test_the_simulator_knows_every_flag(dynamo: Image) -> None:
     assert {*MOCKER_MODE, *SIMULATED, "--planner-profile-data"} <= known
 
 
-def test_it_is_of_the_release_that_is_rendered_for(dynamo: Image) -> None:
+def test_image_is_of_the_release_that_is_rendered_for(dynamo: Image) -> None:
     assert dynamo.run("-m", "dynamo.frontend", "--version") == (0, f"Dynamo Frontend {VERIFIED_DYNAMO_VERSION}\n")
 
 
-def test_it_holds_no_engine_and_no_tests(dynamo: Image) -> None:
+def test_image_holds_no_engine_and_no_tests(dynamo: Image) -> None:
     assert dynamo.config["Labels"]["org.opencontainers.image.title"] == "dgdr-dynamo"
     (package,) = dynamo.root.glob("opt/dgdr/lib/python3*/site-packages/dynamo")
     assert not {"vllm", "sglang", "trtllm", "planner", "profiler"} & {path.name for path in package.iterdir()}

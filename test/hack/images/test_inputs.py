@@ -43,7 +43,7 @@ def changed(checkout: Path, path: str) -> set[Target]:
         ("Makefile", set()),
     ],
 )
-def test_what_is_in_an_image_decides_and_nothing_else(checkout: Path, path: str, images: set[Target]) -> None:
+def test_hash_is_decided_by_what_is_in_an_image_alone(checkout: Path, path: str, images: set[Target]) -> None:
     assert changed(checkout, path) == images
 
 

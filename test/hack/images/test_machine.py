@@ -12,7 +12,7 @@ from hack.images.names import Target
 
 
 @pytest.mark.parametrize("quiet", ["0", "1"])
-def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet: str) -> None:
+def test_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet: str) -> None:
     certificates = tmp_path / "ca.crt"
     certificates.touch()
     for name in list(os.environ):

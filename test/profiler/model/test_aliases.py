@@ -38,7 +38,7 @@ def test_an_alias_is_found_in_whatever_case() -> None:
 
 
 @pytest.mark.parametrize("name", [*ALIASES, *ALIASES.values()])
-def test_both_sides_are_ids_of_the_hub(name: str) -> None:
+def test_alias_and_model_are_ids_of_the_hub(name: str) -> None:
     organisation, _, model = name.partition("/")
     assert organisation
     assert model

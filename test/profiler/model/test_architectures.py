@@ -43,7 +43,7 @@ def test_every_engine_loads_the_common_families(backend: Backend, architecture: 
         ("Olmo3ForCausalLM", {Backend.VLLM, Backend.SGLANG}),  # SGLang reads it as the one before
     ],
 )
-def test_some_architectures_are_known_to_some_engines(architecture: str, engines: set[Backend]) -> None:
+def test_architectures_may_be_known_to_some_engines_alone(architecture: str, engines: set[Backend]) -> None:
     assert {backend for backend in CONCRETE if loads(backend, architecture)} == engines
     assert loads(Backend.AUTO, architecture)
 
@@ -58,7 +58,7 @@ def test_some_architectures_are_known_to_some_engines(architecture: str, engines
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("backend", Backend)
-def test_no_engine_is_said_to_load_what_does_not_generate_text(backend: Backend, architecture: str) -> None:
+def test_engines_are_not_said_to_load_what_does_not_generate_text(backend: Backend, architecture: str) -> None:
     assert not loads(backend, architecture)
 
 
@@ -76,7 +76,7 @@ def test_a_name_of_the_simulators_own_counts_as_the_checkpoints(backend: Backend
 
 
 @pytest.mark.aic
-def test_whatever_the_simulator_can_estimate_some_engine_loads() -> None:
+def test_architectures_of_the_simulator_are_loaded_by_some_engine() -> None:
     architectures = bundled_architectures()
     assert len(architectures) > 50
     assert {name: it for name, it in architectures.items() if not loads(Backend.AUTO, it)} == {}

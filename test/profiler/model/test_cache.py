@@ -104,7 +104,7 @@ def test_a_model_is_found_by_its_name(tmp_path: Path, place: str) -> None:
     assert find(tmp_path, "acme/private") == folder
 
 
-def test_one_that_is_not_in_the_cache_is_looked_for_elsewhere(tmp_path: Path) -> None:
+def test_model_that_is_not_in_the_cache_is_looked_for_elsewhere(tmp_path: Path) -> None:
     model, _ = find_model("known", cache(tmp_path), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
     assert model.loaded_as == "known"
     assert model.weights is None
@@ -120,13 +120,13 @@ def test_a_name_that_the_simulator_spells_otherwise_is_loaded_by_that_name(tmp_p
     assert (model.loaded_as, model.simulated_as, model.notes) == ("acme/known", "acme/known", ())
 
 
-def test_one_of_the_same_shape_is_loaded_by_its_own_name_and_this_is_noted(tmp_path: Path) -> None:
+def test_model_of_the_same_shape_is_loaded_by_its_own_name_and_this_is_noted(tmp_path: Path) -> None:
     model, _ = find_model("acme/tuned", None, lambda _: known(CONFIG, "acme/known"), tmp_path, no_hub)
     assert (model.loaded_as, model.simulated_as) == ("acme/tuned", "acme/known")
     assert model.notes == ("Simulated as acme/known, whose shape it has.",)
 
 
-def test_one_that_nobody_knows_is_asked_of_the_hub(tmp_path: Path) -> None:
+def test_model_that_nobody_knows_is_asked_of_the_hub(tmp_path: Path) -> None:
     def download(model: str, folder: Path) -> int:
         assert model == "acme/new"
         put(folder)
@@ -136,7 +136,7 @@ def test_one_that_nobody_knows_is_asked_of_the_hub(tmp_path: Path) -> None:
     assert (model.loaded_as, model.simulated_as, model.weights) == ("acme/new", str(tmp_path), 77)
 
 
-def test_what_the_hub_refuses_comes_with_names_that_are_alike(tmp_path: Path) -> None:
+def test_refusal_of_the_hub_comes_with_names_that_are_alike(tmp_path: Path) -> None:
     def download(model: str, _: Path) -> int:
         raise RequestRefusedError(f"Model '{model}' not found on HuggingFace and no modelCache specified")
 
@@ -165,7 +165,7 @@ def test_files_that_cannot_be_looked_at_are_the_users_to_mend(tmp_path: Path, mo
         find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
 
 
-def test_how_modelopt_quantised_is_read_beside_the_config(tmp_path: Path) -> None:
+def test_quantisation_by_modelopt_is_read_beside_the_config(tmp_path: Path) -> None:
     put(tmp_path)
     (tmp_path / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "NVFP4"}}')
     assert read_content(tmp_path)["quantization_config"] == {"quant_algo": "NVFP4"}

@@ -149,7 +149,7 @@ def test_the_latent_vector_of_mla_is_on_every_rank() -> None:
     assert not config.plain_cache
 
 
-def test_what_does_not_fit_has_no_room_for_tokens() -> None:
+def test_model_that_does_not_fit_has_no_room_for_tokens() -> None:
     config = read_config(DENSE)
     assert fit(config, 15 * GIB, 16_384, tp=1, pp=1, step_tokens=8192).tokens == 0
     one = fit(config, 15 * GIB, 81_559, tp=1, pp=1, step_tokens=8192)

@@ -129,7 +129,7 @@ def test_configs_are_downloaded_and_weights_are_weighed(hub: Hub, tmp_path: Path
         ),
     ],
 )
-def test_what_the_hub_refuses_is_the_users_to_change(hub: Hub, tmp_path: Path, status: int, said: str) -> None:
+def test_refusal_of_the_hub_is_the_users_to_change(hub: Hub, tmp_path: Path, status: int, said: str) -> None:
     hub.status["acme/new"] = [status] * 9
     assert download(hub, tmp_path) == (65, said)
 
@@ -152,6 +152,6 @@ def test_offline_mode_is_respected(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["/models/llm", "a/b/c", "..", "my model", ""])
-def test_what_can_be_no_repository_is_not_asked_for(hub: Hub, tmp_path: Path, model: str) -> None:
+def test_name_that_can_be_no_repository_is_not_asked_for(hub: Hub, tmp_path: Path, model: str) -> None:
     assert download(hub, tmp_path, model)[0] == 65
     assert hub.asked == []

@@ -55,7 +55,7 @@ def test_gpus_left_idle_count_against_a_candidate(make_candidate: Any, plain_goa
     assert choose([wide, snug], goal, 6) == snug
 
 
-def test_with_a_load_fewer_gpus_beat_more_throughput(make_candidate: Any, plain_goal: Goal) -> None:
+def test_fewer_gpus_beat_more_throughput_with_a_load(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"concurrency": 16.0})
     small = scale(make_candidate(tp=1, batch=16, per_gpu=100), goal, 8)
     large = scale(make_candidate(tp=4, batch=16, per_gpu=900), goal, 8)

@@ -80,7 +80,7 @@ def test_the_front_is_exactly_what_nothing_dominates(
 
 
 @given(data=st.data())
-def test_when_nothing_is_feasible_no_candidate_comes_closer_to_the_written_targets(
+def test_choice_comes_closest_to_the_written_targets_when_nothing_is_feasible(
     data: st.DataObject, candidates: Strategy, goals: st.SearchStrategy[Goal]
 ) -> None:
     goal = data.draw(goals)

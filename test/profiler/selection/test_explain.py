@@ -46,14 +46,14 @@ def test_a_runner_up_that_misses_a_target_is_told_by_that() -> None:
     assert runner_up.endswith("TTFT is 100 ms, over 80.")
 
 
-def test_with_a_load_the_fewer_gpus_win() -> None:
+def test_fewer_gpus_win_with_a_load() -> None:
     rule, _, runner_up, *_ = explain(judged(FAST, DENSE, concurrency=8.0))
     assert "the share of the load that is served, then the default targets, then the fewest GPUs" in rule
     assert runner_up.endswith("it takes 4 GPUs, the winner 2.")
 
 
 @pytest.mark.parametrize("objective", OptimizationType)
-def test_nobody_is_said_to_be_ahead_of_the_winner(objective: OptimizationType) -> None:
+def test_runner_up_is_never_said_to_be_ahead_of_the_winner(objective: OptimizationType) -> None:
     lines = list(explain(judged(FAST, DENSE, candidate_of(1, per_gpu=300, ttft=300), objective=objective)))
     assert len([line for line in lines if "less of what is compared" in line]) == 1
     assert not any("-" in line.partition("% less")[0].rpartition(": ")[2] for line in lines if "% less" in line)

@@ -56,7 +56,7 @@ TARGETS_TPOT = [0.5 * 1.1**step for step in range(60)]
         (Mode.AGGREGATED, Backend.TRTLLM, {"model": "Qwen/Qwen3-30B-A3B", "total_gpus": 2}),
     ],
 )
-def test_nothing_that_its_own_sweep_finds_is_better(mode: Mode, backend: Backend, other: dict[str, Any]) -> None:
+def test_aics_own_sweep_finds_nothing_better(mode: Mode, backend: Backend, other: dict[str, Any]) -> None:
     question = wanted(mode, backend, **other)
     (found,) = asked(partial(search, question))
     theirs = own_sweep(question, TARGETS_TTFT, TARGETS_TPOT)  # its best rows under a ladder of targets
@@ -125,14 +125,14 @@ def _served(row: Row, question: Search) -> float:
         ({"model": "deepseek-ai/DeepSeek-R1", "system": "a100_sxm", "total_gpus": 8}, "quant mode"),
     ],
 )
-def test_nothing_found_has_a_reason(other: dict[str, Any], reason: str) -> None:
+def test_search_that_finds_nothing_has_a_reason(other: dict[str, Any], reason: str) -> None:
     (found,) = asked(partial(search, wanted(Mode.AGGREGATED, Backend.VLLM, **other)))
     assert not found.rows
     assert reason in found.reason
 
 
 @pytest.mark.aic
-def test_no_row_needs_what_no_flag_can_say() -> None:
+def test_rows_need_nothing_that_no_flag_can_say() -> None:
     found = asked(*(partial(search, wanted(mode, Backend.SGLANG, system="a100_sxm")) for mode in Mode))
     columns = {"cp", "(p)cp", "(d)cp"}
     assert all(row[column] == 1 for each in found for row in each.rows for column in columns & row.keys())
@@ -163,14 +163,14 @@ def test_a_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that
 
 
 @pytest.mark.aic
-def test_what_the_simulator_cannot_read_of_a_folder_is_a_reason(tmp_path: Path) -> None:
+def test_folder_that_the_simulator_cannot_read_is_a_reason(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"architectures": ["MistralForCausalLM"]}')
     (found,) = asked(partial(aic.survey, "acme/private", tmp_path, "h100_sxm"))
     assert found.simulated_as is None
     assert "MistralForCausalLM is not supported" in found.reason
 
 
-def test_nothing_but_the_adapter_names_the_simulator() -> None:
+def test_simulator_is_named_by_the_adapter_alone() -> None:
     package = Path(dgdr_controller.__file__).parent
     naming = {
         path.relative_to(package).as_posix()

@@ -31,7 +31,7 @@ def simulator() -> Simulator:
     return Simulator()
 
 
-def test_the_same_question_is_asked_once(tmp_path: Path, simulator: Simulator) -> None:
+def test_question_is_asked_once(tmp_path: Path, simulator: Simulator) -> None:
     assert [Kept(tmp_path / "new").get(KEY, simulator) for _ in range(3)] == [ROWS] * 3
     assert simulator.asked == 1
 

@@ -210,7 +210,7 @@ def test_rates_of_any_size_are_told_apart(factor: float) -> None:
     assert worth_showing(table(found), search(8)) == [0, 1]
 
 
-def test_what_needs_more_memory_than_there_is_is_no_replica_to_deploy() -> None:
+def test_worker_that_needs_more_memory_than_there_is_is_no_replica_to_deploy() -> None:
     found = [{**row(1, 50.0, 10.0, 1.0, 8.0, 8), "memory": memory} for memory in (79.9, 80.1)]
     assert [each["deployable"] for each in _marked(found, Role.AGGREGATED, search(8))] == [True, False]
 
@@ -228,7 +228,7 @@ distinct = st.lists(rows, min_size=1, max_size=6, unique_by=lambda each: each["b
 
 
 @given(distinct, distinct, targets, targets)
-def test_for_the_planner_each_side_is_the_best_by_itself(
+def test_sides_are_each_the_best_by_themselves_for_the_planner(
     prefills: list[Row], decodes: list[Row], ttft: Target | None, itl: Target | None
 ) -> None:
     """One worker of each role, each with the most requests per second for each of its GPUs under its target."""
@@ -261,7 +261,7 @@ def test_every_shape_is_shown_where_it_would_be_good() -> None:
     assert worth_showing(replicas, search(8)) == [0, 2, 3]
 
 
-def test_what_cannot_be_deployed_hides_nothing_that_can() -> None:
+def test_replica_that_cannot_be_deployed_hides_none_that_can() -> None:
     better = {**row(1, 5.0, 10.0, 9.0, 64.0, 1), "deployable": False}
     found = [row(1, 20.0, itl, 1.0, 4.0, 1) for itl in (10.1, 10.2)]
     assert worth_showing(table([better, *found]), search(8)) == [0, 1]

@@ -93,7 +93,7 @@ def test_equal_configurations_are_one_candidate() -> None:
     assert len(read_rows([AGGREGATED, again, other], search(), QWEN, "0.24.0", H200_MIB).candidates) == 2
 
 
-def test_one_token_of_output_has_no_interval_between_tokens() -> None:
+def test_output_of_one_token_has_no_interval_between_tokens() -> None:
     row = AGGREGATED | {"tpot": 0.0, "request_rate": 278.887}
     performance = read(row, search(osl=1)).numbers
     assert (performance.itl, performance.e2e) == (0, 344.226)

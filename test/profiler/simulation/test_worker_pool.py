@@ -38,7 +38,7 @@ def test_every_item_ends_once(outcomes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(("item", "answer"), [("fine", "FINE"), ("fine too", "FINE TOO"), ("print", None)])
-def test_the_others_are_answered(outcomes: dict[str, object], item: str, answer: str | None) -> None:
+def test_items_beside_a_failure_are_answered(outcomes: dict[str, object], item: str, answer: str | None) -> None:
     outcome = outcomes[item]
     assert isinstance(outcome, Answered)
     assert outcome.answer == answer
@@ -84,7 +84,7 @@ def test_each_item_has_a_process_of_its_own_that_is_gone_afterwards() -> None:
     assert not any(alive(process) for process in pids)
 
 
-def test_nothing_runs_on_when_the_caller_stops_listening() -> None:
+def test_workers_end_when_the_caller_stops_listening() -> None:
     events = WorkerPool(slots=2).run(time.sleep, [600.0, 601.0], deadline_s=700)
     assert [type(next(events)), type(next(events))] == [Started, Started]
     begun = time.monotonic()

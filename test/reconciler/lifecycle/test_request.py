@@ -294,7 +294,7 @@ ANOTHERS: dict[str, tuple[Resource[Any], str, dict[str, Any]]] = {
 
 
 @lives("success", cases={what: {"what": what} for what in ANOTHERS})
-async def test_what_is_anothers_is_left_alone_and_waited_for(stage: Stage, what: str) -> None:
+async def test_object_of_another_owner_is_left_alone_and_waited_for(stage: Stage, what: str) -> None:
     resource, name, content = ANOTHERS[what]
     fields = dict(content)
     labels = {"nvidia.com/managed-by": "dynamo-operator"} if fields.pop("labelled", False) else {}
@@ -314,7 +314,7 @@ async def test_what_is_anothers_is_left_alone_and_waited_for(stage: Stage, what:
 
 
 @lives("success", operates=False)
-async def test_anothers_deployment_is_never_touched(stage: Stage) -> None:
+async def test_deployment_of_another_owner_is_never_touched(stage: Stage) -> None:
     metadata = {"name": "qwen-dgd", "namespace": stage.namespace}
     kind = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind}
     before = await stage.client.create(GRAPHS, kind | {"metadata": metadata, "spec": {"mine": True}})
@@ -398,7 +398,7 @@ async def test_ready_goes_on_with_the_candidate_that_is_asked_for(stage: Stage) 
 
 
 @lives("success")
-async def test_what_the_api_server_would_not_take_is_told_before_anybody_deploys_it(stage: Stage) -> None:
+async def test_deployment_that_the_api_server_would_not_take_is_told_before_anybody_deploys_it(stage: Stage) -> None:
     override = {"metadata": {"labels": {"team": "no label!"}}}
     await stage.request(autoApply=False, overrides={"dgd": override})
     await stage.reaches("Failed")
@@ -408,7 +408,7 @@ async def test_what_the_api_server_would_not_take_is_told_before_anybody_deploys
 
 
 @lives("success")
-async def test_what_the_planner_mounts_outlives_the_request_and_goes_with_the_deployment(stage: Stage) -> None:
+async def test_config_map_of_the_planner_outlives_the_request_and_goes_with_the_deployment(stage: Stage) -> None:
     await stage.request(features={"planner": True})
     await stage.reaches("Deployed")
     graph = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
