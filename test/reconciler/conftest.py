@@ -6,9 +6,11 @@ import pytest
 
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
-from test.builders.observed_state import in_phase, published_of, world_of
+from test.builders.deployments import manifest
+from test.builders.observed_state import after, graph_of, in_phase, published_of, world_of
 from test.builders.results import results_of
 
 
@@ -35,3 +37,10 @@ def deploying_world(profiling_world: ObservedState) -> ObservedState:
     """A request whose deployment is written and not made yet."""
     observed = replace(profiling_world, **published_of(profiling_world, results_of()))
     return in_phase(Phase.DEPLOYING, observed, profiling(observed))
+
+
+@pytest.fixture
+def deployed_world(deploying_world: ObservedState) -> ObservedState:
+    """A request whose deployment is healthy."""
+    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world)))
+    return after(observed, deploying(observed))
