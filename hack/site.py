@@ -1,4 +1,4 @@
-"""Builds the documentation as a site, with the builder that requirements/docs.txt pins, in an environment of its own."""
+"""Builds the documentation as a site, by the builder that requirements/docs.txt pins, in its own environment."""
 
 import os
 import subprocess

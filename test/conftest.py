@@ -13,6 +13,8 @@ from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
+pytest.register_assert_rewrite("test.builders")  # they assert, too
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a script: interrupts are tested all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

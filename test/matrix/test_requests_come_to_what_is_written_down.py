@@ -78,7 +78,7 @@ def put_model(entry: dict[str, Any], root: Path) -> None:
 
 
 def hub(status: int | None) -> Callable[[str, Path], int]:
-    """Answer for the hub; test/model speaks to one over HTTP."""
+    """Answer for the hub; test/profiler/model speaks to one over HTTP."""
 
     def download(model: str, _: Path) -> int:
         if status is None:
@@ -91,7 +91,7 @@ def hub(status: int | None) -> Callable[[str, Path], int]:
 
 @pytest.mark.aic
 @pytest.mark.parametrize("entry", entries())
-def test_it_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any], tmp_path: Path) -> None:
+def test_request_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any], tmp_path: Path) -> None:
     expected = entry["expect"]
     came = answer(entry, tmp_path)
     assert came.verdict == expected["verdict"], f"{came.verdict}: {came.message}\nexpected because {expected['why']}"
@@ -113,7 +113,7 @@ def test_it_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any], tmp
     )
 
 
-def test_there_are_enough_requests_of_every_kind() -> None:
+def test_requests_of_every_kind_are_enough() -> None:
     verdicts = [each["expect"]["verdict"] for each in ENTRIES]
     assert len({each["id"] for each in ENTRIES}) == len(ENTRIES) >= 60
     assert set(verdicts) == {"planned", "naive", "refused", "impossible"}

@@ -1,7 +1,8 @@
 """How much memory a model takes on each GPU: weights, KV cache, and what an engine needs beside them.
 
 Counts of parameters follow from the shapes of a transformer's matrices; they are within 3 % of what the vendors state
-(test/model). Engines' own needs are rules of thumb, rounded up: a deployment by memory fit must start, not be tight.
+(test/profiler/model). Engines' own needs are rules of thumb, rounded up: a deployment by memory fit must start, not be
+tight.
 """
 
 import math

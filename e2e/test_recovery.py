@@ -1,0 +1,129 @@
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.journey import Journey
+from hack.cluster.api import Client
+from hack.cluster.layout import CHECKOUT
+from hack.cluster.local import Local
+from hack.cluster.progress import ClusterError
+from hack.images.load import load
+from hack.images.names import Target
+from hack.installation import install_controller
+from hack.kubectl import kubectl
+
+pytestmark = [*(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node"))]
+
+GRAPH_CRD = CHECKOUT / "hack" / "dynamo" / "crd.yaml"
+
+
+@contextlib.contextmanager
+def profiler_image(cluster: Local, image: str) -> Iterator[None]:
+    """Run the controller with another profiler for a while."""
+    images = [load(cluster, target) for target in (Target.CONTROLLER, Target.PROFILER)]
+    _install_and_wait(cluster, images[0], image)
+    try:
+        yield
+    finally:
+        _install_and_wait(cluster, *images)
+
+
+def _install_and_wait(cluster: Local, controller: str, profiler: str) -> None:
+    """Install, and wait until the pods before have gone: until then one of them leads, with its own settings."""
+    before = kubectl(cluster, "-n", "dgdr-system", "get", "pods", "-o", "name").split()
+    install_controller(cluster, controller, profiler)
+    kubectl(cluster, "-n", "dgdr-system", "wait", "--for=delete", *before, "--timeout=60s")
+
+
+def test_a_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(
+    installed: Local, api: Client, namespace: str
+) -> None:
+    with Journey(api, namespace, "unpulled") as journey:
+        with profiler_image(installed, "localhost/nowhere:none"):
+            journey.apply(backend="vllm", autoApply=False)
+            assert journey.wait(lambda: journey.condition("Profiling").get("reason") == "ImagePullFailed")
+            said = journey.condition("Profiling")["message"]
+            assert said.startswith("pod profile-unpulled-")
+            assert "localhost/nowhere:none" in said
+            assert journey.phases[-1] == "Profiling"
+            assert journey.wait(lambda: "ImagePullFailed" in journey.events(), 10), journey.events()
+        # The setting is right again: the Job, which cannot be changed, is made anew once it is deleted.
+        api.request(
+            "DELETE", f"/apis/batch/v1/namespaces/{namespace}/jobs/profile-unpulled?propagationPolicy=Background"
+        )
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 2
+        assert journey.wait(lambda: "RetryingJob" in journey.events(), 10), journey.events()
+
+
+INTERRUPT = """
+import os, signal, sys
+caught = next(line.split()[1] for line in open("/proc/1/status") if line.startswith("SigCgt"))
+if not int(caught, 16) >> signal.SIGTERM - 1 & 1:
+    sys.exit("the profiler does not listen yet")
+os.kill(1, signal.SIGTERM)
+"""
+
+
+def test_an_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Client, namespace: str) -> None:
+    def pods() -> list[str]:
+        found = journey.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-interrupted")
+        return [pod["metadata"]["name"] for pod in (found or {"items": []})["items"]]
+
+    def interrupt() -> bool:
+        where = ("-n", namespace, "exec", *pods(), "-c", "profiler")
+        try:
+            kubectl(installed, *where, "--", "/opt/dgdr/bin/python", "-c", INTERRUPT)
+        except ClusterError:
+            return False  # it does not run yet
+        return True
+
+    with Journey(api, namespace, "interrupted") as journey:
+        journey.apply(
+            backend="auto", autoApply=False
+        )  # the longest search of this model: time enough to come in between
+        assert journey.wait(interrupt)
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 1
+        assert len(pods()) == 2
+
+
+def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, namespace: str) -> None:
+    kubectl(installed, "delete", "-f", str(GRAPH_CRD), "--wait")
+    try:
+        with Journey(api, namespace, "early") as journey:
+            journey.apply(backend="vllm")
+            assert journey.reaches("Deploying", "Failed") == "Deploying"
+            assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "WaitingForDynamo")
+            assert journey.phases == ["Pending", "Profiling", "Deploying"]
+            assert "waiting for Dynamo's operator" in journey.condition("DeploymentReady")["message"]
+            kubectl(installed, "apply", "-f", str(GRAPH_CRD))
+            assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
+            assert len(journey.graphs) == 1
+    finally:
+        kubectl(installed, "apply", "-f", str(GRAPH_CRD))
+
+
+@pytest.mark.usefixtures("installed")
+def test_deployment_of_another_owner_is_left_alone_until_it_is_gone(api: Client, namespace: str) -> None:
+    spec: dict[str, list[str]] = {"components": []}
+    foreign = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment", "spec": spec}
+    api.create(foreign | {"metadata": {"name": "taken-dgd", "namespace": namespace}})
+    with Journey(api, namespace, "taken") as journey:
+        before = api.request("GET", journey.graph_path)
+        journey.apply(backend="vllm")
+        assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "NameConflict", 180)
+        assert "does not belong to this request" in journey.condition("DeploymentReady")["message"]
+        assert journey.wait(lambda: journey.events()[-1] == "NameConflict", 10), journey.events()
+        after = api.request("GET", journey.graph_path)
+        assert json.dumps(after["spec"]) == json.dumps(before["spec"])
+        assert (after["metadata"]["uid"], after["metadata"]["generation"]) == (before["metadata"]["uid"], 1)
+        api.request("DELETE", journey.graph_path)
+        assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
+        assert api.request("GET", journey.graph_path)["metadata"]["uid"] != before["metadata"]["uid"]
+        # One that is deleted while it is followed is not made again.
+        api.request("DELETE", journey.graph_path)
+        assert journey.reaches("Failed") == "Failed"
+        assert journey.get(journey.graph_path) is None

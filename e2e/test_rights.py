@@ -1,0 +1,107 @@
+"""The rights that config/ grants, beside what the controller asked the API server for, as its audit log has it."""
+
+import json
+import re
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.journey import Journey
+from hack.cluster.api import Client, opener
+from hack.cluster.binaries import kubectl as program
+from hack.cluster.control_plane import audit_log
+from hack.cluster.local import Local
+from hack.kubectl import environment, kubectl
+
+pytestmark = [
+    *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
+    pytest.mark.usefixtures("installed"),
+]
+
+Right = tuple[str, str, str]
+"""Group, resource with its part, verb."""
+DECISION = "authorization.k8s.io/decision"
+ACCOUNT = "system:serviceaccount:dgdr-system:dgdr-controller"
+FOR_RARE_CASES = {
+    "list": "servers that cannot stream lists, and pages after a watch that came too late",
+    "nvidia.com dynamographdeployments get": "a deployment of the name exists that the watch has not told of",
+    "batch jobs get": "a Job of the name exists that the watch has not told of",
+    " configmaps delete": "a result for other inputs is in the way",
+    " events patch": "an event repeats itself",
+    " serviceaccounts create": "a patch that applies what is not there takes it, and is logged as a patch",
+    "rbac.authorization.k8s.io roles create": "the same",
+    "rbac.authorization.k8s.io rolebindings create": "the same",
+    "coordination.k8s.io leases create": "the first start in a cluster, perhaps before the log begins",
+    "coordination.k8s.io leases update": "the first renewal",
+}
+
+
+def asked(log: Path) -> Iterator[tuple[Right, bool]]:
+    """What the controller has asked for, and whether it may do that."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        found = json.loads(line)
+        about = found.get("objectRef")
+        if found["user"]["username"] == ACCOUNT and about and "responseStatus" in found:
+            resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
+            yield (about.get("apiGroup", ""), resource, found["verb"]), found["annotations"][DECISION] == "allow"
+
+
+def granted(cluster: Local) -> set[Right]:
+    """What the controller's roles grant."""
+    rules: list[Any] = []
+    for kind, names in (
+        ("clusterroles", ("dgdr-controller", "dgdr-webhook-certificates", "dgdr-metrics-auth")),
+        ("roles", ("dgdr-leader-election", "dgdr-webhook-certificates")),
+    ):
+        for name in names:
+            rules += json.loads(kubectl(cluster, "-n", "dgdr-system", "get", kind, name, "-o", "json"))["rules"]
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def scraped(cluster: Local, namespace: str) -> str:
+    """Read metrics as Prometheus does: with the token of an account that has the ClusterRole for it."""
+    kubectl(cluster, "-n", namespace, "create", "serviceaccount", "prometheus")
+    binding = ("create", "clusterrolebinding", f"{namespace}-metrics", "--clusterrole=dgdr-metrics-reader")
+    kubectl(cluster, *binding, f"--serviceaccount={namespace}:prometheus")
+    token = kubectl(cluster, "-n", namespace, "create", "token", "prometheus").strip()
+    command = [program(), "-n", "dgdr-system", "port-forward", "deployment/dgdr-controller", ":8080"]
+    with subprocess.Popen(command, env=environment(cluster), stdout=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stdout is not None
+            (port,) = re.findall(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+            request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics")
+            request.add_header("Authorization", f"Bearer {token}")
+            unverified = ssl._create_unverified_context()  # noqa: S323 - its certificate signs itself
+            with opener(urllib.request.HTTPSHandler(context=unverified)).open(request, timeout=10) as answer:
+                return str(answer.read().decode())
+        finally:
+            forward.terminate()
+            kubectl(cluster, "delete", "clusterrolebinding", f"{namespace}-metrics")
+
+
+def test_rights_are_all_there_and_all_used(dynamo: Local, api: Client, namespace: str) -> None:
+    assert "controller_runtime_reconcile_total" in scraped(dynamo, namespace)
+    with Journey(api, namespace, "rights") as journey:
+        journey.apply(backend="vllm", workload={"isl": 40_000})
+        assert journey.reaches("Failed") == "Failed"
+        api.request("PATCH", journey.path, {"spec": {"workload": None}}, "application/merge-patch+json")
+        assert journey.reaches("Deployed", seconds=240) == "Deployed", journey.status()["conditions"]
+    api.request("DELETE", journey.graph_path)
+    seen = list(asked(audit_log(dynamo.layout)))
+    assert {right for right, may in seen if not may} == set()
+    rights = granted(dynamo)
+    unused = rights - {right for right, _ in seen}
+    assert {
+        right for right in unused if right[2] not in FOR_RARE_CASES and " ".join(right) not in FOR_RARE_CASES
+    } == set()

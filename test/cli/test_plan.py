@@ -1,0 +1,255 @@
+"""The real command line with the real AIConfigurator."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dgdr_controller.profiling_job.protocol import Results
+
+pytestmark = pytest.mark.aic
+
+SAMPLES = Path(__file__).parents[2] / "config" / "samples"
+
+
+def gpus(deployment: dict[str, Any]) -> int:
+    components = deployment["spec"]["components"]
+    mains = [(c["replicas"], c["podTemplate"]["spec"]["containers"][0]) for c in components]
+    return sum(n * int(main.get("resources", {"limits": {}})["limits"].get("nvidia.com/gpu", 0)) for n, main in mains)
+
+
+def outcome(folder: Path) -> tuple[Results, dict[str, Any]]:
+    results = Results.model_validate_json((folder / "results.json").read_text())
+    return results, yaml.safe_load((folder / "dgd.yaml").read_text())
+
+
+def test_the_sample_on_every_backend(dgdr_process: Any, tmp_path: Path) -> None:
+    run = dgdr_process("plan", "-f", str(SAMPLES / "qwen3-32b.yaml"), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, deployment = outcome(tmp_path / "out")
+    choice = results.choice
+    assert choice is not None
+    assert gpus(deployment) == choice.gpus == 8
+    assert {(s.backend, s.mode) for s in results.searches if s.candidates} == {
+        (backend, mode) for backend in ("vllm", "sglang", "trtllm") for mode in ("aggregated", "disaggregated")
+    }
+    assert all(c.gpus <= 8 for c in results.candidates if c.id in results.pareto)
+    assert results.warnings == ()
+    sentence, *table = run.stdout.splitlines()
+    assert sentence.startswith(f"Qwen/Qwen3-32B on 8 × h200_sxm: {choice.backend} {choice.mode}, {choice.shape}")
+    assert any(line.startswith("→") and "selected" in line for line in table)
+    assert "kubectl apply -f out/dgd.yaml" in run.stderr
+
+
+def test_plan_of_the_same_request_has_the_same_bytes(
+    dgdr: Any, dgdr_process: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    """In two processes: sets are in another order in each."""
+    write(hardware={"gpuSku": "a100_sxm", "totalGpus": 2})
+    for plan, folder in ((dgdr, "one"), (dgdr_process, "two")):
+        assert plan("plan", "-f", "dgdr.yaml", "-o", folder).returncode == 0
+    for name in ("dgd.yaml", "results.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            {"sla": {"ttft": 1, "itl": 1}, "hardware": {"gpuSku": "a100_sxm", "totalGpus": 8}},
+            r"Cannot meet TTFT=1ms and ITL=1ms with this model/hardware\. Closest achievable: TTFT=\S+ms, ITL=\S+ms ",
+        ),
+        ({"sla": {"itl": 0.5}}, r"Cannot meet ITL=0\.5ms with this model/hardware\. Closest achievable: ITL=\S+ms "),
+        ({"sla": {"e2eLatency": 10}}, r"Cannot meet E2E latency=10ms .* Closest achievable: E2E latency=\d+ms "),
+        (
+            {"workload": {"requestRate": 1000}},
+            r"Cannot serve requestRate=1000/s with 1 GPU\. Closest achievable: less than 1% of it\.",
+        ),
+    ],
+)
+def test_targets_that_cannot_be_met_are_a_warning_with_a_deployment(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path, spec: dict[str, Any], expected: str
+) -> None:
+    run = dgdr("plan", "-f", write(**spec), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, deployment = outcome(tmp_path / "out")
+    (warning,) = results.warnings
+    assert warning.type == "SLAWarning"
+    assert re.search(expected, warning.message), warning.message
+    assert warning.message.endswith("Deploying with best available configuration")
+    assert results.choice is not None
+    assert gpus(deployment) == results.choice.gpus
+
+
+def test_the_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    write(sla={"ttft": 1}, hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
+    assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
+    results, _ = outcome(tmp_path / "out")
+    assert results.choice is not None
+    lowest = {
+        mode: min(c.numbers.ttft for c in results.candidates if c.mode == mode)
+        for mode in ("aggregated", "disaggregated")
+    }
+    assert results.choice.numbers.ttft == min(lowest.values())
+    # With the best throughput as the only aim, prefill would run on one GPU each; its shortest TTFT is at tp8 or tp4.
+    assert lowest["disaggregated"] < 150
+
+
+def test_output_of_one_token_is_planned(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    run = dgdr("plan", "-f", write(workload={"isl": 4000, "osl": 1}), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert results.choice.numbers.itl == 0
+    assert results.choice.numbers.request_rate > 0
+
+
+def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    write(workload={"requestRate": 0.5}, hardware={"gpuSku": "a100_sxm", "totalGpus": 8})
+    assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
+    results, deployment = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert results.choice.numbers.request_rate >= 0.5
+    assert gpus(deployment) == results.choice.gpus == 1
+
+
+def test_single_gpu_is_searched_aggregated_only(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    assert dgdr("plan", "-f", write(), "-o", "out").returncode == 0
+    results, _ = outcome(tmp_path / "out")
+    assert [s.mode for s in results.searches] == ["aggregated"]
+
+
+def test_experts_are_deployed_only_as_the_flags_can_say(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    write(model="openai/gpt-oss-20b", hardware={"gpuSku": "h100_sxm", "totalGpus": 2})
+    assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
+    results, deployment = outcome(tmp_path / "out")
+    assert results.choice is not None
+    for candidate in results.candidates:
+        shapes = [worker.parallelism for worker in candidate.workers]
+        mixed = any(s.moe_tp > 1 and s.moe_ep > 1 for s in shapes)
+        assert candidate.verdict is not None
+        assert mixed == (candidate.verdict.outcome == "not-renderable")
+    shapes = [worker.parallelism for each in results.candidates for worker in each.workers]
+    assert {(s.dp > 1, s.moe_ep > 1) for s in shapes} >= {(False, True), (True, True)}
+    assert gpus(deployment) == results.choice.gpus
+    assert any("mixtures of experts" in note for note in results.provenance.notes)
+
+
+def test_ids_are_matched_whatever_their_case_and_served_as_written(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    assert dgdr("plan", "-f", write(model="META-llama/meta-llama-3.1-8b"), "-o", "out").returncode == 0
+    _, deployment = outcome(tmp_path / "out")
+    args = deployment["spec"]["components"][1]["podTemplate"]["spec"]["containers"][0]["args"]
+    assert args[:4] == [
+        "--model",
+        "meta-llama/Meta-Llama-3.1-8B",
+        "--served-model-name",
+        "META-llama/meta-llama-3.1-8b",
+    ]
+
+
+def test_formats(dgdr: Any, dgdr_process: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    source = write()
+    assert dgdr("plan", "-f", source, "-o", "out").returncode == 0
+    as_yaml = dgdr("plan", "-f", source, "--format", "yaml")
+    as_json = dgdr_process("plan", "-f", "-", "--format", "json", stdin=(tmp_path / source).read_text())
+    assert as_yaml.stdout == (tmp_path / "out" / "dgd.yaml").read_text()
+    assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dgdr.yaml", "out"]
+
+
+def test_options_stand_before_the_request_and_say_so(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    options = ("--gpu-sku", "a100_sxm", "--total-gpus", "2", "--gpus-per-node", "1")
+    run = dgdr("plan", "-f", write(hardware={"gpuSku": "h100_sxm"}), "-o", "out", *options)
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.hardware.gpu_sku == "a100_sxm"
+    assert results.choice is not None
+    assert {w.parallelism.gpus for w in results.choice.workers} == {1}
+    assert "--gpu-sku a100_sxm replaces spec.hardware.gpuSku h100_sxm" in run.stdout
+
+
+NOT_SIMULATED = "not supported by AIC. Generated DGD uses reasonable defaults but may not be SLA-optimized."
+
+
+@pytest.mark.parametrize("spec", [{"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
+                                  {"hardware": {"gpuSku": "t4", "totalGpus": 4}}])  # fmt: skip
+def test_memory_decides_without_performance_data(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path, spec: dict[str, Any]
+) -> None:
+    run = dgdr("plan", "-f", write(**spec), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, deployment = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert results.provenance.mode == "naive"
+    assert gpus(deployment) == results.choice.gpus == 4
+    assert f"Warning (ConfigurationWarning): Model 'meta-llama/Meta-Llama-3.1-8B' {NOT_SIMULATED}" in run.stdout
+    assert "its performance is unknown" in run.stdout.splitlines()[0]
+
+
+def mistral(folder: Path, weights_gib: float = 13.5) -> None:
+    """Put a model into a folder that the simulator cannot simulate; its weights take no space."""
+    folder.mkdir(parents=True)
+    config = {
+        "architectures": ["MistralForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4096, "vocab_size": 32000,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+        "max_position_embeddings": 32768,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(int(weights_gib * 2**30))
+
+
+def test_a_private_model_is_planned_from_its_cache_and_loaded_from_its_claim(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    mistral(tmp_path / "cache" / "models" / "mine")
+    cache = {"pvcName": "claim", "pvcModelPath": "models/mine"}
+    run = dgdr("plan", "-f", write(model="acme/mine", modelCache=cache), "--model-cache", "cache", "-o", "out")
+    assert run.returncode == 0, run.stderr
+    assert f"Model 'acme/mine' {NOT_SIMULATED}" in run.stdout
+    assert "MistralForCausalLM is not supported" in run.stdout
+    results, deployment = outcome(tmp_path / "out")
+    assert results.model == "/opt/model-cache/models/mine"
+    frontend, worker = (c["podTemplate"]["spec"] for c in deployment["spec"]["components"])
+    for pod in (frontend, worker):
+        assert pod["volumes"] == [
+            {"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim", "readOnly": True}}
+        ]
+        (mount,) = pod["containers"][0]["volumeMounts"]
+        assert mount == {"name": "model-cache", "mountPath": "/opt/model-cache", "readOnly": True}
+    args = worker["containers"][0]["args"]
+    assert args[args.index("--model") + 1] == "/opt/model-cache/models/mine"
+    assert args[args.index("--served-model-name") + 1] == "acme/mine"
+
+
+def test_a_private_model_of_a_known_architecture_is_simulated(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    mistral(tmp_path / "cache" / "mine")
+    config = tmp_path / "cache" / "mine" / "config.json"
+    config.write_text(config.read_text().replace("Mistral", "Llama"))
+    cache = {"pvcName": "claim", "pvcModelPath": "mine", "pvcMountPath": "/models"}
+    run = dgdr("plan", "-f", write(model="mine", modelCache=cache), "--model-cache", "cache", "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.model == "/models/mine"
+    assert results.provenance.mode == "rapid"
+    assert results.choice is not None
+    assert results.choice.performance is not None
+    assert results.warnings == ()
+
+
+def test_a_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    run = dgdr("plan", "-f", write(model="meta-llama/Llama-3.1-8B-Instruct"), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, _ = outcome(tmp_path / "out")
+    assert results.model == "meta-llama/Llama-3.1-8B-Instruct"
+    assert "Simulated as meta-llama/Meta-Llama-3.1-8B, which has the same shape." in results.provenance.notes

@@ -1,0 +1,141 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from dgdr_api.gpus import find_product
+from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, without_the_rest
+from dgdr_controller.kinds import NODES
+
+READY = {"type": "Ready", "status": "True"}
+
+
+def node(
+    product: str | None = "NVIDIA-H200",
+    gpus: str | None = "8",
+    *,
+    ready: str = "True",
+    labels: dict[str, str] | None = None,
+    spec: dict[str, Any] | None = None,
+) -> NodeGpus | None:
+    """Read a node as the API server writes one."""
+    named = {"nvidia.com/gpu.product": product} if product is not None else {}
+    allocatable = {"cpu": "64", "pods": "110"} | ({"nvidia.com/gpu": gpus} if gpus is not None else {})
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n1", "labels": named | (labels or {})},
+        "spec": spec or {},
+        "status": {"allocatable": allocatable, "conditions": [READY | {"status": ready}]},
+    }
+    whole, kept = (NODES.decode(msgspec.json.encode(each)) for each in (manifest, without_the_rest(manifest)))
+    assert read_node(kept) == read_node(whole)
+    return read_node(whole)
+
+
+def test_node_is_kept_without_what_is_not_read() -> None:
+    images = [{"names": [f"registry/image:{number}"], "sizeBytes": 1} for number in range(50)]
+    labels = {"kubernetes.io/hostname": "n1", "nvidia.com/gpu.product": "NVIDIA-H200"}
+    manifest = {
+        "metadata": {"name": "n1", "uid": "u", "resourceVersion": "7", "labels": labels},
+        "spec": {"podCIDR": "10.0.0.0/24"},
+        "status": {"images": images, "allocatable": {"cpu": "8", "nvidia.com/gpu": "8"}},
+    }
+    assert without_the_rest(manifest) == {
+        "metadata": {
+            "name": "n1", "uid": "u", "resourceVersion": "7", "labels": {"nvidia.com/gpu.product": "NVIDIA-H200"},
+        },
+        "spec": {},
+        "status": {"allocatable": {"nvidia.com/gpu": "8"}, "conditions": []},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("product", "sku"),
+    [
+        ("NVIDIA-H100-80GB-HBM3", "h100_sxm"),
+        ("NVIDIA H100 PCIe", "h100_pcie"),
+        ("NVIDIA-H100-NVL", "h100_nvl"),
+        ("NVIDIA-H200", "h200_sxm"),
+        ("NVIDIA-H200-NVL", "h200_nvl"),
+        ("NVIDIA-GH200-480GB", "gh200"),
+        ("NVIDIA-A100-SXM4-40GB", "a100_sxm"),
+        ("NVIDIA-A100-80GB-PCIe", "a100_pcie"),
+        ("NVIDIA-B200", "b200_sxm"),
+        ("NVIDIA-GB200", "gb200"),
+        ("NVIDIA-GB300", "gb300"),
+        ("NVIDIA-L40S", "l40s"),
+        ("NVIDIA-L40", "l40"),
+        ("NVIDIA-L4", "l4"),
+        ("Tesla-V100-SXM2-32GB", "v100_sxm"),
+        ("Tesla-T4", "t4"),
+        ("NVIDIA-T400", None),
+        ("NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "rtx_pro_6000_server"),
+        ("NVIDIA-H20", "h20_sxm"),
+        ("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb", "a100_sxm"),
+        ("NVIDIA-A10G-SHARED", "a10"),
+        ("AMD-Instinct-MI300X", "mi300"),
+        ("", None),
+        ("Some-Accelerator", None),
+    ],
+)
+def test_product_strings_come_out_right(product: str, sku: str | None) -> None:
+    found = find_product(product)
+    assert (found.sku if found else None) == sku
+
+
+def test_a_whole_node_is_usable() -> None:
+    found = node(labels={"nvidia.com/gpu.memory": "143771"})
+    assert found is not None
+    assert (found.node, found.product, found.count, found.vram_mib, found.out) == ("n1", "NVIDIA-H200", 8, 143771, "")
+    assert found.gpu is not None
+    assert found.gpu.sku == "h200_sxm"
+
+
+def test_a_node_without_gpus_is_none() -> None:
+    assert node(product=None, gpus=None) is None
+    assert node(product=None, gpus="0") is None
+
+
+def test_gpus_without_a_label_are_counted_but_have_no_sku() -> None:
+    found = node(product=None)
+    assert found is not None
+    assert (found.gpu, found.count, found.product) == (None, 8, "")
+
+
+@pytest.mark.parametrize("label", ["", "many", "-4", "80 GB"])
+def test_memory_that_is_no_number_is_not_known(label: str) -> None:
+    found = node(labels={"nvidia.com/gpu.memory": label})
+    assert found is not None
+    assert found.vram_mib is None
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are partitioned into MIG instances"),
+        (node("NVIDIA-A10G-SHARED"), "its GPUs are time-sliced"),
+        (node(ready="False"), "it is not ready"),
+        (node(ready="Unknown"), "it is not ready"),
+        (node(spec={"unschedulable": True}), "it is cordoned"),
+        (node(spec={"taints": [{"key": "team", "effect": "NoSchedule"}]}), "it has taint team"),
+        (node(spec={"taints": [{"key": "team", "value": "a", "effect": "NoExecute"}]}), "it has taint team"),
+        (node(spec={"taints": [{"key": "team", "effect": "PreferNoSchedule"}]}), ""),
+        (node(spec={"taints": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]}), ""),
+    ],
+)
+def test_node_says_what_keeps_it_out(found: NodeGpus | None, why: str) -> None:
+    assert found is not None
+    assert found.out == why
+
+
+def test_gpus_of_mixed_mig_are_none_though_the_product_is_plain() -> None:
+    found = node("NVIDIA-A100-SXM4-80GB", gpus="0", labels={"nvidia.com/mig.strategy": "mixed"})
+    assert found is not None
+    assert found.count == 0
+
+
+def test_nodes_of_one_sku_are_one_group_whatever_their_labels_say() -> None:
+    found = [node("NVIDIA-H100-80GB-HBM3"), node("NVIDIA-H100"), node("Odd"), node("NVIDIA-L40S")]
+    groups = by_product([each for each in found if each])
+    assert {name: len(group) for name, group in groups.items()} == {"h100_sxm": 2, "Odd": 1, "l40s": 1}

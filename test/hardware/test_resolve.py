@@ -1,0 +1,167 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.gpus import GPUS, find_product
+from dgdr_api.hardware import Resolved, ValueSource
+from dgdr_api.v1beta1 import Hardware
+from dgdr_controller.hardware.nodes import NodeGpus
+from dgdr_controller.hardware.resolve import DISCOVERED_CAP, NotFoundError, resolve
+from dgdr_controller.hardware.status import shown, used
+
+LABELS, SPEC, TABLE = ValueSource.NODE_LABELS, ValueSource.SPEC, ValueSource.SKU_TABLE
+
+
+def gpus(product: str = "NVIDIA-H200", count: int = 8, vram: int | None = 143771, out: str = "") -> NodeGpus:
+    return NodeGpus(f"{product}-{count}", product, find_product(product), count, vram, out)
+
+
+def test_hardware_is_discovered_when_nothing_is_written() -> None:
+    found = resolve(Hardware(), [gpus(), gpus()])
+    assert (found.gpu_sku, found.gpu_sku_source) == ("h200_sxm", LABELS)
+    assert found.total_gpus == Resolved(value=16, source=LABELS)
+    assert found.num_gpus_per_node == Resolved(value=8, source=LABELS)
+    assert found.vram_mib == Resolved(value=143771, source=LABELS)
+
+
+def test_written_value_is_never_replaced() -> None:
+    written = Hardware(gpu_sku="l40s", total_gpus=64, num_gpus_per_node=2, vram_mb=40_000)
+    found = resolve(written, [gpus()])
+    assert (found.gpu_sku, found.gpu_sku_source) == ("l40s", SPEC)
+    assert found.total_gpus == Resolved(value=64, source=SPEC)
+    assert found.num_gpus_per_node == Resolved(value=2, source=SPEC)
+    assert found.vram_mib == Resolved(value=40_000, source=SPEC)
+
+
+def test_a_written_sku_counts_the_nodes_of_that_sku_alone() -> None:
+    found = resolve(Hardware(gpu_sku="l40s"), [gpus(), gpus("NVIDIA-L40S", 4, 46068), gpus("NVIDIA-L40", 8)])
+    assert found.total_gpus == Resolved(value=4, source=LABELS)
+    assert found.num_gpus_per_node.value == 4
+
+
+def test_table_fills_in_what_nobody_says() -> None:
+    found = resolve(Hardware(gpu_sku="h100_sxm", total_gpus=4), [])
+    assert found.num_gpus_per_node == Resolved(value=8, source=TABLE)
+    assert found.vram_mib == Resolved(value=81559, source=TABLE)
+
+
+def test_a_deprecated_name_becomes_the_present_one() -> None:
+    assert resolve(Hardware(gpu_sku="gb200_sxm", total_gpus=4), []).gpu_sku == "gb200"
+
+
+@pytest.mark.parametrize(("nodes", "total"), [(3, 24), (4, 32), (5, DISCOVERED_CAP), (50, DISCOVERED_CAP)])
+def test_a_discovered_number_is_capped(nodes: int, total: int) -> None:
+    assert resolve(Hardware(), [gpus()] * nodes).total_gpus.value == total
+
+
+def test_unequal_nodes_are_summed_as_they_are() -> None:
+    assert resolve(Hardware(), [gpus(), gpus(count=4), gpus(count=1)]).total_gpus.value == 13
+
+
+@pytest.mark.parametrize(
+    ("counts", "usual"), [((8, 4, 4), 4), ((4, 4, 8), 4), ((8, 4), 8), ((4, 8), 8), ((2, 2, 8, 8, 4), 8)]
+)
+def test_gpus_per_node_are_the_most_common_and_of_a_tie_the_most(counts: tuple[int, ...], usual: int) -> None:
+    assert resolve(Hardware(), [gpus(count=each) for each in counts]).num_gpus_per_node.value == usual
+
+
+def test_memory_is_the_least_of_the_nodes_that_say_it() -> None:
+    nodes = [gpus(vram=143_771), gpus(vram=140_000), gpus(vram=None), gpus("NVIDIA-L40S", 1, 46068)]
+    assert resolve(Hardware(), nodes).vram_mib.value == 140_000
+
+
+def test_the_sku_with_the_most_gpus_wins_and_of_a_tie_that_with_more_memory() -> None:
+    many, large = gpus("NVIDIA-L40S", 8, 46068), gpus("NVIDIA-H200", 4)
+    assert resolve(Hardware(), [many, large]).gpu_sku == "l40s"
+    assert resolve(Hardware(), [many, large, gpus("NVIDIA-H200", 4)]).gpu_sku == "h200_sxm"
+    assert resolve(Hardware(), [large, gpus("NVIDIA-H200", 4), many]).gpu_sku == "h200_sxm"
+
+
+def test_a_tie_does_not_depend_on_labels_or_order() -> None:
+    unlabelled = gpus("NVIDIA-H200", 4, None)
+    nodes = [gpus("NVIDIA-L40S", 2, 46068), unlabelled, gpus("NVIDIA-L40S", 2, 46068)]
+    assert resolve(Hardware(), nodes).gpu_sku == "h200_sxm"
+    same = [gpus("NVIDIA-H200", 4), gpus("NVIDIA-H200-NVL", 4)]
+    assert resolve(Hardware(), same).gpu_sku == resolve(Hardware(), same[::-1]).gpu_sku
+
+
+def test_nodes_that_are_out_or_unknown_do_not_count() -> None:
+    nodes = [gpus(out="it is cordoned"), gpus("Odd", 16, 1), gpus("NVIDIA-L40S", 2, 46068)]
+    found = resolve(Hardware(), nodes)
+    assert (found.gpu_sku, found.total_gpus.value) == ("l40s", 2)
+
+
+def test_an_unknown_name_is_the_users_error_with_a_guess() -> None:
+    with pytest.raises(InvalidRequestError, match='did you mean "h100_sxm"') as raised:
+        resolve(Hardware(gpu_sku="h100-sxm5"), [])
+    assert raised.value.errors[0].path == "spec.hardware.gpuSku"
+
+
+@pytest.mark.parametrize(
+    ("spec", "nodes", "words"),
+    [
+        (Hardware(), [], "spec.hardware.gpuSku is not set, and of the cluster's nodes none has GPUs."),
+        (Hardware(), [gpus(out="it is cordoned")], "none fits: NVIDIA-H200-8: 8 × NVIDIA-H200 (it is cordoned)."),
+        (Hardware(), [gpus("", 2)], "-2: 2 × GPUs without product label."),
+        (Hardware(gpu_sku="l40s"), [gpus()], "spec.hardware.totalGpus (of l40s) is not set"),
+    ],
+)
+def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[NodeGpus], words: str) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        resolve(spec, nodes)
+    message = str(raised.value)
+    assert message.startswith("GPU hardware info required but auto-discovery failed. ")
+    assert words in message
+    assert "Set spec.hardware.{gpuSku,totalGpus,numGpusPerNode} explicitly" in message
+
+
+def test_a_large_cluster_does_not_make_a_long_sentence() -> None:
+    with pytest.raises(NotFoundError) as raised:
+        resolve(Hardware(), [gpus(out="it is cordoned")] * 500)
+    assert len(str(raised.value)) < 1000
+
+
+@given(
+    nodes=st.lists(
+        st.builds(
+            gpus,
+            product=st.sampled_from(["NVIDIA-H200", "NVIDIA-L40S", "Tesla-T4", "Odd"]),
+            count=st.integers(0, 16),
+            vram=st.none() | st.integers(1, 300_000),
+            out=st.sampled_from(["", "it is cordoned"]),
+        )
+    ),
+    sku=st.none() | st.sampled_from([gpu.sku for gpu in GPUS]),
+    total=st.none() | st.integers(1, 1000),
+    data=st.data(),
+)
+def test_the_order_of_nodes_does_not_matter_and_the_status_keeps_all(
+    nodes: list[NodeGpus], sku: str | None, total: int | None, data: st.DataObject
+) -> None:
+    spec = Hardware(gpu_sku=sku, total_gpus=total)
+    try:
+        found = resolve(spec, nodes)
+    except NotFoundError:
+        with pytest.raises(NotFoundError):
+            resolve(spec, data.draw(st.permutations(nodes)))
+        return
+    other = resolve(spec, data.draw(st.permutations(nodes)))
+    assert used(shown(found)) == found
+    assert other.total_gpus == found.total_gpus or other.gpu_sku != found.gpu_sku
+    assert total is not None or found.total_gpus.value <= DISCOVERED_CAP
+    assert (other.gpu_sku, other.num_gpus_per_node, other.vram_mib) == (
+        found.gpu_sku,
+        found.num_gpus_per_node,
+        found.vram_mib,
+    )
+
+
+def test_a_status_that_does_not_show_all_of_it_is_not_used() -> None:
+    whole = shown(resolve(Hardware(gpu_sku="l40s", total_gpus=4), []))
+    assert used(None) is None
+    for field in ("gpu_sku", "vram_mb", "num_gpus_per_node", "total_gpus", "sources"):
+        assert used(whole.model_copy(update={field: None})) is None
+    assert whole.sources is not None
+    for field in ("gpu_sku", "vram_mb", "num_gpus_per_node", "total_gpus"):
+        assert used(whole.model_copy(update={"sources": whole.sources.model_copy(update={field: None})})) is None

@@ -1,0 +1,183 @@
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dgdr_api.defaults import Cache
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
+from dgdr_controller.profiler.model.cache import MountedCache
+from dgdr_controller.profiler.model.folder import find, read_content, weight_bytes
+from dgdr_controller.profiler.model.resolve import find_model
+from dgdr_controller.profiler.simulation.messages import Survey
+
+CONFIG: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4,
+    "vocab_size": 100, "max_position_embeddings": 4096, "intermediate_size": 128,
+}  # fmt: skip
+MOUNT = "/opt/model-cache"
+
+
+def put(folder: Path, *, weights: int = 0, **config: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(CONFIG | config))
+    if weights:
+        (folder / "model-00001-of-00002.safetensors").write_bytes(b"x" * weights)
+        (folder / "model-00002-of-00002.safetensors").write_bytes(b"x" * weights)
+    return folder
+
+
+def hub_cache(root: Path, model: str = "acme/private", revision: str = "abc") -> Path:
+    """Lay a model out as the hub's library does: a snapshot of links to blobs."""
+    repository = root / f"models--{model.replace('/', '--')}"
+    (repository / "blobs").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    snapshot = repository / "snapshots" / revision
+    snapshot.mkdir(parents=True)
+    for name, blob, content in (
+        ("config.json", "1", json.dumps(CONFIG).encode()),
+        ("model.safetensors", "2", b"x" * 9),
+    ):
+        (repository / "blobs" / blob).write_bytes(content)
+        (snapshot / name).symlink_to(os.path.relpath(repository / "blobs" / blob, snapshot))
+    return snapshot
+
+
+def known(content: Mapping[str, Any] | None = None, simulated_as: str | None = None, reason: str = "") -> Survey:
+    databases = {Backend.VLLM: "0.24.0"}
+    return Survey("AIConfigurator", "0.12.0", simulated_as, content, reason, ("acme/public",), databases)
+
+
+def looks(folder: Path | None) -> Survey:
+    """A simulator that knows no model by name and every folder."""
+    return known(simulated_as=str(folder) if folder else None)
+
+
+def no_hub(model: str, _: Path) -> int | None:
+    raise InterruptedRunError(f"nobody should ask the hub for {model}")
+
+
+def cache(root: Path | None, path: str | None = None) -> MountedCache:
+    return MountedCache(Cache("claim", path, MOUNT), root)
+
+
+@pytest.mark.parametrize("path", ["models/llm", f"{MOUNT}/models/llm", "models/llm/"])
+def test_a_model_is_where_the_request_says(tmp_path: Path, path: str) -> None:
+    put(tmp_path / "models" / "llm", weights=10)
+    model, survey = find_model("private", cache(tmp_path, path), looks, tmp_path, no_hub)
+    assert (model.name, model.loaded_as, model.weights) == ("private", f"{MOUNT}/models/llm", 20)
+    assert survey.simulated_as == model.simulated_as == str(tmp_path / "models" / "llm")
+    assert model.config.hidden == 64
+    assert "claim" in model.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("modles/llm", "no config.json under 'modles/llm' of claim claim; its root has: models/"),
+        ("../other", "no config.json under '../other'"),
+        ("/elsewhere/llm", "cannot be looked at: it is not under /opt/model-cache"),
+    ],
+)
+def test_a_wrong_path_is_refused_with_what_is_there(tmp_path: Path, path: str, said: str) -> None:
+    put(tmp_path / "root" / "models" / "llm")
+    put(tmp_path / "other")
+    with pytest.raises(RequestRefusedError, match=f"spec.modelCache.pvcModelPath: .*{said}"):
+        find_model("private", cache(tmp_path / "root", path), looks, tmp_path, no_hub)
+
+
+@pytest.mark.parametrize("below", ["", "hub"])
+def test_a_snapshot_of_links_in_the_hubs_layout_is_found(tmp_path: Path, below: str) -> None:
+    snapshot = hub_cache(tmp_path / below)
+    model, _ = find_model("acme/private", cache(tmp_path), looks, tmp_path, no_hub)
+    assert model.loaded_as == f"{MOUNT}/{snapshot.relative_to(tmp_path)}"
+    assert model.weights == 9
+
+
+@pytest.mark.parametrize("place", ["acme/private", "private", ""])
+def test_a_model_is_found_by_its_name(tmp_path: Path, place: str) -> None:
+    folder = put(tmp_path / place)
+    assert find(tmp_path, "acme/private") == folder
+
+
+def test_model_that_is_not_in_the_cache_is_looked_for_elsewhere(tmp_path: Path) -> None:
+    model, _ = find_model("known", cache(tmp_path), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
+    assert model.loaded_as == "known"
+    assert model.weights is None
+
+
+def test_a_cache_that_cannot_be_looked_into_is_loaded_from_all_the_same(tmp_path: Path) -> None:
+    model, _ = find_model("known", cache(None, "a/b"), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
+    assert model.loaded_as == f"{MOUNT}/a/b"
+
+
+def test_a_name_that_the_simulator_spells_otherwise_is_loaded_by_that_name(tmp_path: Path) -> None:
+    model, _ = find_model("ACME/Known", None, lambda _: known(CONFIG, "acme/known"), tmp_path, no_hub)
+    assert (model.loaded_as, model.simulated_as, model.notes) == ("acme/known", "acme/known", ())
+
+
+def test_model_of_the_same_shape_is_loaded_by_its_own_name_and_this_is_noted(tmp_path: Path) -> None:
+    model, _ = find_model("acme/tuned", None, lambda _: known(CONFIG, "acme/known"), tmp_path, no_hub)
+    assert (model.loaded_as, model.simulated_as) == ("acme/tuned", "acme/known")
+    assert model.notes == ("Simulated as acme/known, which has the same shape.",)
+
+
+def test_model_that_nobody_knows_is_asked_of_the_hub(tmp_path: Path) -> None:
+    def download(model: str, folder: Path) -> int:
+        assert model == "acme/new"
+        put(folder)
+        return 77
+
+    model, _ = find_model("acme/new", None, looks, tmp_path, download)
+    assert (model.loaded_as, model.simulated_as, model.weights) == ("acme/new", str(tmp_path), 77)
+
+
+def test_refusal_of_the_hub_comes_with_names_that_are_alike(tmp_path: Path) -> None:
+    def download(model: str, _: Path) -> int:
+        raise RequestRefusedError(f"Model '{model}' not found on HuggingFace and no modelCache specified")
+
+    with pytest.raises(RequestRefusedError, match=r"^spec.model: Model 'x' not found .* did you mean acme/public\?$"):
+        find_model("x", None, looks, tmp_path, download)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "not JSON"), ("[]", "not an object"), ("[" * 100_000, "not JSON"), (" " * (5 * 2**20), "longer than")],
+)
+def test_a_config_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(RequestRefusedError, match=f"config.json .*{said}"):
+        find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+
+
+def test_files_that_cannot_be_looked_at_are_the_users_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+
+    def refuse(self: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # nothing is forbidden to root, as which these tests may run
+    with pytest.raises(RequestRefusedError, match="its files cannot be read: Permission denied"):
+        find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+
+
+def test_quantisation_by_modelopt_is_read_beside_the_config(tmp_path: Path) -> None:
+    put(tmp_path)
+    (tmp_path / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "NVFP4"}}')
+    assert read_content(tmp_path)["quantization_config"] == {"quant_algo": "NVFP4"}
+
+
+def test_weights_are_those_of_one_format_without_copies(tmp_path: Path) -> None:
+    assert weight_bytes(tmp_path) is None
+    for name, size in (
+        ("a.safetensors", 5),
+        ("b.safetensors", 6),
+        ("pytorch_model.bin", 11),
+        ("consolidated.safetensors", 11),
+    ):
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert weight_bytes(tmp_path) == 11

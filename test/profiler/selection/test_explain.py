@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Candidate, Outcome
+from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.choose import scale
+from dgdr_controller.profiler.selection.explain import explain
+from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiling_job.protocol import Goal, Results, Target
+from test.builders.results import candidate_of, results_of
+
+
+def judged(*candidates: Candidate, **goal: Any) -> Results:
+    """Judge candidates as the profiler does."""
+    fields: dict[str, Any] = {"isl": 4000, "osl": 1000, "objective": OptimizationType.THROUGHPUT} | goal
+    wanted = Goal(**fields)
+    scaled = [scale(each, wanted, 8) for each in candidates]
+    judgement = judge(scaled, wanted, 8, lambda _: None)
+    assert judgement.choice is not None
+    results = results_of(judgement.candidates, selected=0)
+    return results.model_copy(update={"goal": wanted})
+
+
+FAST, DENSE = candidate_of(4, per_gpu=400, ttft=60), candidate_of(2, per_gpu=500, ttft=100)
+
+
+def test_the_runner_up_is_named_with_its_distance() -> None:
+    rule, winner, runner_up, *_, last = explain(judged(FAST, DENSE))
+    assert rule == (
+        "Candidates are compared by the default targets, then tokens/s for the GPUs of the budget "
+        "(optimizationType throughput)."
+    )
+    assert winner.startswith("The winner, vllm aggregated, 4 × tp2 (vllm-agg-")
+    assert "500 tokens/s/GPU" in winner
+    assert runner_up.startswith("The runner-up, vllm aggregated, 2 × tp4 (vllm-agg-")
+    assert "20 % less of what is compared (400 tokens/s/GPU" in runner_up
+    assert last == "Of 2 candidates: 1 alternative, 1 selected."
+
+
+def test_a_runner_up_that_misses_a_target_is_told_by_that() -> None:
+    target = Target(value=80, explicit=True)
+    rule, winner, runner_up, *_ = explain(judged(FAST, DENSE, ttft=target))
+    assert "the targets that you wrote" in rule
+    assert "TTFT 60 ms of 80" in winner
+    assert runner_up.endswith("TTFT is 100 ms, over 80.")
+
+
+def test_fewer_gpus_win_with_a_load() -> None:
+    rule, _, runner_up, *_ = explain(judged(FAST, DENSE, concurrency=8.0))
+    assert "the share of the load that is served, then the default targets, then the fewest GPUs" in rule
+    assert runner_up.endswith("it takes 4 GPUs, the winner 2.")
+
+
+@pytest.mark.parametrize("objective", OptimizationType)
+def test_runner_up_is_never_said_to_be_ahead_of_the_winner(objective: OptimizationType) -> None:
+    lines = list(explain(judged(FAST, DENSE, candidate_of(1, per_gpu=300, ttft=300), objective=objective)))
+    assert len([line for line in lines if "less of what is compared" in line]) == 1
+    assert not any("-" in line.partition("% less")[0].rpartition(": ")[2] for line in lines if "% less" in line)
+
+
+def test_a_single_candidate_has_no_runner_up() -> None:
+    lines = list(explain(judged(DENSE)))
+    assert not any("runner-up" in line for line in lines)
+    assert lines[-1] == f"Of 1 candidates: 1 {Outcome.SELECTED}."

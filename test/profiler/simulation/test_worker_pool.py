@@ -1,0 +1,92 @@
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from operator import call
+
+import pytest
+
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started, WorkerPool
+
+# Functions of the standard library: a worker process cannot import a test module.
+FAULTS: dict[str, Callable[[], object]] = {
+    "fine": partial(str.upper, "fine"),
+    "raise": partial(int, "x"),
+    "exit": partial(sys.exit, 3),
+    "crash": partial(os._exit, 7),
+    "kill": partial(signal.raise_signal, signal.SIGKILL),
+    "hang": partial(time.sleep, 600),
+    "unpicklable": threading.Lock,
+    "print": partial(print, "noise", flush=True),
+    "fine too": partial(str.upper, "fine too"),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, object]:
+    events = list(WorkerPool(slots=3).run(call, list(FAULTS.values()), deadline_s=3))
+    assert [e.item for e in events if isinstance(e, Started)] == list(FAULTS.values())
+    names = {id(fault): name for name, fault in FAULTS.items()}
+    return {names[id(e.item)]: e for e in events if not isinstance(e, Started)}
+
+
+def test_every_item_ends_once(outcomes: dict[str, object]) -> None:
+    assert sorted(outcomes) == sorted(FAULTS)
+
+
+@pytest.mark.parametrize(("item", "answer"), [("fine", "FINE"), ("fine too", "FINE TOO"), ("print", None)])
+def test_items_beside_a_failure_are_answered(outcomes: dict[str, object], item: str, answer: str | None) -> None:
+    outcome = outcomes[item]
+    assert isinstance(outcome, Answered)
+    assert outcome.answer == answer
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "message"),
+    [("raise", "ValueError", "invalid literal for int() with base 10: 'x'"), ("exit", "SystemExit", "3")],
+)
+def test_an_exception_is_told(outcomes: dict[str, object], item: str, error: str, message: str) -> None:
+    outcome = outcomes[item]
+    assert isinstance(outcome, Refused)
+    assert (outcome.error, outcome.message) == (error, message)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("crash", "its process ended with exit code 7"),
+        ("kill", "its process was killed by SIGKILL"),
+        ("hang", "took longer than 3 s"),
+        ("unpicklable", "its process ended with exit code 1"),
+    ],
+)
+def test_a_lost_process_is_told(outcomes: dict[str, object], item: str, reason: str) -> None:
+    outcome = outcomes[item]
+    assert isinstance(outcome, Lost)
+    assert outcome.reason == reason
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_each_item_has_a_process_of_its_own_that_is_gone_afterwards() -> None:
+    asked = [partial(os.getpid) for _ in range(3)]
+    pids = [e.answer for e in WorkerPool(slots=2).run(call, asked, deadline_s=30) if isinstance(e, Answered)]
+    assert len(set(pids)) == 3
+    assert not any(alive(process) for process in pids)
+
+
+def test_workers_end_when_the_caller_stops_listening() -> None:
+    events = WorkerPool(slots=2).run(time.sleep, [600.0, 601.0], deadline_s=700)
+    assert [type(next(events)), type(next(events))] == [Started, Started]
+    begun = time.monotonic()
+    events.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - begun < 10

@@ -1,0 +1,203 @@
+"""Every way in which a search can end, told by a pool that replays events."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Mode, Source
+from dgdr_api.parse import parse_request
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
+from dgdr_controller.profiler.hardware import GivenHardware
+from dgdr_controller.profiler.rapid import rapid
+from dgdr_controller.profiler.request import PlanRequest, plan_request
+from dgdr_controller.profiler.simulation.collect import Progress
+from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
+from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
+
+ROW: dict[str, Any] = {
+    "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,
+    "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
+    "memory": 48.7, "ctx_tokens": 4000,
+}  # fmt: skip
+CONFIG = {
+    "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 25600, "vocab_size": 151936,
+    "max_position_embeddings": 40960,
+}  # fmt: skip
+SURVEY = Survey(
+    engine="AIConfigurator",
+    engine_version="0.12.0",
+    simulated_as="Qwen/Qwen3-32B",
+    content=CONFIG,
+    reason="",
+    similar=(),
+    databases={Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"},
+)
+
+Ending = Callable[[Any], Any]
+
+
+def answered(*rows: dict[str, Any], reason: str = "") -> Ending:
+    return lambda search: Answered(search, Found(list(rows), reason), 1.0)
+
+
+def refused(error: str, message: str) -> Ending:
+    return lambda search: Refused(search, error, message, 1.0)
+
+
+def lost(reason: str) -> Ending:
+    return lambda search: Lost(search, reason, 1.0)
+
+
+class Replay:
+    """A pool whose searches end as they are told to, aggregated ones and disaggregated ones."""
+
+    def __init__(self, agg: Ending, disagg: Ending, survey: Ending = lambda r: Answered(r, SURVEY, 0.5)) -> None:
+        self.endings = {Mode.AGGREGATED: agg, Mode.DISAGGREGATED: disagg}
+        self.survey = survey
+
+    def run(self, _: object, items: Sequence[Any], deadline_s: float, until: float) -> Iterator[Any]:
+        assert deadline_s > 0 < until
+        for item in reversed(items):  # whoever ends first must not change the result
+            yield Started(item)
+            yield self.endings[item.mode](item) if isinstance(item, Search) else self.survey(item)
+
+
+def wanted(**spec: Any) -> PlanRequest:
+    hardware = {"gpuSku": "h200_sxm", "totalGpus": 8} | spec.pop("hardware", {})
+    manifest = {
+        "apiVersion": "nvidia.com/v1beta1",
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": "r"},
+        "spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "hardware": hardware} | spec,
+    }
+    return plan_request(parse_request(manifest), GivenHardware())
+
+
+def silent(_: Progress) -> None:
+    return None
+
+
+def run(pool: Replay, **spec: Any) -> Results:
+    return rapid(wanted(**spec), silent, pool=pool)
+
+
+def test_search_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:
+    results = run(Replay(answered(ROW), answered(reason="nothing fits")))
+    assert results.choice is not None
+    agg, disagg = results.searches
+    assert (agg.outcome, agg.candidates) == (SearchOutcome.FOUND, 1)
+    assert (disagg.outcome, disagg.message) == (SearchOutcome.NO_CANDIDATE, "nothing fits")
+    assert results.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        (refused("SystemExit", "1"), "the simulator failed with SystemExit: 1"),
+        (refused("MemoryError", ""), "the simulator failed with MemoryError"),
+        (refused("KeyError", "'a'\n 'b'"), "the simulator failed with KeyError: 'a' 'b'"),
+        (lost("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
+    ],
+)
+def test_search_that_fails_is_a_warning(ending: Ending, message: str) -> None:
+    results = run(Replay(answered(ROW), ending))
+    assert results.choice is not None
+    assert (results.searches[1].outcome, results.searches[1].message) == (SearchOutcome.FAILED, message)
+    (warning,) = results.warnings
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message.startswith(f"The search of vllm disaggregated failed ({message}): ")
+
+
+def test_failures_without_any_candidate_are_worth_another_run() -> None:
+    with pytest.raises(InterruptedRunError, match="vllm aggregated: took longer than 1 s"):
+        run(Replay(lost("took longer than 1 s"), answered(reason="nothing fits")))
+
+
+def test_request_that_the_simulator_finds_nothing_for_is_planned_by_memory_fit() -> None:
+    results = run(Replay(answered(reason="no data for this"), answered(reason="no data for this")))
+    assert results.choice is not None
+    assert (results.choice.source, results.choice.performance) == (Source.NAIVE, None)
+    assert (results.provenance.mode, results.provenance.perf_database) == ("naive", {})
+    assert [search.message for search in results.searches] == ["no data for this", "no data for this"]
+    (warning,) = results.warnings
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message == (
+        "Model 'Qwen/Qwen3-32B' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
+        "SLA-optimized. Use searchStrategy: thorough for SLA optimization (no data for this)"
+    )
+
+
+def test_model_that_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:
+    nothing = answered(reason="does not fit")
+    with pytest.raises(
+        NotDeployableError, match=r"does not fit on 2 × l4: .* 61 GiB.* sufficient number of these GPUs is 4$"
+    ):
+        run(Replay(nothing, nothing), hardware={"gpuSku": "l4", "totalGpus": 2})
+
+
+def test_rows_that_were_dropped_are_counted() -> None:
+    results = run(Replay(answered(ROW, ROW | {"num_total_gpus": 8}, ROW | {"tp": 0}), answered()))
+    assert results.searches[0].message == (
+        "1 rows with a GPU count that is not that of their parallelism were dropped; "
+        "1 rows with values that make no sense were dropped"
+    )
+
+
+def test_engines_without_data_are_listed() -> None:
+    results = run(Replay(answered(ROW), answered()), backend="auto")
+    assert [(s.backend, s.mode.value[:3], s.outcome.value) for s in results.searches] == [
+        ("vllm", "agg", "found"),
+        ("vllm", "dis", "no-candidate"),
+        ("sglang", "agg", "found"),
+        ("sglang", "dis", "no-candidate"),
+        ("trtllm", "agg", "no-candidate"),
+        ("trtllm", "dis", "no-candidate"),
+    ]
+    assert results.searches[4].message == "AIConfigurator 0.12.0 has no performance data for h200_sxm"
+    assert set(results.provenance.perf_database) == {"vllm", "sglang"}
+
+
+def test_candidate_that_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
+    results = run(Replay(answered(ROW, ROW | {"bs": 8, "memory": 20.0}), answered()), hardware={"vramMb": 30_000})
+    assert results.choice is not None
+    assert results.choice.workers[0].memory_gib == 20.0
+    (loser,) = [c.verdict for c in results.candidates if c.id != results.selected]
+    assert loser is not None
+    assert (
+        f"{loser.outcome}: {loser.reason}" == "does-not-fit: needs 48.7 GiB of each GPU, of which engines may use 27.0"
+    )
+    assert "spec.hardware.vramMb is 30000, but h200_sxm has 143771" in results.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("survey", "error", "sentence"),
+    [
+        (
+            refused("ModuleNotFoundError", "No module named 'x'"),
+            ProfilerError,
+            r"pip install 'dgdr-controller\[profiler\]'",
+        ),
+        (refused("OSError", "disk"), ProfilerError, "the simulator cannot be used: OSError: disk"),
+        (lost("took longer than 60 s"), InterruptedRunError, "did not start: took longer than 60 s"),
+    ],
+)
+def test_a_simulator_that_does_not_work_is_told(survey: Ending, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        run(Replay(answered(), answered(), survey))
+
+
+def test_a_model_that_brings_code_of_its_own_is_a_warning() -> None:
+    survey = replace(SURVEY, content=CONFIG | {"auto_map": {"AutoModel": "m.M"}})
+    results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1)))
+    assert "--trust-remote-code, which is not rendered" in results.warnings[0].message
+
+
+def test_a_workload_must_end_within_the_models_context() -> None:
+    with pytest.raises(RequestRefusedError, match="isl \\+ osl is 40961 tokens"):
+        run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 961})
+    assert run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 960}).choice is not None

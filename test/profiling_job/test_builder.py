@@ -1,0 +1,151 @@
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgdr_api.names import MAX_REQUEST_NAME
+from dgdr_controller.profiling_job import builder
+from dgdr_controller.profiling_job.protocol import JobInput
+from dgdr_controller.profiling_job.run import Run
+from dgdr_controller.reconciler import profiling_run
+from dgdr_controller.settings import ProfilingSettings, Settings
+from hack.cluster.api import Client
+from test.builders.observed_state import request_of, run_of, world_of
+
+NAMES = st.from_regex(r"\A[a-z]([-a-z0-9]{0,53}[a-z0-9])?\Z")
+MODELS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=200)
+_LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+PATHS = {
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+}
+
+
+def run(name: str = "qwen", settings: Settings | None = None, **spec: Any) -> Run:
+    world = world_of(request_of(name, **spec))
+    return run_of(world if settings is None else world_of(world.request, settings=settings))
+
+
+def objects(of: Run) -> list[dict[str, Any]]:
+    return [each.manifest for each in profiling_run.objects(world_of(of.request), of)]
+
+
+def labels(value: Any) -> Iterator[dict[str, str]]:
+    if isinstance(value, dict):
+        if isinstance(value.get("labels"), dict):
+            yield value["labels"]
+        for each in value.values():
+            yield from labels(each)
+
+
+@given(name=NAMES, model=MODELS)
+def test_objects_of_the_same_inputs_have_the_same_bytes(name: str, model: str) -> None:
+    assert json.dumps(objects(run(name, model=model))) == json.dumps(objects(run(name, model=model)))
+
+
+@given(name=NAMES | st.just("a" * MAX_REQUEST_NAME), model=MODELS)
+def test_names_and_labels_keep_the_limits(name: str, model: str) -> None:
+    for manifest in objects(run(name, model=model)):
+        assert _NAME.fullmatch(manifest["metadata"]["name"])
+        for each in labels(manifest):
+            assert all(_LABEL.fullmatch(value) for value in each.values()), each
+    job = builder.job(run(name))
+    assert len(job["metadata"]["name"]) <= 63  # becomes the value of label batch.kubernetes.io/job-name
+
+
+@given(model=MODELS)
+def test_the_input_is_what_the_profiler_reads(model: str) -> None:
+    made = run(model=model)
+    content = builder.input_config_map(made)
+    assert content["immutable"] is True
+    read = JobInput.model_validate_json(content["data"]["input.json"], by_alias=True, by_name=False)
+    assert read.request.spec == made.request.spec
+    assert read.hardware == made.hardware
+    assert read.request.status is None
+
+
+def test_the_input_has_another_name_when_its_content_may_differ() -> None:
+    names = {run(model=model).input_name for model in ("a", "b")} | {run(settings=profiled_by("x")).input_name}
+    assert len(names) == 3
+
+
+def profiled_by(image: str) -> Settings:
+    return Settings(profiling=ProfilingSettings(image=image))
+
+
+def test_an_input_is_read_by_the_job_that_it_was_made_for() -> None:
+    made = run()
+    job = builder.job(made)
+    volumes = {each["name"]: each for each in job["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["input"]["configMap"]["name"] == builder.input_config_map(made)["metadata"]["name"]
+
+
+def test_the_job_may_write_its_output_and_nothing_else() -> None:
+    role, binding = builder.role(run()), builder.role_binding(run())
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["dgdr-output-qwen"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    pod = builder.job(run())["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
+    assert not [each for each in profiler["volumeMounts"] if "kube-api-access" in each["name"]]
+    assert [each for each in publisher["volumeMounts"] if "kube-api-access" in each["name"]]
+
+
+def test_objects_go_with_the_request_but_for_the_shared_account() -> None:
+    for manifest in objects(run()):
+        owners = manifest["metadata"].get("ownerReferences", [])
+        assert len(owners) == (0 if manifest["kind"] == "ServiceAccount" else 1)
+        assert all(owner["controller"] and "blockOwnerDeletion" not in owner for owner in owners)
+
+
+def test_the_first_rule_that_fits_decides_on_a_failed_pod() -> None:
+    fails, interrupted, disrupted = builder.job(run())["spec"]["podFailurePolicy"]["rules"]
+    assert (fails["action"], fails["onExitCodes"]["values"]) == ("FailJob", [65, 69, 126, 127, 128])
+    assert (interrupted["action"], interrupted["onExitCodes"]["values"]) == ("Ignore", [75])
+    assert (disrupted["action"], disrupted["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+
+
+def test_the_profiler_reports_before_the_job_deletes_it() -> None:
+    settings = Settings(profiling=ProfilingSettings(rapid_deadline_s=600))
+    job = builder.job(run(settings=settings))
+    (profiler,) = job["spec"]["template"]["spec"]["containers"]
+    assert job["spec"]["activeDeadlineSeconds"] == 600
+    assert "--deadline=480" in profiler["args"]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", ["qwen", "a" * MAX_REQUEST_NAME])
+def test_the_api_server_takes_every_object_and_knows_every_field(api: Client, namespace: str, name: str) -> None:
+    settings = Settings(profiling=ProfilingSettings(pull_secrets=("registry",)))
+    request = request_of(name)
+    moved = request.model_copy(update={"metadata": request.metadata.model_copy(update={"namespace": namespace})})
+    for manifest in objects(run_of(world_of(moved, settings=settings))):
+        path = PATHS[manifest["kind"]].format(namespace)
+        stored = api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", manifest)
+        assert stored["metadata"]["name"] == manifest["metadata"]["name"]
+
+
+def test_the_model_cache_is_mounted_for_the_profiler_alone_and_read_only() -> None:
+    pod = builder.job(run(modelCache={"pvcName": "claim", "pvcMountPath": "/models"}))["spec"]["template"]["spec"]
+    claim = {"claimName": "claim", "readOnly": True}
+    assert {"name": "model-cache", "persistentVolumeClaim": claim} in pod["volumes"]
+    (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
+    mount = {"name": "model-cache", "mountPath": "/models", "readOnly": True}
+    assert mount in profiler["volumeMounts"]
+    assert mount not in publisher["volumeMounts"]
+    assert "model-cache" not in json.dumps(builder.job(run()))

@@ -1,0 +1,196 @@
+import base64
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dgdr_controller.profiling_job import publisher
+from dgdr_controller.profiling_job.publisher import Source
+from hack.cluster.api import Client
+from hack.cluster.fixtures import brought_up
+from hack.cluster.layout import layout
+from hack.cluster.local import Local
+from hack.cluster.model import Cluster, Level
+
+RUNNING = {"status": "running", "phase": "SweepingDecode", "message": "vllm", "completed": 1, "total": 2}
+SUCCESS = {"status": "success", "phase": "Done", "message": "done", "exitCode": 0}
+REFUSED = {"status": "failed", "phase": "Initializing", "message": "no", "error": "no", "exitCode": 65}
+
+
+def tell(folder: Path, status: dict[str, Any], results: str = "") -> None:
+    """Write as the profiler does: results first, each file at once."""
+    for name, text in (("results.json", results), ("profiler_status.yaml", yaml.safe_dump(status))):
+        if text:
+            (folder / f".{name}").write_text(text)
+            (folder / f".{name}").rename(folder / name)
+
+
+def wait_until(holds: Callable[[], bool], limit_s: float = 30) -> bool:
+    limit = time.monotonic() + limit_s
+    while not holds() and time.monotonic() < limit:
+        time.sleep(0.1)
+    return holds()
+
+
+class Published:
+    """A real publisher beside a folder, and the ConfigMap that it writes."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, namespace: str) -> None:
+        self.api, self.kubeconfig, self.folder, self.namespace = Client(kubeconfig), kubeconfig, folder, namespace
+        self.log = folder / "publisher.log"
+        self.path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self.processes: list[subprocess.Popen[str]] = []
+        metadata = {"name": "dgdr-output-qwen", "annotations": {"of": "the controller"}}
+        self.api.request("POST", self.path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+
+    def start(self, job: str = "job-1") -> subprocess.Popen[str]:
+        environment = {
+            "DGDR_NAME": "qwen",
+            "DGDR_NAMESPACE": self.namespace,
+            "DGDR_JOB_UID": job,
+            "DGDR_INPUTS": "hash",
+        }
+        command = [sys.executable, "-m", "dgdr_controller", "publish", f"--output-dir={self.folder}"]
+        with self.log.open("w") as log:
+            process = subprocess.Popen(
+                command, env=os.environ | environment | {"KUBECONFIG": str(self.kubeconfig)}, stderr=log, text=True
+            )
+        self.processes.append(process)
+        return process
+
+    def logs(self, *messages: str) -> bool:
+        """Wait until the publisher that was started last logs one of these."""
+        return wait_until(lambda: any(each in self.log.read_text() for each in messages))
+
+    def found(self) -> dict[str, Any]:
+        return dict(self.api.request("GET", f"{self.path}/dgdr-output-qwen"))
+
+    def says(self, **told: str) -> bool:
+        return wait_until(lambda: told.items() <= self.found().get("data", {}).items())
+
+    def end(self) -> None:
+        for each in self.processes:
+            if each.poll() is None:
+                each.kill()
+            each.wait()
+
+
+@pytest.fixture
+def published(control_plane: Cluster, namespace: str, tmp_path: Path) -> Any:
+    it = Published(control_plane.kubeconfig, tmp_path, namespace)
+    yield it
+    it.end()
+
+
+@pytest.mark.cluster
+def test_progress_and_results_arrive_and_sigterm_ends_it(published: Published) -> None:
+    process = published.start()
+    tell(published.folder, RUNNING)
+    assert published.says(profiler_status="running", phase="SweepingDecode", job_uid="job-1", inputs="hash")
+    tell(published.folder, RUNNING | {"completed": 2, "message": "sglang"})
+    assert published.says(message="sglang")
+    tell(published.folder, SUCCESS, '{"a": 1}')
+    assert published.says(profiler_status="success", profiler_exit_code="0")
+    found = published.found()
+    assert gzip.decompress(base64.b64decode(found["binaryData"]["results.json.gz"])) == b'{"a": 1}'
+    assert found["metadata"]["annotations"]["of"] == "the controller"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+
+
+@pytest.mark.cluster
+def test_last_state_is_flushed_at_the_end(published: Published) -> None:
+    tell(published.folder, RUNNING)
+    process = published.start()
+    assert published.says(profiler_status="running")
+    tell(published.folder, SUCCESS, "{}")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert published.found()["data"]["profiler_status"] == "success"
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("answer", [SUCCESS, REFUSED])
+def test_an_answer_is_not_overwritten_by_another_pod_of_the_same_job(
+    published: Published, answer: dict[str, Any]
+) -> None:
+    tell(published.folder, answer, "{}")
+    first = published.start()
+    assert published.says(profiler_status=answer["status"])
+    first.terminate()
+    assert first.wait(15) == 0
+    tell(published.folder, RUNNING)
+    second = published.start()
+    assert published.logs("this Job's answer is published already", "published: SweepingDecode vllm")
+    second.terminate()
+    assert second.wait(15) == 0
+    assert published.found()["data"]["profiler_status"] == answer["status"]
+    published.start("job-2")
+    assert published.says(profiler_status="running", job_uid="job-2")
+
+
+@pytest.mark.cluster
+def test_publisher_writes_nothing_before_there_is_something_to_say(published: Published) -> None:
+    process = published.start()
+    time.sleep(3)
+    process.terminate()
+    assert process.wait(15) == 0
+    assert "data" not in published.found()
+
+
+@pytest.mark.cluster
+def test_results_that_do_not_fit_are_a_failure_that_says_so(published: Published) -> None:
+    tell(published.folder, SUCCESS, os.urandom(800_000).hex())
+    process = published.start()
+    assert published.says(profiler_status="failed", profiler_exit_code="70")
+    assert "do not fit into a ConfigMap" in published.found()["data"]["profiler_error"]
+    process.terminate()
+    assert process.wait(15) == 0
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_the_last_state_is_written_however_long_the_api_server_is_away(tmp_path: Path) -> None:
+    cluster = Local(layout("test-publisher"))
+    with brought_up(cluster, Level.CONTROL_PLANE):
+        published = Published(cluster.kubeconfig, tmp_path, "default")
+        try:
+            tell(tmp_path, RUNNING)
+            process = published.start()
+            assert published.says(profiler_status="running")
+            cluster.hold("kube-apiserver")
+            tell(tmp_path, SUCCESS, "{}")
+            process.send_signal(signal.SIGTERM)
+            time.sleep(8)
+            assert process.poll() is None
+            cluster.release("kube-apiserver")
+            assert process.wait(60) == 0
+            assert published.found()["data"]["profiler_status"] == "success"
+        finally:
+            published.end()
+
+
+@pytest.mark.parametrize("text", ["", "- a", "status: odd", "a: [", "!!python/object:x {}", "status: running", "\x00"])
+def test_a_status_that_cannot_be_read_is_a_value_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "profiler_status.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"profiler_status\.yaml cannot be read"):
+        Source(tmp_path, "job", "inputs").read()
+
+
+def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "_STATUS_LIMIT", 100)
+    (tmp_path / "profiler_status.yaml").write_text("#" * 101)
+    with pytest.raises(ValueError, match="longer than 100 bytes"):
+        Source(tmp_path, "job", "inputs").read()
+
+
+def test_source_without_a_status_has_nothing(tmp_path: Path) -> None:
+    assert Source(tmp_path, "job", "inputs").read() is None

@@ -1,0 +1,482 @@
+"""Each test is a story of one request, in a namespace of its own.
+
+Most of a story is waiting. So those that are to be told are told several at a time, to one controller, as it would have
+them; a test hears how its own ended.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from dgdr_controller.profiling_job.protocol import RunState
+from dgdr_controller.runtime import Client, Config, Resource
+from hack.cluster.fixtures import brought_up
+from hack.cluster.layout import layout
+from hack.cluster.local import Local
+from hack.cluster.model import Level
+from test.builders.lifecycle import (
+    CONFIG_MAPS,
+    GRAPH_CRD,
+    GRAPHS,
+    JOBS,
+    REQUEST_CRD,
+    REQUESTS,
+    Stage,
+    controlling,
+    install,
+    staged,
+)
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.alone("lifecycle"),
+    # a controller that is killed inside this process leaves tasks behind, which is what is meant
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ROLES: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", json.loads)
+PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
+QUIET_S = 3.0
+AT_ONCE = 7
+"""Stories that are told at a time: enough to fill each other's waits, and few enough for a busy machine."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happens to a request.
+
+    Attributes:
+        plays: What kubelet and profiler do.
+        operates: Whether Dynamo's operator works.
+        tell: Do and see it, while a controller runs.
+        later: Do and see this in the end, while another controller runs; None: nothing.
+    """
+
+    plays: str
+    operates: bool
+    tell: Callable[[Stage], Awaitable[None]]
+    later: Callable[[Stage], Awaitable[None]] | None = None
+
+
+Endings = Mapping[str, BaseException | None]
+STORIES: dict[str, Story] = {}
+"""By the names of their tests."""
+
+
+def lives(
+    plays: str = "",
+    *,
+    operates: bool = True,
+    later: Callable[[Stage], Awaitable[None]] | None = None,
+    cases: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
+    """Make a test of a story; with cases one of each: by their ids, what the story is given, ``plays`` among it."""
+
+    def register(tell: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+        name = tell.__name__
+        for case, given in (cases or {"": {}}).items():
+            fields = dict(given)
+            played = fields.pop("plays", plays)
+            STORIES[f"{name}[{case}]" if case else name] = Story(played, operates, partial(tell, **fields), later)
+
+        def test(endings: Endings) -> None:
+            hear(endings, name)
+
+        @pytest.mark.parametrize("case", cases or [])
+        def tests(endings: Endings, case: str) -> None:
+            hear(endings, f"{name}[{case}]")
+
+        return tests if cases else test
+
+    return register
+
+
+def hear(endings: Endings, name: str) -> None:
+    if (error := endings[name]) is not None:
+        raise error
+
+
+async def told(config: Config, names: list[str]) -> Endings:
+    """Tell stories, some at a time; return what ended each of them."""
+    endings: dict[str, BaseException | None] = dict.fromkeys(names)
+    stages: dict[str, Stage] = {}
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def heard(name: str, telling: Awaitable[None]) -> None:
+        try:
+            await telling
+        except Exception as error:  # noqa: BLE001 - its test raises it
+            endings[name] = endings[name] or error
+
+    async with AsyncExitStack() as theatre:
+
+        async def tell(name: str) -> None:
+            story = STORIES[name]
+            async with turns:
+                stage = await theatre.enter_async_context(staged(config, story.plays, operates=story.operates))
+                stage.killer, stages[name] = killer, stage
+                await story.tell(stage)
+
+        async def tell_the_end(name: str) -> None:
+            if (later := STORIES[name].later) and name in stages:
+                stages[name].killer = another
+                await later(stages[name])
+
+        async with controlling(config) as killer:
+            await asyncio.gather(*(heard(name, tell(name)) for name in names))
+        async with controlling(config) as another:
+            await asyncio.gather(*(heard(name, tell_the_end(name)) for name in names))
+    return endings
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, BaseException | None]:
+    return {}
+
+
+@pytest.fixture
+def endings(dynamo: Config, known: dict[str, BaseException | None], request: pytest.FixtureRequest) -> Endings:
+    """How the stories of this run have ended, which begin when the first of their tests does."""
+    if not known:
+        tests = {item.name for item in request.session.items if item.path == request.node.path}
+        known.update(asyncio.run(told(dynamo, [name for name in STORIES if name in tests])))
+    return known
+
+
+async def annotate(stage: Stage, **annotations: str) -> None:
+    named = {f"dgdr.nvidia.com/{name}": value for name, value in annotations.items()}
+    await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"annotations": named}})
+
+
+def own(metadata: dict[str, Any]) -> list[str]:
+    return [each["uid"] for each in metadata.get("ownerReferences", [])]
+
+
+async def nothing_more_is_written(stage: Stage) -> None:
+    await asyncio.sleep(QUIET_S)
+    assert stage.writes == []
+
+
+@lives(
+    later=nothing_more_is_written,
+    cases={
+        f"{plays}-{ends}": {"plays": plays, "ends": ends}
+        for plays, ends in (("success", "Deployed"), ("refused", "Failed"), ("runs", "Profiling"))
+    },
+)
+async def test_an_idle_controller_writes_nothing(stage: Stage, ends: str) -> None:
+    await stage.request()
+    await stage.reaches(ends)
+    await stage.until(lambda: _pod_was_played(stage))
+    before = await _settled(stage)
+    # whatever makes it look again finds nothing to write
+    await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"labels": {"looked": "at"}}})
+    await asyncio.sleep(QUIET_S)
+    assert stage.writes[before:] == []
+    assert 1 <= len([each for each in stage.writes if each.endswith("/status")]) <= 12
+
+
+async def _pod_was_played(stage: Stage) -> bool:
+    """Say whether the pod has been run: on a busy machine the Job is given it later than anything settles."""
+    pods = await stage.client.list(PODS, stage.namespace)
+    return bool(pods) and pods[0]["status"]["phase"] != "Pending"
+
+
+async def _settled(stage: Stage) -> int:
+    """Wait until nothing has been written for a while; return how many writes there were."""
+    async with asyncio.timeout(30):
+        while True:
+            before = len(stage.writes)
+            await asyncio.sleep(QUIET_S)
+            if len(stage.writes) == before:
+                return before
+
+
+@lives("nothing")
+async def test_a_request_that_cannot_be_read_is_answered_once(stage: Stage) -> None:
+    await stage.request(features={"planner": "yes"})
+    await stage.reaches("Failed")
+    assert "spec.features.planner" in (await stage.condition("Validation"))["message"]
+    await asyncio.sleep(QUIET_S)
+    assert len(stage.writes) == 1
+
+
+@lives("nothing")
+async def test_trouble_of_the_pod_is_said_in_the_schedulers_words(stage: Stage) -> None:
+    await stage.request()
+    message = await stage.says("Profiling", "Unschedulable")
+    assert "cannot be scheduled: 0/1 nodes are available: 1 node(s) were unschedulable" in message
+
+
+@lives("runs")
+async def test_progress_is_shown_while_it_runs(stage: Stage) -> None:
+    await stage.request()
+    await stage.reaches("Profiling")
+    await stage.until(lambda: _any_pod(stage))
+    (pod,) = await stage.client.list(PODS, stage.namespace)
+    await stage.publish(pod, RunState.RUNNING, completed=1, total=2, phase="Doing 1 of 2")
+    assert await stage.says("Profiling", "Doing1of2") == "vllm aggregated"
+    status = await stage.status()
+    assert status["profilingPhase"] == "Doing 1 of 2"
+    assert status["profilingProgress"] == {"completed": 1, "total": 2, "message": "vllm aggregated"}
+
+
+@lives("runs")
+async def test_progress_is_written_every_two_seconds_at_most_and_the_last_of_it_always(stage: Stage) -> None:
+    await stage.request()
+    await stage.reaches("Profiling")
+    await stage.until(lambda: _any_pod(stage))
+    (pod,) = await stage.client.list(PODS, stage.namespace)
+    await stage.publish(pod, RunState.RUNNING, message="search 0")
+    await stage.says("Profiling", "SweepingDecode")
+    before, begun = len(stage.writes), time.monotonic()
+    for number in range(1, 31):
+        await stage.publish(pod, RunState.RUNNING, message=f"search {number}")
+        await asyncio.sleep(0.1)
+
+    async def told() -> bool:
+        return (await stage.condition("Profiling"))["message"] == "search 30"
+
+    await stage.until(told)
+    written = len(stage.writes) - before
+    assert 2 <= written <= 1 + (time.monotonic() - begun) / 2
+
+
+async def _any_pod(stage: Stage) -> bool:
+    return bool(await stage.client.list(PODS, stage.namespace))
+
+
+@lives("runs")
+async def test_a_deleted_job_is_made_again_once(stage: Stage) -> None:
+    await stage.request()
+    for times in (1, 2):
+
+        async def made(times: int = times) -> bool:
+            found = await stage.found(CONFIG_MAPS, "dgdr-output-qwen")
+            seen = (found or {"metadata": {}})["metadata"].get("annotations", {})
+            uids = seen.get("dgdr.nvidia.com/job-uid", "")
+            return bool(uids) and len(uids.split(",")) == times
+
+        await stage.until(made)
+        await stage.until(lambda: _there(stage, JOBS, "profile-qwen"))
+        await stage.client.delete(JOBS, stage.key("profile-qwen"))
+    status = await stage.reaches("Failed")
+    assert "deleted 2 times" in json.dumps(status)
+    assert len(stage.uids["Job"]) == 2
+
+
+async def _there(stage: Stage, resource: Resource[Any], name: str) -> bool:
+    return await stage.found(resource, name) is not None
+
+
+ANOTHERS: dict[str, tuple[Resource[Any], str, dict[str, Any]]] = {
+    "output": (CONFIG_MAPS, "dgdr-output-qwen", {"data": {"mine": "yes"}}),
+    "labelled output": (CONFIG_MAPS, "dgdr-output-qwen", {"data": {"mine": "yes"}, "labelled": True}),
+    "role": (ROLES, "dgdr-output-qwen", {"rules": []}),
+    "job": (
+        JOBS,
+        "profile-qwen",
+        {
+            "spec": {
+                "suspend": True,
+                "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}},
+            }
+        },
+    ),
+}
+
+
+@lives("success", cases={what: {"what": what} for what in ANOTHERS})
+async def test_object_of_another_owner_is_left_alone_and_waited_for(stage: Stage, what: str) -> None:
+    resource, name, content = ANOTHERS[what]
+    fields = dict(content)
+    labels = {"nvidia.com/managed-by": "dynamo-operator"} if fields.pop("labelled", False) else {}
+    metadata = {"name": name, "namespace": stage.namespace, "labels": {"of": "another"} | labels}
+    kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+    before = await stage.client.create(resource, kind | {"metadata": metadata} | fields)
+    await stage.request()
+    assert name in await stage.says("Profiling", "NameConflict")
+    after = await stage.client.get(resource, stage.key(name))
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["metadata"]["labels"] | {"of": "another"} | labels == after["metadata"]["labels"]
+    assert own(after["metadata"]) == []
+    assert after.get("data") == before.get("data")
+    assert "dgdr.nvidia.com/uid" not in after["metadata"].get("annotations", {})
+    await stage.client.delete(resource, stage.key(name))
+    await stage.reaches("Deployed")
+
+
+@lives("success", operates=False)
+async def test_deployment_of_another_owner_is_never_touched(stage: Stage) -> None:
+    metadata = {"name": "qwen-dgd", "namespace": stage.namespace}
+    kind = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind}
+    before = await stage.client.create(GRAPHS, kind | {"metadata": metadata, "spec": {"mine": True}})
+    await stage.request()
+    await stage.says("DeploymentReady", "NameConflict")
+    await asyncio.sleep(1)
+    after = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert (await stage.status())["phase"] == "Deploying"
+
+
+@lives("success")
+async def test_a_deleted_request_takes_what_was_its_own_and_leaves_the_deployment(stage: Stage) -> None:
+    await stage.request()
+    await stage.reaches("Deployed")
+    request = await stage.client.get(REQUESTS, stage.key())
+    uid = request["metadata"]["uid"]
+    assert "finalizers" not in request["metadata"]
+    ours = [(JOBS, "profile-qwen"), (CONFIG_MAPS, "dgdr-output-qwen"), (ROLES, "dgdr-output-qwen")]
+    (given,) = [
+        each["metadata"]
+        for each in await stage.client.list(CONFIG_MAPS, stage.namespace)
+        if each["metadata"]["name"].startswith("dgdr-input-")
+    ]
+    ours.append((CONFIG_MAPS, given["name"]))
+    for resource, name in ours:
+        metadata = (await stage.client.get(resource, stage.key(name)))["metadata"]
+        assert own(metadata) == [uid]
+        assert "blockOwnerDeletion" not in metadata["ownerReferences"][0]
+    graph = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
+    assert own(graph["metadata"]) == []
+    await stage.client.delete(REQUESTS, stage.key())
+    for resource, name in ours:
+
+        async def gone(resource: Resource[Any] = resource, name: str = name) -> bool:
+            return not await _there(stage, resource, name)
+
+        await stage.until(gone)
+    await asyncio.sleep(1)
+    assert await _there(stage, GRAPHS, "qwen-dgd")
+
+
+@lives("refused", cases={how: {"how": how} for how in ("spec", "annotation")})
+async def test_a_failed_request_goes_on_when_the_user_changes_something(stage: Stage, how: str) -> None:
+    await stage.request()
+    await stage.reaches("Failed")
+    stage.plays = "success"
+    if how == "spec":
+        await stage.client.patch(REQUESTS, stage.key(), {"spec": {"model": "Qwen/Qwen3-8B"}})
+    else:
+        await annotate(stage, retry="1")
+    status = await stage.reaches("Deployed")
+    assert len(stage.uids["Job"]) == 2
+    assert {c["type"]: c["status"] for c in status["conditions"]}["Profiling"] == "True"
+
+
+@lives("refused")
+async def test_a_retry_that_fails_again_is_one_retry(stage: Stage) -> None:
+    await stage.request()
+    await stage.reaches("Failed")
+    await annotate(stage, retry="1")
+
+    async def twice() -> bool:
+        return len(stage.uids["Job"]) == 2 and (await stage.status())["phase"] == "Failed"
+
+    await stage.until(twice)
+    await asyncio.sleep(QUIET_S)
+    assert len(stage.uids["Job"]) == 2
+
+
+@lives("success")
+async def test_ready_goes_on_with_the_candidate_that_is_asked_for(stage: Stage) -> None:
+    await stage.request(autoApply=False)
+    status = await stage.reaches("Ready")
+    await annotate(stage, deploy="nobody")
+    assert "nobody" in await stage.says("SpecGenerated", "CandidateNotOffered")
+    await annotate(stage, deploy=status["profilingResults"]["pareto"][1]["id"])
+    await stage.reaches("Deployed")
+    graph: Any = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
+    assert graph["spec"] == status["profilingResults"]["pareto"][1]["config"]["spec"]
+
+
+@lives("success")
+async def test_deployment_that_the_api_server_would_not_take_is_told_before_anybody_deploys_it(stage: Stage) -> None:
+    override = {"metadata": {"labels": {"team": "no label!"}}}
+    await stage.request(autoApply=False, overrides={"dgd": override})
+    await stage.reaches("Failed")
+    message = (await stage.condition("DeploymentReady"))["message"]
+    assert "metadata.labels" in message
+    assert not stage.uids["DynamoGraphDeployment"]
+
+
+@lives("success")
+async def test_config_map_of_the_planner_outlives_the_request_and_goes_with_the_deployment(stage: Stage) -> None:
+    await stage.request(features={"planner": True})
+    await stage.reaches("Deployed")
+    graph = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
+    (planner,) = (each for each in graph["spec"]["components"] if each["name"] == "Planner")
+    (volume,) = planner["podTemplate"]["spec"]["volumes"]
+    name = volume["configMap"]["name"]
+
+    async def moved() -> bool:
+        return own((await stage.client.get(CONFIG_MAPS, stage.key(name)))["metadata"]) == [graph["metadata"]["uid"]]
+
+    await stage.until(moved)
+    await stage.client.delete(REQUESTS, stage.key())
+
+    async def gone(what: str) -> bool:
+        return await stage.found(CONFIG_MAPS, what) is None
+
+    await stage.until(lambda: gone("dgdr-output-qwen"))
+    assert await stage.found(CONFIG_MAPS, name) is not None
+    await stage.client.delete(GRAPHS, stage.key("qwen-dgd"))
+    await stage.until(lambda: gone(name))
+
+
+@lives("success")
+async def test_a_deployment_that_is_deleted_is_not_made_again(stage: Stage) -> None:
+    await stage.request()
+    await stage.reaches("Deployed")
+    await stage.client.delete(GRAPHS, stage.key("qwen-dgd"))
+    await stage.reaches("Failed")
+    assert (await stage.condition("Succeeded"))["reason"] == "DeploymentDeleted"
+    await asyncio.sleep(1)
+    assert len(stage.uids["DynamoGraphDeployment"]) == 1
+
+
+@pytest.mark.slow
+def test_the_api_server_may_restart_in_every_phase_and_dynamo_may_come_late() -> None:
+    cluster = Local(layout("test-restarts"))
+
+    async def tell(config: Config) -> None:
+        async with Client(config) as client:
+            await install(client, REQUEST_CRD)
+        async with staged(config, "nothing", operates=False) as stage, controlling(config):
+            await stage.request()
+            await stage.reaches("Profiling")
+            await _restarted(cluster)
+            await stage.says("Profiling", "Unschedulable", 90)
+            (pod,) = await stage.client.list(PODS, stage.namespace)
+            await stage.publish(pod, RunState.SUCCESS, exit_code=0)
+            await stage.says("DeploymentReady", "WaitingForDynamo", 90)
+            await _restarted(cluster)
+            await install(stage.client, GRAPH_CRD)
+            await stage.until(lambda: _there(stage, GRAPHS, "qwen-dgd"), 120)
+            await _restarted(cluster)
+            await stage.operate("successful")
+            await stage.reaches("Deployed", limit_s=120)
+            await _restarted(cluster)
+            await asyncio.sleep(5)
+            assert (await stage.status())["phase"] == "Deployed"
+            await stage.operate("failed")
+            await stage.reaches("Deploying", limit_s=90)
+            await stage.client.delete(JOBS, stage.key("profile-qwen"))
+            await stage.operate("successful")
+            await stage.reaches("Deployed", limit_s=90)
+            assert {kind: len(uids) for kind, uids in stage.uids.items()} == {"Job": 1, "DynamoGraphDeployment": 1}
+
+    with brought_up(cluster, Level.CONTROL_PLANE):
+        config = Config.from_kubeconfig(cluster.kubeconfig)
+        asyncio.run(tell(config))
+
+
+async def _restarted(cluster: Local) -> None:
+    await asyncio.to_thread(cluster.restart, "kube-apiserver")

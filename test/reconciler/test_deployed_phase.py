@@ -1,0 +1,45 @@
+from dataclasses import replace
+
+import pytest
+
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.phases.deployed import deployed
+from dgdr_controller.reconciler.phases.deploying import deploying
+from test.builders.deployments import foreign, manifest
+from test.builders.observed_state import after, graph_of, said
+
+
+def test_a_healthy_deployment_changes_nothing(deployed_world: ObservedState) -> None:
+    decision = deployed(deployed_world)
+    assert decision.status == deployed_world.status
+    assert not decision.events
+
+
+def test_a_degraded_one_goes_back_to_deploying_and_forth_again(deployed_world: ObservedState) -> None:
+    observed = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
+    decision = deployed(observed)
+    assert decision.status.phase is Phase.DEPLOYING
+    assert said(decision, "DeploymentReady") == ("False", "DeploymentDegraded", "Deployment degraded to failed")
+    assert [event.reason for event in decision.events] == ["DeploymentDegraded"]
+    healed = after(observed, decision, graph=deployed_world.graph)
+    assert deploying(healed).status.phase is Phase.DEPLOYED
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_deployment_that_is_deleted_or_replaced_fails_and_is_not_made_again(
+    deployed_world: ObservedState, *, gone: bool
+) -> None:
+    observed = replace(deployed_world, graph=None if gone else foreign(deployed_world, annotations={}))
+    decision = deployed(observed)
+    assert decision.status.phase is Phase.FAILED
+    assert not decision.ensure
+    assert decision.status.dgd_name is None
+    assert said(decision, "DeploymentReady")[1] == "DeploymentDeleted"
+    assert said(decision, "Succeeded")[2].startswith("Deployment failed: Deployment was deleted by user")
+
+
+def test_deployment_is_not_taken_for_deleted_while_dynamo_is_not_known(deployed_world: ObservedState) -> None:
+    decision = deployed(replace(deployed_world, graph=None, graphs_known=False))
+    assert decision.status.phase is not Phase.FAILED
+    assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"

@@ -1,0 +1,145 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.names import ANNOTATION_RETRIED, ANNOTATION_RETRY
+from dgdr_api.v1beta1 import Phase
+from dgdr_controller.reconciler.decision import Remove, WriteMode
+from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.phases.failed import failed
+from dgdr_controller.reconciler.phases.pending import pending
+from test.builders.observed_state import NODE, after, in_phase, job_of, map_of, request_of, run_of, said, world_of
+
+
+def begun(observed: ObservedState) -> ObservedState:
+    return in_phase(Phase.PENDING, observed, pending(observed))
+
+
+def test_the_first_look_only_says_pending() -> None:
+    decision = pending(world_of())
+    assert decision.status.phase is Phase.PENDING
+    assert decision.status.observed_generation == 1
+    assert not decision.ensure
+    assert [event.reason for event in decision.events] == ["Initialized"]
+    assert said(decision, "Succeeded")[:2] == ("False", "Pending")
+    assert said(decision, "Profiling")[:2] == ("False", "DiscoveringHardware")
+
+
+def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
+    decision = pending(begun(world_of()))
+    assert decision.status.phase is Phase.PROFILING
+    assert [(each.manifest["kind"], each.mode) for each in decision.ensure] == [
+        ("ConfigMap", WriteMode.CREATE),
+        ("ConfigMap", WriteMode.CREATE),
+        ("ServiceAccount", WriteMode.APPLY),
+        ("Role", WriteMode.APPLY),
+        ("RoleBinding", WriteMode.APPLY),
+        ("Job", WriteMode.CREATE),
+    ]
+    assert decision.ensure[-1].manifest["metadata"]["name"] == decision.status.profiling_job_name == "profile-qwen"
+    assert decision.status.hardware is not None
+    assert (decision.status.hardware.gpu_sku, decision.status.hardware.total_gpus) == ("h200_sxm", 8)
+    assert decision.status.profiling_phase == "Initializing"
+    assert said(decision, "Validation")[:2] == ("True", "ValidationPassed")
+    assert [event.reason for event in decision.events] == ["ProfilingJobCreated"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"searchStrategy": "thorough", "backend": "auto"}, "spec.searchStrategy"),
+        ({"hardware": {"gpuSku": "h1000"}}, "spec.hardware.gpuSku"),
+        ({"model": " "}, "spec.model"),
+    ],
+)
+def test_request_that_the_user_must_change_fails(spec: dict[str, Any], words: str) -> None:
+    decision = pending(begun(world_of(request_of(**spec))))
+    assert decision.status.phase is Phase.FAILED
+    assert words in said(decision, "Validation")[2]
+    assert said(decision, "Succeeded")[2].startswith("Validation failed: ")
+    assert not decision.ensure
+    assert [(event.reason, event.warning) for event in decision.events] == [("ValidationFailed", True)]
+
+
+def test_missing_gpus_are_waited_for() -> None:
+    observed = begun(world_of(nodes=()))
+    decision = pending(observed)
+    assert decision.status.phase is Phase.PENDING
+    assert said(decision, "Profiling")[1] == "WaitingForHardware"
+    assert decision.after_s == 30
+    assert not decision.ensure
+    again = after(observed, decision, s=30)
+    assert pending(again).status == again.status
+    assert pending(replace(again, nodes=(NODE,))).status.phase is Phase.PROFILING
+
+
+def test_objects_of_this_run_are_not_in_the_way() -> None:
+    observed = begun(world_of())
+    decision = pending(replace(observed, job=job_of(observed), output_map=map_of(observed)))
+    assert decision.status.phase is Phase.PROFILING
+    assert not decision.remove
+
+
+@pytest.mark.parametrize("how", [{"inputs": "other"}, {"deleted": True}])
+def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
+    observed = begun(world_of())
+    decision = pending(replace(observed, job=job_of(observed, **how), output_map=map_of(observed, **how)))  # type: ignore[arg-type]
+    assert decision.status.phase is Phase.PENDING
+    assert list(decision.remove) == [
+        Remove("Job", "profile-qwen", "job-1"),
+        Remove("ConfigMap", "dgdr-output-qwen", "map-1"),
+    ]
+    assert said(decision, "Profiling")[1] == "WaitingForCleanup"
+    assert decision.after_s is not None
+    assert not decision.ensure
+
+
+def test_objects_of_another_are_never_touched() -> None:
+    observed = begun(world_of())
+    decision = pending(
+        replace(observed, job=job_of(observed, owner="other"), output_map=map_of(observed, owner="other"))
+    )
+    assert decision.status.phase is Phase.PENDING
+    assert not decision.remove
+    assert not decision.ensure
+    _, reason, message = said(decision, "Profiling")
+    assert reason == "NameConflict"
+    assert "Job profile-qwen and ConfigMap dgdr-output-qwen" in message
+
+
+def test_request_gives_the_same_objects_each_time() -> None:
+    observed = begun(world_of())
+    assert [each.manifest for each in pending(observed).ensure] == [each.manifest for each in pending(observed).ensure]
+
+
+def test_switching_auto_apply_does_not_change_the_inputs() -> None:
+    assert run_of(world_of(request_of(autoApply=False))).inputs == run_of(world_of()).inputs
+    assert run_of(world_of(request_of(backend="sglang"))).inputs != run_of(world_of()).inputs
+
+
+def test_a_retry_is_noted_when_the_job_is_made() -> None:
+    observed = begun(world_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
+    assert pending(observed).annotations == {ANNOTATION_RETRIED: "1"}
+    noted = after(observed, pending(observed))
+    assert not pending(noted).annotations
+
+
+def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
+    observed = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
+    observed = in_phase(Phase.FAILED, observed, pending(observed))
+    assert failed(observed).status == observed.status
+
+
+def test_late_reader_does_not_strike_off_a_job_that_was_noted_down() -> None:
+    """A reader that has not heard of Profiling yet does Pending again: then too the server checks what it has read."""
+    observed = begun(world_of())
+    noted = map_of(observed, seen="job-0", version="77")
+    decision = pending(replace(observed, job=job_of(observed), output_map=noted))
+    (written,) = [
+        each.manifest["metadata"]
+        for each in decision.ensure
+        if (each.manifest["kind"], each.manifest["metadata"]["name"]) == ("ConfigMap", "dgdr-output-qwen")
+    ]
+    assert written["annotations"]["dgdr.nvidia.com/job-uid"] == "job-0"
+    assert written["resourceVersion"] == "77"
