@@ -49,7 +49,7 @@ def test_merges_that_multiply_cost_nothing() -> None:
 
 
 def test_an_alias_of_a_long_text_counts_as_long_as_it_is() -> None:
-    refusal(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n")
+    assert refusal(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n").startswith("more than 100000 values")
 
 
 def test_values_are_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

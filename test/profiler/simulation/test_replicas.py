@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
@@ -247,11 +247,11 @@ def test_sides_are_each_the_best_by_themselves_for_the_planner(
     assert choice.replicas == 1
     prompt = [p for p in prefills if ttft is None or p["ttft"] * pairing.QUEUED_TTFT <= ttft.value]
     quick = [d for d in decodes if itl is None or d["tpot"] <= itl.value]
-    if prompt and quick:
-        for worker, side, share in zip(choice.workers, (prompt, quick), (0.9, 0.92), strict=True):
-            assert worker.request_rate is not None
-            best = max(each["request_rate"] * share / each["num_total_gpus"] for each in side)
-            assert worker.request_rate / worker.gpus == pytest.approx(best, abs=0.002)
+    assume(prompt and quick)
+    for worker, side, share in zip(choice.workers, (prompt, quick), (0.9, 0.92), strict=True):
+        assert worker.request_rate is not None
+        best = max(each["request_rate"] * share / each["num_total_gpus"] for each in side)
+        assert worker.request_rate / worker.gpus == pytest.approx(best, abs=0.002)
 
 
 def test_every_shape_is_shown_where_it_would_be_good() -> None:
