@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Generic, TypeVar
 
+_PARENT_DEATH = "dgdr_controller.profiler.simulation.parent_death"
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -76,7 +77,7 @@ class WorkerPool:
 
     def __init__(self, preload: Sequence[str] = (), slots: int | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload([_PARENT_DEATH, *preload])
         _start_server()
         self._slots = slots or len(os.sched_getaffinity(0))
 

@@ -1,11 +1,13 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from operator import call
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +92,33 @@ def test_workers_end_when_the_caller_stops_listening() -> None:
     begun = time.monotonic()
     events.close()  # type: ignore[attr-defined]
     assert time.monotonic() - begun < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server ends only once it has imported everything")
+def test_server_that_still_imports_ends_with_its_program(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    (tmp_path / "slow.py").write_text(
+        f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    )
+    program = "from dgdr_controller.profiler.simulation.worker_pool import WorkerPool; WorkerPool(preload=['slow'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{program}; import time; time.sleep(60)"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    try:
+        wait_for(lambda: pid.exists() and pid.read_text() != "")
+    finally:
+        process.kill()
+        process.wait()
+    wait_for(lambda: not Path(f"/proc/{pid.read_text()}").exists() or _is_zombie(pid.read_text()))
+
+
+def _is_zombie(pid: str) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
