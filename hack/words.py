@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ STANDARD = {
     "promptness": "ttft",
     "thrift": "gpus",
 }
+ANYWHERE = frozenset(("world", "anew", "hindrance", "remarks", "remarked", "promptness", "thrift", "told", "said"))
+"""Words that have no place in a compound either."""
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -44,14 +47,18 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.arg
             case ast.Name(ctx=ast.Store()):
                 yield node.lineno, node.id
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
             case _:
                 pass
 
 
 def private_words(source: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line, identifier and standard term of each identifier that is a private word."""
+    """Yield line, identifier and standard term of each identifier that is a private word, or has one of `ANYWHERE`."""
     for line, name in sorted(set(identifiers(ast.parse(source)))):
-        if standard := STANDARD.get(name.strip("_").lower()):
+        whole = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()
+        parts = (part for part in whole.split("_") if part in ANYWHERE)
+        if standard := STANDARD.get(whole) or STANDARD.get(next(parts, "")):
             yield line, name, standard
 
 

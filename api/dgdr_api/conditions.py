@@ -32,20 +32,20 @@ class ConditionUpdate:
 
 
 def set_conditions(
-    before: Sequence[Condition], statements: Sequence[ConditionUpdate], generation: int, now: dt.datetime
+    before: Sequence[Condition], updates: Sequence[ConditionUpdate], generation: int, now: dt.datetime
 ) -> tuple[Condition, ...]:
-    """Return conditions with these statements in them, each replacing that of its type.
+    """Return conditions with these updates, each replacing the condition of its type.
 
     The transition time of one whose status stays is kept (Kubernetes' API conventions).
 
     Args:
         before: Conditions so far.
-        statements: What is to be said.
+        updates: What the conditions are to say.
         generation: Generation of the spec that it is said of.
         now: When.
     """
     merged = {condition.type: condition for condition in before}
-    for each in statements:
+    for each in updates:
         old = merged.get(each.type)
         merged[each.type] = Condition(
             type=each.type,
@@ -84,6 +84,10 @@ def _true(type_: str, reason: str, message: str) -> ConditionUpdate:
 
 def _false(type_: str, reason: str, message: str) -> ConditionUpdate:
     return ConditionUpdate(type_, "False", reason, message)
+
+
+NOT_OURS = "exists and does not belong to this request; delete it, or create the request under another name"
+"""What is said of an object that has a name that is wanted."""
 
 
 class RequestWarning(ApiModel):
@@ -194,6 +198,11 @@ class Profiling:
     def waiting(cls, reason: str, message: str) -> ConditionUpdate:
         """Say what is awaited before the Job can be made, or what keeps its pod from running."""
         return _false(cls.TYPE, reason, message)
+
+    @classmethod
+    def name_conflict(cls, objects: str) -> ConditionUpdate:
+        """Say that objects of others have the names of the Job or of its ConfigMaps."""
+        return cls.waiting("NameConflict", f"{objects} {NOT_OURS}")
 
     @classmethod
     def running(cls, phase: str, message: str) -> ConditionUpdate:
@@ -316,8 +325,7 @@ class DeploymentReady:
         return _false(
             cls.TYPE,
             "NameConflict",
-            f"DynamoGraphDeployment {name} exists and does not belong to this request; delete it, or create the "
-            "request under another name",
+            f"DynamoGraphDeployment {name} {NOT_OURS}",
         )
 
     @classmethod

@@ -17,7 +17,7 @@ from dgdr_api import schema, syntax
 from dgdr_api.error_list import ErrorList, LimitReachedError
 from dgdr_api.errors import FieldError
 from dgdr_api.schema import Schema
-from dgdr_api.text import MAX_TOLD, did_you_mean, shown
+from dgdr_api.text import MAX_REPORTED, did_you_mean, shown
 
 PROFILER = "profiler"
 PUBLISHER = "output-copier"
@@ -46,9 +46,9 @@ def validate(job: JsonValue, path: str = PATH) -> list[FieldError]:
         path: Where it stands; the paths of the errors begin with it.
 
     Returns:
-        At most `MAX_TOLD` errors, in the order of the document.
+        At most `MAX_REPORTED` errors, in the order of the document.
     """
-    errors = ErrorList(limit=MAX_TOLD)
+    errors = ErrorList(limit=MAX_REPORTED)
     try:
         if job is not None:
             _read(job, _prepared(), path, errors)
@@ -171,7 +171,7 @@ def _container(container: Any, path: str, errors: ErrorList) -> None:
             errors.forbidden(f"{path}.{field}", _STARTED)
         for index, each in enumerate(container.get("volumeMounts") or ()):
             if each["name"] in VOLUMES_MOUNTED:
-                errors.forbidden(f"{path}.volumeMounts[{index}].name", "it is mounted where the profiler looks")
+                errors.forbidden(f"{path}.volumeMounts[{index}].name", "the profiler reads it at a fixed path")
     else:
         detail = "a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always"
         errors.forbidden(f"{path}.name", detail)
@@ -179,7 +179,7 @@ def _container(container: Any, path: str, errors: ErrorList) -> None:
 
 def _publisher(container: Any, path: str, errors: ErrorList) -> None:
     for field in sorted(_written(container).keys() - PUBLISHER_FREE):
-        errors.forbidden(f"{path}.{field}", f"of {PUBLISHER}, image and resources can be set; {_STARTED}")
+        errors.forbidden(f"{path}.{field}", f"only image and resources of {PUBLISHER} can be set; {_STARTED}")
 
 
 def _resources(resources: Any, path: str, errors: ErrorList) -> None:

@@ -14,7 +14,7 @@ from dgdr_api.conversion import Defaults, defaults_of
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.model import ApiModel
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
-from dgdr_api.text import MAX_TOLD, printable
+from dgdr_api.text import MAX_REPORTED, printable
 
 _PATH = f"metadata.annotations[{ANNOTATION_PRESERVED}]"
 _LENIENT = ConfigDict(extra="ignore")
@@ -69,7 +69,7 @@ def preserved(annotations: Mapping[str, str] | None) -> Preserved:
     try:
         read = Preserved.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
-        found = islice(error.errors(include_url=False), MAX_TOLD)
+        found = islice(error.errors(include_url=False), MAX_REPORTED)
         problems = "; ".join(printable(f"{'.'.join(map(str, each['loc']))}: {each['msg']}") for each in found)
         detail = f"{problems}; the conversion of v1alpha1 writes this annotation: remove it"
         raise InvalidRequestError([FieldError(_PATH, "Invalid value", detail)]) from None

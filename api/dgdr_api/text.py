@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from dgdr_api.errors import FieldError
 
-MAX_TOLD = 20
+MAX_REPORTED = 20
 """Errors, or remarks, after which nobody reads on."""
-AND_MORE = FieldError("(document)", "Too many errors", f"these are the first {MAX_TOLD - 1}, and there are more")
+AND_MORE = FieldError("(document)", "Too many errors", f"these are the first {MAX_REPORTED - 1}, and there are more")
 """What is told last where there are more errors than are told."""
 
 _SHOWN = 60
@@ -26,14 +26,14 @@ T = TypeVar("T")
 
 
 def at_most(found: Iterable[T], more: T) -> list[T]:
-    """Return the first of what is found; where it is more than `MAX_TOLD`, the last one says so.
+    """Return the first of what is found; where it is more than `MAX_REPORTED`, the last one says so.
 
     Args:
         found: What there is to tell; no more of it is made than shows that it is too much.
         more: What says that there is more.
     """
-    first = list(islice(found, MAX_TOLD + 1))
-    return first if len(first) <= MAX_TOLD else [*first[: MAX_TOLD - 1], more]
+    first = list(islice(found, MAX_REPORTED + 1))
+    return first if len(first) <= MAX_REPORTED else [*first[: MAX_REPORTED - 1], more]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from dgdr_api.errors import FieldError
 from dgdr_api.json_values import JsonObject
 from dgdr_api.names import GROUP, KIND
-from dgdr_api.text import AND_MORE, MAX_TOLD, at_most, printable
+from dgdr_api.text import AND_MORE, MAX_REPORTED, at_most, printable
 from dgdr_api.v1beta1 import API_VERSION
 from dgdr_controller.admission.envelope import Envelope, UnreadableReviewError, opened
 from dgdr_controller.runtime.log import get_logger
@@ -21,7 +21,7 @@ from dgdr_controller.runtime.log import get_logger
 VERSION = "admission.k8s.io/v1"
 MAX_WARNING = 256
 """Characters; the API server cuts longer ones, and drops all when they are many."""
-_MORE_WARNINGS = f"these are the first {MAX_TOLD - 1} warnings, and there are more"
+_MORE_WARNINGS = f"these are the first {MAX_REPORTED - 1} warnings, and there are more"
 _MAX_TEXT = 1000
 """Characters of one error: more than any says that does not repeat what it is about."""
 _CAUSES = {

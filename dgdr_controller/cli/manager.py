@@ -9,7 +9,7 @@ import click
 from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
 from dgdr_controller.cli.settings import load_settings
-from dgdr_controller.hardware.nodes import without_the_rest
+from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.reconciler.observe import BY_JOB, by_labels
 from dgdr_controller.reconciler.reconciler import RequestReconciler
@@ -146,7 +146,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS)
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
-    cache.watch(NODES, transform=without_the_rest)
+    cache.watch(NODES, transform=strip_unused_fields)
 
     reconciler = RequestReconciler(cache, manager.client, manager.recorder("dgdr-controller"), settings, graphs)
     controller = (

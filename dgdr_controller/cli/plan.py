@@ -17,7 +17,7 @@ from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
-from dgdr_controller.profiler.hardware import GivenHardware
+from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.explain import explain
@@ -82,7 +82,7 @@ def plan(  # noqa: PLR0913 - one for each option
     deadline: float,
 ) -> None:
     """Find the best configuration for a DGDR by simulation, in seconds and without a GPU."""
-    hardware = GivenHardware(gpu_sku, total_gpus, gpus_per_node)
+    hardware = HardwareOptions(gpu_sku, total_gpus, gpus_per_node)
     console = Console(stderr=True)
     settings = load_settings()
     try:

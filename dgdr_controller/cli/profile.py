@@ -51,7 +51,9 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
         run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
         results = _results(config, run, deadline)
     except ValidationError as error:
-        run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {error.errors()[0]}")
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "(document)"
+        run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {field}: {first['msg']}")
     except InvalidRequestError as error:
         run.fail(ExitCode.REQUEST_WRONG, str(error))
     except ProfilerError as error:

@@ -43,13 +43,13 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
         yield "Its engines span nodes: the cluster needs Grove or LWS"
     if any(worker.parallelism.moe_ep > nodes.gpus for worker in spanning):
         yield (
-            "Its experts are spread over nodes: the estimate is for DeepEP's exchange between them, the engine starts "
-            "with its own, which is slower; add DeepEP's flag by spec.overrides.dgd where the image has it"
+            "Its experts span nodes: the estimate assumes DeepEP, but the engine starts with its own, slower exchange. "
+            "If the image has DeepEP, add its flag in spec.overrides.dgd"
         )
     talks = candidate.mode is Mode.DISAGGREGATED or spanning
     wanted = request.spec.hardware.rdma if request.spec.hardware else None
     if talks and wanted and hardware.rdma_resource is None:
         yield (
-            "spec.hardware.rdma is true, but no resource is known by which nodes offer RDMA devices (rdma/*): pods ask "
-            "for none; add it by spec.overrides.dgd"
+            "spec.hardware.rdma is true, but no RDMA resource (rdma/*) that all nodes offer is known, so pods request "
+            "none: install an RDMA device plugin, or add the resource in spec.overrides.dgd"
         )

@@ -71,7 +71,7 @@ def gpus_of(manifest: JsonObject) -> int:
     """Return how many GPUs a v1beta1 graph takes: the sum of replicas × nodes × GPUs of a pod.
 
     Raises:
-        ValueError: Something that must be a number is none; `overrides.merge` refuses such a graph.
+        ValueError: Something that must be a number is none; `overrides.dgd.merge` refuses such a graph.
     """
     errors = ErrorList()
     total = count(manifest, errors)

@@ -38,7 +38,7 @@ class NodeGpus:
     rdma: tuple[str, int] | None = None
 
 
-def without_the_rest(node: dict[str, Any]) -> dict[str, Any]:
+def strip_unused_fields(node: dict[str, Any]) -> dict[str, Any]:
     """Keep of a node what is read here: images, addresses and volumes make up most of it."""
     metadata, spec, status = (node.get(part) or {} for part in ("metadata", "spec", "status"))
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name in (_PRODUCT, _MEMORY)}

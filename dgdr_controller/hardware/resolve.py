@@ -15,7 +15,7 @@ DISCOVERED_CAP = 32
 not capped."""
 
 
-class NotFoundError(Exception):
+class HardwareNotFoundError(Exception):
     """The hardware cannot be resolved now; nodes may still come. The message says what was looked for and found."""
 
 
@@ -29,7 +29,7 @@ def resolve(spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True
 
     Raises:
         InvalidRequestError: The request names an unknown GPU.
-        NotFoundError: Something is not written and the nodes do not tell it.
+        HardwareNotFoundError: Something is not written and the nodes do not tell it.
     """
     usable = [each for each in nodes if not each.out and each.count]
     gpu, source = (_named(spec.gpu_sku), ValueSource.SPEC) if spec.gpu_sku else _most(usable, nodes)
@@ -89,7 +89,7 @@ def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, V
     """Return the SKU with the most whole GPUs; of a tie the one with more memory."""
     gpus = {each.gpu.sku: each.gpu for each in usable if each.gpu}
     if not gpus:
-        raise NotFoundError(_sentence("spec.hardware.gpuSku", nodes))
+        raise HardwareNotFoundError(_sentence("spec.hardware.gpuSku", nodes))
     groups = by_product([each for each in usable if each.gpu])
 
     def offer(sku: str) -> tuple[int, int, str]:
@@ -100,7 +100,7 @@ def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, V
 
 
 def _missing(gpu: Gpu, nodes: Sequence[NodeGpus]) -> Resolved:
-    raise NotFoundError(_sentence(f"spec.hardware.totalGpus (of {gpu.sku})", nodes))
+    raise HardwareNotFoundError(_sentence(f"spec.hardware.totalGpus (of {gpu.sku})", nodes))
 
 
 def _sentence(what: str, nodes: Sequence[NodeGpus]) -> str:

@@ -16,7 +16,7 @@ _OTHER_DEVICE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class GivenHardware:
+class HardwareOptions:
     """Hardware given on the command line; it stands before what the request says."""
 
     gpu_sku: str | None = None
@@ -36,7 +36,7 @@ class _Findings:
             self.notes.append(f"{option} {ours} replaces {name} {theirs}")
 
 
-def resolve_hardware(spec: Hardware, options: GivenHardware) -> tuple[Gpu, HardwareUsed, list[str]]:
+def resolve_hardware(spec: Hardware, options: HardwareOptions) -> tuple[Gpu, HardwareUsed, list[str]]:
     """Return the GPU, everything about the hardware with its sources, and notes on what was replaced.
 
     Raises:
@@ -67,7 +67,7 @@ def resolve_hardware(spec: Hardware, options: GivenHardware) -> tuple[Gpu, Hardw
     return gpu, hardware, findings.notes
 
 
-def _gpu(spec: Hardware, options: GivenHardware, findings: _Findings) -> Gpu | None:
+def _gpu(spec: Hardware, options: HardwareOptions, findings: _Findings) -> Gpu | None:
     sku = options.gpu_sku or spec.gpu_sku
     if sku is None:
         reason = _NO_CLUSTER.format(option="--gpu-sku")

@@ -90,8 +90,8 @@ def _weights(model: Model) -> int:
         if (named := memory.weight_bytes_by_name(model.name, model.config)) is not None:
             return named
         raise NotDeployableError(
-            f"how much memory {model.name} takes does not follow from its config, whose layers differ from each other: "
-            "mount the model with spec.modelCache, so that its files can be measured"
+            f"the memory of {model.name} cannot be computed from its config, because its layers differ: mount the "
+            "model with spec.modelCache, so that its files can be measured"
         )
     return memory.weight_bytes(model.config)
 

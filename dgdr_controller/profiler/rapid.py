@@ -88,8 +88,8 @@ def rapid(
 def _survey(pool: Pool, request: PlanRequest, folder: Path | None) -> Survey:
     for event in pool.run(survey, [(request.model, folder, request.gpu.aic_system)], _SURVEY_DEADLINE_S, math.inf):
         match event:
-            case Answered(answer=told):
-                return told
+            case Answered(answer=known):
+                return known
             case Refused(error="ModuleNotFoundError", message=message):
                 raise ProfilerError(
                     f"the simulator is not installed ({message}): pip install 'dgdr-controller[profiler]'"

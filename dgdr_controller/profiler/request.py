@@ -13,7 +13,7 @@ from dgdr_api.hardware import HardwareUsed
 from dgdr_api.preserved import origin
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import warnings
-from dgdr_controller.profiler.hardware import GivenHardware, resolve_hardware
+from dgdr_controller.profiler.hardware import HardwareOptions, resolve_hardware
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.profiling_job.protocol import Goal, RequestIdentity, Target
@@ -71,7 +71,7 @@ class PlanRequest:
 
 
 def plan_request(
-    request: DynamoGraphDeploymentRequest, options: GivenHardware, cache_root: Path | None = None
+    request: DynamoGraphDeploymentRequest, options: HardwareOptions, cache_root: Path | None = None
 ) -> PlanRequest:
     """Validate a request and resolve everything that a search needs, without a cluster.
 

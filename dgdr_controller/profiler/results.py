@@ -10,9 +10,9 @@ from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.selection.choose import scale
 from dgdr_controller.profiler.selection.judge import judge, warnings
 from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings
+from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiling_job.protocol import Provenance, Results

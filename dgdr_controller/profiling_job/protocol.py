@@ -1,4 +1,4 @@
-"""What the profiler hands over: exit codes and ``results.json``.
+"""What the profiler and the controller exchange: input, progress and ``results.json``.
 
 The schema is versioned by `SCHEMA`; a reader refuses a version that it does not know. Two runs on the same inputs
 write the same bytes: there are no times in it.

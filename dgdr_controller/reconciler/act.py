@@ -1,8 +1,8 @@
-"""The only place that writes: carries a decision out, in its order, so that it can be cut anywhere and repeated."""
+"""Carries a decision out, in its order, so that it can be cut anywhere and repeated. Phases do not write."""
 
 from dataclasses import replace
 
-from dgdr_api.conditions import ConditionUpdate, Profiling, set_conditions
+from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, set_conditions
 from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
@@ -163,7 +163,7 @@ async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -
         return
     existing = found.metadata
     if not observed.owns(existing):
-        raise NameTakenError("NameConflict", "it exists and does not belong to this request; delete or rename it")
+        raise NameTakenError("NameConflict", f"it {NOT_OURS}")
     outdated = wanted.mode is WriteMode.CREATE and existing.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
     if existing.deletion_timestamp is not None or outdated:
         raise NameTakenError("WaitingForCleanup", "the previous run's object is still terminating")

@@ -47,6 +47,10 @@ _NUMBERS = {
 _STATUS_BYTES = 12 * 1024
 """So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
 RECOMMENDED = "recommended"
+_NO_CANDIDATE = (
+    "the published results have no deployable candidate; set annotation dgdr.nvidia.com/retry to a new value, and use "
+    "images of the controller and the profiler of one version"
+)
 _NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
@@ -58,7 +62,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         return _fail(observed, str(error))
     asked, choice = wanted(observed, results), results.choice
     if choice is None:
-        return _fail(observed, "the published results have no deployable candidate")
+        return _fail(observed, _NO_CANDIDATE)
     # One that is asked for and cannot be had is not answered with another one: Ready says so.
     applies = asked is not None if observed.annotation(ANNOTATION_DEPLOY) else observed.request.spec.auto_apply
     try:

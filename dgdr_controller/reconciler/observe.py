@@ -1,4 +1,4 @@
-"""The only place that reads: what exists around a request, and what its phase needs to see besides."""
+"""Reads what a phase decides on: what exists around a request, and what the phase needs to see besides."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable

@@ -32,7 +32,7 @@ _DONE = Result()
 
 
 class Reconciler(Protocol):
-    """Brings the world closer to what one object asks for."""
+    """Brings the cluster closer to what one object asks for."""
 
     async def reconcile(self, key: Key) -> Result:
         """Look at what is, do the next thing, say when to come back.

@@ -1,1 +1,1 @@
-"""The rules for requests, asked by admission, the controller and the command line alike."""
+"""The rules for requests: `request` for admission, the controller and the command line, `rights` for the controller."""

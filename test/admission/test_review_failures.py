@@ -11,7 +11,7 @@ from dgdr_api.conversion import V1ALPHA1, V1BETA1
 from dgdr_api.conversion import convert as real_convert
 from dgdr_api.errors import FieldError
 from dgdr_api.names import ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS
-from dgdr_api.text import AND_MORE, MAX_TOLD
+from dgdr_api.text import AND_MORE, MAX_REPORTED
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.review import MAX_WARNING, AdmissionRequest, AdmissionResponse
 from dgdr_controller.admission.validation import admit
@@ -142,18 +142,18 @@ def test_causes_are_at_most_twenty_and_short() -> None:
     errors = [FieldError("spec." + "x" * 10**5, "Invalid value: " + "y" * 10**5, "must be z") for _ in range(100)]
     response = judged(lambda _: AdmissionResponse(errors, ["w" * 10**5] * 100), name="n" * 10**5)
     causes = response["status"]["details"]["causes"]
-    assert len(causes) == MAX_TOLD
+    assert len(causes) == MAX_REPORTED
     assert causes[-1]["field"] == AND_MORE.path
     assert AND_MORE.detail in causes[-1]["message"]
     assert str(AND_MORE) in response["status"]["message"]
     assert len(json.dumps(response)) < 64 * 2**10
-    assert len(response["warnings"]) == MAX_TOLD
+    assert len(response["warnings"]) == MAX_REPORTED
     assert max(map(len, response["warnings"])) == MAX_WARNING
     assert "there are more" in response["warnings"][-1]
 
 
 def test_twenty_causes_are_all_told() -> None:
-    errors = [FieldError(f"spec.f{index}", "Required value") for index in range(MAX_TOLD)]
+    errors = [FieldError(f"spec.f{index}", "Required value") for index in range(MAX_REPORTED)]
     causes = judged(lambda _: AdmissionResponse(errors))["status"]["details"]["causes"]
     assert [each["field"] for each in causes] == [each.path for each in errors]
 

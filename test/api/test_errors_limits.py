@@ -9,7 +9,7 @@ import pytest
 from dgdr_api import text
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.parse import parse_request
-from dgdr_api.text import AND_MORE, MAX_TOLD, at_most
+from dgdr_api.text import AND_MORE, MAX_REPORTED, at_most
 
 Build = Callable[..., dict[str, object]]
 MEGABYTE = "x" * 10**6
@@ -25,9 +25,9 @@ def errors(manifest: object) -> list[FieldError]:
 @pytest.mark.parametrize("wrong", [19, 20, 21, 5000])
 def test_errors_are_at_most_twenty_and_the_last_says_so(manifest: Build, version: str, wrong: int) -> None:
     found = errors(manifest({f"unknown{index}": 1 for index in range(wrong)}, apiVersion=version))
-    assert len(found) == min(wrong, MAX_TOLD)
+    assert len(found) == min(wrong, MAX_REPORTED)
     assert str(found[0]) == "spec.unknown0: Unknown field"
-    assert (found[-1] == AND_MORE) == (wrong > MAX_TOLD)
+    assert (found[-1] == AND_MORE) == (wrong > MAX_REPORTED)
     assert AND_MORE not in found[:-1]
 
 
@@ -40,7 +40,7 @@ def test_misspellings_are_looked_for_only_in_what_is_told(manifest: Build, monke
 
     monkeypatch.setattr(difflib, "get_close_matches", counted)
     errors(manifest({f"unknown{index}": 1 for index in range(5000)}))
-    assert 0 < len(sought) <= MAX_TOLD + 1
+    assert 0 < len(sought) <= MAX_REPORTED + 1
 
 
 def test_misspelling_is_not_looked_for_in_what_is_no_word(manifest: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +82,9 @@ def test_a_missing_field_does_not_repeat_what_is_around_it(manifest: Build, monk
 
 def test_at_most_takes_no_more_than_shows_that_it_is_too_much() -> None:
     made = iter(range(100))
-    assert at_most(made, -1) == [*range(MAX_TOLD - 1), -1]
-    assert next(made) == MAX_TOLD + 1
-    assert at_most(range(MAX_TOLD), -1) == [*range(MAX_TOLD)]
+    assert at_most(made, -1) == [*range(MAX_REPORTED - 1), -1]
+    assert next(made) == MAX_REPORTED + 1
+    assert at_most(range(MAX_REPORTED), -1) == [*range(MAX_REPORTED)]
     assert at_most([], -1) == []
 
 

@@ -45,8 +45,8 @@ def request_of(
     return request.model_copy(update={"status": status})
 
 
-def world_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -> ObservedState:
-    """Make a observed with one node of GPUs; what is not named is not there."""
+def observed_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -> ObservedState:
+    """Make a state with one node of GPUs; what is not named is not there."""
     fields: dict[str, Any] = {
         "generation": 1,
         "settings": Settings(rights=RightsSettings(mode="enforce")),
@@ -57,7 +57,7 @@ def world_of(request: DynamoGraphDeploymentRequest | None = None, **seen: Any) -
 
 
 def after(observed: ObservedState, decision: Decision, *, s: float = 0.0, **seen: Any) -> ObservedState:
-    """Return the observed once a decision is carried out, some time later."""
+    """Return the state once a decision is carried out, some time later."""
     request = observed.request.model_copy(update={"status": decision.status})
     if decision.annotations:
         annotations = (request.metadata.annotations or {}) | {k: v for k, v in decision.annotations.items() if v}
@@ -68,7 +68,7 @@ def after(observed: ObservedState, decision: Decision, *, s: float = 0.0, **seen
 
 
 def run_of(observed: ObservedState) -> Run:
-    """Return the profiling run that Pending would begin in a observed."""
+    """Return the profiling run that Pending would begin in a state."""
     return Run(
         observed.request,
         resolve(observed.request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode),
@@ -89,7 +89,7 @@ def job_of(
     inputs: str = "",
     **conditions: Any,
 ) -> Job:
-    """Make the Job of a world; conditions: ``Failed=(reason, message)``, ``Complete=seconds ago``."""
+    """Make the Job of an observed state; conditions: ``Failed=(reason, message)``, ``Complete=seconds ago``."""
     manifest = builder.job(run_of(observed))
     manifest["metadata"] |= {"uid": uid} | ({"deletionTimestamp": rfc3339(NOW)} if deleted else {})
     manifest["metadata"]["ownerReferences"][0]["uid"] = owner
@@ -137,7 +137,7 @@ def published_of(
     inputs: str = "",
     **run: Any,
 ) -> dict[str, Any]:
-    """Return what a observed has of an output: the ConfigMap and what is read from it."""
+    """Return what a state has of an output: the ConfigMap and what is read from it."""
     fields: dict[str, Any] = {"status": RunState.RUNNING, "phase": "SweepingDecode", "message": "vllm aggregated"}
     if results is not None:
         fields |= {"status": RunState.SUCCESS, "phase": "Done", "exit_code": 0}

@@ -12,13 +12,13 @@ import yaml
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.protocol import Results
 from test.builders.command_line import run, serve_simulator
-from test.builders.observed_state import request_of, run_of, world_of
+from test.builders.observed_state import observed_of, request_of, run_of
 
 
 def given(folder: Path, **spec: Any) -> Path:
     """Write the input of a request's Job."""
     file = folder / "input.json"
-    file.write_text(builder.input_config_map(run_of(world_of(request_of(**spec))))["data"]["input.json"])
+    file.write_text(builder.input_config_map(run_of(observed_of(request_of(**spec))))["data"]["input.json"])
     return file
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from dgdr_api.gpus import find_product
-from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, without_the_rest
+from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, strip_unused_fields
 from dgdr_controller.kinds import NODES
 
 READY = {"type": "Ready", "status": "True"}
@@ -28,7 +28,7 @@ def node(
         "spec": spec or {},
         "status": {"allocatable": allocatable, "conditions": [READY | {"status": ready}]},
     }
-    whole, kept = (NODES.decode(msgspec.json.encode(each)) for each in (manifest, without_the_rest(manifest)))
+    whole, kept = (NODES.decode(msgspec.json.encode(each)) for each in (manifest, strip_unused_fields(manifest)))
     assert read_node(kept) == read_node(whole)
     return read_node(whole)
 
@@ -41,7 +41,7 @@ def test_node_is_kept_without_what_is_not_read() -> None:
         "spec": {"podCIDR": "10.0.0.0/24"},
         "status": {"images": images, "allocatable": {"cpu": "8", "nvidia.com/gpu": "8"}},
     }
-    assert without_the_rest(manifest) == {
+    assert strip_unused_fields(manifest) == {
         "metadata": {
             "name": "n1", "uid": "u", "resourceVersion": "7", "labels": {"nvidia.com/gpu.product": "NVIDIA-H200"},
         },

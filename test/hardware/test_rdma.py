@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from dgdr_api.v1beta1 import Hardware
-from dgdr_controller.hardware.nodes import NodeGpus, read_node, without_the_rest
+from dgdr_controller.hardware.nodes import NodeGpus, read_node, strip_unused_fields
 from dgdr_controller.hardware.resolve import resolve
 from dgdr_controller.hardware.status import shown, used
 from dgdr_controller.kinds import NODES
@@ -18,7 +18,7 @@ def node(product: str = "NVIDIA-H200", **devices: str) -> NodeGpus:
             "conditions": [{"type": "Ready", "status": "True"}],
         },
     }
-    found = read_node(NODES.decode(msgspec.json.encode(without_the_rest(manifest))))
+    found = read_node(NODES.decode(msgspec.json.encode(strip_unused_fields(manifest))))
     assert found is not None
     return found
 

@@ -7,7 +7,7 @@ from dgdr_api.gpus import GPUS, find_product
 from dgdr_api.hardware import Resolved, ValueSource
 from dgdr_api.v1beta1 import Hardware
 from dgdr_controller.hardware.nodes import NodeGpus
-from dgdr_controller.hardware.resolve import DISCOVERED_CAP, NotFoundError, resolve
+from dgdr_controller.hardware.resolve import DISCOVERED_CAP, HardwareNotFoundError, resolve
 from dgdr_controller.hardware.status import shown, used
 
 LABELS, SPEC, TABLE = ValueSource.NODE_LABELS, ValueSource.SPEC, ValueSource.SKU_TABLE
@@ -108,7 +108,7 @@ def test_an_unknown_name_is_the_users_error_with_a_guess() -> None:
     ],
 )
 def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[NodeGpus], words: str) -> None:
-    with pytest.raises(NotFoundError) as raised:
+    with pytest.raises(HardwareNotFoundError) as raised:
         resolve(spec, nodes)
     message = str(raised.value)
     assert message.startswith("GPU hardware info required but auto-discovery failed. ")
@@ -117,7 +117,7 @@ def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[N
 
 
 def test_a_large_cluster_does_not_make_a_long_sentence() -> None:
-    with pytest.raises(NotFoundError) as raised:
+    with pytest.raises(HardwareNotFoundError) as raised:
         resolve(Hardware(), [gpus(out="it is cordoned")] * 500)
     assert len(str(raised.value)) < 1000
 
@@ -142,8 +142,8 @@ def test_the_order_of_nodes_does_not_matter_and_the_status_keeps_all(
     spec = Hardware(gpu_sku=sku, total_gpus=total)
     try:
         found = resolve(spec, nodes)
-    except NotFoundError:
-        with pytest.raises(NotFoundError):
+    except HardwareNotFoundError:
+        with pytest.raises(HardwareNotFoundError):
             resolve(spec, data.draw(st.permutations(nodes)))
         return
     other = resolve(spec, data.draw(st.permutations(nodes)))

@@ -11,7 +11,7 @@ from dgdr_api.gpus import GPUS, find_gpu
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import NotDeployableError
-from dgdr_controller.profiler.hardware import GivenHardware
+from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.model.config import read_config
 from dgdr_controller.profiler.model.memory import GIB, fit
 from dgdr_controller.profiler.model.resolve import Model
@@ -43,7 +43,7 @@ def request(sku: str = "h100_sxm", gpus: int = 8, **spec: Any) -> PlanRequest:
         "metadata": {"name": "r"},
         "spec": {"model": "acme/big", "hardware": hardware} | spec,
     }
-    return plan_request(parse_request(manifest), GivenHardware())
+    return plan_request(parse_request(manifest), HardwareOptions())
 
 
 @pytest.mark.parametrize(

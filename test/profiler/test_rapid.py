@@ -10,7 +10,7 @@ from dgdr_api.candidate import Mode, Source
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
-from dgdr_controller.profiler.hardware import GivenHardware
+from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
 from dgdr_controller.profiler.simulation.collect import Progress
@@ -75,7 +75,7 @@ def wanted(**spec: Any) -> PlanRequest:
         "metadata": {"name": "r"},
         "spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "hardware": hardware} | spec,
     }
-    return plan_request(parse_request(manifest), GivenHardware())
+    return plan_request(parse_request(manifest), HardwareOptions())
 
 
 def silent(_: Progress) -> None:

@@ -14,7 +14,7 @@ from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.settings import ProfilingSettings, Settings
 from hack.cluster.api import Client
-from test.builders.observed_state import request_of, run_of, world_of
+from test.builders.observed_state import observed_of, request_of, run_of
 
 NAMES = st.from_regex(r"\A[a-z]([-a-z0-9]{0,53}[a-z0-9])?\Z")
 MODELS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=200)
@@ -30,12 +30,12 @@ PATHS = {
 
 
 def run(name: str = "qwen", settings: Settings | None = None, **spec: Any) -> Run:
-    world = world_of(request_of(name, **spec))
-    return run_of(world if settings is None else world_of(world.request, settings=settings))
+    state = observed_of(request_of(name, **spec))
+    return run_of(state if settings is None else observed_of(state.request, settings=settings))
 
 
 def objects(of: Run) -> list[dict[str, Any]]:
-    return [each.manifest for each in profiling_run.objects(world_of(of.request), of)]
+    return [each.manifest for each in profiling_run.objects(observed_of(of.request), of)]
 
 
 def labels(value: Any) -> Iterator[dict[str, str]]:
@@ -134,7 +134,7 @@ def test_the_api_server_takes_every_object_and_knows_every_field(api: Client, na
     settings = Settings(profiling=ProfilingSettings(pull_secrets=("registry",)))
     request = request_of(name)
     moved = request.model_copy(update={"metadata": request.metadata.model_copy(update={"namespace": namespace})})
-    for manifest in objects(run_of(world_of(moved, settings=settings))):
+    for manifest in objects(run_of(observed_of(moved, settings=settings))):
         path = PATHS[manifest["kind"]].format(namespace)
         stored = api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", manifest)
         assert stored["metadata"]["name"] == manifest["metadata"]["name"]

@@ -13,9 +13,9 @@ from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.settings import Settings
 from hack.cluster.api import Client
 from test.builders.job_spec import part
-from test.builders.observed_state import request_of, run_of, world_of
+from test.builders.observed_state import observed_of, request_of, run_of
 
-OURS: Manifest = builder.job(run_of(world_of(request_of("qwen"))))["spec"]
+OURS: Manifest = builder.job(run_of(observed_of(request_of("qwen"))))["spec"]
 
 
 def laid(**spec: Any) -> Manifest:
@@ -32,7 +32,7 @@ def over(override: Manifest) -> Manifest:
 def job(override: Manifest) -> Manifest:
     """Return the Job's spec for a request with this override."""
     assert validate(override) == []
-    found: Manifest = builder.job(run_of(world_of(request_of("qwen", overrides={"profilingJob": override}))))["spec"]
+    found: Manifest = builder.job(run_of(observed_of(request_of("qwen", overrides={"profilingJob": override}))))["spec"]
     return found
 
 
@@ -184,13 +184,13 @@ def test_secrets_for_pulling_are_added_to_those_of_the_settings() -> None:
         "qwen", overrides={"profilingJob": {"template": {"spec": {"imagePullSecrets": [{"name": "b"}]}}}}
     )
     settings = Settings.model_validate({"profiling": {"pull_secrets": ("a",)}})
-    found = builder.job(run_of(world_of(request, settings=settings)))["spec"]
+    found = builder.job(run_of(observed_of(request, settings=settings)))["spec"]
     assert pod(found)["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
 
 
 def test_an_account_of_the_users_may_publish() -> None:
     request = request_of("qwen", overrides={"profilingJob": {"template": {"spec": {"serviceAccountName": "mine"}}}})
-    run = run_of(world_of(request))
+    run = run_of(observed_of(request))
     assert pod(builder.job(run)["spec"])["serviceAccountName"] == "mine"
     assert [each["name"] for each in builder.role_binding(run)["subjects"]] == ["mine"]
 
@@ -214,7 +214,7 @@ def test_kubernetes_takes_what_is_laid_over_ours(namespace: str, api: Client) ->
         },
     }
     request = request_of("qwen", overrides={"profilingJob": override})
-    manifest = builder.job(run_of(world_of(request)))
+    manifest = builder.job(run_of(observed_of(request)))
     manifest["metadata"] = {"name": "laid-over", "namespace": namespace}
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs?dryRun=All&fieldValidation=Strict"
     stored = api.request("POST", path, manifest)

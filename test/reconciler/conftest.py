@@ -10,37 +10,37 @@ from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
 from test.builders.deployments import manifest
-from test.builders.observed_state import after, graph_of, in_phase, published_of, world_of
+from test.builders.observed_state import after, graph_of, in_phase, observed_of, published_of
 from test.builders.results import results_of
 
 
 @pytest.fixture
-def profiling_world() -> ObservedState:
+def profiling_state() -> ObservedState:
     """A request whose Job has just been made."""
-    observed = world_of()
+    observed = observed_of()
     observed = in_phase(Phase.PENDING, observed, pending(observed))
     return in_phase(Phase.PROFILING, observed, pending(observed))
 
 
 @pytest.fixture
-def ready_world(profiling_world: ObservedState) -> ObservedState:
+def ready_state(profiling_state: ObservedState) -> ObservedState:
     """A request with results that is not to be deployed."""
-    request = profiling_world.request
+    request = profiling_state.request
     held = request.model_copy(update={"spec": request.spec.model_copy(update={"auto_apply": False})})
-    observed = replace(profiling_world, request=held)
+    observed = replace(profiling_state, request=held)
     observed = replace(observed, **published_of(observed, results_of()))
     return in_phase(Phase.READY, observed, profiling(observed))
 
 
 @pytest.fixture
-def deploying_world(profiling_world: ObservedState) -> ObservedState:
+def deploying_state(profiling_state: ObservedState) -> ObservedState:
     """A request whose deployment is written and not made yet."""
-    observed = replace(profiling_world, **published_of(profiling_world, results_of()))
+    observed = replace(profiling_state, **published_of(profiling_state, results_of()))
     return in_phase(Phase.DEPLOYING, observed, profiling(observed))
 
 
 @pytest.fixture
-def deployed_world(deploying_world: ObservedState) -> ObservedState:
+def deployed_state(deploying_state: ObservedState) -> ObservedState:
     """A request whose deployment is healthy."""
-    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world)))
+    observed = replace(deploying_state, graph=graph_of(manifest(deploying_state)))
     return after(observed, deploying(observed))

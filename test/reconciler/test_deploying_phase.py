@@ -14,18 +14,18 @@ from test.builders.observed_state import after, graph_of, said
 from test.builders.results import results_of
 
 
-def test_the_deployment_is_made_from_the_status(deploying_world: ObservedState) -> None:
-    decision = deploying(deploying_world)
+def test_the_deployment_is_made_from_the_status(deploying_state: ObservedState) -> None:
+    decision = deploying(deploying_state)
     (ensured,) = decision.ensure
     assert ensured.mode is WriteMode.CREATE
-    assert ensured.manifest == manifest(deploying_world)
+    assert ensured.manifest == manifest(deploying_state)
     assert "ownerReferences" not in ensured.manifest["metadata"]
     assert ensured.manifest["metadata"]["labels"][LABEL_NAME] == "qwen"
     assert said(decision, "DeploymentReady")[:2] == ("False", "DeploymentInProgress")
 
 
-def test_deploying_waits_without_dynamo_and_says_so(deploying_world: ObservedState) -> None:
-    observed = replace(deploying_world, graphs_known=False)
+def test_deploying_waits_without_dynamo_and_says_so(deploying_state: ObservedState) -> None:
+    observed = replace(deploying_state, graphs_known=False)
     decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady")[1] == "WaitingForDynamo"
@@ -34,9 +34,9 @@ def test_deploying_waits_without_dynamo_and_says_so(deploying_world: ObservedSta
     assert deploying(after(observed, decision, graphs_known=True)).ensure
 
 
-def test_an_edited_status_is_not_guessed_from(deploying_world: ObservedState) -> None:
-    bare = deploying_world.status.model_copy(update={"profiling_results": None})
-    observed = replace(deploying_world, request=deploying_world.request.model_copy(update={"status": bare}))
+def test_an_edited_status_is_not_guessed_from(deploying_state: ObservedState) -> None:
+    bare = deploying_state.status.model_copy(update={"profiling_results": None})
+    observed = replace(deploying_state, request=deploying_state.request.model_copy(update={"status": bare}))
     decision = deploying(observed)
     assert decision.status.phase is Phase.PENDING
     assert not decision.ensure
@@ -52,9 +52,9 @@ def test_an_edited_status_is_not_guessed_from(deploying_world: ObservedState) ->
     ],
 )
 def test_deployment_of_another_owner_is_a_conflict_and_never_touched(
-    deploying_world: ObservedState, changes: dict[str, dict[str, str]]
+    deploying_state: ObservedState, changes: dict[str, dict[str, str]]
 ) -> None:
-    observed = replace(deploying_world, graph=foreign(deploying_world, **changes))
+    observed = replace(deploying_state, graph=foreign(deploying_state, **changes))
     decision = deploying(observed)
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "DeploymentReady")[1] == "NameConflict"
@@ -81,10 +81,10 @@ def test_deployment_of_another_owner_is_a_conflict_and_never_touched(
     ],
 )
 def test_deploying_is_deployed_when_the_present_spec_is_successful(
-    deploying_world: ObservedState, state: str, generation: int, observed: int, *, healthy: bool
+    deploying_state: ObservedState, state: str, generation: int, observed: int, *, healthy: bool
 ) -> None:
-    graph = graph_of(manifest(deploying_world), state, generation=generation, observed=observed)
-    decision = deploying(replace(deploying_world, graph=graph))
+    graph = graph_of(manifest(deploying_state), state, generation=generation, observed=observed)
+    decision = deploying(replace(deploying_state, graph=graph))
     assert decision.status.phase is (Phase.DEPLOYED if healthy else Phase.DEPLOYING)
     assert said(decision, "Succeeded")[0] == str(healthy)
     assert not decision.ensure
@@ -93,10 +93,10 @@ def test_deploying_is_deployed_when_the_present_spec_is_successful(
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_deployment_that_is_deleted_before_it_is_healthy_is_not_made_again(
-    deploying_world: ObservedState, *, replaced: bool
+    deploying_state: ObservedState, *, replaced: bool
 ) -> None:
-    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
-    gone = after(observed, deploying(observed), graph=foreign(deploying_world, annotations={}) if replaced else None)
+    observed = replace(deploying_state, graph=graph_of(manifest(deploying_state), "pending"))
+    gone = after(observed, deploying(observed), graph=foreign(deploying_state, annotations={}) if replaced else None)
     decision = deploying(gone)
     assert decision.status.phase is Phase.FAILED
     assert not decision.ensure
@@ -105,9 +105,9 @@ def test_deployment_that_is_deleted_before_it_is_healthy_is_not_made_again(
 
 
 def test_deployment_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes_back(
-    deployed_world: ObservedState,
+    deployed_state: ObservedState,
 ) -> None:
-    observed = replace(deployed_world, graph=None, graphs_known=False)
+    observed = replace(deployed_state, graph=None, graphs_known=False)
     back = after(observed, deployed(observed), graphs_known=True)
     assert back.status.phase is Phase.DEPLOYING
     assert deploying(back).status.phase is Phase.FAILED
@@ -116,19 +116,19 @@ def test_deployment_that_goes_with_dynamos_crd_is_not_made_again_when_that_comes
 
 @pytest.mark.parametrize("phase", [Phase.DEPLOYING, Phase.DEPLOYED])
 def test_deployment_that_lost_its_labels_is_still_the_one_that_was_made(
-    deploying_world: ObservedState, phase: Phase
+    deploying_state: ObservedState, phase: Phase
 ) -> None:
-    observed = replace(deploying_world, graph=graph_of(manifest(deploying_world), "pending"))
+    observed = replace(deploying_state, graph=graph_of(manifest(deploying_state), "pending"))
     observed = after(observed, deploying(observed))
-    found = manifest(deploying_world)
+    found = manifest(deploying_state)
     bare = graph_of(found | {"metadata": found["metadata"] | {"labels": {}, "annotations": {}}})
     decision = (deploying if phase is Phase.DEPLOYING else deployed)(replace(observed, graph=bare))
     assert decision.status.phase is Phase.DEPLOYED
 
 
-def test_deployment_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_world: ObservedState) -> None:
-    by_hand = graph_of(manifest(ready_world))
-    observed = replace(ready_world, graph=by_hand)
+def test_deployment_of_another_candidate_is_told_of_and_replaced_once_it_is_gone(ready_state: ObservedState) -> None:
+    by_hand = graph_of(manifest(ready_state))
+    observed = replace(ready_state, graph=by_hand)
     shown = ready(observed)
     assert shown.status.deployment_info is not None
     assert shown.status.deployment_info.uid == "dgd-1"
@@ -145,19 +145,19 @@ def test_deployment_of_another_candidate_is_told_of_and_replaced_once_it_is_gone
     assert ensured.manifest["metadata"]["annotations"]["dgdr.nvidia.com/candidate"] == other.id
 
 
-def test_degraded_is_said_until_it_is_healthy_again(deployed_world: ObservedState) -> None:
-    observed = replace(deployed_world, graph=graph_of(manifest(deployed_world), "failed"))
+def test_degraded_is_said_until_it_is_healthy_again(deployed_state: ObservedState) -> None:
+    observed = replace(deployed_state, graph=graph_of(manifest(deployed_state), "failed"))
     observed = after(observed, deployed(observed))
-    decision = deploying(replace(observed, graph=graph_of(manifest(deployed_world), "pending")))
+    decision = deploying(replace(observed, graph=graph_of(manifest(deployed_state), "pending")))
     assert said(decision, "DeploymentReady")[1] == "DeploymentDegraded"
 
 
-def test_replicas_are_summed_over_components(deploying_world: ObservedState) -> None:
+def test_replicas_are_summed_over_components(deploying_state: ObservedState) -> None:
     components = {
         "Frontend": {"replicas": 1, "availableReplicas": 1},
         "worker": {"replicas": 4, "availableReplicas": 2},
     }
-    graph = graph_of(manifest(deploying_world), "pending", components=components)
-    info = deploying(replace(deploying_world, graph=graph)).status.deployment_info
+    graph = graph_of(manifest(deploying_state), "pending", components=components)
+    info = deploying(replace(deploying_state, graph=graph)).status.deployment_info
     assert info is not None
     assert (info.replicas, info.available_replicas) == (5, 3)

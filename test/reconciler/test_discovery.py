@@ -19,7 +19,7 @@ from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
-from test.builders.observed_state import after, graph_of, published_of, request_of, said, world_of
+from test.builders.observed_state import after, graph_of, observed_of, published_of, request_of, said
 from test.builders.results import results_of
 
 GROVE = Resource("grove.io", "v1alpha1", "podcliquesets", "PodCliqueSet", decode=decode_dict)
@@ -53,9 +53,9 @@ def test_grove_is_looked_for_every_half_minute() -> None:
 
 
 def test_engines_stay_within_a_node_without_grove() -> None:
-    observed = replace(world_of(), multinode=True)
+    observed = replace(observed_of(), multinode=True)
     begun = pending(replace(observed, request=after(observed, pending(observed)).request))
-    alone = pending(after(world_of(), pending(world_of())))
+    alone = pending(after(observed_of(), pending(observed_of())))
     assert [each.status.hardware and each.status.hardware.multinode for each in (begun, alone)] == [True, False]
 
 
@@ -79,8 +79,8 @@ def test_newest_version_is_looked_for_later_where_none_is_served_or_nobody_answe
     asyncio.run(story())
 
 
-def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_world: ObservedState) -> None:
-    observed = replace(profiling_world, graphs=GRAPHS_V1ALPHA1)
+def test_dynamo_1_1_gets_the_version_that_it_knows(profiling_state: ObservedState) -> None:
+    observed = replace(profiling_state, graphs=GRAPHS_V1ALPHA1)
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
     observed = after(observed, decision)
@@ -107,7 +107,7 @@ def based(observed: ObservedState, text: str | None) -> ObservedState:
 
 
 def test_a_base_that_is_missing_is_waited_for() -> None:
-    observed = based(after(world_of(), pending(world_of())), None)
+    observed = based(after(observed_of(), pending(observed_of())), None)
     decision = pending(observed)
     assert decision.status.phase is Phase.PENDING
     assert said(decision, "Profiling")[1:] == (
@@ -119,14 +119,14 @@ def test_a_base_that_is_missing_is_waited_for() -> None:
 
 
 def test_a_base_that_is_no_deployment_fails() -> None:
-    observed = based(after(world_of(request_of()), pending(world_of())), "{")
+    observed = based(after(observed_of(request_of()), pending(observed_of())), "{")
     decision = pending(observed)
     assert decision.status.phase is Phase.FAILED
     assert "(document): Invalid value" in said(decision, "Validation")[2]
 
 
-def test_the_plan_is_put_into_it(profiling_world: ObservedState) -> None:
-    observed = based(profiling_world, BASE)
+def test_the_plan_is_put_into_it(profiling_state: ObservedState) -> None:
+    observed = based(profiling_state, BASE)
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
     results = decision.status.profiling_results
@@ -134,18 +134,18 @@ def test_the_plan_is_put_into_it(profiling_world: ObservedState) -> None:
     assert '"r.io/own:1.6.1"' in json.dumps(results.selected_config)
 
 
-def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_world: ObservedState) -> None:
-    observed = based(profiling_world, None)
+def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_state: ObservedState) -> None:
+    observed = based(profiling_state, None)
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
     assert 'configMapRef: "base": does not exist any more' in said(decision, "SpecGenerated")[2]
 
 
-def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_world: ObservedState) -> None:
+def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_state: ObservedState) -> None:
     overrides = {"dgd": {"spec": {"services": {"prefill": {"replicas": 1}}}}}
     spec = request_of(overrides=overrides).spec
-    observed = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+    observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
     assert decision.status.phase is Phase.FAILED
@@ -159,11 +159,11 @@ def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_wo
     ("sla", "found", "told"), [({"ttft": 300}, False, True), ({"ttft": 300}, None, False), ({}, False, False)]
 )
 def test_a_planner_that_would_wait_for_metrics_is_told_of(
-    profiling_world: ObservedState, sla: dict[str, float], found: Any, told: Any
+    profiling_state: ObservedState, sla: dict[str, float], found: Any, told: Any
 ) -> None:
     spec = request_of(sla=sla, features={"planner": True}).spec
-    request = profiling_world.request.model_copy(update={"spec": spec})
-    observed = replace(profiling_world, request=request, prometheus=found)
+    request = profiling_state.request.model_copy(update={"spec": spec})
+    observed = replace(profiling_state, request=request, prometheus=found)
     published = published_of(observed, results_of())
     decision = generate(replace(observed, **published), published["output"])
     conditions = {each.type: each.message for each in decision.status.conditions or ()}

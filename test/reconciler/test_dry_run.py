@@ -41,9 +41,9 @@ async def carried_out(server: FakeApiServer, observed: ObservedState, decision: 
     return written
 
 
-def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_world: ObservedState) -> None:
+def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_state: ObservedState) -> None:
     async def story() -> None:
-        observed, decision = decided(profiling_world)
+        observed, decision = decided(profiling_state)
         async with FakeApiServer() as server:
             server.faults.append(Fault(lambda r: "dryRun" in r.query, status=422, times=9, body=REFUSAL))
             assert await carried_out(server, observed, decision) == Phase.FAILED
@@ -53,9 +53,9 @@ def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_w
 
 
 @pytest.mark.parametrize("status", [0, 403, 500, 503])
-def test_missing_answer_is_no_refusal_and_nothing_is_made(profiling_world: ObservedState, status: int) -> None:
+def test_missing_answer_is_no_refusal_and_nothing_is_made(profiling_state: ObservedState, status: int) -> None:
     async def story() -> None:
-        observed, decision = decided(profiling_world)
+        observed, decision = decided(profiling_state)
         async with FakeApiServer() as server:
             if status:
                 server.faults.append(Fault(lambda r: "dryRun" in r.query, status=status, times=99))
@@ -65,8 +65,8 @@ def test_missing_answer_is_no_refusal_and_nothing_is_made(profiling_world: Obser
     asyncio.run(story())
 
 
-def test_dry_run_needs_dynamo(profiling_world: ObservedState) -> None:
-    _, decision = decided(replace(profiling_world, graphs_known=False))
+def test_dry_run_needs_dynamo(profiling_state: ObservedState) -> None:
+    _, decision = decided(replace(profiling_state, graphs_known=False))
     assert not decision.ensure
 
 

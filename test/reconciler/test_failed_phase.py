@@ -8,12 +8,12 @@ from dgdr_controller.reconciler.decision import Remove
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.profiling import profiling
-from test.builders.observed_state import after, job_of, map_of, said, world_of
+from test.builders.observed_state import after, job_of, map_of, observed_of, said
 
 
 @pytest.fixture
-def failed_world(profiling_world: ObservedState) -> ObservedState:
-    observed = replace(profiling_world, output_map=map_of(profiling_world, seen="job-1"))
+def failed_state(profiling_state: ObservedState) -> ObservedState:
+    observed = replace(profiling_state, output_map=map_of(profiling_state, seen="job-1"))
     observed = replace(observed, job=job_of(observed, Failed=("BackoffLimitExceeded", "too many")))
     decision = profiling(observed)
     assert decision.status.phase is Phase.FAILED
@@ -28,15 +28,15 @@ def annotated(observed: ObservedState, **annotations: str) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}))
 
 
-def test_failed_stays_and_says_the_first_cause(failed_world: ObservedState) -> None:
-    decision = failed(failed_world)
-    assert decision.status == failed_world.status
+def test_failed_stays_and_says_the_first_cause(failed_state: ObservedState) -> None:
+    decision = failed(failed_state)
+    assert decision.status == failed_state.status
     assert not decision.remove
     assert said(decision, "Succeeded")[2] == "Profiling failed: BackoffLimitExceeded: too many"
 
 
-def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: ObservedState) -> None:
-    decision = failed(replace(failed_world, generation=2))
+def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_state: ObservedState) -> None:
+    decision = failed(replace(failed_state, generation=2))
     assert decision.status.phase is Phase.PENDING
     assert decision.status.observed_generation == 2
     assert list(decision.remove) == [
@@ -48,10 +48,10 @@ def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_world: Obse
     assert {c.type for c in decision.status.conditions or ()} == {"Profiling", "Succeeded"}
 
 
-def test_an_export_that_no_longer_holds_is_taken_off(failed_world: ObservedState) -> None:
-    assert not failed(replace(failed_world, generation=2)).annotations
-    exported = failed_world.request.metadata.model_copy(update={"annotations": {ANNOTATION_GENERATED: "kind: x"}})
-    observed = replace(failed_world, request=failed_world.request.model_copy(update={"metadata": exported}))
+def test_an_export_that_no_longer_holds_is_taken_off(failed_state: ObservedState) -> None:
+    assert not failed(replace(failed_state, generation=2)).annotations
+    exported = failed_state.request.metadata.model_copy(update={"annotations": {ANNOTATION_GENERATED: "kind: x"}})
+    observed = replace(failed_state, request=failed_state.request.model_copy(update={"metadata": exported}))
     assert failed(replace(observed, generation=2)).annotations == {ANNOTATION_GENERATED: None}
 
 
@@ -66,26 +66,26 @@ def test_an_export_that_no_longer_holds_is_taken_off(failed_world: ObservedState
     ],
 )
 def test_a_retry_counts_when_its_value_is_new(
-    failed_world: ObservedState, annotations: dict[str, str], phase: Phase
+    failed_state: ObservedState, annotations: dict[str, str], phase: Phase
 ) -> None:
-    assert failed(annotated(failed_world, **annotations)).status.phase is phase
+    assert failed(annotated(failed_state, **annotations)).status.phase is phase
 
 
-def test_objects_of_others_stay(failed_world: ObservedState) -> None:
+def test_objects_of_others_stay(failed_state: ObservedState) -> None:
     observed = replace(
-        failed_world,
+        failed_state,
         generation=2,
-        job=job_of(failed_world, owner="other"),
-        output_map=map_of(failed_world, owner="other"),
+        job=job_of(failed_state, owner="other"),
+        output_map=map_of(failed_state, owner="other"),
     )
     assert not failed(observed).remove
 
 
-def test_crash_leaves_nothing_to_remove(failed_world: ObservedState) -> None:
-    decision = failed(replace(failed_world, generation=2, job=None, output_map=None))
+def test_crash_leaves_nothing_to_remove(failed_state: ObservedState) -> None:
+    decision = failed(replace(failed_state, generation=2, job=None, output_map=None))
     assert decision.status.phase is Phase.PENDING
     assert not decision.remove
 
 
 def test_a_request_that_failed_at_once_has_nothing_derived() -> None:
-    assert not failed(world_of()).remove
+    assert not failed(observed_of()).remove

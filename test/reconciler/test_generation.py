@@ -17,9 +17,9 @@ from test.builders.results import candidate_of, results_of
 STATUS_BYTES = 64 * 1024
 
 
-def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: ObservedState) -> None:
-    decision = generated(profiling_world, results_of())
-    observed = after(profiling_world, decision)
+def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_state: ObservedState) -> None:
+    decision = generated(profiling_state, results_of())
+    observed = after(profiling_state, decision)
     assert decision.status.phase is Phase.DEPLOYING
     assert decision.status.dgd_name == "qwen-dgd" == manifest(observed)["metadata"]["name"]
     assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(observed)]
@@ -34,53 +34,53 @@ def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_world: Ob
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])
-def test_deployment_is_found_where_v1alpha1_has_it(profiling_world: ObservedState, version: str) -> None:
-    observed = annotated(profiling_world, **{"dgdr.nvidia.com/defaults": version})
+def test_deployment_is_found_where_v1alpha1_has_it(profiling_state: ObservedState, version: str) -> None:
+    observed = annotated(profiling_state, **{"dgdr.nvidia.com/defaults": version})
     status = generated(observed, results_of()).status
     assert status.profiling_results is not None
     expected = None if version == "v1beta1" else status.profiling_results.selected_config
     assert status.generated_deployment == expected
 
 
-def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_world: ObservedState) -> None:
+def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_state: ObservedState) -> None:
     found = [candidate_of(1, context_length=10_000 + n) for n in range(20)]
     results = results_of(found, selected=15)
-    decision = generated(profiling_world, results)
+    decision = generated(profiling_state, results)
     shown = decision.status.profiling_results
     assert shown is not None
     assert shown.pareto is not None
     assert [point.id for point in shown.pareto] == [found[15].id, *(found[n].id for n in range(11))]
 
 
-def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_world: ObservedState) -> None:
+def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_state: ObservedState) -> None:
     found = [candidate_of(1), candidate_of(2), candidate_of(4)]
-    decision = generated(profiling_world, results_of(found, selected=2, pareto=[1]))
+    decision = generated(profiling_state, results_of(found, selected=2, pareto=[1]))
     shown = decision.status.profiling_results
     assert shown is not None
     assert [point.id for point in shown.pareto or ()] == [found[2].id, found[1].id]
 
 
-def test_warnings_become_conditions_one_of_each_type(profiling_world: ObservedState) -> None:
+def test_warnings_become_conditions_one_of_each_type(profiling_state: ObservedState) -> None:
     warnings = [
         RequestWarning(type=SLAWarning.TYPE, message="first"),
         ConfigurationWarning.note("second"),
         RequestWarning(type=SLAWarning.TYPE, message="third"),
     ]
-    decision = generated(profiling_world, results_of(warnings=warnings))
+    decision = generated(profiling_state, results_of(warnings=warnings))
     assert said(decision, "SLAWarning") == ("True", "SLAWarning", "first; third")
     assert said(decision, "ConfigurationWarning")[2].startswith("second")
     assert [event.reason for event in decision.events] == ["SpecGenerated", "SLAWarning", "ConfigurationWarning"]
     assert [event.warning for event in decision.events] == [False, True, True]
 
 
-def test_images_of_another_version_are_a_warning(profiling_world: ObservedState) -> None:
-    spec = profiling_world.request.spec.model_copy(update={"image": "nvcr.io/nvidia/ai-dynamo/x:1.0.0"})
-    observed = replace(profiling_world, request=profiling_world.request.model_copy(update={"spec": spec}))
+def test_images_of_another_version_are_a_warning(profiling_state: ObservedState) -> None:
+    spec = profiling_state.request.spec.model_copy(update={"image": "nvcr.io/nvidia/ai-dynamo/x:1.0.0"})
+    observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
     assert "1.0.0" in said(generated(observed, results_of()), "ConfigurationWarning")[2]
 
 
-def test_warnings_of_a_type_that_is_not_known_are_left_to_the_results(profiling_world: ObservedState) -> None:
-    decision = generated(profiling_world, results_of(warnings=[RequestWarning(type="Other", message="x")]))
+def test_warnings_of_a_type_that_is_not_known_are_left_to_the_results(profiling_state: ObservedState) -> None:
+    decision = generated(profiling_state, results_of(warnings=[RequestWarning(type="Other", message="x")]))
     assert "Other" not in {c.type for c in decision.status.conditions or ()}
 
 
@@ -90,8 +90,8 @@ def long_model(count: int) -> Results:
     return results_of(found).model_copy(update={"model": "/models/" + "ü" * 3000})
 
 
-def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_world: ObservedState) -> None:
-    decision = generated(profiling_world, long_model(12))
+def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_state: ObservedState) -> None:
+    decision = generated(profiling_state, long_model(12))
     assert len(decision.status.model_dump_json(exclude_none=True, by_alias=True).encode()) <= STATUS_BYTES
     shown = decision.status.profiling_results
     assert shown is not None
@@ -104,15 +104,15 @@ def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_world: Obser
 
 
 @pytest.mark.parametrize("packed", ["", "junk", pack(b"{}")])
-def test_results_that_cannot_be_read_fail(profiling_world: ObservedState, packed: str) -> None:
-    told = published_of(profiling_world, results_of())
-    decision = generate(profiling_world, replace(told["output"], packed=packed))
+def test_results_that_cannot_be_read_fail(profiling_state: ObservedState, packed: str) -> None:
+    told = published_of(profiling_state, results_of())
+    decision = generate(profiling_state, replace(told["output"], packed=packed))
     assert decision.status.phase is Phase.FAILED
     assert said(decision, "SpecGenerated")[:2] == ("False", "GenerationFailed")
     assert said(decision, "Succeeded")[2].startswith("Spec generation failed: the published results cannot be read")
 
 
-def test_results_without_a_choice_fail(profiling_world: ObservedState) -> None:
-    decision = generated(profiling_world, results_of(selected=None))
+def test_results_without_a_choice_fail(profiling_state: ObservedState) -> None:
+    decision = generated(profiling_state, results_of(selected=None))
     assert decision.status.phase is Phase.FAILED
     assert not decision.annotations

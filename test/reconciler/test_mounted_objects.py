@@ -21,8 +21,8 @@ def planned(observed: ObservedState, **planner: Any) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"spec": spec}))
 
 
-def test_mounted_objects_are_there_first_and_go_with_the_request(profiling_world: ObservedState) -> None:
-    decision = generated(planned(profiling_world), results_of())
+def test_mounted_objects_are_there_first_and_go_with_the_request(profiling_state: ObservedState) -> None:
+    decision = generated(planned(profiling_state), results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     assert config_map["kind"] == "ConfigMap"
@@ -38,8 +38,8 @@ def ready_by_hand(observed: ObservedState) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"spec": spec, "status": status}))
 
 
-def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_world: ObservedState) -> None:
-    observed = planned(profiling_world)
+def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_state: ObservedState) -> None:
+    observed = planned(profiling_state)
     decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
@@ -48,8 +48,8 @@ def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_world:
     assert not deploying(replace(observed, graph=graph_of(manifest(observed), state="pending"))).ensure
 
 
-def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_world: ObservedState) -> None:
-    decision = generated(planned(profiling_world), results_of())
+def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_state: ObservedState) -> None:
+    decision = generated(planned(profiling_state), results_of())
     documents = load_documents(decision.annotations[ANNOTATION_GENERATED] or "")
     assert [each["kind"] for each in documents if isinstance(each, dict)] == ["ConfigMap", "DynamoGraphDeployment"]
     results = decision.status.profiling_results
@@ -57,8 +57,8 @@ def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_
     assert {each.config is None for each in results.pareto or ()} == {True}
 
 
-def test_mounted_objects_go_with_the_deployment_once_it_is_there(profiling_world: ObservedState) -> None:
-    observed = planned(profiling_world)
+def test_mounted_objects_go_with_the_deployment_once_it_is_there(profiling_state: ObservedState) -> None:
+    observed = planned(profiling_state)
     decision = generated(observed, results_of())
     tried, config_map = (each.manifest for each in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"

@@ -9,7 +9,7 @@ from dgdr_controller.reconciler.decision import Remove, WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.pending import pending
-from test.builders.observed_state import NODE, after, in_phase, job_of, map_of, request_of, run_of, said, world_of
+from test.builders.observed_state import NODE, after, in_phase, job_of, map_of, observed_of, request_of, run_of, said
 
 
 def begun(observed: ObservedState) -> ObservedState:
@@ -17,7 +17,7 @@ def begun(observed: ObservedState) -> ObservedState:
 
 
 def test_the_first_look_only_says_pending() -> None:
-    decision = pending(world_of())
+    decision = pending(observed_of())
     assert decision.status.phase is Phase.PENDING
     assert decision.status.observed_generation == 1
     assert not decision.ensure
@@ -27,7 +27,7 @@ def test_the_first_look_only_says_pending() -> None:
 
 
 def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
-    decision = pending(begun(world_of()))
+    decision = pending(begun(observed_of()))
     assert decision.status.phase is Phase.PROFILING
     assert [(each.manifest["kind"], each.mode) for each in decision.ensure] == [
         ("ConfigMap", WriteMode.CREATE),
@@ -54,7 +54,7 @@ def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
     ],
 )
 def test_request_that_the_user_must_change_fails(spec: dict[str, Any], words: str) -> None:
-    decision = pending(begun(world_of(request_of(**spec))))
+    decision = pending(begun(observed_of(request_of(**spec))))
     assert decision.status.phase is Phase.FAILED
     assert words in said(decision, "Validation")[2]
     assert said(decision, "Succeeded")[2].startswith("Validation failed: ")
@@ -63,7 +63,7 @@ def test_request_that_the_user_must_change_fails(spec: dict[str, Any], words: st
 
 
 def test_missing_gpus_are_waited_for() -> None:
-    observed = begun(world_of(nodes=()))
+    observed = begun(observed_of(nodes=()))
     decision = pending(observed)
     assert decision.status.phase is Phase.PENDING
     assert said(decision, "Profiling")[1] == "WaitingForHardware"
@@ -75,7 +75,7 @@ def test_missing_gpus_are_waited_for() -> None:
 
 
 def test_objects_of_this_run_are_not_in_the_way() -> None:
-    observed = begun(world_of())
+    observed = begun(observed_of())
     decision = pending(replace(observed, job=job_of(observed), output_map=map_of(observed)))
     assert decision.status.phase is Phase.PROFILING
     assert not decision.remove
@@ -83,7 +83,7 @@ def test_objects_of_this_run_are_not_in_the_way() -> None:
 
 @pytest.mark.parametrize("how", [{"inputs": "other"}, {"deleted": True}])
 def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
-    observed = begun(world_of())
+    observed = begun(observed_of())
     decision = pending(replace(observed, job=job_of(observed, **how), output_map=map_of(observed, **how)))  # type: ignore[arg-type]
     assert decision.status.phase is Phase.PENDING
     assert list(decision.remove) == [
@@ -96,7 +96,7 @@ def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
 
 
 def test_objects_of_another_are_never_touched() -> None:
-    observed = begun(world_of())
+    observed = begun(observed_of())
     decision = pending(
         replace(observed, job=job_of(observed, owner="other"), output_map=map_of(observed, owner="other"))
     )
@@ -109,31 +109,31 @@ def test_objects_of_another_are_never_touched() -> None:
 
 
 def test_request_gives_the_same_objects_each_time() -> None:
-    observed = begun(world_of())
+    observed = begun(observed_of())
     assert [each.manifest for each in pending(observed).ensure] == [each.manifest for each in pending(observed).ensure]
 
 
 def test_switching_auto_apply_does_not_change_the_inputs() -> None:
-    assert run_of(world_of(request_of(autoApply=False))).inputs == run_of(world_of()).inputs
-    assert run_of(world_of(request_of(backend="sglang"))).inputs != run_of(world_of()).inputs
+    assert run_of(observed_of(request_of(autoApply=False))).inputs == run_of(observed_of()).inputs
+    assert run_of(observed_of(request_of(backend="sglang"))).inputs != run_of(observed_of()).inputs
 
 
 def test_a_retry_is_noted_when_the_job_is_made() -> None:
-    observed = begun(world_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
+    observed = begun(observed_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
     assert pending(observed).annotations == {ANNOTATION_RETRIED: "1"}
     noted = after(observed, pending(observed))
     assert not pending(noted).annotations
 
 
 def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
-    observed = begun(world_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
+    observed = begun(observed_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
     observed = in_phase(Phase.FAILED, observed, pending(observed))
     assert failed(observed).status == observed.status
 
 
 def test_late_reader_does_not_strike_off_a_job_that_was_noted_down() -> None:
     """A reader that has not heard of Profiling yet does Pending again: then too the server checks what it has read."""
-    observed = begun(world_of())
+    observed = begun(observed_of())
     noted = map_of(observed, seen="job-0", version="77")
     decision = pending(replace(observed, job=job_of(observed), output_map=noted))
     (written,) = [

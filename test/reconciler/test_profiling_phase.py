@@ -31,9 +31,9 @@ PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling i
 
 
 @pytest.fixture
-def following(profiling_world: ObservedState) -> ObservedState:
+def following(profiling_state: ObservedState) -> ObservedState:
     """The Job runs and is remembered; nothing is published."""
-    observed = replace(profiling_world, job=job_of(profiling_world))
+    observed = replace(profiling_state, job=job_of(profiling_state))
     return replace(observed, output_map=map_of(observed, seen="job-1"))
 
 
@@ -47,8 +47,8 @@ def unschedulable(ago: float, *, dated: bool = True) -> Pod:
 # The Job
 
 
-def test_a_job_is_remembered_before_anything_else(profiling_world: ObservedState) -> None:
-    observed = replace(profiling_world, job=job_of(profiling_world), output_map=map_of(profiling_world))
+def test_a_job_is_remembered_before_anything_else(profiling_state: ObservedState) -> None:
+    observed = replace(profiling_state, job=job_of(profiling_state), output_map=map_of(profiling_state))
     decision = profiling(observed)
     (ensured,) = decision.ensure
     assert ensured.mode is WriteMode.APPLY
@@ -64,9 +64,9 @@ def test_a_second_job_is_remembered_beside_the_first(following: ObservedState) -
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1,job-2"
 
 
-def test_remembering_keeps_what_the_output_was_made_for(profiling_world: ObservedState) -> None:
-    job = job_of(profiling_world, inputs="old")
-    observed = replace(profiling_world, job=job, output_map=map_of(profiling_world, inputs="old"))
+def test_remembering_keeps_what_the_output_was_made_for(profiling_state: ObservedState) -> None:
+    job = job_of(profiling_state, inputs="old")
+    observed = replace(profiling_state, job=job, output_map=map_of(profiling_state, inputs="old"))
     (ensured,) = profiling(observed).ensure
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == "old"
 
@@ -79,8 +79,8 @@ def test_a_job_that_runs_is_left_alone(following: ObservedState) -> None:
     assert decision.after_s == 10  # by then it should have a pod
 
 
-def test_a_job_that_is_not_there_yet_is_made(profiling_world: ObservedState) -> None:
-    decision = profiling(profiling_world)
+def test_a_job_that_is_not_there_yet_is_made(profiling_state: ObservedState) -> None:
+    decision = profiling(profiling_state)
     assert decision.ensure[-1].manifest["kind"] == "Job"
     assert decision.status.phase is Phase.PROFILING
     assert not decision.events

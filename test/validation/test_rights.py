@@ -9,7 +9,7 @@ from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.settings import RightsSettings, Settings
 from dgdr_controller.validation.rights import forbidden
-from test.builders.observed_state import after, request_of, said, world_of
+from test.builders.observed_state import after, observed_of, request_of, said
 from test.builders.rights_requests import DANGEROUS, PLAIN
 
 FORBID = RightsSettings(mode="forbid")
@@ -74,7 +74,7 @@ def test_a_mirror_is_trusted_by_its_name() -> None:
 def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DGDR_RIGHTS__MODE", raising=False)
     request = request_of(overrides={"dgd": {"spec": {}}})
-    observed = world_of(request, settings=Settings())
+    observed = observed_of(request, settings=Settings())
     decision = pending(after(observed, pending(observed)))
     assert decision.status.phase is Phase.FAILED
     assert (
@@ -82,7 +82,7 @@ def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch)
         in said(decision, "Validation")[2]
     )
     monkeypatch.setenv("DGDR_RIGHTS__MODE", "enforce")
-    asked = world_of(request, settings=Settings())
+    asked = observed_of(request, settings=Settings())
     assert pending(after(asked, pending(asked))).status.phase is Phase.PROFILING
 
 

@@ -77,7 +77,7 @@ def _bounds(kept: JsonObject) -> Iterator[FieldError]:
             yield _invalid(source, value, "must be an integer of at least 1")
     fewest, most = engine_gpus(kept)
     if most is not None and fewest > most:
-        yield _invalid(FEWEST_GPUS[0], fewest, f"is more than the most, {most}")
+        yield _invalid(FEWEST_GPUS[0], fewest, f"must not be larger than the maximum, {most}")
 
 
 def _of_one(mapping: FieldMapping, only: JsonObject) -> Iterator[FieldError]:

@@ -42,7 +42,7 @@ def read_base(text: str) -> JsonObject:
     except ManifestError as error:
         raise BaseDeploymentError([FieldError("(document)", "Invalid value", str(error))]) from None
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        detail = f"must be one {DGD_KIND}and nothing else; create other objects beforehand"
+        detail = f"must contain exactly one {DGD_KIND}; move other objects out of it"
         raise BaseDeploymentError([FieldError("(document)", "Invalid value", detail)])
     return dict(documents[0])
 

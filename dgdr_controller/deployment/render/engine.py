@@ -122,7 +122,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class KvTransfer:
     """What stands between a prefill and a decode worker: when, and the sentence that says so.
 
     Attributes:
@@ -143,14 +143,14 @@ class Engine:
         image: Name of Dynamo's image with this engine.
         flags: The command line, in this order.
         limits: What it cannot do, of what the search may ask for.
-        handovers: Which workers cannot work together.
+        kv_transfers: Which workers cannot work together.
     """
 
     module: str
     image: str
     flags: tuple[Flag, ...]
     limits: tuple[Limit, ...] = ()
-    handovers: tuple[Handover, ...] = ()
+    kv_transfers: tuple[KvTransfer, ...] = ()
 
     def arguments(self, worker: EngineWorker) -> Iterator[str]:
         """Yield the command line of a worker."""

@@ -31,8 +31,8 @@ def unpairable(backend: Backend, prefill: Parallelism, decode: Parallelism, kv_h
     """
     if kv_heads is None:
         return None
-    handovers = ENGINES[backend].handovers
-    return next((each.reason for each in handovers if each.fails(prefill, decode, kv_heads)), None)
+    kv_transfers = ENGINES[backend].kv_transfers
+    return next((each.reason for each in kv_transfers if each.fails(prefill, decode, kv_heads)), None)
 
 
 def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> Iterator[str]:

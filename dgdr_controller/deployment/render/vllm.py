@@ -7,7 +7,7 @@ engine that spans nodes: Dynamo's operator, ``backend_vllm.go``.
 import json
 
 from dgdr_api.candidate import Role
-from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Handover, Limit
+from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, KvTransfer, Limit
 
 _KV_ROLE = {Role.PREFILL: "kv_producer", Role.DECODE: "kv_consumer"}
 _EVENTS = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": "tcp://*:5557"}
@@ -61,13 +61,13 @@ ENGINE = Engine(
             "vllm does not support data-parallel ranks that span nodes",
         ),
     ),
-    handovers=(
-        Handover(
+    kv_transfers=(
+        KvTransfer(
             # NIXL connector, ``base_worker.py``: asserted when the two meet, long after both have started.
             lambda prefill, decode, heads: prefill.tp > heads and decode.tp < prefill.tp,
             "vllm cannot transfer KV heads that prefill replicates to fewer decode GPUs",
         ),
-        Handover(
+        KvTransfer(
             lambda prefill, decode, _: max(prefill.tp, decode.tp) % min(prefill.tp, decode.tp) != 0,
             "vllm transfers the KV cache only between tensor parallel sizes of which one divides the other",
         ),

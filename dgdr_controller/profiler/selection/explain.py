@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dgdr_api.candidate import Candidate, Outcome, Source
 from dgdr_api.formatting import exact, significant
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.choose import Criteria, choose, has_load, meets_targets, targets
+from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.scaling import has_load
+from dgdr_controller.profiler.selection.targets import meets_targets, targets
 from dgdr_controller.profiling_job.protocol import Goal, Results
 
 _OUT = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
@@ -86,7 +89,7 @@ def _behind(candidate: Candidate, choice: Candidate, goal: Goal, budget: int) ->
     if has_load(goal) and candidate.gpus != choice.gpus:
         return f"it takes {candidate.gpus} GPUs, the winner {choice.gpus}"
     ratio = _score(candidate, goal, budget) / _score(choice, goal, budget)
-    by = f"{significant((1 - ratio) * 100, 2)} % less of what is compared" if ratio < 1 else "equal in what is compared"
+    by = f"a score {significant((1 - ratio) * 100, 2)} % lower" if ratio < 1 else "the same score"
     return f"{by} ({_numbers(candidate, goal, budget)})"
 
 

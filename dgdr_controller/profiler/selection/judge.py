@@ -7,16 +7,10 @@ from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.conditions import RequestWarning, SLAWarning
 from dgdr_api.formatting import exact, significant
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.choose import (
-    Criteria,
-    choose,
-    front,
-    has_load,
-    meets_targets,
-    missed_targets,
-    served,
-    targets,
-)
+from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.selection.pareto import Criteria, front
+from dgdr_controller.profiler.selection.scaling import has_load, served
+from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets, targets
 from dgdr_controller.profiling_job.protocol import Goal
 
 Rejection = Callable[[Candidate], Verdict | None]

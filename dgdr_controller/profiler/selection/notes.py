@@ -8,8 +8,9 @@ from dgdr_api.formatting import exact, milliseconds, significant
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.selection.choose import Criteria, meets_targets, missed_targets
 from dgdr_controller.profiler.selection.judge import Judgement
+from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
 from dgdr_controller.profiling_job.protocol import Goal, Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."

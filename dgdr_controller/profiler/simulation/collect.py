@@ -36,7 +36,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a on_progress of the search sees: one line for each search, and for each other step."""
+    """What `on_progress` is called with: one line for each search, and for each other step."""
 
     search: Search | Step
     state: str

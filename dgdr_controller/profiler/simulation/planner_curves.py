@@ -32,8 +32,8 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_pro
     missing = []
     for event in pool.run(curves, wanted, _DEADLINE_S, math.inf):
         match event:
-            case Answered(answer=told):
-                found += told
+            case Answered(answer=estimated):
+                found += estimated
             case Refused(item=asked, error=error, message=message):
                 missing.append(f"{asked.search.backend}: {error}: {message}")
             case Lost(item=asked, reason=reason):
@@ -41,7 +41,9 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_pro
     state = f"{len(found)} workers"
     on_progress(Progress(Step.CURVES, state, finished=True, seconds=time.monotonic() - begun))
     notes = [
-        ConfigurationWarning.note(f"The planner begins without estimates of its workers ({each}); it learns from load")
+        ConfigurationWarning.note(
+            f"The planner starts without estimates of its workers ({each}); it learns from the load"
+        )
         for each in missing
     ]
     return results.model_copy(update={"curves": tuple(found), "warnings": (*results.warnings, *notes)})

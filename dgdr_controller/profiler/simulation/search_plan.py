@@ -10,7 +10,7 @@ from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.selection.choose import has_load
+from dgdr_controller.profiler.selection.scaling import has_load
 from dgdr_controller.profiler.simulation.messages import ENGINES, Search, Survey
 from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
 

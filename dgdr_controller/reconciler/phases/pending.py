@@ -8,7 +8,7 @@ from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RET
 from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
 from dgdr_controller.deployment.base.base_deployment import read_base
-from dgdr_controller.hardware.resolve import NotFoundError, resolve
+from dgdr_controller.hardware.resolve import HardwareNotFoundError, resolve
 from dgdr_controller.hardware.status import shown
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
@@ -41,7 +41,7 @@ def pending(observed: ObservedState) -> Decision:
         hardware = resolve(request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode)
     except InvalidRequestError as error:
         return _invalid(observed, error.errors)
-    except NotFoundError as error:
+    except HardwareNotFoundError as error:
         waiting = Profiling.waiting("WaitingForHardware", str(error))
         return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
     run = Run(request, hardware, observed.settings)
@@ -116,7 +116,5 @@ def _left_over(observed: ObservedState, run: Run) -> Decision | None:
         return None
     waiting = Profiling.waiting("WaitingForCleanup", "Deleting the objects of the previous run")
     if foreign:
-        waiting = Profiling.waiting(
-            "NameConflict", f"{' and '.join(foreign)} exists and does not belong to this request; delete or rename it"
-        )
+        waiting = Profiling.name_conflict(" and ".join(foreign))
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), remove=remove, after_s=_GONE_S)

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 from dgdr_api.conditions import Profiling
-from dgdr_api.job_spec import PROFILER
+from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.names import ANNOTATION_INPUTS
 from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
 from dgdr_controller.kinds import Job
@@ -87,7 +87,10 @@ def _with_job(observed: ObservedState, job: Job) -> Decision:
         return _fail(observed, run_status.phase if run_status else None, _why(failed, observed, run_status))
     if completed := _condition(job, "Complete"):
         if completed[2] and (observed.now - completed[2]).total_seconds() > _RESULT_S:
-            silent = "the profiling Job completed, but its result was not published; see its pod's log"
+            silent = (
+                "the profiling Job completed, but its result was not published; "
+                f"kubectl logs job/{job.metadata.name} -c {PUBLISHER} says why"
+            )
             return _fail(
                 observed, run_status.phase if run_status else None, (run_status.error if run_status else "") or silent
             )
@@ -103,9 +106,7 @@ def _with_job(observed: ObservedState, job: Job) -> Decision:
 def _in_the_way(observed: ObservedState, job: Job) -> Decision | None:
     """Return what is done about a Job of the name that is not the one of this run."""
     if not observed.owns(job.metadata):
-        waiting = Profiling.waiting(
-            "NameConflict", f"Job {job.metadata.name} exists and does not belong to this request; delete or rename it"
-        )
+        waiting = Profiling.name_conflict(f"Job {job.metadata.name}")
     elif job.metadata.deletion_timestamp:
         waiting = Profiling.waiting("WaitingForCleanup", f"Job {job.metadata.name} is being deleted")
     elif job.metadata.annotations.get(ANNOTATION_INPUTS) != _inputs(observed):

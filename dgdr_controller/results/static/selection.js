@@ -1,4 +1,4 @@
-// Which candidate is deployed: the rules of dgdr_controller/profiler/selection/choose.py, for targets that the reader tries.
+// Which candidate is deployed: the rules of dgdr_controller/profiler/selection, for targets that the reader tries.
 // Pure: candidates in, candidates out. Tested against the rules in Python on the same candidates.
 "use strict";
 (() => {

@@ -225,7 +225,7 @@ def test_an_engine_has_as_many_gpus_as_v1alpha1_allows(hardware: Json, bounds: J
         ({"maxNumGpusPerEngine": "8"}, 'maxNumGpusPerEngine: Invalid value: "8": must be an integer of at least 1'),
         (
             {"min_num_gpus_per_engine": 8, "max_num_gpus_per_engine": 4},
-            "min_num_gpus_per_engine: Invalid value: 8: is more than the most, 4",
+            "min_num_gpus_per_engine: Invalid value: 8: must not be larger than the maximum, 4",
         ),
     ],
 )

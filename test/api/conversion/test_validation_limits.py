@@ -8,7 +8,7 @@ import pytest
 from dgdr_api.conversion import validation as module
 from dgdr_api.conversion.field_mapping import FIELD_MAPPINGS
 from dgdr_api.conversion.validation import validate_kept, without_effect
-from dgdr_api.text import AND_MORE, MAX_TOLD
+from dgdr_api.text import AND_MORE, MAX_REPORTED
 
 Json = Any
 MEGABYTE = "x" * 10**6
@@ -32,7 +32,7 @@ def everything_wrong() -> Json:
 
 def test_faults_are_at_most_twenty_and_the_last_says_so() -> None:
     found = validate_kept(everything_wrong())
-    assert len(found) == MAX_TOLD
+    assert len(found) == MAX_REPORTED
     assert found[-1] is AND_MORE
     assert AND_MORE not in found[:-1]
 
@@ -64,7 +64,7 @@ def test_settings_without_effect_are_at_most_twenty(settings: int, told: int) ->
     found = without_effect(configured({f"made_up_{index}": 1 for index in range(settings)}), {})
     assert len(found) == told
     assert found[0] == "spec.profilingConfig.config.made_up_0 has no effect"
-    assert ("more settings here" in found[-1]) == (settings > MAX_TOLD)
+    assert ("more settings here" in found[-1]) == (settings > MAX_REPORTED)
 
 
 def test_faults_beyond_the_limit_are_not_even_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_faults_beyond_the_limit_are_not_even_looked_for(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(module, "_leaves", counted)
     without_effect(configured({f"made_up_{index}": 1 for index in range(90_000)}), {})
-    assert len(looked) == MAX_TOLD + 1
+    assert len(looked) == MAX_REPORTED + 1
 
 
 def test_a_setting_without_effect_is_told_in_a_short_sentence() -> None:

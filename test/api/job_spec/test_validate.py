@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dgdr_api.job_spec import validate
-from dgdr_api.text import MAX_TOLD
+from dgdr_api.text import MAX_REPORTED
 from hack.cluster.api import Client
 from test.builders.stored_requests import Requests
 
@@ -98,9 +98,9 @@ WRONG = {
     "parallelism: 2": f"parallelism: Invalid value: 2: must be less than or equal to 1 ({ONE_POD})",
     # what is the controller's
     pod("containers: [{name: profiler, command: [sh], args: []}]"): f"{POD}.containers[0].args: Forbidden: {STARTED}\n{POD}.containers[0].command: Forbidden: {STARTED}",
-    pod("containers: [{name: profiler, volumeMounts: [{name: profiling-output, mountPath: /d}]}]"): f"{POD}.containers[0].volumeMounts[0].name: Forbidden: it is mounted where the profiler looks",
-    pod("containers: [{name: output-copier, image: a, env: []}]"): f"{POD}.containers[0].env: Forbidden: of output-copier, image and resources can be set; {STARTED}",
-    pod("initContainers: [{name: output-copier, restartPolicy: Always}]"): f"{POD}.initContainers[0].restartPolicy: Forbidden: of output-copier, image and resources can be set; {STARTED}",
+    pod("containers: [{name: profiler, volumeMounts: [{name: profiling-output, mountPath: /d}]}]"): f"{POD}.containers[0].volumeMounts[0].name: Forbidden: the profiler reads it at a fixed path",
+    pod("containers: [{name: output-copier, image: a, env: []}]"): f"{POD}.containers[0].env: Forbidden: only image and resources of output-copier can be set; {STARTED}",
+    pod("initContainers: [{name: output-copier, restartPolicy: Always}]"): f"{POD}.initContainers[0].restartPolicy: Forbidden: only image and resources of output-copier can be set; {STARTED}",
     pod("containers: [{name: tunnel}]"): f"{POD}.containers[0].name: Forbidden: a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always",
     "suspend: true": "suspend: Forbidden: a suspended Job has no pod: the request would wait forever",
     pod("serviceAccount: a"): f"{POD}.serviceAccount: Forbidden: use serviceAccountName instead",
@@ -266,8 +266,8 @@ def test_faults_are_told_in_the_order_of_the_document() -> None:
 
 def test_faults_are_limited_in_number() -> None:
     job: Any = {"template": {"spec": {"containers": [5] * 100_000}}}
-    assert len(validate(job)) == MAX_TOLD
-    assert len(validate({f"{index}": 1 for index in range(100)})) == MAX_TOLD
+    assert len(validate(job)) == MAX_REPORTED
+    assert len(validate({f"{index}": 1 for index in range(100)})) == MAX_REPORTED
 
 
 def test_numbers_beyond_reckoning_are_no_quantities() -> None:

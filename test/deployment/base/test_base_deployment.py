@@ -301,7 +301,7 @@ def test_missing_parts_are_told_all_at_once(plan: Any, change: str) -> None:
 
 NO_MANIFESTS = {
     "a: [": "line 1, column 5",
-    **dict.fromkeys(("- a", "", "a: 1\n---\nb: 2"), "must be one DynamoGraphDeployment"),
+    **dict.fromkeys(("- a", "", "a: 1\n---\nb: 2"), "must contain exactly one DynamoGraphDeployment"),
 }
 
 

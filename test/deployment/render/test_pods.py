@@ -123,7 +123,7 @@ def test_pods_take_their_share_of_few_devices(
 
 def test_rdma_that_is_claimed_and_not_found_is_told(component: Make, disaggregated: Candidate) -> None:
     _, notes = component(disaggregated, spec={"hardware": {"rdma": True}})
-    assert any(note.startswith("spec.hardware.rdma is true, but no resource is known") for note in notes)
+    assert any(note.startswith("spec.hardware.rdma is true, but no RDMA resource") for note in notes)
     assert not component(spec={"hardware": {"rdma": True}})[1]
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
 from dgdr_api.v1beta1 import Backend, OptimizationType
-from dgdr_controller.profiler.selection.choose import choose, scale
+from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
 

@@ -5,8 +5,11 @@ from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.choose import Criteria, choose, front, meets_targets, scale, served, violation
+from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiler.selection.pareto import Criteria, front
+from dgdr_controller.profiler.selection.scaling import scale, served
+from dgdr_controller.profiler.selection.targets import meets_targets, violation
 from dgdr_controller.profiling_job.protocol import Goal
 
 BUDGET = 16

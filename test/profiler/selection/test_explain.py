@@ -4,9 +4,9 @@ import pytest
 
 from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.choose import scale
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from test.builders.results import candidate_of, results_of
 
@@ -34,7 +34,7 @@ def test_the_runner_up_is_named_with_its_distance() -> None:
     assert winner.startswith("The winner, vllm aggregated, 4 × tp2 (vllm-agg-")
     assert "500 tokens/s/GPU" in winner
     assert runner_up.startswith("The runner-up, vllm aggregated, 2 × tp4 (vllm-agg-")
-    assert "20 % less of what is compared (400 tokens/s/GPU" in runner_up
+    assert "a score 20 % lower (400 tokens/s/GPU" in runner_up
     assert last == "Of 2 candidates: 1 alternative, 1 selected."
 
 
@@ -55,7 +55,7 @@ def test_fewer_gpus_win_with_a_load() -> None:
 @pytest.mark.parametrize("objective", OptimizationType)
 def test_runner_up_is_never_said_to_be_ahead_of_the_winner(objective: OptimizationType) -> None:
     lines = list(explain(judged(FAST, DENSE, candidate_of(1, per_gpu=300, ttft=300), objective=objective)))
-    assert len([line for line in lines if "less of what is compared" in line]) == 1
+    assert len([line for line in lines if "% lower" in line]) == 1
     assert not any("-" in line.partition("% less")[0].rpartition(": ")[2] for line in lines if "% less" in line)
 
 

@@ -13,7 +13,9 @@ from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, 
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import read_config
-from dgdr_controller.profiler.selection.choose import Criteria, choose, scale
+from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation import pairing
 from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
 from dgdr_controller.profiler.simulation.replicas import Replicas, worth_showing

@@ -91,7 +91,7 @@ class Estimator:
 
     @property
     def same_tp(self) -> Callable[[Row, Row], bool]:
-        """Whether a prefill and a decode worker must have one TP to hand over keys and values."""
+        """Whether a prefill and a decode worker must have one TP to transfer the KV cache."""
         rule = self.settings.get("require_same_tp", False)
         return rule if callable(rule) else lambda _prefill, _decode: bool(rule)
 

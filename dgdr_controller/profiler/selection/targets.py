@@ -1,0 +1,53 @@
+"""Which latency targets a candidate meets, and by how much it misses the others. Pure.
+
+A candidate is *feasible* when it meets every target that applies: ttft and itl, or the latency of the whole request.
+Targets that the user wrote come before default ones.
+"""
+
+from collections.abc import Sequence
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.conditions import Missed
+from dgdr_controller.profiling_job.protocol import Goal, Target
+
+
+def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
+    """Return by how much targets are missed: the sum of the relative excesses, 0 when all are met.
+
+    Args:
+        candidate: The candidate.
+        goal: The goal.
+        explicit: Whether to look at the targets that the user wrote, or at the default ones.
+    """
+    return sum(
+        value / target.value - 1
+        for _, value, target in targets(candidate, goal)
+        if target.explicit is explicit and value > target.value
+    )
+
+
+def targets(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]:
+    """Return the targets that apply: name, what the candidate reaches, and the target."""
+    performance = candidate.numbers
+    known = (
+        ("TTFT", performance.ttft, goal.ttft),
+        ("ITL", performance.itl, goal.itl),
+        ("E2E latency", performance.e2e, goal.e2e_latency),
+    )
+    return [(name, value, target) for name, value, target in known if target is not None]
+
+
+def meets_targets(candidate: Candidate, goal: Goal) -> bool:
+    """Say whether a candidate is feasible."""
+    return all(value <= target.value for _, value, target in targets(candidate, goal))
+
+
+def missed_targets(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, *, explicit: bool) -> list[Missed]:
+    """Return the targets that the choice misses, with what it reaches and the lowest that any candidate reaches."""
+    values = [[value for _, value, _ in targets(candidate, goal)] for candidate in deployable]
+    lowest = [min(column) for column in zip(*values, strict=True)]
+    return [
+        Missed(name, target.value, value, best)
+        for (name, value, target), best in zip(targets(choice, goal), lowest, strict=True)
+        if value > target.value and target.explicit is explicit
+    ]
