@@ -1,6 +1,7 @@
 """Event loops for async tests: one whose time jumps, and the ordinary one."""
 
 import asyncio
+import contextlib
 import selectors
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,6 +14,9 @@ _GRACE_S = 0.0003
 _MOST_GRACES = 10_000
 _TASKS = Path("/proc/self/task")
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
+_CLOSING_S = 5.0
+_OWN_SOCKETS = 1
+"""Sockets of a loop itself: the one that wakes it up."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -72,9 +76,30 @@ def virtual_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P
     return _in_loop(function, VirtualLoop)
 
 
+class RealLoop(asyncio.SelectorEventLoop):
+    """An ordinary loop that knows which connections are open."""
+
+    def __init__(self) -> None:
+        self._connections = selectors.DefaultSelector()
+        super().__init__(self._connections)
+
+    async def closed(self) -> None:
+        """Wait until no connection is open, for some seconds: a peer may take a moment to end its side of TLS."""
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: len(self._connections.get_map()) <= _OWN_SOCKETS, _CLOSING_S)
+
+
 def real_time(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run an async test in an ordinary loop."""
-    return _in_loop(function, asyncio.SelectorEventLoop)
+
+    @wraps(function)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        await function(*args, **kwargs)
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, RealLoop):
+            await loop.closed()
+
+    return _in_loop(run, RealLoop)
 
 
 def _in_loop(

@@ -107,13 +107,18 @@ def start(api: Client, exporter: Exporter) -> str:
     return f"{_PODS}/{exporter.name}"
 
 
-def _create(api: Client, pod: dict[str, Any]) -> None:
+def stop(api: Client, name: str) -> None:
+    """Remove an exporter's pod at once; nothing happens where there is none."""
     try:
-        api.request("DELETE", f"{_PODS}/{pod['metadata']['name']}?gracePeriodSeconds=0")
+        api.request("DELETE", f"{_PODS}/{name}?gracePeriodSeconds=0")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != HTTPStatus.NOT_FOUND:
             raise
+
+
+def _create(api: Client, pod: dict[str, Any]) -> None:
+    stop(api, pod["metadata"]["name"])
     api.request("POST", _PODS, pod)
 
 

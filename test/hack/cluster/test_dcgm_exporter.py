@@ -25,7 +25,7 @@ MEMORY = ("DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_RESERVED
 @pytest.fixture(autouse=True)
 def removed_at_the_end(cluster: Cluster) -> Iterator[None]:
     yield
-    Client(cluster.kubeconfig).request("DELETE", f"/api/v1/namespaces/default/pods/nvidia-dcgm-exporter-{node.NAME}")
+    dcgm_exporter.stop(Client(cluster.kubeconfig), f"nvidia-dcgm-exporter-{node.NAME}")
 
 
 def scraped(api: Client, path: str) -> str:
@@ -104,7 +104,7 @@ def test_the_one_of_a_fake_node_is_on_that_node_and_shows_its_instances(api: Cli
         assert set(memory_of_each(found).values()) == {9728}
     finally:
         for name in ("nvidia-dcgm-exporter-sliced", "nvidia-dcgm-exporter-sliced-server"):
-            api.request("DELETE", f"/api/v1/namespaces/default/pods/{name}?gracePeriodSeconds=0")
+            dcgm_exporter.stop(api, name)
         api.request("DELETE", "/api/v1/nodes/sliced")
 
 
