@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ##@ Use
 
 .PHONY: help
-help: ## Show this list.
+help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-16s%s\n", $$1, $$2}' Makefile
 
 .PHONY: plan
@@ -29,7 +29,7 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
 .PHONY: demo
-demo: platform $(STAMP) ## From nothing to a deployment on a cluster of this machine (OPTIONS="--level virtual-node", VERBOSE=1).
+demo: platform $(STAMP) ## Bring up a cluster on this machine and deploy a sample request (OPTIONS="--level virtual-node", VERBOSE=1).
 	@$(BIN)/python -m hack.demo $(OPTIONS)
 
 # Said before anything is fetched.
@@ -71,23 +71,23 @@ overlay:
 	@printf '%s\n' "$$KUSTOMIZATION" > $(OVERLAY)/new.$$$$ && mv $(OVERLAY)/new.$$$$ $(OVERLAY)/kustomization.yaml
 
 .PHONY: install
-install: ## Install the CRD in kubectl's cluster.
+install: ## Install the CRD into the current cluster.
 	@"$(KUBECTL)" apply -k config/crd
 
 .PHONY: uninstall
-uninstall: ## Remove the CRD, and with it every request.
+uninstall: ## Delete the CRD and every request.
 	@"$(KUBECTL)" delete -k config/crd --ignore-not-found
 
 .PHONY: deploy
-deploy: overlay ## Install CRD and controller (IMG=image PROFILER_IMG=image).
+deploy: overlay ## Install the CRD and the controller (IMG=image PROFILER_IMG=image).
 	@"$(KUBECTL)" apply -k $(OVERLAY)
 
 .PHONY: undeploy
-undeploy: overlay ## Remove both, and every request; deployments stay.
+undeploy: overlay ## Delete the CRD, the controller and every request; deployments stay.
 	@"$(KUBECTL)" delete -k $(OVERLAY) --ignore-not-found
 
 .PHONY: build-installer
-build-installer: overlay ## Write dist/install.yaml: everything that `make deploy` applies, in one file.
+build-installer: overlay ## Write dist/install.yaml, with everything that `make deploy` applies.
 	@mkdir -p dist
 	@"$(KUBECTL)" kustomize $(OVERLAY) > dist/install.yaml
 
@@ -97,23 +97,23 @@ LEVEL   ?= node
 OPTIONS ?=
 
 .PHONY: cluster-up
-cluster-up: $(STAMP) ## Bring a Kubernetes up (LEVEL=control-plane and LEVEL=virtual-node need no root, OPTIONS="--dcgm ...").
+cluster-up: $(STAMP) ## Bring up a local Kubernetes (LEVEL=control-plane and LEVEL=virtual-node need no root, OPTIONS="--dcgm ...").
 	@$(BIN)/python -m hack.cluster up --level $(LEVEL) $(OPTIONS)
 
 .PHONY: cluster-down
-cluster-down: $(STAMP) ## Take it down; nothing of it is left.
+cluster-down: $(STAMP) ## Take the local Kubernetes down.
 	@$(BIN)/python -m hack.cluster down
 
 .PHONY: cluster-status
-cluster-status: $(STAMP) ## Say how it is, and which component has ended why.
+cluster-status: $(STAMP) ## Show the cluster's state, and which component has ended and why.
 	@$(BIN)/python -m hack.cluster status
 
 .PHONY: kubeconfig
-kubeconfig: $(STAMP) ## Print the path of its kubeconfig.
+kubeconfig: $(STAMP) ## Print the path of the cluster's kubeconfig.
 	@$(BIN)/python -m hack.cluster kubeconfig
 
 .PHONY: cluster-build
-cluster-build: $(STAMP) ## Get the programs of a cluster ahead of time.
+cluster-build: $(STAMP) ## Build or download the programs of a cluster ahead of time.
 	@$(BIN)/python -m hack.cluster build
 
 ##@ Images
@@ -121,11 +121,11 @@ cluster-build: $(STAMP) ## Get the programs of a cluster ahead of time.
 TARGETS ?= controller profiler
 
 .PHONY: images
-images: $(STAMP) ## Build the images (TARGETS="controller profiler"), load them into the cluster if it runs.
+images: $(STAMP) ## Build the images (TARGETS="controller profiler") and load them into the cluster, if it runs.
 	@$(BIN)/python -m hack.images load $(TARGETS)
 
 .PHONY: build-images
-build-images: $(STAMP) ## Build the images and print where their archives are.
+build-images: $(STAMP) ## Build the images and print the paths of their archives.
 	@$(BIN)/python -m hack.images build $(TARGETS)
 
 ##@ Develop
@@ -139,7 +139,7 @@ $(STAMP): requirements/dev.txt pyproject.toml hack/assets.py
 	@touch $@
 
 .PHONY: check
-check: $(STAMP) ## Lint, types, import contracts, generated files, locks, words.
+check: $(STAMP) ## Run linters, type checks, import contracts, and checks of generated files, locks and words.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -150,48 +150,48 @@ check: $(STAMP) ## Lint, types, import contracts, generated files, locks, words.
 	@$(BIN)/python -m hack.version
 
 .PHONY: test
-test: $(STAMP) ## All tests but the slow ones: the real simulator, a real Kubernetes, our images on it.
+test: $(STAMP) ## Run all tests but the slow ones, with the real simulator and a real Kubernetes.
 	@$(BIN)/python -m hack.prepare
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=20 -m "not slow and not matrix and not engines"
 
 .PHONY: fresh
-fresh: $(STAMP) ## `make demo` and `make test` in a bare Debian, nothing cached, as root and as a user (OPTIONS="--as user").
+fresh: $(STAMP) ## Run `make demo` and `make test` in a bare Debian without caches, as root and as a user (OPTIONS="--as user").
 	@$(BIN)/python -m hack.fresh $(OPTIONS)
 
 .PHONY: test-slow
-test-slow: $(STAMP) ## What takes minutes: a controller killed before and after each of its writes, lost heartbeats.
+test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after each of its writes, lost heartbeats.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 .PHONY: matrix
-matrix: $(STAMP) ## Every request whose verdict is written down, through the planner: an hour on two cores.
+matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down: an hour on two cores.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal test/matrix
 
 .PHONY: test-engines
-test-engines: $(STAMP) ## What is rendered, through the engines' own argument parsers: 0.4 GB of wheels the first time.
+test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers (0.4 GB of wheels the first time).
 	@$(BIN)/python -m pytest -m engines
 
 .PHONY: bench-rapid
-bench-rapid: $(STAMP) ## `dgdr plan` against AIC's own command line, alternated: a quarter of an hour (RUNS=3).
+bench-rapid: $(STAMP) ## Time `dgdr plan` beside AIC's own command line: a quarter of an hour (RUNS=3).
 	@$(BIN)/python -m hack.bench.rapid --runs $(or $(RUNS),3)
 
 .PHONY: bench-admission
-bench-admission: $(STAMP) ## CPU and time of an admission review, beside a minimal webhook in Go: a minute.
+bench-admission: $(STAMP) ## Measure CPU and time of an admission review beside a minimal webhook in Go: a minute.
 	@$(BIN)/python -m hack.bench.admission
 
 .PHONY: test-cluster
-test-cluster: $(STAMP) ## Tests on the local Kubernetes alone.
+test-cluster: $(STAMP) ## Run the tests on the local Kubernetes.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m cluster
 
 .PHONY: test-images
-test-images: $(STAMP) ## Tests of the images, which they build.
+test-images: $(STAMP) ## Run the tests of the images, and build these.
 	@$(BIN)/python -m pytest -m images
 
 .PHONY: test-unit
-test-unit: $(STAMP) ## Tests without simulator, cluster and images: less than a minute.
+test-unit: $(STAMP) ## Run the tests without simulator, cluster and images.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not aic and not cluster and not images and not engines"
 
 .PHONY: coverage
-coverage: $(STAMP) ## Branch coverage of the unit tests.
+coverage: $(STAMP) ## Measure branch coverage of the unit tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not aic and not cluster and not images and not engines" --cov --cov-report=term-missing:skip-covered
 
 .PHONY: generate manifests
@@ -200,12 +200,12 @@ generate: $(STAMP) ## Write the generated files, the CRD among them (also: make 
 	@$(BIN)/python -m hack.generate
 
 .PHONY: docs
-docs: $(STAMP) ## Build the documentation into out/site; a link that leads nowhere is an error.
+docs: $(STAMP) ## Build the documentation into out/site; a broken link is an error.
 	@$(BIN)/python -m hack.generate --check
 	@$(BIN)/python -m hack.site
 
 .PHONY: engine-flags
-engine-flags: $(STAMP) ## Write what the engines' argument parsers know (0.4 GB of wheels the first time).
+engine-flags: $(STAMP) ## Record what the engines' argument parsers accept (0.4 GB of wheels the first time).
 	@$(BIN)/python -m hack.engines
 
 .PHONY: format
@@ -242,5 +242,5 @@ wheels: $(STAMP) ## Build the wheels of the controller and of the API alone into
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --out-dir dist api
 
 .PHONY: clean
-clean: ## Remove .venv, caches and out/.
+clean: ## Delete .venv, caches and out/.
 	@rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
