@@ -24,8 +24,6 @@ help: ## List the targets.
 plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment to out/ (OUT=folder).
 	@$(BIN)/dgdr plan -f $(SAMPLE) -o $(OUT)
 
-##@ Install
-
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
 .PHONY: demo
@@ -41,6 +39,8 @@ platform:
 .PHONY: demo-down
 demo-down: $(STAMP) ## Take the demo's cluster down.
 	@$(BIN)/python -m hack.demo down
+
+##@ Install
 
 KUBECTL      ?= kubectl
 OVERLAY      := out/overlay
