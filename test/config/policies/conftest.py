@@ -255,7 +255,9 @@ def people(place: Callable[..., Person]) -> People:
     found = People(
         there, settle(there, "editor"), settle(there, "runner", JOBS), settle(there, "deployer", DEPLOYMENTS)
     )
-    soon(lambda: refuses(lambda: found.editor.writes({"overrides": {"dgd": {"spec": {}}}}), "anything in the deployment"))
+    soon(
+        lambda: refuses(lambda: found.editor.writes({"overrides": {"dgd": {"spec": {}}}}), "anything in the deployment")
+    )
     return found
 
 
