@@ -182,7 +182,7 @@ REFUSED = [
     (alpha(profilingConfig={"config": {"sla": {"isl": 0}}}), "spec.profilingConfig.config.sla.isl: Invalid value: 0"),
     (
         alpha(profilingConfig={"config": {"sla": {"isl": 3}}}, workload={"isl": 4}),
-        "spec.workload.isl: Invalid value: 4: spec.profilingConfig.config.sla.isl says 3; set only one of them",
+        "spec.workload.isl: Invalid value: 4: spec.profilingConfig.config.sla.isl is 3; set only one of them",
     ),
     (alpha(deploymentOverrides={"namespace": "other"}), "spec.deploymentOverrides.namespace"),
 ]

@@ -151,8 +151,7 @@ def test_an_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
     refused(
         run,
         INTERRUPTED,
-        "spec.model: Model 'Qwen/Qwen3-32' is not one that the simulator knows, and the Hugging Face hub cannot be "
-        "reached",
+        "spec.model: Model 'Qwen/Qwen3-32' is unknown to the simulator, and the Hugging Face hub cannot be reached",
         "did you mean Qwen/Qwen3-32B",
     )
 
@@ -191,8 +190,8 @@ def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., st
         ({"hardware": {"gpuSku": "a100_sxm", "totalGpus": 1, "vramMb": 12000}}, "engines may use 10.8"),
         (
             {"model": "meta-llama/Meta-Llama-3.1-405B"},
-            "its weights take 756 GiB, and an engine may use 74 GiB of each GPU; the smallest number of these GPUs that "  # noqa: ISC004
-            "number of these GPUs is 16",
+            "its weights take 756 GiB, and an engine may use 74 GiB of each GPU; the smallest sufficient number of "  # noqa: ISC004
+            "these GPUs is 16",
         ),
     ],
 )

@@ -129,7 +129,7 @@ def test_an_answer_is_not_overwritten_by_another_pod_of_the_same_job(
     assert first.wait(15) == 0
     tell(published.folder, RUNNING)
     second = published.start()
-    assert published.logs("this Job's answer is published already", "published: SweepingDecode vllm")
+    assert published.logs("The result of this Job is published already", '"phase":"SweepingDecode"')
     second.terminate()
     assert second.wait(15) == 0
     assert published.found()["data"]["profiler_status"] == answer["status"]

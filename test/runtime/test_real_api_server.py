@@ -469,7 +469,7 @@ async def test_a_blocked_loop_cannot_outlive_the_lease(
             assert await asyncio.to_thread(process.wait, 20) == 1
             assert time.monotonic() - begun < 5
             said = (tmp_path / "log").read_text()
-            assert "the lease is over" in said
+            assert "The lease has expired" in said
             assert "in reconcile" in said  # where it was blocked
     finally:
         process.kill()

@@ -150,7 +150,7 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
     )
     code, printed = controller.run("-c", program, entrypoint=["/opt/dgdr/bin/python"])
     # What runs in workers of the profiler alone.
-    lacking = [f"{module} needs numpy" for module in ("pairing", "replicas", "sweep")]
+    lacking = [f"{module} needs numpy" for module in ("pairing", "replicas", "search")]
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
