@@ -22,9 +22,9 @@ _LOOK_AGAIN_S = 30.0
 _GONE_S = 2.0
 
 
-def needs(_: ObservedState) -> Need:
-    """The hardware, and whether a base deployment exists."""
-    return Need.HARDWARE | Need.COMPOSITION
+def needs(observed: ObservedState) -> Need:
+    """The hardware, and whether a base deployment exists; nothing in the first pass, which only sets the phase."""
+    return Need(0) if observed.status.phase is None else Need.HARDWARE | Need.COMPOSITION
 
 
 def pending(observed: ObservedState) -> Decision:
