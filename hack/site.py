@@ -6,7 +6,7 @@ import subprocess
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.program import run
 from hack.cluster.progress import ClusterError
-from hack.setup.environment import REQUIREMENTS, environment, tool_folder
+from hack.setup.environment import tool
 
 SITE = CHECKOUT / "out" / "site"
 
@@ -17,10 +17,8 @@ def build() -> None:
     Raises:
         ClusterError: The builder cannot be installed, or a page is wrong.
     """
-    lock = REQUIREMENTS / "docs.txt"
-    python = environment(tool_folder(lock), lock)
     done = subprocess.run(  # noqa: S603 - our words
-        [str(python), "-m", "mkdocs", "build", "--strict", "--quiet", f"--site-dir={SITE}"],
+        [str(tool("docs")), "-m", "mkdocs", "build", "--strict", "--quiet", f"--site-dir={SITE}"],
         cwd=CHECKOUT,
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
         check=False,

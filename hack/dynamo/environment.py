@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hack.images.names import MOVING_TAG, Target, image
-from hack.setup.environment import REQUIREMENTS, environment, tool_folder
+from hack.setup.environment import tool
 from hack.virtual_kubelet import programs
 
 
@@ -13,8 +13,7 @@ def prepare() -> Path:
     Raises:
         ClusterError: The packages cannot be fetched.
     """
-    lock = REQUIREMENTS / "dynamo.txt"
-    return environment(tool_folder(lock), lock)
+    return tool("dynamo")
 
 
 def offer(root: Path) -> None:

