@@ -1,5 +1,6 @@
 """Debian packages that a command needs: found, or installed where that is allowed."""
 
+import ctypes
 import functools
 import importlib.util
 import os
@@ -49,9 +50,10 @@ PACKAGES: Mapping[Purpose, Mapping[str, str]] = {
         **_UTIL_LINUX,
     },
     Purpose.IMAGES: {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"},
-    Purpose.BROWSER: {"chromium|chromium-browser|google-chrome": "chromium"},
+    # The driver that Playwright brings along is a Node.js that is linked with libatomic.
+    Purpose.BROWSER: {"chromium|chromium-browser|google-chrome": "chromium", "libatomic.so.1": "libatomic1"},
 }
-"""Program (one of several), file or Python module that shows that a package is there, and the package."""
+"""Program (one of several), file, library or Python module that shows that a package is there, and the package."""
 
 
 def missing(purpose: Purpose) -> list[str]:
@@ -62,7 +64,17 @@ def missing(purpose: Purpose) -> list[str]:
 def _is_there(sign: str) -> bool:
     if sign == _ENSUREPIP:
         return importlib.util.find_spec(sign) is not None
+    if ".so." in sign:
+        return _loads(sign)
     return Path(sign).exists() if sign.startswith("/") else any(map(shutil.which, sign.split("|")))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def check(purpose: Purpose) -> None:

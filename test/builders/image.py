@@ -60,5 +60,7 @@ def unpacked(archive: Path, folder: Path) -> Image:
         config = read(manifest["Config"])
         for name in manifest["Layers"]:
             with tarfile.open(fileobj=tar.extractfile(name)) as layer:
-                layer.extractall(folder, filter="fully_trusted")  # noqa: S202 - ours, and to be judged as it is
+                # An argument of extractall only from Python 3.11.4 on; Debian 12 has 3.11.2.
+                layer.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+                layer.extractall(folder)  # noqa: S202 - ours, and to be judged as it is
     return Image(archive, manifest["RepoTags"], config["config"], json.dumps(config["history"]), folder)

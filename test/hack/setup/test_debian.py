@@ -1,3 +1,4 @@
+import ctypes
 import os
 import shutil
 from collections.abc import Callable
@@ -23,11 +24,30 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: None)  # every library is there
+
     def write(name: str, script: str) -> None:
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
 
     return write
+
+
+@pytest.mark.parametrize(("found", "missing"), [(True, ["chromium"]), (False, ["chromium", "libatomic1"])])
+@pytest.mark.usefixtures("program")
+def test_library_that_the_driver_of_the_browser_loads_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, found: bool, missing: list[str]
+) -> None:
+    asked = []
+
+    def load(library: str) -> None:
+        asked.append(library)
+        if not found:
+            raise OSError(f"{library}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert debian.missing(Purpose.BROWSER) == missing
+    assert asked == ["libatomic.so.1"]
 
 
 def installing(tmp_path: Path) -> str:
