@@ -36,7 +36,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 @pytest.mark.parametrize(("found", "missing"), [(True, ["chromium"]), (False, ["chromium", "libatomic1"])])
 @pytest.mark.usefixtures("program")
 def test_library_that_the_driver_of_the_browser_loads_is_looked_for(
-    monkeypatch: pytest.MonkeyPatch, found: bool, missing: list[str]
+    monkeypatch: pytest.MonkeyPatch, *, found: bool, missing: list[str]
 ) -> None:
     asked = []
 
