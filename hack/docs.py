@@ -183,7 +183,7 @@ def _succeeded() -> str:
 
 def _warnings() -> str:
     closest = conditions.SLAWarning.closest([Missed("TTFT", 50, 120, 120)], "vllm aggregated, 2 × tp4 on h200_sxm")
-    share = conditions.SLAWarning.share_served("requestRate=100/s", 0.42, 8, within_targets=True)
+    share = conditions.SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
     model = conditions.ConfigurationWarning.not_simulated("acme/private", "")
     rows: list[RequestWarning] = [closest, share, model]
     return _table(("Type and reason", "Example"), ((_code(each.type), each.message) for each in rows))

@@ -120,31 +120,47 @@ class SLAWarning:
     TYPE = "SLAWarning"
 
     @classmethod
-    def closest(cls, missed: Sequence[Missed], configuration: str) -> RequestWarning:
+    def closest(cls, missed: Sequence[Missed], configuration: str, price: str = "", load: str = "") -> RequestWarning:
         """Name every missed target with the closest value there is, and with what is deployed where that differs.
 
         A target that some configuration meets is missed only in company: then the sentence says so.
+
+        Args:
+            missed: The targets.
+            configuration: What is deployed.
+            price: What it would cost to come closer.
+            load: The load, where it is what stands in the way.
         """
         wanted = " and ".join(f"{m.name}={exact(m.target)}ms" for m in missed)
         in_company = any(m.lowest <= m.target for m in missed)
+        company = f" at {load}" if load else " with the other targets" if in_company else ""
         values = [m.reached if in_company else m.lowest for m in missed]
         closest = ", ".join(f"{m.name}={distinct(v, m.target)}ms" for m, v in zip(missed, values, strict=True))
         reached = ", ".join(f"{m.name}={distinct(m.reached, m.target)}ms" for m in missed)
         aside = "" if closest == reached else f"; deployed: {reached}"
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot meet {wanted}{' with the other targets' if in_company else ''} with this model/hardware. "
-            f"Closest achievable: {closest} ({configuration}{aside}). Deploying with best available configuration",
+            message=f"Cannot meet {wanted}{company} with this model/hardware. "
+            f"Closest achievable: {closest} ({configuration}{aside}). "
+            f"{f'{price}. ' if price else ''}Deploying with best available configuration",
         )
 
     @classmethod
-    def share_served(cls, load: str, share: float, gpus: int, *, within_targets: bool) -> RequestWarning:
-        """Say which share of the load the whole budget serves."""
-        targets = " within the latency targets" if within_targets else ""
+    def share_served(cls, load: str, share: float, gpus: int, enough: int | None) -> RequestWarning:
+        """Say which share of the load the whole budget serves, and how many GPUs serve it within the targets."""
+        way_out = f"{enough} GPUs serve it within the latency targets. " if enough else ""
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}{targets}. "
-            f"Closest achievable: {percentage(share)} of it. Deploying with best available configuration",
+            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}. "
+            f"Closest achievable: {percentage(share)} of it. {way_out}Deploying with best available configuration",
+        )
+
+    @classmethod
+    def more_gpus(cls, load: str, enough: int) -> RequestWarning:
+        """Say how many GPUs serve a load within the targets, where the budget serves it outside of them."""
+        return RequestWarning(
+            type=cls.TYPE,
+            message=f"The budget serves {load} only outside of the latency targets: it takes {enough} GPUs",
         )
 
 

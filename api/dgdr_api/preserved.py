@@ -14,6 +14,7 @@ from dgdr_api.conversion import Defaults, defaults_of
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.model import ApiModel
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
+from dgdr_api.options import OPTIONS
 from dgdr_api.text import MAX_REPORTED, printable
 
 _PATH = f"metadata.annotations[{ANNOTATION_PRESERVED}]"
@@ -84,10 +85,7 @@ def as_far_as_known(annotations: Mapping[str, str] | None) -> Preserved:
         return Preserved(defaults=defaults_of(dict(annotations or {})))
 
 
-def origin(annotations: Mapping[str, str] | None) -> dict[str, str]:
-    """Return those annotations that say what v1alpha1 says of a request."""
-    return {
-        name: annotations[name]
-        for name in (ANNOTATION_PRESERVED, ANNOTATION_DEFAULTS)
-        if annotations and name in annotations
-    }
+def search_annotations(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Return those annotations that a search depends on: what v1alpha1 says of a request, and options."""
+    names = (ANNOTATION_PRESERVED, ANNOTATION_DEFAULTS, *OPTIONS)
+    return {name: annotations[name] for name in names if annotations and name in annotations}

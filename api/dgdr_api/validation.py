@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from dgdr_api import job_spec, syntax
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.validation import validate_kept, without_effect
-from dgdr_api.errors import FieldError
+from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.gpus import find_gpu, unknown_gpu
 from dgdr_api.images import image_tag, is_image, is_version
 from dgdr_api.names import (
@@ -22,6 +22,7 @@ from dgdr_api.names import (
     dgd_name,
     is_service_name,
 )
+from dgdr_api.options import search_options
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.text import shown
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
@@ -55,6 +56,13 @@ def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
 def _another_profiler(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
     if (request.metadata.annotations or {}).get(ANNOTATION_PROFILER):
         yield f"annotation {ANNOTATION_PROFILER} has no effect yet: the controller's own profiler runs"
+
+
+def _options(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    try:
+        search_options(request.metadata.annotations)
+    except InvalidRequestError as error:
+        yield from error.errors
 
 
 def _kept(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:
@@ -186,6 +194,7 @@ RULES: tuple[Rule, ...] = (
     _load,
     _targets,
     _profiling_job,
+    _options,
     _v1alpha1,
 )
 """Every rule, in the order of the fields that they are about."""

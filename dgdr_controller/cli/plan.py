@@ -10,6 +10,7 @@ from rich.console import Console
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.conditions import ConfigurationWarning
+from dgdr_api.options import SearchOptions
 from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
@@ -54,6 +55,10 @@ _WIDE = 200
     help="Folder to use as the root of the claim in spec.modelCache.",
 )  # fmt: skip
 @click.option(
+    "--context-length", type=click.IntRange(min=1), metavar="TOKENS",
+    help="Longest sequence that engines are started for. [default: the model's, as far as memory allows]",
+)  # fmt: skip
+@click.option(
     "--explain",
     "wants_reasons",
     is_flag=True,
@@ -77,6 +82,7 @@ def plan(  # noqa: PLR0913 - one for each option
     total_gpus: int | None,
     gpus_per_node: int | None,
     model_cache: Path | None,
+    context_length: int | None,
     wants_reasons: bool,
     form: str,
     deadline: float,
@@ -86,7 +92,8 @@ def plan(  # noqa: PLR0913 - one for each option
     console = Console(stderr=True)
     settings = load_settings()
     try:
-        request = plan_request(read_request(source, name), hardware, model_cache)
+        options = SearchOptions(context_length=context_length)
+        request = plan_request(read_request(source, name), hardware, model_cache, options)
         _prepare(output, page)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)

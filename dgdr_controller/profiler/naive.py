@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.context import longest_request
 from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model import memory
 from dgdr_controller.profiler.model.config import ModelConfig
@@ -70,10 +71,11 @@ def naive(request: PlanRequest, model: Model, backend: Backend) -> Candidate:
 def _sizes(request: PlanRequest, model: Model) -> Iterator[Sized]:
     """Yield the engines in which a mean request fits, from the fewest GPUs on."""
     config, mean = model.config, _mean(request.goal)
+    least = max(mean, request.options.context_length or 0)
     weights = _weights(model)
     for pp, tp in _shapes(config, request.gpus_per_node):
         fit = memory.fit(config, weights, request.vram_mib, tp=tp, pp=pp, step_tokens=_step(request.goal))
-        if fit.tokens >= mean:
+        if fit.tokens >= least:
             experts = tp if config.experts else 1
             yield Sized(Parallelism(tp=tp, pp=pp, moe_tp=experts), fit, min(_MOST_REQUESTS, fit.tokens // mean))
 
@@ -128,6 +130,7 @@ def _step(goal: Goal) -> int:
 
 def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend: Backend) -> Candidate:
     mean = _mean(request.goal)
+    limit = min(config.context, request.options.context_length or config.context)
     worker = Worker(
         role=Role.AGGREGATED,
         parallelism=chosen.shape,
@@ -145,7 +148,7 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
         mode=Mode.AGGREGATED,
         workers=(worker,),
         replicas=replicas,
-        context_length=min(config.context, 2 * mean, chosen.fit.tokens),
+        context_length=longest_request(mean, chosen.requests, chosen.fit.tokens - chosen.requests * mean, limit),
         source=Source.NAIVE,
     )
 

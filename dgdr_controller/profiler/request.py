@@ -1,6 +1,6 @@
 """The question that a search answers: a request with its hardware known and its defaults filled in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
@@ -10,7 +10,8 @@ from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
-from dgdr_api.preserved import origin
+from dgdr_api.options import SearchOptions, search_options
+from dgdr_api.preserved import search_annotations
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import warnings
 from dgdr_controller.profiler.hardware import HardwareOptions, resolve_hardware
@@ -31,6 +32,7 @@ class PlanRequest:
         gpu: The GPU.
         hardware: Everything about the hardware, with sources.
         goal: Workload, targets, objective.
+        options: What is wanted of the search beyond the spec.
         cache: Its model cache, and where that can be looked into.
         warnings: What should be said about the request itself.
     """
@@ -41,6 +43,7 @@ class PlanRequest:
     gpu: Gpu
     hardware: HardwareUsed
     goal: Goal
+    options: SearchOptions
     cache: MountedCache | None
     warnings: tuple[RequestWarning, ...]
 
@@ -71,22 +74,27 @@ class PlanRequest:
 
 
 def plan_request(
-    request: DynamoGraphDeploymentRequest, options: HardwareOptions, cache_root: Path | None = None
+    request: DynamoGraphDeploymentRequest,
+    hardware_options: HardwareOptions,
+    cache_root: Path | None = None,
+    options: SearchOptions | None = None,
 ) -> PlanRequest:
     """Validate a request and resolve everything that a search needs, without a cluster.
 
     Args:
         request: The request.
-        options: Hardware from the command line.
+        hardware_options: Hardware from the command line.
         cache_root: A folder that stands for the root of the model cache's claim.
+        options: Options of the search from the command line; what they leave open the request's annotations say.
 
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
     """
     if errors := validate(request):
         raise InvalidRequestError(errors)
-    gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), options)
-    return _plan_request(request, gpu, hardware, replaced, cache_root)
+    gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), hardware_options)
+    planned = _plan_request(request, gpu, hardware, replaced, cache_root)
+    return replace(planned, options=planned.options.replaced_by(options)) if options else planned
 
 
 def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: HardwareUsed) -> PlanRequest:
@@ -122,7 +130,7 @@ def _plan_request(
         identity=RequestIdentity(
             name=request.metadata.name,
             namespace=request.metadata.namespace,
-            annotations=origin(request.metadata.annotations) or None,
+            annotations=search_annotations(request.metadata.annotations) or None,
             spec=request.spec,
         ),
         model=applied.model,
@@ -140,6 +148,7 @@ def _plan_request(
             request_rate=applied.request_rate,
             autoscale=applied.planner,
         ),
+        options=search_options(request.metadata.annotations),
         cache=MountedCache(cache, cache_root) if cache is not None else None,
         warnings=tuple(ConfigurationWarning.note(note) for note in notes),
     )

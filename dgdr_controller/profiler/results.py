@@ -11,7 +11,7 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import judge, warnings
-from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings
+from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings, short_context
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
@@ -69,6 +69,10 @@ def _rejection(candidate: Candidate, request: PlanRequest) -> Verdict | None:
     """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
     if reason := unrenderable(candidate, Nodes.of(request.hardware)):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
+    wanted = request.options.context_length
+    if wanted is not None and candidate.context_length < wanted:
+        reason = f"its KV cache holds sequences of {candidate.context_length} tokens, not of {wanted}"
+        return Verdict(outcome=Outcome.DOES_NOT_FIT, reason=reason)
     needed = max(worker.memory_gib or 0 for worker in candidate.workers)
     if needed > request.usable_gib:
         reason = f"needs {needed:.1f} GiB of each GPU, of which engines may use {request.usable_gib:.1f}"
@@ -121,7 +125,12 @@ def _results(  # noqa: PLR0913 - what results say, by name
         candidates=tuple(candidates),
         pareto=pareto,
         selected=choice.id if choice else None,
-        warnings=(*request.warnings, *search_warnings(found.reports, model), *(warnings or ())),
+        warnings=(
+            *request.warnings,
+            *search_warnings(found.reports, model),
+            *(warnings or ()),
+            *short_context(choice, model, request.options),
+        ),
         searches=tuple(found.reports),
         provenance=Provenance(
             engine=engine,

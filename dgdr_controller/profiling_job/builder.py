@@ -17,7 +17,7 @@ from dgdr_api.names import (
     job_name,
     output_name,
 )
-from dgdr_api.preserved import origin
+from dgdr_api.preserved import search_annotations
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.exit_code import ExitCode
@@ -62,8 +62,8 @@ def _metadata(run: Run, name: str) -> Manifest:
 def input_config_map(run: Run) -> Manifest:
     """Return the immutable ConfigMap that the Job works from: arguments have a limit, and this can be read."""
     metadata = run.request.metadata
-    origin_fields = origin(metadata.annotations) or None
-    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=origin_fields)
+    annotations = search_annotations(metadata.annotations) or None
+    identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=annotations)
     request = run.request.model_copy(update={"metadata": identity, "status": None})
     content = JobInput(request=request, hardware=run.hardware)
     return {

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 
 from dgdr_api.hardware import HardwareUsed
-from dgdr_api.preserved import origin
+from dgdr_api.preserved import search_annotations
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
@@ -32,8 +32,8 @@ class Run:
         """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json")
-        of_v1alpha1 = origin(self.request.metadata.annotations)
-        inputs = [spec, hardware, self.settings.profiling.image, *([of_v1alpha1] if of_v1alpha1 else [])]
+        annotations = search_annotations(self.request.metadata.annotations)
+        inputs = [spec, hardware, self.settings.profiling.image, *([annotations] if annotations else [])]
         text = json.dumps(inputs, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 

@@ -47,17 +47,21 @@ def test_a_target_missed_by_a_hair_is_not_called_reached(target: float, closest:
 
 
 def test_the_served_share_of_a_load_is_a_percentage() -> None:
-    warning = SLAWarning.share_served("concurrency 100", 0.42, 32, within_targets=False)
+    warning = SLAWarning.share_served("concurrency 100", 0.42, 32, None)
     assert warning.type == "SLAWarning"
     assert warning.message == (
         "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. "
         "Deploying with best available configuration"
     )
+    assert SLAWarning.share_served("concurrency 100", 0.42, 32, 80).message == (
+        "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. 80 GPUs serve it within the latency "
+        "targets. Deploying with best available configuration"
+    )
 
 
 @pytest.mark.parametrize(("share", "contradiction"), [(0.996, " 100% "), (0.004, " 0% ")])
 def test_a_part_of_a_load_is_neither_all_nor_nothing(share: float, contradiction: str) -> None:
-    assert contradiction not in SLAWarning.share_served("concurrency 100", share, 32, within_targets=False).message
+    assert contradiction not in SLAWarning.share_served("concurrency 100", share, 32, None).message
 
 
 def test_a_note_about_the_configuration_carries_its_sentence() -> None:

@@ -11,13 +11,15 @@ from dgdr_controller.profiling_job.protocol import Goal, Provenance, RequestIden
 from test.builders.observed_state import request_of
 
 
-def candidate_of(tp: int = 2, *, per_gpu: float = 500.0, ttft: float = 100.0, **other: Any) -> Candidate:
+def candidate_of(
+    tp: int = 2, *, per_gpu: float = 500.0, ttft: float = 100.0, batch: int = 8, **other: Any
+) -> Candidate:
     """Make an aggregated candidate of one replica."""
     performance = Performance(
         ttft=ttft, itl=10, e2e=ttft + 9990, tokens_per_s=per_gpu * tp, tokens_per_s_per_gpu=per_gpu,
         tokens_per_s_per_user=100, concurrency=8, request_rate=1,
     )  # fmt: skip
-    worker = Worker(role=Role.AGGREGATED, parallelism=Parallelism(tp=tp), count=1, batch=8, max_num_tokens=8192)
+    worker = Worker(role=Role.AGGREGATED, parallelism=Parallelism(tp=tp), count=1, batch=batch, max_num_tokens=8192)
     fields: dict[str, Any] = {
         "backend": Backend.VLLM, "backend_version": "0.31.0", "mode": Mode.AGGREGATED, "workers": (worker,),
         "replicas": 1, "context_length": 10_000, "performance": performance, "source": Source.MIXED,

@@ -66,7 +66,7 @@ def test_engine_is_as_small_as_memory_allows_and_there_as_often_as_gpus_allow(
     (worker,) = candidate.workers
     assert (worker.parallelism.tp, worker.parallelism.pp, candidate.replicas) == (tp, 1, replicas)
     assert (candidate.source, candidate.performance) == (Source.NAIVE, None)
-    assert candidate.context_length == 10_000
+    assert candidate.context_length == 20_000  # four mean requests
 
 
 def test_a_load_takes_no_more_replicas_than_it_needs() -> None:

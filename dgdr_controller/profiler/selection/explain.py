@@ -1,23 +1,42 @@
 """Why the chosen candidate was chosen: by what, and how far behind the others are. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source
-from dgdr_api.formatting import exact, significant
+from dgdr_api.formatting import exact, percentage, significant
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.selection.choose import Comparison, choose, dropped, steps
+from dgdr_controller.profiler.selection.objective import FEW, rank, requests
 from dgdr_controller.profiler.selection.pareto import Criteria
-from dgdr_controller.profiler.selection.scaling import has_load
-from dgdr_controller.profiler.selection.targets import meets_targets, targets
+from dgdr_controller.profiler.selection.targets import targets, targets_of
 from dgdr_controller.profiling_job.protocol import Goal, Results
 
 _OUT = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 _OBJECTIVES = {
     OptimizationType.THROUGHPUT: "tokens/s for the GPUs of the budget",
     OptimizationType.LATENCY: "the latency of a whole request",
-    OptimizationType.HYBRID: "the product of tokens/s/GPU and tokens/s/user",
+    OptimizationType.HYBRID: "the balance of tokens/s/GPU and tokens/s/user",
 }
+_RELIABLE = "tokens/s/GPU, of which the less counts the less margin the targets keep for the error of the estimates"
+
+
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """The winner and those that it is compared with.
+
+    Attributes:
+        choice: The winner.
+        goal: The goal.
+        budget: The GPUs that may be used.
+        dropped: By which comparison each of the others was dropped.
+    """
+
+    choice: Candidate
+    goal: Goal
+    budget: int
+    dropped: Mapping[str, Comparison]
 
 
 def explain(results: Results) -> Iterator[str]:
@@ -29,76 +48,90 @@ def explain(results: Results) -> Iterator[str]:
         yield f"{choice.shape} of {choice.backend} is the smallest engine that the model fits in; nothing was compared."
         return
     deployable = [c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _OUT]
-    yield _rule(goal)
-    yield f"The winner, {_name(choice)}: {_numbers(choice, goal, budget)}."
+    contest = _Contest(choice, goal, budget, dropped(deployable, goal, budget))
+    yield f"Candidates are compared by {', then '.join(_comparisons(goal, budget))}."
+    yield f"The winner, {_name(choice)}: {_numbers(choice, contest)}."
+    if choice.verdict is not None:
+        yield f"Its verdict: {choice.verdict.reason}."
     others = [candidate for candidate in deployable if candidate.id != choice.id]
     runner_up = choose(others, goal, budget)
     if runner_up is not None:
-        yield f"The runner-up, {_name(runner_up)}: {_behind(runner_up, choice, goal, budget)}."
-    yield from _best_of_others(others, choice, goal, budget)
+        yield f"The runner-up, {_name(runner_up)}: {_behind(runner_up, contest)}."
+    yield from _best_of_others(others, contest)
     counts = Counter(c.verdict.outcome for c in results.candidates if c.verdict)
     became = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
     yield f"Of {len(results.candidates)} candidates: {became}."
 
 
-def _rule(goal: Goal) -> str:
-    """Say what candidates are compared by, in that order (`selection.choose`)."""
-    written = [t for t in (goal.ttft, goal.itl, goal.e2e_latency) if t and t.explicit]
-    steps = [
-        *(["the targets that you wrote"] if written else []),
-        *(["the share of the load that is served"] if has_load(goal) else []),
-        *(["the default targets"] if not goal.e2e_latency and len(written) < 2 else []),  # noqa: PLR2004 - both of them
-        *(["the fewest GPUs"] if has_load(goal) else []),
-        f"{_OBJECTIVES[goal.objective]} (optimizationType {goal.objective})",
-    ]
-    return f"Candidates are compared by {', then '.join(steps)}."
+def _comparisons(goal: Goal, budget: int) -> Iterator[str]:
+    """Name what candidates are compared by, in that order."""
+    for step in steps(goal, budget):
+        if step.by is not Comparison.OBJECTIVE:
+            yield step.by
+    certain = goal.objective is OptimizationType.HYBRID and targets_of(goal, explicit=True)
+    yield f"{_RELIABLE if certain else _OBJECTIVES[goal.objective]} (optimizationType {goal.objective})"
 
 
 def _name(candidate: Candidate) -> str:
     return f"{candidate.backend} {candidate.mode}, {candidate.shape} ({candidate.id})"
 
 
-def _score(candidate: Candidate, goal: Goal, budget: int) -> float:
-    """Return what the objective maximises."""
-    criteria = Criteria.of(candidate, goal, budget)
-    match goal.objective:
-        case OptimizationType.THROUGHPUT:
-            return criteria.tokens_per_s_per_gpu
-        case OptimizationType.LATENCY:
-            return 1 / candidate.numbers.e2e
-        case OptimizationType.HYBRID:
-            return criteria.tokens_per_s_per_gpu * criteria.tokens_per_s_per_user
-
-
-def _numbers(candidate: Candidate, goal: Goal, budget: int) -> str:
-    numbers, criteria = candidate.numbers, Criteria.of(candidate, goal, budget)
-    reached = (f"{name} {significant(v)} ms of {exact(target.value)}" for name, v, target in targets(candidate, goal))
+def _numbers(candidate: Candidate, contest: _Contest) -> str:
+    numbers, criteria = candidate.numbers, Criteria.of(candidate, contest.goal, contest.budget)
+    latencies = targets(candidate, contest.goal)
+    reached = (f"{name} {significant(value)} ms of {exact(target.value)}" for name, value, target in latencies)
     density, speed = significant(criteria.tokens_per_s_per_gpu), significant(criteria.tokens_per_s_per_user)
     return (
         f"{density} tokens/s/GPU, {speed} tokens/s/user, {', '.join(reached)}, {significant(numbers.e2e)} ms a request"
     )
 
 
-def _behind(candidate: Candidate, choice: Candidate, goal: Goal, budget: int) -> str:
-    """Say why a candidate comes after the winner."""
-    if meets_targets(choice, goal) and not meets_targets(candidate, goal):
-        missed = [
-            (name, value, target.value) for name, value, target in targets(candidate, goal) if value > target.value
-        ]
-        return " and ".join(f"{name} is {significant(value)} ms, over {exact(limit)}" for name, value, limit in missed)
-    if has_load(goal) and candidate.gpus != choice.gpus:
-        return f"it takes {candidate.gpus} GPUs, the winner {choice.gpus}"
-    ratio = _score(candidate, goal, budget) / _score(choice, goal, budget)
-    by = f"a score {significant((1 - ratio) * 100, 2)} % lower" if ratio < 1 else "the same score"
-    return f"{by} ({_numbers(candidate, goal, budget)})"
+def _behind(candidate: Candidate, contest: _Contest) -> str:
+    """Say by what a candidate comes after the winner."""
+    choice, goal, budget = contest.choice, contest.goal, contest.budget
+    match contest.dropped.get(candidate.id):
+        case Comparison.SERVED:
+            shares = [percentage(Criteria.of(c, goal, budget).served) for c in (candidate, choice)]
+            return f"it serves {shares[0]} of the load, the winner {shares[1]}"
+        case Comparison.WRITTEN:
+            return _over(candidate, goal, explicit=True)
+        case Comparison.DEFAULTS:
+            return (
+                _over(candidate, goal, explicit=False)
+                or f"the default targets would cost it too much ({_numbers(candidate, contest)})"
+            )
+        case Comparison.GPUS:
+            return f"it takes {candidate.gpus} GPUs, the winner {choice.gpus}"
+        case Comparison.OBJECTIVE:
+            return _by_objective(candidate, contest)
+        case None:
+            return f"the same score ({_numbers(candidate, contest)})"
 
 
-def _best_of_others(others: Sequence[Candidate], choice: Candidate, goal: Goal, budget: int) -> Iterator[str]:
+def _over(candidate: Candidate, goal: Goal, *, explicit: bool) -> str:
+    latencies = ((n, v, t.value) for n, v, t in targets(candidate, goal) if v > t.value and t.explicit is explicit)
+    return " and ".join(f"{name} is {significant(value)} ms, over {exact(limit)}" for name, value, limit in latencies)
+
+
+def _by_objective(candidate: Candidate, contest: _Contest) -> str:
+    ours, theirs = (abs(rank(c, contest.goal, contest.budget)[0]) for c in (contest.choice, candidate))
+    behind = theirs / ours - 1 if contest.goal.objective is OptimizationType.LATENCY else 1 - theirs / ours
+    if behind > 0:
+        words = f"a request takes {significant(behind * 100, 2)} % longer"
+        if contest.goal.objective is not OptimizationType.LATENCY:
+            words = f"a score {significant(behind * 100, 2)} % lower"
+        return f"{words} ({_numbers(candidate, contest)})"
+    if requests(candidate) <= FEW:
+        return f"its engines work on {requests(candidate)} requests at a time ({_numbers(candidate, contest)})"
+    return f"another candidate is at least as good in everything ({_numbers(candidate, contest)})"
+
+
+def _best_of_others(others: Sequence[Candidate], contest: _Contest) -> Iterator[str]:
     """Say of every other engine and mode how its best candidate compares."""
     kinds = dict.fromkeys((c.backend, c.mode) for c in others)
     for backend, mode in kinds:
-        if (backend, mode) == (choice.backend, choice.mode):
+        if (backend, mode) == (contest.choice.backend, contest.choice.mode):
             continue
-        best = choose((c for c in others if (c.backend, c.mode) == (backend, mode)), goal, budget)
+        best = choose((c for c in others if (c.backend, c.mode) == (backend, mode)), contest.goal, contest.budget)
         if best is not None:
-            yield f"The best of {_name(best)}: {_behind(best, choice, goal, budget)}."
+            yield f"The best of {_name(best)}: {_behind(best, contest)}."

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.conditions import RequestWarning, SLAWarning
-from dgdr_api.formatting import exact, significant
-from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.pareto import Criteria, front
+from dgdr_controller.profiler.selection.reasons import (
+    gpus_that_serve,
+    how_missed,
+    percent,
+    price_of_closest,
+    why_selected,
+)
 from dgdr_controller.profiler.selection.scaling import has_load, served
-from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets, targets
+from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
 from dgdr_controller.profiling_job.protocol import Goal
 
 Rejection = Callable[[Candidate], Verdict | None]
@@ -23,11 +28,16 @@ def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[
     if choice is None:
         return []
     found = []
+    enough = gpus_that_serve(judgement.deployable, goal) if has_load(goal) else None
     if missed := missed_targets(choice, judgement.deployable, goal, explicit=True):
-        found.append(SLAWarning.closest(missed, f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"))
+        configuration = f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"
+        price = price_of_closest(choice, judgement.deployable, goal, budget)
+        in_the_way = "" if enough is None else _load(goal)
+        found.append(SLAWarning.closest(missed, configuration, price, in_the_way))
     if (share := served(choice, goal, budget)) < 1:
-        written = any(target.explicit for _, _, target in targets(choice, goal))
-        found.append(SLAWarning.share_served(_load(goal), share, budget, within_targets=written))
+        found.append(SLAWarning.share_served(_load(goal), share, budget, enough))
+    elif missed and enough is not None:
+        found.append(SLAWarning.more_gpus(_load(goal), enough))
     return found
 
 
@@ -57,9 +67,9 @@ def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, rejection: R
         if candidate.id in rejected:
             return rejected[candidate.id]
         if choice is not None and candidate.id == choice.id:
-            return Verdict(outcome=Outcome.SELECTED, reason=_why_selected(choice, goal))
+            return Verdict(outcome=Outcome.SELECTED, reason=why_selected(choice, deployable, goal, budget))
         if not meets_targets(candidate, goal):
-            return Verdict(outcome=Outcome.MISSES_TARGET, reason=_how_missed(candidate, goal))
+            return Verdict(outcome=Outcome.MISSES_TARGET, reason=how_missed(candidate, goal))
         if candidate.id in on_front and choice is not None:
             return Verdict(outcome=Outcome.ALTERNATIVE, reason=_compared(candidate, choice))
         return Verdict(outcome=Outcome.DOMINATED, reason=_dominator(candidate, best, goal, budget))
@@ -87,26 +97,6 @@ def _over_budget(candidate: Candidate, budget: int) -> Verdict | None:
     return Verdict(outcome=Outcome.OVER_BUDGET, reason=f"needs {candidate.gpus} GPUs; the budget is {budget}")
 
 
-def _why_selected(choice: Candidate, goal: Goal) -> str:
-    if not meets_targets(choice, goal):
-        return f"no configuration meets every target; this one comes closest ({_how_missed(choice, goal)})"
-    reasons = {
-        OptimizationType.THROUGHPUT: "most tokens/s/GPU",
-        OptimizationType.LATENCY: "shortest request",
-        OptimizationType.HYBRID: "best product of tokens/s/GPU and tokens/s/user",
-    }
-    fewest = "fewest GPUs that serve the load, then " if has_load(goal) else ""
-    return f"{fewest}{reasons[goal.objective]} among those that meet the targets"
-
-
-def _how_missed(candidate: Candidate, goal: Goal) -> str:
-    return ", ".join(
-        f"misses {name}={exact(target.value)}ms by {_percent(value / target.value)}"
-        for name, value, target in targets(candidate, goal)
-        if value > target.value
-    )
-
-
 def _compared(candidate: Candidate, choice: Candidate) -> str:
     """Say what an alternative gives and takes against the choice."""
     ours, theirs = candidate.numbers, choice.numbers
@@ -116,13 +106,8 @@ def _compared(candidate: Candidate, choice: Candidate) -> str:
         ("TTFT", ours.ttft, theirs.ttft),
         ("GPUs", candidate.gpus, choice.gpus),
     )
-    parts = [f"{name} {'+' if a > b else '−'}{_percent(a / b)}" for name, a, b in pairs if a != b and b]
+    parts = [f"{name} {'+' if a > b else '−'}{percent(a / b)}" for name, a, b in pairs if a != b and b]
     return f"{', '.join(parts)} vs selected" if parts else "as good as the selected one"
-
-
-def _percent(ratio: float) -> str:
-    """Write how far a ratio is from 1: 0.88 → ``12 %``, 1.002 → ``0.2 %``."""
-    return f"{significant(abs(ratio - 1) * 100, digits=2)} %"
 
 
 def _dominator(candidate: Candidate, best: Sequence[Candidate], goal: Goal, budget: int) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.formatting import exact, milliseconds, significant
+from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
+from dgdr_api.options import SearchOptions
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
@@ -60,6 +62,16 @@ def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[Requ
         yield ConfigurationWarning.note(
             f"{best.backend} {best.mode}, {best.shape}, is estimated to serve {significant(ratio, digits=2)} times the "
             f"tokens/s within the targets, but cannot be deployed: {best.verdict.reason}"
+        )
+
+
+def short_context(choice: Candidate | None, model: Model, options: SearchOptions) -> Iterator[RequestWarning]:
+    """Yield a warning where engines refuse requests that the model would take, and nobody asked for that."""
+    if choice is not None and options.context_length is None and choice.context_length < model.config.context:
+        yield ConfigurationWarning.note(
+            f"Engines refuse requests of more than {choice.context_length} tokens, prompt and output together: the KV "
+            f"cache has no room for the {model.config.context} of {model.name} beside the planned load. For longer "
+            f"requests set annotation {ANNOTATION_CONTEXT_LENGTH} (dgdr plan --context-length)"
         )
 
 

@@ -10,6 +10,37 @@ from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import Missed
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
+NEAR = 1.15
+"""Latencies up to so many times the closest that can be had are as good as it where a target is out of reach: what
+differs by less is within the error of the estimates, and the last milliseconds cost the most throughput."""
+
+
+def closest(candidates: Sequence[Candidate], goal: Goal, *, explicit: bool) -> list[Candidate]:
+    """Return the candidates that meet the targets; where none does, those that come near the closest one.
+
+    Args:
+        candidates: At least one.
+        goal: The goal.
+        explicit: Whether to look at the targets that the user wrote, or at the default ones.
+    """
+    misses = [violation(candidate, goal, explicit=explicit) for candidate in candidates]
+    least = min(misses)
+    if least == 0:
+        return [candidate for candidate, missed in zip(candidates, misses, strict=True) if missed == 0]
+    best = [candidate for candidate, missed in zip(candidates, misses, strict=True) if missed == least]
+    columns = zip(*(_latencies(candidate, goal, explicit=explicit) for candidate in best), strict=True)
+    limits = [
+        NEAR * max(target.value, *(value for value, _ in column)) for column in columns for _, target in column[:1]
+    ]
+    return [
+        candidate
+        for candidate in candidates
+        if all(
+            value <= limit
+            for (value, _), limit in zip(_latencies(candidate, goal, explicit=explicit), limits, strict=True)
+        )
+    ]
+
 
 def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
     """Return by how much targets are missed: the sum of the relative excesses, 0 when all are met.
@@ -19,11 +50,12 @@ def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
         goal: The goal.
         explicit: Whether to look at the targets that the user wrote, or at the default ones.
     """
-    return sum(
-        value / target.value - 1
-        for _, value, target in targets(candidate, goal)
-        if target.explicit is explicit and value > target.value
-    )
+    latencies = _latencies(candidate, goal, explicit=explicit)
+    return sum(value / target.value - 1 for value, target in latencies if value > target.value)
+
+
+def _latencies(candidate: Candidate, goal: Goal, *, explicit: bool) -> list[tuple[float, Target]]:
+    return [(value, target) for _, value, target in targets(candidate, goal) if target.explicit is explicit]
 
 
 def targets(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]:
@@ -35,6 +67,12 @@ def targets(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]
         ("E2E latency", performance.e2e, goal.e2e_latency),
     )
     return [(name, value, target) for name, value, target in known if target is not None]
+
+
+def targets_of(goal: Goal, *, explicit: bool) -> list[Target]:
+    """Return the targets that the user wrote, or the default ones."""
+    known = (goal.ttft, goal.itl, goal.e2e_latency)
+    return [target for target in known if target is not None and target.explicit is explicit]
 
 
 def meets_targets(candidate: Candidate, goal: Goal) -> bool:

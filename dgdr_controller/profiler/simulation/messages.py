@@ -39,6 +39,7 @@ class Search:
         request_rate: Requests per second to be served, or None.
         concurrency: Requests at a time to be served, or None.
         engine_gpus: Fewest and most GPUs of an engine; None: the budget.
+        context_length: The longest sequence that engines are to be started for; None: as much as fits.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
     """
 
@@ -54,6 +55,7 @@ class Search:
     osl: int
     request_rate: float | None = None
     concurrency: float | None = None
+    context_length: int | None = None
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
 

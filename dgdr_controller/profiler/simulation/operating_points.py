@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Role
 
-_STEPS = ((32, 1), (128, 4), (512, 8))
+_STEPS = ((32, 1), (128, 4), (256, 8), (512, 16), (1024, 32))
 """Batches up to the first number are looked at in steps of the second: 3 to 6 %, finer than estimates are true."""
 
 STEP_MULTIPLE = 64
@@ -14,6 +14,12 @@ STEP_MULTIPLE = 64
 _MOST_PROMPTS = 2
 _CHUNK_STEP, _CHUNK_LIMIT = 512, 8192
 """Tokens. Engine steps of more than the limit, or of more than two prompts, gain nothing and delay the others."""
+
+LONGEST_STEP = 32768
+"""Tokens. Longer steps take memory from the KV cache and hold up every running request; no recipe has them."""
+
+_PARTS = (2048, 4096, 8192, 16384, LONGEST_STEP)
+"""Tokens of one step where a long prompt is cut; hand-tuned recipes for long prompts have 8192 to 32768."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,14 @@ def batches() -> list[int]:
 def chunks(isl: int) -> list[int]:
     """Return how many tokens of prompts of this length one engine step may take, rising.
 
-    Prompts are not cut: a chunk holds one prompt or several.
+    A chunk holds one prompt, several, or a part of a long one.
     """
     step = max(isl, _CHUNK_STEP)
     most = max(_CHUNK_LIMIT, _MOST_PROMPTS * isl)
+    whole = {isl, _MOST_PROMPTS * isl, *range(step, most + 1, step)}
+    parts = {part for part in _PARTS if part < isl}
     found: list[int] = []
-    for chunk in sorted({isl, _MOST_PROMPTS * isl, *range(step, most + 1, step)}):
+    for chunk in sorted(parts | {chunk for chunk in whole if chunk <= LONGEST_STEP}):
         if not found or chunk - found[-1] >= STEP_MULTIPLE:  # closer ones are deployed alike
             found.append(chunk)
     return found

@@ -14,6 +14,7 @@ from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refu
 from dgdr_controller.profiling_job.protocol import Results
 
 _DEADLINE_S = 120.0
+_LONGEST_MEANS = 2
 _OFFERED = (Outcome.SELECTED, Outcome.ALTERNATIVE)
 
 
@@ -59,4 +60,8 @@ def _asked(search: Search, offered: Sequence[Candidate]) -> Asked | None:
     workers: dict[tuple[Role, Parallelism], None] = {
         (worker.role, worker.parallelism): None for candidate in of_it for worker in candidate.workers
     }
-    return Asked(search, tuple(workers), max(c.context_length for c in of_it)) if of_it else None
+    if not of_it:
+        return None
+    # Of the lengths that come: the points of a curve that reaches to the model's own context lie too far apart.
+    longest = min(_LONGEST_MEANS * (search.isl + search.osl), max(c.context_length for c in of_it))
+    return Asked(search, tuple(workers), longest)

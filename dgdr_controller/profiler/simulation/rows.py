@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.context import longest_request
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.model.memory import USABLE_VRAM, kv_bytes_per_token
 from dgdr_controller.profiler.simulation.messages import Row, Search
-from dgdr_controller.profiler.simulation.operating_points import STEP_MULTIPLE
+from dgdr_controller.profiler.simulation.operating_points import LONGEST_STEP, STEP_MULTIPLE
 
 PROMPT_MARGIN_TOKENS = 1500
 """Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
@@ -29,6 +31,10 @@ _MODES = {
 
 _OTHER_CACHES = 1.25
 """Caches that hold more than keys and values, an indexer's for example, count so much more."""
+
+
+_WITH_BUFFER = 2
+"""TensorRT-LLM allocates a buffer for the transfer of the longest sequence beside its KV cache."""
 
 
 class _WorkerColumns(BaseModel):
@@ -113,8 +119,8 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
         {name: row[c] for name in _WorkerColumns.model_fields if (c := f"{prefix}{name}") in row}
     )
     step_tokens = {
-        Role.AGGREGATED: whole.ctx_tokens + PROMPT_MARGIN_TOKENS + columns.bs,
-        Role.PREFILL: columns.bs * search.isl + PROMPT_MARGIN_TOKENS,
+        Role.AGGREGATED: _with_margin(whole.ctx_tokens, search.isl) + columns.bs,
+        Role.PREFILL: _with_margin(min(columns.bs * search.isl, LONGEST_STEP), search.isl),
         Role.DECODE: max(columns.bs, DECODE_STEP_TOKENS),
     }
     return Worker(
@@ -129,6 +135,11 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
         memory_gib=columns.memory,
         request_rate=columns.request_rate,
     )
+
+
+def _with_margin(chunk: int, isl: int) -> int:
+    """Leave room for prompts that are longer than the mean; one that is cut needs none."""
+    return chunk if chunk < isl else chunk + PROMPT_MARGIN_TOKENS
 
 
 def _performance(whole: _RowColumns, gpus: int, osl: int) -> Performance:
@@ -151,28 +162,26 @@ def _source(whole: _RowColumns) -> Source:
 
 
 def context_length(workers: tuple[Worker, ...], search: Search, config: ModelConfig, vram_mib: int) -> int:
-    """Return the longest sequence that the engines are started for, in tokens.
-
-    Lengths of a workload are means, so twice the mean request is wanted; the model's own limit and the memory that
-    the estimate leaves free bound it. isl + osl always fits: the estimate is for that.
-    """
+    """Return the longest sequence that the engines are started for, in tokens: what the smallest KV cache allows."""
     mean = search.isl + search.osl
-    wanted = min(2 * mean, config.context)
-    return max(mean, min(wanted, *(mean + _spare_tokens(worker, mean, config, vram_mib) for worker in workers)))
+    limit = min(config.context, search.context_length or config.context)
+    return min(
+        longest_request(mean, worker.batch, _free_tokens(worker, search, config, vram_mib), limit) for worker in workers
+    )
 
 
-def _spare_tokens(worker: Worker, mean: int, config: ModelConfig, vram_mib: int) -> int:
-    """Return how many tokens beyond one mean request fit in the worker's KV cache.
+def _free_tokens(worker: Worker, search: Search, config: ModelConfig, vram_mib: int) -> int:
+    """Return how many tokens fit in the worker's KV cache beyond the planned load, which the estimate holds.
 
-    The estimate already holds the cache of a whole batch: one long request may use the others' share. Memory that
-    the estimate leaves free is added; layers that keep less than others count as full ones.
+    Layers that keep less than others count as full ones.
     """
-    shared = (worker.batch - 1) * mean
     if worker.memory_gib is None:
-        return shared
+        return 0
     shape, quantised = worker.parallelism, worker.kv_cache_dtype is KvCacheDtype.FP8
     token_bytes = kv_bytes_per_token(config, shape.tp, shape.pp) / (2 if quantised else 1)
     if not config.plain_cache:
         token_bytes *= _OTHER_CACHES
+    if search.backend is Backend.TRTLLM and search.mode is Mode.DISAGGREGATED:
+        token_bytes *= _WITH_BUFFER
     free_bytes = vram_mib * 2**20 * USABLE_VRAM - worker.memory_gib * 2**30
-    return shared + max(0, int(free_bytes / token_bytes))
+    return max(0, int(free_bytes / token_bytes))

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Mode
+from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.errors import RequestRefusedError
@@ -66,6 +67,12 @@ def _check_length(request: PlanRequest, model: Model) -> None:
             f"spec.workload: isl + osl is {length} tokens, but the context of {model.name} ends at "
             f"{model.config.context}; lower spec.workload.isl or spec.workload.osl"
         )
+    wanted = request.options.context_length
+    if wanted is not None and not length <= wanted <= model.config.context:
+        raise RequestRefusedError(
+            f"annotation {ANNOTATION_CONTEXT_LENGTH} or --context-length: {wanted} tokens are out of range; set at "
+            f"least isl + osl ({length}) and at most the context of {model.name} ({model.config.context})"
+        )
 
 
 def _unloadable(request: PlanRequest, architecture: str) -> RequestRefusedError:
@@ -99,6 +106,7 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         osl=goal.osl,
         request_rate=goal.request_rate if has_load(goal) else None,
         concurrency=goal.concurrency if has_load(goal) else None,
+        context_length=request.options.context_length,
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,
     )

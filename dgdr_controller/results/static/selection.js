@@ -69,36 +69,108 @@
     return kept.map(({ candidate }) => candidate);
   }
 
-  // The best candidate; undefined if there is none.
+  const MOST_FOR_DEFAULTS = 2; // factor in throughput, with a load in GPUs, that default targets may cost
+  const NEAR = 1.15; // times the closest latency that can be had
+  const FEW = 2; // requests at a time
+  // Of each latency: the share of the target up to which an estimate keeps a margin, the worth of one that keeps none.
+  const MARGINS = { TTFT: [0.5, 0.42], ITL: [1 / 1.2, 0.27], "E2E latency": [1 / 1.2, 0.27] };
+
+  // The best candidate; undefined if there is none. Each step keeps the best by one thing for the next one.
   function choose(candidates, goal, budget) {
-    let best;
-    for (const candidate of candidates) {
-      const rank = rankOf(candidate, goal, budget);
-      if (!best || compared(rank, best.rank) < 0) best = { candidate, rank };
-    }
-    return best?.candidate;
+    if (!candidates.length) return undefined;
+    const remaining = steps(goal, budget).reduce((kept, step) => step(kept), candidates);
+    const rank = ({ gpus, mode, id }) => [gpus, mode === "disaggregated" ? 1 : 0, id];
+    return remaining.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
   }
 
-  function rankOf(candidate, goal, budget) {
-    const measure = criteria(candidate, goal, budget);
+  function steps(goal, budget) {
+    const of = (candidate) => criteria(candidate, goal, budget);
+    const price = (candidate) => (hasLoad(goal) ? candidate.gpus : 1 / of(candidate).tokensPerSPerGpu);
+    const mostServed = (candidates) => lowest(candidates, (candidate) => -of(candidate).served);
+    const fewestGpus = (candidates) => lowest(candidates, (candidate) => of(candidate).gpus);
+    const closeToDefaults = (candidates) => {
+      const free = price(bestOf(fewestGpus(candidates), goal, budget)[0]);
+      return closest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, false);
+    };
+    const served = goal.requestRate !== undefined || goal.concurrency !== undefined ? [mostServed] : [];
+    const [first, second] = goal.requestRate !== undefined ? [served, []] : [[], served];
     return [
-      violation(candidate, goal, true),
-      -measure.served,
-      violation(candidate, goal, false),
-      measure.gpus,
-      ...objective(candidate, measure, goal.objective).map((value) => -value),
-      candidate.gpus,
-      candidate.mode === "disaggregated" ? 1 : 0,
-      candidate.id,
+      ...first,
+      (candidates) => closest(candidates, goal, true),
+      ...second,
+      ...(isWritten(goal, false) ? [closeToDefaults] : []),
+      fewestGpus,
+      (candidates) => bestOf(candidates, goal, budget),
     ];
   }
 
+  function lowest(candidates, measure) {
+    const least = Math.min(...candidates.map(measure));
+    return candidates.filter((candidate) => measure(candidate) === least);
+  }
+
+  // Those that have the most of what the objective wants: one, or several equal ones.
+  function bestOf(candidates, goal, budget) {
+    let pool = candidates;
+    if (goal.objective === "hybrid") {
+      pool = front(candidates, goal, budget);
+      const busy = pool.filter((candidate) => requests(candidate) > FEW);
+      pool = busy.length ? busy : pool;
+    }
+    const ranked = pool.map((candidate) => ({ candidate, rank: rankOf(candidate, goal, budget) }));
+    const most = ranked.reduce((best, each) => (compared(each.rank, best.rank) > 0 ? each : best)).rank;
+    return ranked.filter(({ rank }) => compared(rank, most) === 0).map(({ candidate }) => candidate);
+  }
+
+  // How many requests one engine works on at a time.
+  function requests({ workers }) {
+    const { batch, parallelism } = workers.at(-1); // the one that decodes
+    return batch * (parallelism.dp ?? 1);
+  }
+
   // What is maximised; the later values decide between equals, so that the choice is on the front.
-  function objective(candidate, { tokensPerSPerGpu, tokensPerSPerUser, ttft }, wanted) {
+  function rankOf(candidate, goal, budget) {
+    const measure = criteria(candidate, goal, budget);
+    const { tokensPerSPerGpu, tokensPerSPerUser, ttft } = measure;
     const rest = [tokensPerSPerGpu, tokensPerSPerUser, -ttft];
-    if (wanted === "latency") return [-candidate.performance.e2e, ...rest];
-    if (wanted === "hybrid") return [tokensPerSPerGpu * tokensPerSPerUser, ...rest];
+    if (goal.objective === "latency") return [-candidate.performance.e2e, ...rest];
+    if (goal.objective === "hybrid") {
+      return [isWritten(goal, true) ? tokensPerSPerGpu * confidence(candidate, goal) : balance(measure), ...rest];
+    }
     return rest;
+  }
+
+  // How much of the throughput counts, 0 to 1: less the less margin the estimates leave.
+  function confidence(candidate, goal) {
+    return targets(candidate, goal)
+      .filter(({ target }) => target.explicit)
+      .reduce((found, { name, value, target }) => {
+        const [kept, least] = MARGINS[name];
+        const lacking = Math.min(1, Math.max(0, (value / target.value - kept) / (1 - kept)));
+        return found * (1 - (1 - least) * lacking);
+      }, 1);
+  }
+
+  // What is largest at the knee of throughput and speed. Throughput counts twice: so a tenth less of it never buys a
+  // quarter more speed there.
+  function balance({ tokensPerSPerGpu, tokensPerSPerUser }) {
+    return tokensPerSPerGpu * tokensPerSPerGpu * tokensPerSPerUser;
+  }
+
+  // The candidates that meet the targets; where none does, those that come near the closest one.
+  function closest(candidates, goal, explicit) {
+    const least = Math.min(...candidates.map((candidate) => violation(candidate, goal, explicit)));
+    const best = candidates.filter((candidate) => violation(candidate, goal, explicit) === least);
+    if (least === 0) return best;
+    const latencies = (candidate) => targets(candidate, goal).filter(({ target }) => target.explicit === explicit);
+    const limits = latencies(best[0]).map(({ target }, i) =>
+      NEAR * Math.max(target.value, ...best.map((candidate) => latencies(candidate)[i].value)));
+    return candidates.filter((candidate) => latencies(candidate).every(({ value }, i) => value <= limits[i]));
+  }
+
+  // Says whether there are targets that the user wrote, or default ones.
+  function isWritten({ ttft, itl, e2eLatency }, explicit) {
+    return [ttft, itl, e2eLatency].some((target) => target?.explicit === explicit);
   }
 
   // By how much targets are missed: the sum of the relative excesses. `explicit`: those that the user wrote.
@@ -131,6 +203,7 @@
   }
 
   dgdr.selection = {
-    choose, compared, criteria, dominates, front, hasLoad, isOffered, meetsTargets, served, targets, violation,
+    NEAR, choose, closest, compared, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
+    violation,
   };
 })();

@@ -3,16 +3,15 @@
 (() => {
   const dgdr = (globalThis.dgdr ??= {});
   const { exact, percent, significant } = dgdr.numbers;
-  const { choose, criteria, dominates, front, hasLoad, isOffered, meetsTargets, served, targets } = dgdr.selection;
+  const {
+    NEAR, choose, closest, compared, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
+    violation,
+  } = dgdr.selection;
 
   const OUTCOMES = [
     "selected", "alternative", "dominated", "misses-target", "does-not-fit", "over-budget", "not-renderable",
   ];
-  const WHY = {
-    throughput: "most tokens/s/GPU",
-    latency: "shortest request",
-    hybrid: "best product of tokens/s/GPU and tokens/s/user",
-  };
+  const WORTH_TELLING = 1.05;
 
   // Judges candidates anew: choice, front (both of candidates) and verdict by id. What hinders a deployment is
   // no matter of targets: those verdicts stay.
@@ -23,7 +22,7 @@
     const onFront = new Map(best.map((each) => [each, criteria(each, goal, budget)]));
     const verdictOn = (candidate) => {
       if (!isOffered(candidate)) return candidate.verdict;
-      if (candidate === choice) return { outcome: "selected", reason: whySelected(choice, goal) };
+      if (candidate === choice) return { outcome: "selected", reason: whySelected(choice, offered, goal, budget) };
       if (!meetsTargets(candidate, goal)) return { outcome: "misses-target", reason: howMissed(candidate, goal) };
       if (onFront.has(candidate)) return { outcome: "alternative", reason: against(candidate, choice) };
       return { outcome: "dominated", reason: dominator(criteria(candidate, goal, budget), onFront) };
@@ -32,12 +31,62 @@
     return { choice, front: best, offered, verdicts };
   }
 
-  function whySelected(choice, goal) {
-    if (!meetsTargets(choice, goal)) {
-      return `no configuration meets every target; this one comes closest (${howMissed(choice, goal)})`;
+  // By what the choice was chosen, and what more throughput would cost; words of selection/reasons.py.
+  function whySelected(choice, offered, goal, budget) {
+    return [reason(choice, offered, goal, budget), ...trade(choice, offered, goal, budget)].join("; ");
+  }
+
+  function reason(choice, offered, goal, budget) {
+    const [missed, aim] = [howMissed(choice, goal), aimOf(goal)];
+    const first = `${fewest(choice, goal, budget)}${aim}`;
+    if (meetsTargets(choice, goal)) return `${first} among those that meet the targets`;
+    if (!violation(choice, goal, true)) return `${first}; ${missed}, a default: ${givenUp(offered, goal)}`;
+    if (offered.some((candidate) => !violation(candidate, goal, true))) {
+      return `no configuration that serves as much of the load meets every target (${missed})`;
     }
-    const fewest = hasLoad(goal) ? "fewest GPUs that serve the load, then " : "";
-    return `${fewest}${WHY[goal.objective]} among those that meet the targets`;
+    const near = exact(Math.round((NEAR - 1) * 10000) / 100);
+    return `no configuration meets every target; ${aim} among those within ${near} % of the closest one (${missed})`;
+  }
+
+  function aimOf(goal) {
+    if (goal.objective === "throughput") return "most tokens/s/GPU";
+    if (goal.objective === "latency") return "shortest request";
+    return isWritten(goal, true)
+      ? "most tokens/s/GPU with a margin for the error of the estimates"
+      : "best balance of tokens/s/GPU and tokens/s/user";
+  }
+
+  function fewest(choice, goal, budget) {
+    if (!hasLoad(goal)) return "";
+    const all = criteria(choice, goal, budget).served === 1;
+    return all ? "fewest GPUs that serve the load, then " : "largest share of the load, then ";
+  }
+
+  function givenUp(offered, goal) {
+    return offered.some((candidate) => !violation(candidate, goal, false))
+      ? "it gives way where it costs more than half of the throughput"
+      : "no configuration meets it";
+  }
+
+  function trade(choice, offered, goal, budget) {
+    if (goal.objective === "throughput") return [];
+    const ours = criteria(choice, goal, budget);
+    const pool = meetsTargets(choice, goal)
+      ? offered.filter((candidate) => meetsTargets(candidate, goal))
+      : closest(offered, goal, true);
+    const rivals = pool
+      .map((candidate) => ({ candidate, is: criteria(candidate, goal, budget) }))
+      .filter(({ is }) => is.served >= ours.served);
+    if (!rivals.length) return [];
+    const rank = ({ candidate, is }) => [is.tokensPerSPerGpu, candidate.id];
+    const densest = rivals.reduce((most, each) => (compared(rank(each), rank(most)) > 0 ? each : most));
+    const most = densest.is.tokensPerSPerGpu;
+    if (most < ours.tokensPerSPerGpu * WORTH_TELLING) return [];
+    const { ttft, itl } = densest.candidate.performance;
+    return [
+      `the most throughput is ${significant(most)} tokens/s/GPU (+${percent(most / ours.tokensPerSPerGpu)}), ` +
+        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms`,
+    ];
   }
 
   function howMissed(candidate, goal) {
@@ -73,38 +122,77 @@
   function warnings({ choice, offered }, goal, hardware) {
     if (!choice?.performance) return [];
     const found = [];
+    const budget = hardware.totalGpus.value;
+    const enough = hasLoad(goal) ? gpusThatServe(offered, goal) : undefined;
     const missed = targets(choice, goal)
       .map((each) => ({ ...each, lowest: Math.min(...offered.map(({ performance }) => performance[each.key])) }))
       .filter(({ value, target }) => value > target.value && target.explicit);
-    if (missed.length) found.push(closest(missed, `${choice.backend} ${choice.mode}, ${shape(choice)}`, hardware));
-    const share = served(choice, goal, hardware.totalGpus.value);
-    const written = targets(choice, goal).some(({ target }) => target.explicit);
-    if (share < 1) found.push(shareServed(share, written, goal, hardware));
+    if (missed.length) {
+      const configuration = `${choice.backend} ${choice.mode}, ${shape(choice)}`;
+      const price = priceOfClosest(choice, offered, goal, budget);
+      found.push(closestAchievable(missed, configuration, hardware, price, enough === undefined ? "" : load(goal)));
+    }
+    const share = served(choice, goal, budget);
+    if (share < 1) found.push(shareServed(share, goal, hardware, enough));
+    else if (missed.length && enough !== undefined) {
+      found.push(`The budget serves ${load(goal)} only outside of the latency targets: it takes ${enough} GPUs`);
+    }
     return found;
   }
 
-  function closest(missed, configuration, hardware) {
+  // What the configuration that comes closest to the targets would cost; empty where it is the choice.
+  function priceOfClosest(choice, offered, goal, budget) {
+    const density = (candidate) => criteria(candidate, goal, budget).tokensPerSPerGpu;
+    const rank = (candidate) => [violation(candidate, goal, true), -density(candidate), candidate.id];
+    const nearest = offered.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
+    if (violation(choice, goal, true) === violation(nearest, goal, true)) return "";
+    const missed = targets(nearest, goal)
+      .filter(({ target }) => target.explicit)
+      .map(({ name, value }) => `${name}=${significant(value)}ms`);
+    return (
+      `${missed.join(" and ")} would leave ${significant(density(nearest))} tokens/s/GPU; ` +
+      `the deployed configuration has ${significant(density(choice))}. `
+    );
+  }
+
+  // The fewest GPUs that serve the whole load within the written targets; undefined where no number does.
+  function gpusThatServe(offered, goal) {
+    const replicas = ({ replicas: count, performance }) =>
+      goal.requestRate !== undefined
+        ? (goal.requestRate * count) / performance.requestRate
+        : ((goal.concurrency ?? 0) * count) / performance.concurrency;
+    const counts = offered
+      .filter((candidate) => !violation(candidate, goal, true))
+      .map((candidate) => candidate.gpusPerReplica * Math.ceil(replicas(candidate)));
+    return counts.length ? Math.min(...counts) : undefined;
+  }
+
+  function closestAchievable(missed, configuration, hardware, price, inTheWay) {
     const said = (list, value) =>
       list.map((each) => `${each.name}=${distinct(value(each), each.target.value)}ms`).join(", ");
     const inCompany = missed.some(({ lowest, target }) => lowest <= target.value);
+    const company = inTheWay ? ` at ${inTheWay}` : inCompany ? " with the other targets" : "";
     const nearest = said(missed, ({ value, lowest }) => (inCompany ? value : lowest));
     const reached = said(missed, ({ value }) => value);
     const aside = nearest === reached ? "" : `; deployed: ${reached}`;
     const wanted = missed.map(({ name, target }) => `${name}=${exact(target.value)}ms`).join(" and ");
     return (
-      `Cannot meet ${wanted}${inCompany ? " with the other targets" : ""} with this model/hardware. ` +
+      `Cannot meet ${wanted}${company} with this model/hardware. ` +
       `Closest achievable: ${nearest} (${configuration} on ${hardware.gpuSku}${aside}). ` +
-      "Deploying with best available configuration"
+      `${price}Deploying with best available configuration`
     );
   }
 
-  function shareServed(share, written, goal, hardware) {
-    const load = goal.requestRate ? `requestRate=${exact(goal.requestRate)}/s` : `concurrency=${exact(goal.concurrency)}`;
+  function load(goal) {
+    return goal.requestRate ? `requestRate=${exact(goal.requestRate)}/s` : `concurrency=${exact(goal.concurrency)}`;
+  }
+
+  function shareServed(share, goal, hardware, enough) {
     const gpus = hardware.totalGpus.value;
     const part = share >= 0.01 ? `${Math.floor(share * 100)}%` : "less than 1%";
     return (
-      `Cannot serve ${load} with ${gpus} GPU${gpus > 1 ? "s" : ""}${written ? " within the latency targets" : ""}. ` +
-      `Closest achievable: ${part} of it. Deploying with best available configuration`
+      `Cannot serve ${load(goal)} with ${gpus} GPU${gpus > 1 ? "s" : ""}. Closest achievable: ${part} of it. ` +
+      `${enough ? `${enough} GPUs serve it within the latency targets. ` : ""}Deploying with best available configuration`
     );
   }
 

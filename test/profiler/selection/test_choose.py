@@ -6,6 +6,7 @@ from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
@@ -19,7 +20,7 @@ def pool(make: Any, goal: Goal) -> dict[str, Any]:
         "dense": make(tp=2, ttft=900, itl=29, per_gpu=1000),
         "knee": make(tp=4, ttft=400, itl=10, per_gpu=600),
         "fast": make(tp=8, ttft=150, itl=5, per_gpu=200),
-        "too slow": make(tp=1, ttft=900, itl=40, per_gpu=2000),
+        "too slow": make(tp=1, ttft=900, itl=40, per_gpu=1100),
         "worse": make(tp=2, batch=9, ttft=950, itl=29, per_gpu=900),
     }
     return {name: scale(shape, goal, 8) for name, shape in shapes.items()}
@@ -30,7 +31,7 @@ def pool(make: Any, goal: Goal) -> dict[str, Any]:
     [
         (OptimizationType.THROUGHPUT, "dense"),
         (OptimizationType.LATENCY, "fast"),
-        (OptimizationType.HYBRID, "knee"),  # 600·100 beats 1000·34 and 200·200
+        (OptimizationType.HYBRID, "knee"),  # 600²·100 beats 1000²·34 and 200²·200
     ],
 )
 def test_each_objective_has_its_winner(
@@ -98,19 +99,118 @@ def test_a_load_beyond_the_budget_warns_with_the_share_served(make_candidate: An
     goal = plain_goal.model_copy(update={"request_rate": 40.0})
     most = scale(make_candidate(tp=2, per_gpu=1000), goal, 8)
     (warning,) = warnings(judge([most], goal, 8, free), goal, 8, "h100_sxm")
-    assert warning.message.startswith("Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it.")
-    written = goal.model_copy(update={"itl": Target(value=20, explicit=True)})
-    (warning,) = warnings(judge([most], written, 8, free), written, 8, "h100_sxm")
-    assert warning.message.startswith("Cannot serve requestRate=40/s with 8 GPUs within the latency targets. ")
+    assert warning.message == (
+        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. 40 GPUs serve it within the latency "
+        "targets. Deploying with best available configuration"
+    )
+    written = goal.model_copy(update={"itl": Target(value=5, explicit=True)})
+    missed, share = warnings(judge([most], written, 8, free), written, 8, "h100_sxm")
+    assert missed.message.startswith("Cannot meet ITL=5ms")
+    assert share.message == (
+        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. "
+        "Deploying with best available configuration"
+    )
 
 
-def test_a_default_target_does_not_starve_the_load(make_candidate: Any, plain_goal: Goal) -> None:
+def test_arrivals_are_served_before_a_written_target_is_met(make_candidate: Any, plain_goal: Goal) -> None:
+    """At a rate that is not served a queue grows without end, and the target fails all the same."""
+    goal = plain_goal.model_copy(update={"request_rate": 10.0, "itl": Target(value=30, explicit=True)})
+    steady = scale(make_candidate(tp=1, batch=1, itl=25, per_gpu=100), goal, 1)
+    busy = scale(make_candidate(tp=1, batch=512, itl=49, per_gpu=12_000), goal, 1)
+    judgement = judge([steady, busy], goal, 1, free)
+    assert judgement.choice is not None
+    assert judgement.choice.id == busy.id
+    assert judgement.choice.verdict is not None
+    assert judgement.choice.verdict.reason == (
+        "no configuration that serves as much of the load meets every target (misses ITL=30ms by 63 %)"
+    )
+    missed, more = warnings(judgement, goal, 1, "h200_sxm")
+    assert missed.message.startswith(
+        "Cannot meet ITL=30ms at requestRate=10/s with this model/hardware. Closest achievable: ITL=49ms "
+    )
+    assert more.message == ("The budget serves requestRate=10/s only outside of the latency targets: it takes 100 GPUs")
+
+
+def test_requests_in_flight_are_served_after_the_written_targets(make_candidate: Any, plain_goal: Goal) -> None:
+    """They wait for their answers: fewer of them at a time are slower together and not one by one."""
+    goal = plain_goal.model_copy(update={"concurrency": 64.0, "itl": Target(value=30, explicit=True)})
+    steady = scale(make_candidate(tp=1, batch=16, itl=25, per_gpu=100), goal, 1)
+    busy = scale(make_candidate(tp=1, batch=64, itl=49, per_gpu=12_000), goal, 1)
+    assert choose([steady, busy], goal, 1) == steady
+
+
+def test_default_target_does_not_starve_the_load(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"request_rate": 4.0})
     slow = scale(make_candidate(tp=2, itl=31, per_gpu=500), goal, 8)
     steady = scale(make_candidate(tp=4, itl=29, per_gpu=450), goal, 8)
     assert choose([slow, steady], goal, 8) == slow
-    written = goal.model_copy(update={"itl": Target(value=30, explicit=True)})
-    assert choose([slow, steady], written, 8) == steady
+
+
+def written(goal: Goal, **targets: float) -> Goal:
+    return goal.model_copy(update={name: Target(value=value, explicit=True) for name, value in targets.items()})
+
+
+def test_written_targets_are_not_overfulfilled_at_twice_the_price(make_candidate: Any, plain_goal: Goal) -> None:
+    goal = written(plain_goal, ttft=1000, itl=20)
+    fast = scale(make_candidate(tp=8, itl=7.8, per_gpu=395), goal, 8)
+    safe = scale(make_candidate(tp=4, batch=100, itl=16.4, per_gpu=700), goal, 8)
+    edge = scale(make_candidate(tp=4, batch=128, itl=19.4, per_gpu=812), goal, 8)
+    assert choose([fast, safe, edge], goal, 8) == safe
+    bold = goal.model_copy(update={"objective": OptimizationType.THROUGHPUT})
+    assert choose([fast, safe, edge], bold, 8) == edge
+
+
+@pytest.mark.parametrize(
+    ("itl", "ttft", "counts"), [(16, 400, 1), (20, 400, 0.27), (16, 1000, 0.42), (18.33, 400, 0.635)]
+)
+def test_throughput_counts_less_without_a_margin(
+    make_candidate: Any, plain_goal: Goal, itl: float, ttft: float, counts: float
+) -> None:
+    goal = written(plain_goal, ttft=1000, itl=20)
+    assert confidence(make_candidate(itl=itl, ttft=ttft), goal) == pytest.approx(counts, rel=1e-2)
+
+
+def test_default_targets_leave_every_throughput_its_worth(make_candidate: Any, plain_goal: Goal) -> None:
+    assert confidence(make_candidate(itl=30, ttft=2000), plain_goal) == 1
+
+
+def test_target_out_of_reach_does_not_leave_the_gpus_to_one_request(make_candidate: Any, plain_goal: Goal) -> None:
+    alone = make_candidate(tp=8, batch=1, ttft=590, itl=9.8, per_gpu=10)
+    near = make_candidate(tp=8, batch=24, ttft=600, itl=11.2, per_gpu=200)
+    far = make_candidate(tp=8, batch=64, ttft=900, itl=12, per_gpu=400)
+    goal = written(plain_goal, ttft=300, itl=10)
+    judgement = judge([alone, near, far], goal, 8, free)
+    assert judgement.choice is not None
+    assert judgement.choice.id == near.id
+    assert judgement.choice.verdict is not None
+    assert judgement.choice.verdict.reason == (
+        "no configuration meets every target; most tokens/s/GPU with a margin for the error of the estimates among those "
+        "within 15 % of the closest one (misses TTFT=300ms by 100 %, misses ITL=10ms by 12 %)"
+    )
+    (warning,) = warnings(judgement, goal, 8, "h200_sxm")
+    assert (
+        "TTFT=590ms and ITL=9.8ms would leave 10 tokens/s/GPU; the deployed configuration has 200. " in warning.message
+    )
+
+
+def test_default_target_costs_half_of_the_throughput_at_most(make_candidate: Any, plain_goal: Goal) -> None:
+    slow = scale(make_candidate(tp=2, batch=64, itl=40, per_gpu=1000), plain_goal, 8)
+    steady = scale(make_candidate(tp=4, batch=16, itl=29, per_gpu=490), plain_goal, 8)
+    assert choose([slow, steady], plain_goal, 8) == slow
+    cheap = scale(make_candidate(tp=4, batch=17, itl=29, per_gpu=510), plain_goal, 8)
+    assert choose([slow, steady, cheap], plain_goal, 8) == cheap
+
+
+@pytest.mark.parametrize("targets", [{}, {"itl": 40}])
+def test_engine_for_one_or_two_requests_is_for_nobody_who_can_have_more(
+    make_candidate: Any, plain_goal: Goal, targets: dict[str, float]
+) -> None:
+    few = [make_candidate(batch=1, itl=5, per_gpu=180), make_candidate(batch=2, itl=11, per_gpu=235)]
+    more = [make_candidate(batch=3, itl=17, per_gpu=260), make_candidate(batch=5, itl=29, per_gpu=285)]
+    goal = written(plain_goal, **targets)
+    choice = choose([*few, *more], goal, 8)
+    assert choice in more
+    assert choose(few, goal, 8) in few
 
 
 def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
@@ -126,7 +226,8 @@ def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
     judged = {c.id: c.verdict for c in judge(list(candidates.values()), plain_goal, 8, rejection).candidates}
     said = {name: f"{v.outcome}: {v.reason}" for name, c in candidates.items() if (v := judged[c.id])}
     assert said == {
-        "knee": "selected: best product of tokens/s/GPU and tokens/s/user among those that meet the targets",
+        "knee": "selected: best balance of tokens/s/GPU and tokens/s/user among those that meet the targets; "
+        "the most throughput is 1000 tokens/s/GPU (+67 %), with TTFT 900 ms and ITL 29 ms",
         "dense": "alternative: tokens/s/user −66 %, tokens/s/GPU +67 %, TTFT +120 % vs selected",
         "fast": "alternative: tokens/s/user +100 %, tokens/s/GPU −67 %, TTFT −62 % vs selected",
         "too slow": "misses-target: misses ITL=30ms by 33 %",

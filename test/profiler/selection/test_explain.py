@@ -13,7 +13,8 @@ from test.builders.results import candidate_of, results_of
 
 def judged(*candidates: Candidate, **goal: Any) -> Results:
     """Judge candidates as the profiler does."""
-    fields: dict[str, Any] = {"isl": 4000, "osl": 1000, "objective": OptimizationType.THROUGHPUT} | goal
+    defaults = {"ttft": Target(value=2000, explicit=False), "itl": Target(value=30, explicit=False)}
+    fields: dict[str, Any] = {"isl": 4000, "osl": 1000, "objective": OptimizationType.THROUGHPUT} | defaults | goal
     wanted = Goal(**fields)
     scaled = [scale(each, wanted, 8) for each in candidates]
     judgement = judge(scaled, wanted, 8, lambda _: None)
@@ -26,11 +27,12 @@ FAST, DENSE = candidate_of(4, per_gpu=400, ttft=60), candidate_of(2, per_gpu=500
 
 
 def test_the_runner_up_is_named_with_its_distance() -> None:
-    rule, winner, runner_up, *_, last = explain(judged(FAST, DENSE))
+    rule, winner, verdict, runner_up, *_, last = explain(judged(FAST, DENSE))
     assert rule == (
         "Candidates are compared by the default targets, then tokens/s for the GPUs of the budget "
         "(optimizationType throughput)."
     )
+    assert verdict == "Its verdict: most tokens/s/GPU among those that meet the targets."
     assert winner.startswith("The winner, vllm aggregated, 4 × tp2 (vllm-agg-")
     assert "500 tokens/s/GPU" in winner
     assert runner_up.startswith("The runner-up, vllm aggregated, 2 × tp4 (vllm-agg-")
@@ -40,14 +42,14 @@ def test_the_runner_up_is_named_with_its_distance() -> None:
 
 def test_a_runner_up_that_misses_a_target_is_told_by_that() -> None:
     target = Target(value=80, explicit=True)
-    rule, winner, runner_up, *_ = explain(judged(FAST, DENSE, ttft=target))
+    rule, winner, _, runner_up, *_ = explain(judged(FAST, DENSE, ttft=target))
     assert "the targets that you wrote" in rule
     assert "TTFT 60 ms of 80" in winner
     assert runner_up.endswith("TTFT is 100 ms, over 80.")
 
 
 def test_fewer_gpus_win_with_a_load() -> None:
-    rule, _, runner_up, *_ = explain(judged(FAST, DENSE, concurrency=8.0))
+    rule, _, _, runner_up, *_ = explain(judged(FAST, DENSE, concurrency=8.0))
     assert "the share of the load that is served, then the default targets, then the fewest GPUs" in rule
     assert runner_up.endswith("it takes 4 GPUs, the winner 2.")
 
@@ -55,8 +57,20 @@ def test_fewer_gpus_win_with_a_load() -> None:
 @pytest.mark.parametrize("objective", OptimizationType)
 def test_runner_up_is_never_said_to_be_ahead_of_the_winner(objective: OptimizationType) -> None:
     lines = list(explain(judged(FAST, DENSE, candidate_of(1, per_gpu=300, ttft=300), objective=objective)))
-    assert len([line for line in lines if "% lower" in line]) == 1
+    assert len([line for line in lines if "% lower" in line or "% longer" in line]) == 1
     assert not any("-" in line.partition("% less")[0].rpartition(": ")[2] for line in lines if "% less" in line)
+
+
+def test_runner_up_says_by_what_it_comes_after() -> None:
+    few = candidate_of(4, per_gpu=900, batch=2)
+    *_, runner_up, last = explain(judged(FAST, few, objective=OptimizationType.HYBRID))
+    assert "its engines work on 2 requests at a time (900 tokens/s/GPU" in runner_up
+    assert last.startswith("Of 2 candidates")
+    slow = candidate_of(1, per_gpu=600, ttft=2500)
+    *_, runner_up, last = explain(judged(FAST, slow))
+    assert runner_up.endswith("TTFT is 2500 ms, over 2000.")
+    *_, runner_up, last = explain(judged(FAST, DENSE, request_rate=3.9))
+    assert "it serves" in runner_up
 
 
 def test_a_single_candidate_has_no_runner_up() -> None:

@@ -112,11 +112,13 @@ ONE = AGGREGATED | {"bs": 1, "concurrency": 1, "tp": 1, "num_total_gpus": 1}
 @pytest.mark.parametrize(
     ("row", "context", "expected"),
     [
-        (AGGREGATED, 40_960, 10_000),  # twice the mean request
+        (AGGREGATED, 40_960, 40_960),  # all that the model can
+        (AGGREGATED | {"memory": 129.1}, 40_960, 20_000),  # four mean requests, out of the cache of the load's 96
         (AGGREGATED, 8_192, 8_192),  # the model ends earlier
-        # One request at a time: what is free decides. 129.17 GiB usable, 262,144 bytes for each token.
-        (ONE | {"memory": 100.0}, 40_960, 10_000),
-        (ONE | {"memory": 129.0}, 40_960, 5693),
+        # One request at a time: what is free decides. 129.17 GiB usable, 262,144 bytes for each token, of which 80 %
+        # are counted on.
+        (ONE | {"memory": 100.0}, 40_960, 40_960),
+        (ONE | {"memory": 129.0}, 40_960, 5554),
         (ONE | {"memory": 130.0}, 40_960, 5000),
     ],
 )
@@ -127,13 +129,33 @@ def test_the_context_covers_the_request_and_fits(row: dict[str, Any], context: i
 
 def test_a_cache_of_another_kind_counts_as_a_full_one_and_a_quarter_more() -> None:
     config = read_config(CONTENT | {"sliding_window": 1024})
-    assert read(ONE | {"memory": 100.0}, search(), config).context_length == 10_000
-    assert read(ONE | {"memory": 129.0}, search(), config).context_length == 5554
+    assert read(ONE | {"memory": 129.0}, search(), config).context_length == 5443
     assert read(ONE | {"memory": 130.0}, search(), config).context_length == 5000
-    assert read(AGGREGATED, search(), config).context_length == 10_000
+    assert read(AGGREGATED, search(), config).context_length == 40_960
 
 
 def test_a_latent_cache_is_small_and_leaves_room_for_long_requests() -> None:
     mla = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128}
     config = read_config(CONTENT | mla)
-    assert read(ONE | {"memory": 94.0}, search(), config).context_length == 10_000
+    assert read(ONE | {"memory": 120.0}, search(), config).context_length == 40_960
+    assert read(ONE | {"memory": 120.0}, search()).context_length < 40_960
+
+
+def test_context_length_that_is_set_is_kept_where_it_fits() -> None:
+    assert read(AGGREGATED, search(context_length=12_000)).context_length == 12_000
+    assert read(ONE | {"memory": 129.0}, search(context_length=12_000)).context_length == 5554
+
+
+def test_buffer_of_the_transfer_takes_the_place_of_half_the_context() -> None:
+    """TensorRT-LLM allocates room for the longest sequence beside the KV cache."""
+    tight = DISAGGREGATED | {"(p)memory": 127.0}
+    vllm = read(tight, search(Mode.DISAGGREGATED)).context_length
+    trtllm = read(tight, search(Mode.DISAGGREGATED, backend=Backend.TRTLLM)).context_length
+    assert (vllm - 5000) / 2 == pytest.approx(trtllm - 5000, abs=1)
+
+
+def test_chunk_of_a_prompt_that_is_cut_needs_no_margin() -> None:
+    (worker,) = read(AGGREGATED | {"ctx_tokens": 2048}, search()).workers
+    assert worker.max_num_tokens == 2176  # 2048 of prompt, 96 decodes, in steps of 64
+    prefill, _ = read(DISAGGREGATED, search(Mode.DISAGGREGATED, isl=64_000)).workers
+    assert prefill.max_num_tokens == 32_768

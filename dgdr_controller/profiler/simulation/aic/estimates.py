@@ -151,7 +151,7 @@ class Estimator:
                     if number == 0:
                         return  # a larger batch needs more
                     break  # and so does a larger chunk
-                yield _row(summary, self.role, config, point, self.wanted.osl)
+                yield _row(summary, self.role, config, point, self.wanted)
 
     def config(self, parallel: Parallel) -> Any:
         """Return AIC's configuration of a worker."""
@@ -199,12 +199,16 @@ class Estimator:
         return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch, **workload)
 
 
-def _row(summary: Any, role: Role, config: Any, point: Point, osl: int) -> Row:
+def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) -> Row:
     """Return what is estimated of one worker, columns named as in AIC's tables."""
+    osl = wanted.osl
     if role is Role.AGGREGATED:
         values, sources = summary.get_result_dict(), summary.get_per_ops_source().values()
-        if osl == 1:  # AIC counts decoded tokens only and says 0; the rate is Little's law
-            values = {**values, "request_rate": 1000 * values["concurrency"] / values["ttft"]}
+        # AIC counts decoded tokens only and says 0 for an output of one token; of a single request whose prompt is cut
+        # it counts one chunk only. The rate is Little's law.
+        if osl == 1 or (point.batch == 1 and point.chunk < wanted.isl):
+            latency = values["ttft"] + values["tpot"] * (osl - 1)
+            values = {**values, "request_rate": 1000 * values["concurrency"] / latency}
     else:
         values, sources = _phase(summary, role, config, point, osl), [_phase_sources(summary, role)]
     return {

@@ -1,0 +1,128 @@
+"""Why a candidate was chosen and what that costs, in one sentence: for the plan, the status and the page. Pure."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.formatting import exact, significant
+from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.scaling import has_load
+from dgdr_controller.profiler.selection.targets import NEAR, closest, meets_targets, targets, targets_of, violation
+from dgdr_controller.profiling_job.protocol import Goal
+
+_WORTH_TELLING = 1.05
+"""Of throughput: smaller differences are within the error of the estimates."""
+
+
+def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:
+    """Say by what the choice was chosen, and what more throughput or a closer target would cost.
+
+    Args:
+        choice: The choice.
+        deployable: All candidates that can be deployed, the choice among them.
+        goal: The goal.
+        budget: The GPUs that may be used.
+    """
+    first = f"{_fewest(choice, goal, budget)}{_aim(goal)}"
+    if meets_targets(choice, goal):
+        reason = f"{first} among those that meet the targets"
+    elif not violation(choice, goal, explicit=True):
+        reason = f"{first}; {how_missed(choice, goal)}, a default: {_given_up(deployable, goal)}"
+    elif any(not violation(candidate, goal, explicit=True) for candidate in deployable):
+        reason = f"no configuration that serves as much of the load meets every target ({how_missed(choice, goal)})"
+    else:
+        near = exact(round((NEAR - 1) * 100, 2))
+        reason = (
+            f"no configuration meets every target; {_aim(goal)} among those within {near} % of the closest one "
+            f"({how_missed(choice, goal)})"
+        )
+    return "; ".join([reason, *_trade(choice, deployable, goal, budget)])
+
+
+def _aim(goal: Goal) -> str:
+    match goal.objective:
+        case OptimizationType.THROUGHPUT:
+            return "most tokens/s/GPU"
+        case OptimizationType.LATENCY:
+            return "shortest request"
+        case OptimizationType.HYBRID if targets_of(goal, explicit=True):
+            return "most tokens/s/GPU with a margin for the error of the estimates"
+        case OptimizationType.HYBRID:
+            return "best balance of tokens/s/GPU and tokens/s/user"
+
+
+def _fewest(choice: Candidate, goal: Goal, budget: int) -> str:
+    if not has_load(goal):
+        return ""
+    share = Criteria.of(choice, goal, budget).served
+    return "fewest GPUs that serve the load, then " if share == 1 else "largest share of the load, then "
+
+
+def _given_up(deployable: Sequence[Candidate], goal: Goal) -> str:
+    if any(not violation(candidate, goal, explicit=False) for candidate in deployable):
+        return "it gives way where it costs more than half of the throughput"
+    return "no configuration meets it"
+
+
+def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> Iterator[str]:
+    """Say which other candidate has clearly more throughput, and at which latency."""
+    if goal.objective is OptimizationType.THROUGHPUT:
+        return
+    ours = Criteria.of(choice, goal, budget)
+    feasible = [candidate for candidate in deployable if meets_targets(candidate, goal)]
+    rivals = feasible if meets_targets(choice, goal) else closest(deployable, goal, explicit=True)
+    measured = [(candidate, Criteria.of(candidate, goal, budget)) for candidate in rivals]
+    as_much = [(criteria.tokens_per_s_per_gpu, c.id, c) for c, criteria in measured if criteria.served >= ours.served]
+    if not as_much:
+        return
+    most, _, densest = max(as_much, key=lambda triple: triple[:2])
+    if most >= ours.tokens_per_s_per_gpu * _WORTH_TELLING:
+        yield (
+            f"the most throughput is {significant(most)} tokens/s/GPU (+{percent(most / ours.tokens_per_s_per_gpu)}), "
+            f"with TTFT {significant(densest.numbers.ttft)} ms and ITL {significant(densest.numbers.itl)} ms"
+        )
+
+
+def price_of_closest(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:
+    """Say what the configuration that comes closest to the targets would cost; empty where it is the choice."""
+    nearest = min(deployable, key=lambda c: (violation(c, goal, explicit=True), -_density(c, goal, budget), c.id))
+    ours, theirs = _density(choice, goal, budget), _density(nearest, goal, budget)
+    if violation(choice, goal, explicit=True) == violation(nearest, goal, explicit=True):
+        return ""
+    missed = (f"{name}={significant(value)}ms" for name, value, target in targets(nearest, goal) if target.explicit)
+    return (
+        f"{' and '.join(missed)} would leave {significant(theirs)} tokens/s/GPU; "
+        f"the deployed configuration has {significant(ours)}"
+    )
+
+
+def _density(candidate: Candidate, goal: Goal, budget: int) -> float:
+    return Criteria.of(candidate, goal, budget).tokens_per_s_per_gpu
+
+
+def gpus_that_serve(candidates: Iterable[Candidate], goal: Goal) -> int | None:
+    """Return the fewest GPUs that serve the whole load within the written targets; None where no number does."""
+    wanted = [c for c in candidates if not violation(c, goal, explicit=True)]
+    return min((c.gpus_per_replica * math.ceil(_replicas(c, goal)) for c in wanted), default=None)
+
+
+def _replicas(candidate: Candidate, goal: Goal) -> float:
+    performance = candidate.numbers
+    if goal.request_rate is not None:
+        return goal.request_rate * candidate.replicas / performance.request_rate
+    return (goal.concurrency or 0) * candidate.replicas / performance.concurrency
+
+
+def how_missed(candidate: Candidate, goal: Goal) -> str:
+    """Name the targets that a candidate misses, and by how much."""
+    return ", ".join(
+        f"misses {name}={exact(target.value)}ms by {percent(value / target.value)}"
+        for name, value, target in targets(candidate, goal)
+        if value > target.value
+    )
+
+
+def percent(ratio: float) -> str:
+    """Write how far a ratio is from 1: 0.88 → ``12 %``, 1.002 → ``0.2 %``."""
+    return f"{significant(abs(ratio - 1) * 100, digits=2)} %"
