@@ -9,7 +9,8 @@ from pathlib import Path
 from dgdr_api import DynamoGraphDeploymentRequest, parse_request
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.names import KIND
-from dgdr_controller.manifest import MAX_BYTES, ManifestError, load_documents
+from dgdr_controller.deployment.base.base_deployment import read_base
+from dgdr_controller.manifest import MAX_BYTES, Manifest, ManifestError, load_documents
 
 
 class UnreadableError(Exception):
@@ -37,6 +38,21 @@ def read_manifests(source: str) -> list[object]:
         raise UnreadableError(f"{shown}: holds no document; expected a {KIND}")
     requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
     return list(requests or documents)
+
+
+def read_base_file(path: Path) -> Manifest:
+    """Return the base deployment in a file.
+
+    Raises:
+        UnreadableError: The file cannot be read, or is not one deployment.
+    """
+    try:
+        return read_base(_read(str(path)))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UnreadableError(f"{path}: {reason}") from None
+    except InvalidRequestError as error:
+        raise UnreadableError(f"{path}: {'; '.join(map(str, error.errors))}") from None
 
 
 def _read(source: str) -> str:

@@ -11,12 +11,13 @@ from rich.console import Console
 from dgdr_api import InvalidRequestError
 from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.options import SearchOptions
-from dgdr_controller.cli.files import UnreadableError, read_request, write_atomically
+from dgdr_api.preserved import as_far_as_known
+from dgdr_controller.cli.files import UnreadableError, read_base_file, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
 from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.deployment.compose import Composed, compose_first
-from dgdr_controller.manifest import dump_documents
+from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
@@ -29,6 +30,9 @@ from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.results.content import NOT_OFFERED, graph_request
 from dgdr_controller.settings import Settings
 
+_BASE_NOT_READ = (
+    "spec.profilingConfig.configMapRef {} was not read: set --base to a file with the deployment that it holds"
+)
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
 
@@ -53,6 +57,10 @@ _WIDE = 200
 @click.option(
     "--model-cache", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder to use as the root of the claim in spec.modelCache.",
+)  # fmt: skip
+@click.option(
+    "--base", "base_file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with a DynamoGraphDeployment of yours to put the plan into.",
 )  # fmt: skip
 @click.option(
     "--context-length", type=click.IntRange(min=1), metavar="TOKENS",
@@ -82,6 +90,7 @@ def plan(  # noqa: PLR0913 - one for each option
     total_gpus: int | None,
     gpus_per_node: int | None,
     model_cache: Path | None,
+    base_file: Path | None,
     context_length: int | None,
     wants_reasons: bool,
     form: str,
@@ -94,14 +103,15 @@ def plan(  # noqa: PLR0913 - one for each option
     try:
         options = SearchOptions(context_length=context_length)
         request = plan_request(read_request(source, name), hardware, model_cache, options)
+        base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)
-        results, graph = _deployment(results, settings)
+        results, graph = _deployment(results, settings, base)
         if output is not None:
             _write(output, results, graph)
         if page is not None:
-            _write_page(page, results, settings, console)
+            _write_page(page, report(results, settings, base), console)
     except (UnreadableError, InvalidRequestError) as error:
         _fail(ExitCode.REQUEST_WRONG, str(error))
     except MissingAssetError as error:
@@ -142,14 +152,16 @@ def _make_folder(output: Path, option: str) -> None:
         raise click.BadParameter(f"{output}: {error.strerror}", param_hint=option) from None
 
 
-def _deployment(results: Results, settings: Settings) -> tuple[Results, Composed | None]:
+def _deployment(results: Results, settings: Settings, base: Manifest | None) -> tuple[Results, Composed | None]:
     """Compose the deployment of the choice; add to the results what should be said about it."""
     choice = results.choice
     if choice is None:
         return results, None
     offered = [choice, *(c for c in results.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED)]
-    _, composed = compose_first(offered, graph_request(results), settings)
-    notes = (ConfigurationWarning.note(note) for note in composed.notes)
+    _, composed = compose_first(offered, graph_request(results, base), settings)
+    asked = as_far_as_known(results.request.annotations).base
+    unread = [_BASE_NOT_READ.format(asked.name)] if asked is not None and base is None else []
+    notes = (ConfigurationWarning.note(note) for note in [*composed.notes, *unread])
     return results.model_copy(update={"warnings": (*results.warnings, *notes)}), composed
 
 
@@ -163,8 +175,8 @@ def _write(folder: Path, results: Results, graph: Composed | None) -> None:
     write_atomically(folder, texts | {"results.json": _results_text(results)})
 
 
-def _write_page(page: Path, results: Results, settings: Settings, console: Console) -> None:
-    write_atomically(page.parent, {page.name: report(results, settings)})
+def _write_page(page: Path, text: str, console: Console) -> None:
+    write_atomically(page.parent, {page.name: text})
     console.print(f"Wrote {page}; open it in a browser", highlight=False, soft_wrap=True)
 
 

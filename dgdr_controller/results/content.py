@@ -13,28 +13,28 @@ from dgdr_api.names import GROUP, KIND
 from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.render import GraphRequest
-from dgdr_controller.manifest import dump_documents
+from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.settings import Settings
 
 NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
-def content(results: Results, settings: Settings) -> str:
+def content(results: Results, settings: Settings, base: Manifest | None = None) -> str:
     """Return the page's content as JSON. The same inputs give the same text."""
     assumed = ASSUMED[as_far_as_known(results.request.annotations).defaults]
     parts = {
         "results": results.model_dump(mode="json", exclude_none=True),
         "defaults": {"ttft": assumed.ttft, "itl": assumed.itl},
         "request": _request(results),
-        "manifests": _packed(manifests(results, settings)),
+        "manifests": _packed(manifests(results, settings, base)),
     }
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
-def manifests(results: Results, settings: Settings) -> dict[str, str]:
+def manifests(results: Results, settings: Settings, base: Manifest | None = None) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
-    request = graph_request(results)
+    request = graph_request(results, base)
     offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in NOT_OFFERED)
     texts = {}
     for candidate in offered:
@@ -43,7 +43,7 @@ def manifests(results: Results, settings: Settings) -> dict[str, str]:
     return texts
 
 
-def graph_request(results: Results) -> GraphRequest:
+def graph_request(results: Results, base: Manifest | None = None) -> GraphRequest:
     """Return what the deployments of a plan are rendered for; outside of a cluster nobody owns them."""
     asked = results.request
     return GraphRequest(
@@ -55,6 +55,7 @@ def graph_request(results: Results) -> GraphRequest:
         results.hardware,
         results.curves,
         as_far_as_known(asked.annotations),
+        base,
     )
 
 

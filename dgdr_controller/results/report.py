@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results.assets import PAGE, VENDOR, read
 from dgdr_controller.results.content import content
@@ -20,7 +21,7 @@ _SOURCES = (
 )
 
 
-def report(results: Results, settings: Settings) -> str:
+def report(results: Results, settings: Settings, base: Manifest | None = None) -> str:
     """Return the page for these results. The same inputs give the same text.
 
     Raises:
@@ -47,7 +48,7 @@ def report(results: Results, settings: Settings) -> str:
         f"{results.request.spec.model} on {results.hardware.total_gpus.value} × {results.hardware.gpu_sku}"
     )
     # In JSON, "<" occurs in strings alone; written as an escape it can end no element.
-    data = content(results, settings).replace("<", "\\u003c")
+    data = content(results, settings, base).replace("<", "\\u003c")
     for mark, text in (
         ('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}'),
         (_TITLE, f"<title>{title}</title>"),

@@ -253,3 +253,71 @@ def test_a_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
     results, _ = outcome(tmp_path / "out")
     assert results.model == "meta-llama/Llama-3.1-8B-Instruct"
     assert "Simulated as meta-llama/Meta-Llama-3.1-8B, which has the same shape." in results.provenance.notes
+
+
+BASE = """
+apiVersion: nvidia.com/v1alpha1
+kind: DynamoGraphDeployment
+metadata: {name: mine}
+spec:
+  services:
+    Frontend: {componentType: frontend}
+    Worker:
+      componentType: worker
+      extraPodSpec:
+        nodeSelector: {rack: a}
+        mainContainer: {image: registry.example/vllm:1.6.1}
+"""
+
+
+def test_plan_goes_into_a_base_deployment(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    write(hardware={"gpuSku": "h200_sxm", "totalGpus": 1}, backend="vllm", model="Qwen/Qwen3-8B")
+    (tmp_path / "base.yaml").write_text(BASE)
+    run = dgdr("plan", "-f", "dgdr.yaml", "-o", "out", "--base", "base.yaml", "--report", "page.html")
+    assert run.returncode == 0, run.stderr
+    _, deployment = outcome(tmp_path / "out")
+    frontend, worker = deployment["spec"]["components"]
+    assert (frontend["name"], worker["name"]) == ("Frontend", "Worker")
+    assert worker["podTemplate"]["spec"]["nodeSelector"] == {"rack": "a"}
+    assert worker["podTemplate"]["spec"]["containers"][0]["image"] == "registry.example/vllm:1.6.1"
+    assert "--max-num-seqs" in worker["podTemplate"]["spec"]["containers"][0]["args"]
+    assert gpus(deployment) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("- a", "must contain exactly one DynamoGraphDeployment"), ("{", "(document): Invalid value")],
+)
+def test_base_that_is_no_deployment_is_refused_before_the_search(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path, content: str, sentence: str
+) -> None:
+    write(hardware={"gpuSku": "h200_sxm", "totalGpus": 1})
+    (tmp_path / "base.yaml").write_text(content)
+    run = dgdr("plan", "-f", "dgdr.yaml", "--base", "base.yaml")
+    assert run.returncode == 65
+    assert run.stderr.startswith("Error: base.yaml: ")
+    assert sentence in run.stderr
+
+
+def test_context_length_is_the_one_that_is_asked_for(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    write(hardware={"gpuSku": "h100_sxm", "totalGpus": 1}, backend="vllm", model="Qwen/Qwen3-8B")
+    whole = dgdr("plan", "-f", "dgdr.yaml", "-o", "whole")
+    short = dgdr("plan", "-f", "dgdr.yaml", "-o", "short", "--context-length", "9000")
+    assert (whole.returncode, short.returncode) == (0, 0)
+    lengths = [outcome(tmp_path / folder)[0].choice for folder in ("whole", "short")]
+    assert [choice and choice.context_length for choice in lengths] == [40_960, 9000]
+    refused = dgdr("plan", "-f", "dgdr.yaml", "--context-length", "40961")
+    assert refused.returncode == 65
+    assert (
+        "annotation dgdr.nvidia.com/context-length or --context-length: 40961 tokens are out of range; set at least "
+        "isl + osl (5000) and at most the context of Qwen/Qwen3-8B (40960)"
+    ) in refused.stderr
+
+
+def test_base_that_only_the_cluster_holds_is_said_to_be_missing(dgdr: Any, tmp_path: Path) -> None:
+    content = yaml.safe_load((SAMPLES / "v1alpha1-base-deployment.yaml").read_text())
+    content["spec"] |= {"model": "Qwen/Qwen3-8B", "backend": "vllm"}
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(content))
+    run = dgdr("plan", "-f", "old.yaml", "--gpu-sku", "h200_sxm", "--total-gpus", "1", "--gpus-per-node", "8")
+    assert run.returncode == 0, run.stderr
+    assert "spec.profilingConfig.configMapRef deepseek-r1-config was not read: set --base to a file" in run.stdout
