@@ -166,6 +166,10 @@ test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after 
 matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down: an hour on two cores.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal test/matrix
 
+.PHONY: recipes
+recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned by hand: ten minutes (OPTIONS="--output FILE").
+	@$(BIN)/python -m hack.recipes $(OPTIONS)
+
 .PHONY: test-engines
 test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers (0.4 GB of wheels the first time).
 	@$(BIN)/python -m pytest -m engines

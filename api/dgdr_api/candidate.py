@@ -169,6 +169,8 @@ class Candidate(ApiModel):
     """GPUs of all replicas; made from the workers."""
     context_length: int = Field(ge=1)
     """Longest sequence in tokens that the engines are started for."""
+    draft_tokens: int = Field(default=0, ge=0)
+    """Tokens that the model's own layers draft in each step (speculative decoding); 0: none."""
     performance: Performance | None = None
     """None: nothing is known but that it fits (source *naive*)."""
     source: Source
@@ -208,7 +210,8 @@ class Candidate(ApiModel):
             (w.role.value, str(w.parallelism), w.count, w.batch, w.max_num_tokens, w.kv_cache_dtype.value)
             for w in self.workers
         )
-        return (self.backend.value, self.mode.value, workers, self.replicas, self.context_length)
+        drafts = (self.draft_tokens,) if self.draft_tokens else ()
+        return (self.backend.value, self.mode.value, workers, self.replicas, self.context_length, *drafts)
 
     def scaled(self, replicas: int) -> "Candidate":
         """Return the same group of workers this many times, with the totals that this gives."""
@@ -233,7 +236,8 @@ class Candidate(ApiModel):
     @property
     def shape(self) -> str:
         """The parallelism in a few words, for example ``2 × tp4`` or ``4 × tp1 prefill + 1 × tp4 decode``."""
+        drafts = f", {self.draft_tokens} draft token{'s' if self.draft_tokens > 1 else ''}" if self.draft_tokens else ""
         if self.mode is Mode.AGGREGATED:
-            return f"{self.replicas} × {self.workers[0].parallelism}"
+            return f"{self.replicas} × {self.workers[0].parallelism}{drafts}"
         parts = (f"{w.count * self.replicas} × {w.parallelism} {w.role}" for w in self.workers)
-        return " + ".join(parts)
+        return " + ".join(parts) + drafts

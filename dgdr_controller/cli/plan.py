@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.conditions import ConfigurationWarning
-from dgdr_api.options import SearchOptions
+from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
 from dgdr_controller.cli.files import UnreadableError, read_base_file, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
@@ -67,6 +67,10 @@ _WIDE = 200
     help="Longest sequence that engines are started for. [default: the model's, as far as memory allows]",
 )  # fmt: skip
 @click.option(
+    "--speculative", "draft_tokens", type=click.IntRange(1, MOST_DRAFT_TOKENS), metavar="TOKENS",
+    help="Also search speculative decoding: so many tokens are drafted by the model's own layers in each step.",
+)  # fmt: skip
+@click.option(
     "--explain",
     "wants_reasons",
     is_flag=True,
@@ -92,6 +96,7 @@ def plan(  # noqa: PLR0913 - one for each option
     model_cache: Path | None,
     base_file: Path | None,
     context_length: int | None,
+    draft_tokens: int | None,
     wants_reasons: bool,
     form: str,
     deadline: float,
@@ -101,7 +106,7 @@ def plan(  # noqa: PLR0913 - one for each option
     console = Console(stderr=True)
     settings = load_settings()
     try:
-        options = SearchOptions(context_length=context_length)
+        options = SearchOptions(context_length, draft_tokens)
         request = plan_request(read_request(source, name), hardware, model_cache, options)
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)

@@ -43,7 +43,8 @@ def _reason(candidate: Candidate) -> str:
 
 def _shape(candidate: Candidate) -> str:
     parts = (f"{w.count * candidate.replicas}×{w.parallelism}{_ROLES[w.role]}" for w in candidate.workers)
-    return " + ".join(parts)
+    drafts = f", {candidate.draft_tokens} drafted" if candidate.draft_tokens else ""
+    return " + ".join(parts) + drafts
 
 
 _COLUMNS = (

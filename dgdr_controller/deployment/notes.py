@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.gpus import find_gpu
 from dgdr_controller.deployment.render import GraphRequest, Nodes, version_note
+from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.settings import Settings
 
@@ -31,6 +32,11 @@ def _about_the_planner(candidate: Candidate, request: GraphRequest) -> Iterator[
     if isinstance(asked, int) and not 0 <= asked <= budget:
         limit = f"{asked} GPUs" if asked >= 0 else "any number of GPUs"
         yield f"spec.features.planner lets the planner use {limit}; the budget of the request is {budget}"
+    if candidate.mode is Mode.AGGREGATED and holds_latencies(request.spec, request.effective):
+        yield (
+            "Dynamo's planner holds latency targets only where prefill and decode have workers of their own; it scales "
+            "these engines by load. It takes GPUs for one prefill and one decode worker to hold the targets"
+        )
     if candidate.mode is Mode.DISAGGREGATED and not request.curves:
         yield "The planner starts without estimates of its workers; it learns from the load"
 

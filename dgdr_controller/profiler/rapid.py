@@ -27,7 +27,7 @@ from dgdr_controller.profiler.simulation.collect import (
 )
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
-from dgdr_controller.profiler.simulation.search_plan import plan_searches
+from dgdr_controller.profiler.simulation.search_plan import instead, plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
 from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
@@ -76,6 +76,9 @@ def rapid(
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
         reader = Reader(model.config, dict(known.databases), request.vram_mib)
         found = collect(pool, searched.searches, reader, on_progress, deadline_s, until)
+        if not found.candidates and request.planner_holds_latencies:
+            others = collect(pool, instead(searched), reader, on_progress, deadline_s, until)
+            found = Collected(others.candidates, [*found.reports, *others.reports])
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
         reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)

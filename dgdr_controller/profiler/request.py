@@ -14,6 +14,7 @@ from dgdr_api.options import SearchOptions, search_options
 from dgdr_api.preserved import search_annotations
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import warnings
+from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.profiler.hardware import HardwareOptions, resolve_hardware
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
@@ -32,6 +33,7 @@ class PlanRequest:
         gpu: The GPU.
         hardware: Everything about the hardware, with sources.
         goal: Workload, targets, objective.
+        planner_holds_latencies: Whether Dynamo's planner is to hold latencies, not only to follow the load.
         options: What is wanted of the search beyond the spec.
         cache: Its model cache, and where that can be looked into.
         warnings: What should be said about the request itself.
@@ -43,6 +45,7 @@ class PlanRequest:
     gpu: Gpu
     hardware: HardwareUsed
     goal: Goal
+    planner_holds_latencies: bool
     options: SearchOptions
     cache: MountedCache | None
     warnings: tuple[RequestWarning, ...]
@@ -148,6 +151,7 @@ def _plan_request(
             request_rate=applied.request_rate,
             autoscale=applied.planner,
         ),
+        planner_holds_latencies=applied.planner and holds_latencies(request.spec, applied),
         options=search_options(request.metadata.annotations),
         cache=MountedCache(cache, cache_root) if cache is not None else None,
         warnings=tuple(ConfigurationWarning.note(note) for note in notes),

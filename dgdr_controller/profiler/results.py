@@ -98,8 +98,17 @@ def _by_memory(question: Question, found: Collected, losers: list[Candidate]) ->
         [choice, *losers],
         choice,
         pareto=(choice.id,),
-        warnings=[ConfigurationWarning.not_simulated(model.name, "; ".join(why))],
+        warnings=[_by_memory_alone(question, "; ".join(why))],
         notes=(*model.notes, *([_BY_NAME] if model.weights is None and model.config.mixed else []), _UNVERIFIED),
+    )
+
+
+def _by_memory_alone(question: Question, why: str) -> RequestWarning:
+    """Say that the simulator had no estimates, or none of what can be deployed: these are two things."""
+    if question.model.simulated_as is None or not set(question.engines) & set(question.known.databases):
+        return ConfigurationWarning.not_simulated(question.model.name, why)
+    return ConfigurationWarning.note(
+        f"The search found no configuration that can be deployed ({why}). The deployment is planned by memory fit alone"
     )
 
 

@@ -22,6 +22,7 @@ class EngineWorker:
         batch: Requests at once, of each attention data-parallel rank.
         max_num_tokens: Tokens of one step at most, of each rank.
         context_length: Longest sequence in tokens.
+        draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
         kv_cache_dtype: Number format of the KV cache.
         kv_routed: Whether a router wants to know what is in the KV caches.
         gpu: AIC's name of the GPU, or None where it has none.
@@ -37,6 +38,7 @@ class EngineWorker:
     max_num_tokens: int
     context_length: int
     kv_cache_dtype: KvCacheDtype
+    draft_tokens: int = 0
     kv_routed: bool = False
     gpu: str | None = None
     vram_mib: int = 0
@@ -60,6 +62,11 @@ class EngineWorker:
     def fp8_kv_cache(self) -> bool:
         """Whether the KV cache is held in 8-bit floats."""
         return self.kv_cache_dtype is KvCacheDtype.FP8
+
+    @property
+    def speculates(self) -> bool:
+        """Whether the model drafts tokens; a prefill worker too: the layers that draft have keys and values as well."""
+        return self.draft_tokens > 0
 
     @property
     def publishes_kv_events(self) -> bool:

@@ -149,6 +149,7 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest) 
         max_num_tokens=worker.max_num_tokens,
         context_length=candidate.context_length,
         kv_cache_dtype=worker.kv_cache_dtype,
+        draft_tokens=candidate.draft_tokens,
         kv_routed=request.effective.kv_router,
         gpu=gpu.aic_system if gpu else None,
         vram_mib=request.hardware.vram_mib.value,

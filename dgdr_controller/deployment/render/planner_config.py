@@ -54,7 +54,10 @@ def _planned(
         yield f"{role}_engine_num_gpu", worker.parallelism.gpus
     ttft, itl = _targets(candidate, applied, written)
     if _wants_latency(applied, written):
-        yield "optimization_target", "sla"  # its own default is throughput, which looks at no latency
+        # Its own default is throughput, which looks at no latency. For sla it has to know how fast workers are, which
+        # nobody tells it of engines that do both; who writes how load is forecast wants that target all the same.
+        by_load = candidate.mode is Mode.AGGREGATED and not written.keys() & FORECASTING
+        yield "optimization_target", "latency" if by_load else "sla"
     yield "ttft_ms", ttft
     yield "itl_ms", itl
 

@@ -62,6 +62,11 @@ ENGINE = Engine(
         Flag("--enable-mixed-chunk", when=lambda w: w.role is Role.AGGREGATED),
         Flag("--cuda-graph-max-bs-decode", lambda w: w.batch, when=lambda w: w.decodes),
         Flag("--kv-cache-dtype", lambda _: "fp8_e4m3", when=lambda w: w.fp8_kv_cache),
+        # A chain of drafts, not a tree: one choice in each step, and the verified token beside them.
+        Flag("--speculative-algorithm", lambda _: "EAGLE", when=lambda w: w.speculates),
+        Flag("--speculative-num-steps", lambda w: w.draft_tokens, when=lambda w: w.speculates),
+        Flag("--speculative-eagle-topk", lambda _: 1, when=lambda w: w.speculates),
+        Flag("--speculative-num-draft-tokens", lambda w: w.draft_tokens + 1, when=lambda w: w.speculates),
         Flag("--kv-events-config", lambda _: _EVENTS, when=lambda w: w.publishes_kv_events),
         Flag("--disaggregation-mode", lambda w: w.role, when=lambda w: w.disaggregated),
         # SGLang's own default is mooncake, which Dynamo's images are not set up for.

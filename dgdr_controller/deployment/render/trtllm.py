@@ -24,6 +24,12 @@ ENGINE = Engine(
         # Off by default; then a prompt above max_num_tokens is refused.
         Flag("--trtllm.enable_chunked_prefill", lambda _: "true", when=lambda w: w.prefills),
         Flag("--trtllm.kv_cache_config.dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
+        Flag("--trtllm.speculative_config.decoding_type", lambda _: "MTP", when=lambda w: w.speculates),
+        Flag(
+            "--trtllm.speculative_config.num_nextn_predict_layers",
+            lambda w: w.draft_tokens,
+            when=lambda w: w.speculates,
+        ),
         # Otherwise steps run without captured graphs at most batch sizes above 32, and at all above 128.
         Flag("--trtllm.cuda_graph_config.enable_padding", lambda _: "true", when=lambda w: w.decodes),
         Flag("--trtllm.cuda_graph_config.max_batch_size", lambda w: w.batch, when=lambda w: w.decodes),

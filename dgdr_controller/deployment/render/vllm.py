@@ -22,6 +22,10 @@ def _kv_transfer(worker: EngineWorker) -> str:
     return _json({"kv_connector": "NixlConnector", "kv_role": _KV_ROLE[worker.role]})
 
 
+def _speculation(worker: EngineWorker) -> str:
+    return _json({"method": "mtp", "num_speculative_tokens": worker.draft_tokens})
+
+
 ENGINE = Engine(
     module="dynamo.vllm",
     image="vllm-runtime",
@@ -39,6 +43,7 @@ ENGINE = Engine(
         Flag("--max-num-seqs", lambda w: w.batch),
         Flag("--max-num-batched-tokens", lambda w: max(w.max_num_tokens, w.batch)),
         Flag("--kv-cache-dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
+        Flag("--speculative-config", _speculation, when=lambda w: w.speculates),
         # Off unless it is configured: the router would only guess what caches hold.
         Flag("--kv-events-config", lambda _: _json(_EVENTS), when=lambda w: w.publishes_kv_events),
         Flag("--disaggregation-mode", lambda w: w.role, when=lambda w: w.disaggregated),

@@ -27,6 +27,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "rope_head_dim": ("qk_rope_head_dim",),
     "nope_head_dim": ("qk_nope_head_dim",),
     "v_head_dim": ("v_head_dim",),
+    "draft_layers": ("num_nextn_predict_layers",),
 }
 _REQUIRED = ("layers", "hidden", "heads", "vocab")
 _UNBOUNDED = 2**31
@@ -80,6 +81,7 @@ class ModelConfig:
         tied: Whether input and output embedding are one.
         bytes_per_weight: Of the layers' matrices.
         block: Side of the square blocks that weights are quantised in; 1: none.
+        draft_layers: Layers that predict further tokens (multi-token prediction); 0: it has none.
         own_code: Whether it names code of its own (``auto_map``), which engines run only when told to.
     """
 
@@ -102,6 +104,7 @@ class ModelConfig:
     tied: bool
     bytes_per_weight: float
     block: int
+    draft_layers: int
     own_code: bool
 
 
@@ -154,6 +157,7 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
         tied=any(part.get("tie_word_embeddings") is True for part in parts),
         bytes_per_weight=_bytes_per_weight(parts, quantisation),
         block=_block(quantisation),
+        draft_layers=sizes["draft_layers"],
         own_code=any("auto_map" in part for part in parts),
     )
 

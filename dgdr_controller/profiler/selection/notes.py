@@ -13,6 +13,7 @@ from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import Judgement
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
+from dgdr_controller.profiler.simulation.speculation import accepted
 from dgdr_controller.profiling_job.protocol import Goal, Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
@@ -37,6 +38,11 @@ def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[
     for missed in missed_targets(choice, judgement.deployable, request.goal, explicit=False):
         default, reached = exact(missed.target), milliseconds(missed.reached)
         yield f"The default target {missed.name}={default}ms is not met: {reached}."
+    if choice.draft_tokens:
+        yield (
+            f"Speculative decoding: the estimate assumes that {accepted(choice.draft_tokens):.2g} of "
+            f"{choice.draft_tokens} drafted tokens are accepted in each step, which depends on the text."
+        )
     idle = request.total_gpus - choice.gpus
     if idle and request.goal.concurrency is None and request.goal.request_rate is None:
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."

@@ -40,6 +40,7 @@ class Search:
         concurrency: Requests at a time to be served, or None.
         engine_gpus: Fewest and most GPUs of an engine; None: the budget.
         context_length: The longest sequence that engines are to be started for; None: as much as fits.
+        draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
     """
 
@@ -56,6 +57,7 @@ class Search:
     request_rate: float | None = None
     concurrency: float | None = None
     context_length: int | None = None
+    draft_tokens: int = 0
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
 

@@ -107,6 +107,7 @@ def _candidate(row: Row, search: Search, config: ModelConfig, version: str, vram
         mode=search.mode,
         workers=workers,
         replicas=1,
+        draft_tokens=search.draft_tokens,
         context_length=context_length(workers, search, config, vram_mib),
         performance=_performance(whole, sum(worker.gpus for worker in workers), search.osl),
         source=_source(whole),
@@ -118,10 +119,11 @@ def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Searc
     columns = _WorkerColumns.model_validate(
         {name: row[c] for name in _WorkerColumns.model_fields if (c := f"{prefix}{name}") in row}
     )
+    decoded = columns.bs * (1 + search.draft_tokens)
     step_tokens = {
-        Role.AGGREGATED: _with_margin(whole.ctx_tokens, search.isl) + columns.bs,
+        Role.AGGREGATED: _with_margin(whole.ctx_tokens, search.isl) + decoded,
         Role.PREFILL: _with_margin(min(columns.bs * search.isl, LONGEST_STEP), search.isl),
-        Role.DECODE: max(columns.bs, DECODE_STEP_TOKENS),
+        Role.DECODE: max(decoded, DECODE_STEP_TOKENS),
     }
     return Worker(
         role=role,

@@ -1,10 +1,10 @@
 """What is searched: the engines that load the model, those of them that can be simulated, in each mode."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Mode
-from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
+from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.errors import RequestRefusedError
@@ -43,6 +43,11 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
         RequestRefusedError: No engine that is asked for loads the model, or the workload is longer than its context.
     """
     _check_length(request, model)
+    if request.options.draft_tokens and not model.config.draft_layers:
+        raise RequestRefusedError(
+            f"annotation {ANNOTATION_SPECULATIVE} or --speculative: {model.name} has no layers that predict further "
+            "tokens (num_nextn_predict_layers); remove it"
+        )
     wanted = ENGINES if request.backend is Backend.AUTO else (request.backend,)
     architecture = model.config.architecture
     engines = [engine for engine in wanted if loads(engine, architecture)]
@@ -52,7 +57,12 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     no_data = f"{known.engine} {known.engine_version} has no performance data for {request.gpu.sku}"
     return SearchPlan(
         engines,
-        [_search(request, model, engine, mode) for engine in simulated for mode in _modes(request)],
+        [
+            _search(request, model, engine, mode, draft_tokens)
+            for engine in simulated
+            for mode in _modes(request)
+            for draft_tokens in sorted({0, request.options.draft_tokens or 0})
+        ],
         [
             *_reports(request, set(engines) - set(simulated), known.reason or no_data),
             *_reports(request, set(wanted) - set(engines), f"does not load architecture {architecture}"),
@@ -85,13 +95,18 @@ def _unloadable(request: PlanRequest, architecture: str) -> RequestRefusedError:
 
 
 def _modes(request: PlanRequest) -> tuple[Mode, ...]:
-    """Prefill and decode need a GPU each; with an SLA the planner scales the two apart, so nothing else is for it."""
+    """Prefill and decode need a GPU each. Dynamo's planner holds latencies by scaling the two apart; by load, any."""
     if request.total_gpus == 1:
         return (Mode.AGGREGATED,)
-    return (Mode.DISAGGREGATED,) if request.goal.autoscale else (Mode.AGGREGATED, Mode.DISAGGREGATED)
+    return (Mode.DISAGGREGATED,) if request.planner_holds_latencies else (Mode.AGGREGATED, Mode.DISAGGREGATED)
 
 
-def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> Search:
+def instead(searched: SearchPlan) -> list[Search]:
+    """Return what to search where a planner that holds latencies finds no pair of workers: engines that do both."""
+    return [replace(search, mode=Mode.AGGREGATED) for search in searched.searches if search.autoscale]
+
+
+def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode, draft_tokens: int) -> Search:
     goal = request.goal
     return Search(
         model=model.simulated_as or "",
@@ -106,6 +121,7 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         osl=goal.osl,
         request_rate=goal.request_rate if has_load(goal) else None,
         concurrency=goal.concurrency if has_load(goal) else None,
+        draft_tokens=draft_tokens,
         context_length=request.options.context_length,
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,

@@ -206,9 +206,10 @@
   }
 
   // The parallelism in a few words, as `Candidate.shape` and `Parallelism` write it.
-  function shape({ mode, workers, replicas }) {
-    if (mode === "aggregated") return `${replicas} × ${parallelism(workers[0])}`;
-    return workers.map((w) => `${w.count * replicas} × ${parallelism(w)} ${w.role}`).join(" + ");
+  function shape({ mode, workers, replicas, draftTokens }) {
+    const drafts = draftTokens ? `, ${draftTokens} draft token${draftTokens > 1 ? "s" : ""}` : "";
+    if (mode === "aggregated") return `${replicas} × ${parallelism(workers[0])}${drafts}`;
+    return workers.map((w) => `${w.count * replicas} × ${parallelism(w)} ${w.role}`).join(" + ") + drafts;
   }
 
   function parallelism({ parallelism: sizes }) {

@@ -55,6 +55,7 @@ def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
             backend=backend,
             mode=Mode.AGGREGATED if roles == (Role.AGGREGATED,) else Mode.DISAGGREGATED,
             workers=tuple(_worker(role, dtype, shape) for role in roles),
+            draft_tokens=2 if dtype is KvCacheDtype.FP8 else 0,
         )
         for backend in (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
         for roles in ((Role.AGGREGATED,), (Role.PREFILL, Role.DECODE))

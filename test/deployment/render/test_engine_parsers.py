@@ -4,12 +4,12 @@
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Role, Worker
+from dgdr_api.candidate import Mode, Role, Worker
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.settings import Settings as DgdrSettings
@@ -50,6 +50,25 @@ MEANT: dict[str, dict[str, Callable[[Worker], object]]] = {
 """What each engine is to make of a worker: its own name of a setting, and the value."""
 
 
+def drafted(module: str, settings: Settings, words: Sequence[str]) -> int:
+    """Return how many tokens an engine drafts in each step, as it understands its command line.
+
+    TensorRT-LLM's options below ``--trtllm.`` are known when it runs alone: of them the words are looked at.
+    """
+    match module:
+        case "dynamo.vllm":
+            config = settings["speculative_config"] or {"method": "mtp", "num_speculative_tokens": 0}
+            assert config["method"] == "mtp"
+            return int(config["num_speculative_tokens"])
+        case "dynamo.sglang":
+            assert settings["speculative_algorithm"] in (None, "EAGLE")
+            return int(settings["speculative_num_steps"] or 0)
+        case _:
+            options = dict(zip(words, [*words[1:], ""], strict=True))
+            assert options.get("--trtllm.speculative_config.decoding_type", "MTP") == "MTP"
+            return int(options.get("--trtllm.speculative_config.num_nextn_predict_layers", 0))
+
+
 def gpus(module: str, settings: Settings) -> int:
     axes = {
         "dynamo.vllm": ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
@@ -71,6 +90,7 @@ def test_each_engine_understands_each_worker_as_it_is_meant(backend: Backend, li
         assert parsed.refusal is None, f"{line.words}: {parsed.refusal}"
         meant = {name: value(line.worker) for name, value in MEANT[module].items()}
         assert {name: parsed.values[name] for name in meant} == meant
+        assert drafted(module, parsed.values, line.words) == line.candidate.draft_tokens
         assert gpus(module, parsed.values) == line.worker.parallelism.gpus
 
 
@@ -117,13 +137,21 @@ def test_the_planner_accepts_the_configuration_that_is_rendered(
         for planner in (True, written)
         for sla in (None, {"ttft": 300, "itl": 15}, {"e2eLatency": 20_000})
     ]
-    maps = [compose(make_candidate(backend=backend), request, DgdrSettings()).config_maps for request in asked]
+    together = make_candidate(backend=backend)
+    prefill, decode = (together.workers[0].model_copy(update={"role": role}) for role in (Role.PREFILL, Role.DECODE))
+    apart = make_candidate(backend=backend, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    maps = [
+        compose(candidate, request, DgdrSettings()).config_maps for candidate in (apart, together) for request in asked
+    ]
     configs = [config_map["data"]["planner_config.json"] for (config_map,) in maps]
     parsed = parse("dynamo.planner", [("--config", config) for config in configs])
     assert [each.refusal for each in parsed] == [None] * len(configs)
     assert {each.values["max_gpu_budget"] for each in parsed} == {32}
-    assert [each.values["optimization_target"] for each in parsed] == ["throughput", *["sla"] * 5]
-    assert [each.values["enable_throughput_scaling"] for each in parsed] == [False, *[True] * 5]
+    targets = [each.values["optimization_target"] for each in parsed]
+    assert targets[:6] == ["throughput", *["sla"] * 5]
+    assert targets[6:] == ["throughput", "latency", "latency", *["sla"] * 3]  # the last ones say how load is forecast
+    assert [each.values["enable_throughput_scaling"] for each in parsed] == [target == "sla" for target in targets]
+    parsed = parsed[:6]
     assert {each.values["load_predictor"] for each in parsed[3:]} == {"kalman"}
     assert {each.values["throughput_adjustment_interval_seconds"] for each in parsed[3:]} == {60}
     assert {each.values["advisory"] for each in parsed[3:]} == {True}

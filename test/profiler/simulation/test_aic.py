@@ -16,9 +16,10 @@ from dgdr_controller.profiler.model.config import read_config
 from dgdr_controller.profiler.simulation.aic import survey as aic
 from dgdr_controller.profiler.simulation.aic.estimates import estimate_workers
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD
-from dgdr_controller.profiler.simulation.messages import SHAPE, Row, Search, Survey
+from dgdr_controller.profiler.simulation.messages import SHAPE, Row, Search, Survey, shape_of
 from dgdr_controller.profiler.simulation.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
 from dgdr_controller.profiler.simulation.search import search
+from dgdr_controller.profiler.simulation.speculation import accepted
 from dgdr_controller.profiler.simulation.worker_pool import Answered, WorkerPool
 from test.builders.own_sweep import own_sweep
 
@@ -41,6 +42,7 @@ def wanted(mode: Mode, backend: Backend = Backend.VLLM, **other: Any) -> Search:
     return Search(**(fields | other))
 
 
+PREFIXES = {Role.AGGREGATED: "", Role.PREFILL: "(p)", Role.DECODE: "(d)"}
 TARGETS_TTFT = (1e9, 2000, 400, 120, 50, 30)
 TARGETS_TPOT = [0.5 * 1.1**step for step in range(60)]
 
@@ -72,10 +74,12 @@ def test_numbers_are_those_of_its_own_sweep(mode: Mode, backend: str) -> None:
     question = wanted(
         mode, Backend(backend), model="Qwen/Qwen3-30B-A3B", system="h200_sxm", usable_gib=129.0, isl=1000, osl=300
     )
-    rows = own_sweep(question, [1e9], [5, 8, 12, 20, 40])
-    assert len(rows) > 5
     # Only the rows: functions, as `same_tp` is one, do not come back from a worker.
     (estimated,) = asked(partial(eval, "estimate(wanted).rows", {"estimate": estimate_workers, "wanted": question}))
+    looked_at = {role: set(map(shape_of, found)) for role, found in estimated.items()}
+    swept = own_sweep(question, [1e9], [5, 8, 12, 20, 40])
+    rows = [row for row in swept if all(shape(row, PREFIXES[role]) in found for role, found in looked_at.items())]
+    assert len(rows) > 5
     for row in rows:
         theirs, mine = beside(row, estimated, mode)
         assert mine == pytest.approx(theirs, rel=1e-3, abs=2e-3)
@@ -83,8 +87,8 @@ def test_numbers_are_those_of_its_own_sweep(mode: Mode, backend: str) -> None:
 
 def beside(row: Row, estimated: dict[Role, list[Row]], mode: Mode) -> tuple[list[float], list[float]]:
     """Return a row of AIC's sweep beside ours for the same parallelisms, batches and counts."""
-    prefixes = {Role.PREFILL: "(p)", Role.DECODE: "(d)"} if mode is Mode.DISAGGREGATED else {Role.AGGREGATED: ""}
-    ours = [same_worker(row, prefix, estimated[role]) for role, prefix in prefixes.items()]
+    prefixes = [PREFIXES[role] for role in estimated]
+    ours = [same_worker(row, PREFIXES[role], found) for role, found in estimated.items()]
     numbers = ("ttft", "tpot", "request_rate", "concurrency")
     mine = [ours[0][key] for key in numbers]
     if mode is Mode.DISAGGREGATED:
@@ -92,8 +96,12 @@ def beside(row: Row, estimated: dict[Role, list[Row]], mode: Mode) -> tuple[list
         n, m = row["(p)workers"], row["(d)workers"]
         rate = min(prefill["request_rate"] * n * PREFILL_SHARE, decode["request_rate"] * m * DECODE_SHARE)
         mine = [prefill["ttft"] * QUEUED_TTFT, decode["tpot"], rate, decode["concurrency"] * m]
-    theirs = [row[key] for key in numbers] + [row[prefix + "memory"] for prefix in prefixes.values()]
+    theirs = [row[key] for key in numbers] + [row[prefix + "memory"] for prefix in prefixes]
     return theirs, mine + [each["memory"] for each in ours]
+
+
+def shape(row: Row, prefix: str) -> tuple[int, ...]:
+    return tuple(row.get(prefix + size, 1) for size in SHAPE)
 
 
 def same_worker(row: Row, prefix: str, estimated: list[Row]) -> Row:
@@ -137,6 +145,16 @@ def test_rows_need_nothing_that_no_flag_can_say() -> None:
     columns = {"cp", "(p)cp", "(d)cp"}
     assert all(row[column] == 1 for each in found for row in each.rows for column in columns & row.keys())
     assert all(each.rows for each in found)
+
+
+@pytest.mark.aic
+@pytest.mark.parametrize("mode", list(Mode))
+def test_accepted_drafts_shorten_the_time_between_tokens_by_less_than_their_number(mode: Mode) -> None:
+    model = {"model": "deepseek-ai/DeepSeek-V3", "system": "h200_sxm", "usable_gib": 129.0, "total_gpus": 16}
+    questions = [wanted(mode, Backend.SGLANG, **model, draft_tokens=drafts) for drafts in (0, 1)]
+    plain, drafting = asked(*(partial(search, question) for question in questions))
+    fastest = [min(row["tpot"] for row in found.rows) for found in (plain, drafting)]
+    assert 1 < fastest[0] / fastest[1] <= 1 + accepted(1)
 
 
 @pytest.mark.aic

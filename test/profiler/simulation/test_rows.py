@@ -159,3 +159,11 @@ def test_chunk_of_a_prompt_that_is_cut_needs_no_margin() -> None:
     assert worker.max_num_tokens == 2176  # 2048 of prompt, 96 decodes, in steps of 64
     prefill, _ = read(DISAGGREGATED, search(Mode.DISAGGREGATED, isl=64_000)).workers
     assert prefill.max_num_tokens == 32_768
+
+
+def test_drafted_tokens_are_part_of_the_step_and_of_the_configuration() -> None:
+    plain, drafting = read(AGGREGATED, search()), read(AGGREGATED, search(draft_tokens=2))
+    assert (plain.draft_tokens, drafting.draft_tokens) == (0, 2)
+    assert drafting.workers[0].max_num_tokens == 5824  # 4000 of prompt, 1500 of margin, 3 · 96, in steps of 64
+    assert plain.id != drafting.id
+    assert drafting.shape == "1 × tp4, 2 draft tokens"

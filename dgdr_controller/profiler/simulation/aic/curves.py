@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
 from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
-from dgdr_controller.profiler.simulation.aic.estimates import Estimator, Parallel, task_of
+from dgdr_controller.profiler.simulation.aic.estimates import Estimator, task_of
 from dgdr_controller.profiler.simulation.messages import SHAPE, Search
 from dgdr_controller.profiler.simulation.operating_points import Point
+from dgdr_controller.profiler.simulation.shapes import Parallel
 
 _PROMPTS, _CONTEXTS, _BATCHES = 17, 6, 6
 _SHORTEST = 100

@@ -13,6 +13,8 @@ from dgdr_api.candidate import Mode, Role
 from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
 from dgdr_controller.profiler.simulation.operating_points import Point, operating_points
+from dgdr_controller.profiler.simulation.shapes import Parallel, usual
+from dgdr_controller.profiler.simulation.speculation import accepted
 
 _UNBOUNDED_MS = 1e9
 """Stands for "no target": AIC wants a number. Nothing that it is asked for here depends on targets."""
@@ -24,9 +26,6 @@ _PREFIXES = {
     Mode.DISAGGREGATED: {Role.PREFILL: "prefill_", Role.DECODE: "decode_"},
 }
 """The roles of a mode, and the prefix of their settings."""
-
-Parallel = tuple[int, int, int, int, int, int]
-"""tp, pp, dp, moe_tp, moe_ep, cp."""
 
 
 def estimate_workers(wanted: Search) -> Workers:
@@ -60,6 +59,7 @@ class Estimator:
         role: The role.
         database: AIC's performance data.
         settings: What AIC's task has worked out for its own sweep: parallelisms, precision, corrections.
+        speculation: AIC's profile of speculative decoding; None: there is none.
         failures: Of parallelisms that could not be estimated at all, one each.
         gaps: The first operating point that lies outside of what was measured.
     """
@@ -68,6 +68,7 @@ class Estimator:
     role: Role
     database: Any
     settings: Mapping[str, Any]
+    speculation: Any
     failures: list[Exception]
     gaps: list[Exception]
 
@@ -83,7 +84,8 @@ class Estimator:
             settings = task.sweep_agg_kwargs(database=database)
         else:
             settings = task.sweep_disagg_kwargs(prefill_database=database, decode_database=database)
-        return cls(wanted, role, database, settings, [], [])
+        speculation = task.build_speculative_profile() if wanted.draft_tokens else None
+        return cls(wanted, role, database, settings, speculation, [], [])
 
     @property
     def _prefix(self) -> str:
@@ -105,13 +107,16 @@ class Estimator:
 
     @property
     def _shapes(self) -> list[Parallel]:
-        """Parallelisms that AIC knows for the model, of engines that may be as large."""
+        """Parallelisms that AIC knows for the model, of engines that may be as large, as people deploy them."""
         known: list[list[int]] = self.settings[f"{self._prefix}parallel_config_list"]
-        return [
-            (tp, pp, dp, moe_tp, moe_ep, cp)
-            for tp, pp, dp, moe_tp, moe_ep, cp in known
-            if self.wanted.may_have(tp * pp * dp * cp)
-        ]
+        return usual(
+            [
+                (tp, pp, dp, moe_tp, moe_ep, cp)
+                for tp, pp, dp, moe_tp, moe_ep, cp in known
+                if self.wanted.may_have(tp * pp * dp * cp)
+            ],
+            self.wanted.nodes.gpus,
+        )
 
     def why_nothing(self) -> str:
         """Say why there is not one row.
@@ -178,6 +183,7 @@ class Estimator:
             ),
             "backend": module("sdk.backends.factory").get_backend(name),
             "database": self.database,
+            "speculative_profile": self.speculation,
         }
         for key in ("max_seq_len", "free_gpu_memory_fraction"):
             if self.settings.get(key) is not None:
@@ -210,7 +216,7 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
             latency = values["ttft"] + values["tpot"] * (osl - 1)
             values = {**values, "request_rate": 1000 * values["concurrency"] / latency}
     else:
-        values, sources = _phase(summary, role, config, point, osl), [_phase_sources(summary, role)]
+        values, sources = _phase(summary, role, config, point, wanted), [_phase_sources(summary, role)]
     return {
         "tp": config.tp_size,
         "pp": config.pp_size,
@@ -228,18 +234,20 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
     }
 
 
-def _phase(summary: Any, role: Role, config: Any, point: Point, osl: int) -> dict[str, float]:
+def _phase(summary: Any, role: Role, config: Any, point: Point, wanted: Search) -> dict[str, float]:
     """Return the numbers of a prefill or a decode worker (AIC: ``run_static``).
 
     Both work on whole batches in turn; attention-DP ranks have a batch each, pipeline stages one after the other.
     """
     steps = summary.get_context_latency_dict() if role is Role.PREFILL else summary.get_generation_latency_dict()
     latency = sum(steps.values())
+    if role is Role.DECODE:
+        latency /= 1 + accepted(wanted.draft_tokens)  # so many tokens come of one step
     concurrency = point.batch * config.attention_dp_size
     rate = 1000 * concurrency * config.pp_size / latency if latency else 0.0
     return {
         "ttft": latency if role is Role.PREFILL else 0.0,
-        "tpot": latency / (osl - 1) if role is Role.DECODE and osl > 1 else 0.0,
+        "tpot": latency / (wanted.osl - 1) if role is Role.DECODE and wanted.osl > 1 else 0.0,
         "concurrency": concurrency,
         "request_rate": rate,
     }
@@ -260,13 +268,14 @@ def task_of(wanted: Search) -> Any:
         "backend_name": wanted.backend.value,
         "backend_version": VERSION_SLOT,
     }
-    prefixes = _PREFIXES[wanted.mode].values()
+    prefixes, drafts = _PREFIXES[wanted.mode].values(), wanted.draft_tokens
     return module("sdk.task_v2").Task(
         serving_mode="agg" if wanted.mode is Mode.AGGREGATED else "disagg",
         **{f"{prefix}{key}": value for prefix in prefixes for key, value in identity.items()},
         total_gpus=wanted.total_gpus,
         isl=wanted.isl,
         osl=wanted.osl,
+        **({"nextn": drafts, "nextn_accepted": accepted(drafts)} if drafts else {}),
         ttft=_UNBOUNDED_MS,
         tpot=_UNBOUNDED_MS,
         **{f"{prefix or 'agg_'}cp_candidates": [1] for prefix in prefixes},  # no engine's table has a flag for more

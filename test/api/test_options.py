@@ -1,0 +1,27 @@
+import pytest
+
+from dgdr_api.errors import InvalidRequestError
+from dgdr_api.options import SearchOptions, search_options
+
+
+def test_options_are_read_off_the_annotations() -> None:
+    annotations = {"dgdr.nvidia.com/context-length": "32768", "dgdr.nvidia.com/speculative": "1", "other": "x"}
+    assert search_options(annotations) == SearchOptions(context_length=32_768, draft_tokens=1)
+    assert search_options(None) == SearchOptions()
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "٣", "9" * 5000])
+def test_options_that_are_no_counts_are_refused_all_at_once(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        search_options({"dgdr.nvidia.com/context-length": text, "dgdr.nvidia.com/speculative": text})
+    length, drafts = map(str, caught.value.errors)
+    assert length.startswith("metadata.annotations[dgdr.nvidia.com/context-length]: Invalid value: ")
+    assert length.endswith(": must be a number from 1 to 2147483647")
+    assert drafts.endswith(": must be a number from 1 to 8")
+    assert len(length) < 300
+
+
+def test_options_of_the_command_line_stand_before_those_of_the_request() -> None:
+    written = SearchOptions(context_length=8192, draft_tokens=2)
+    assert written.replaced_by(SearchOptions(draft_tokens=1)) == SearchOptions(8192, 1)
+    assert written.replaced_by(SearchOptions()) == written
