@@ -319,7 +319,7 @@ class FakeApiServer:
         self._tell(kind, "DELETED", last)
 
     def _tell(self, kind: _Kind, what: str, body: Body) -> None:
-        line = json.dumps({"type": what, "object": body}).encode() + b"\n"
+        line = _event(what, body)
         kind.history.append((self._version, line, body["metadata"].get("namespace", "")))
         while len(kind.history) > self.window:
             kind.forgotten = kind.history.popleft()[0]
@@ -349,23 +349,20 @@ class FakeApiServer:
             raise Refusal(504, "Timeout", "Too large resource version", {"causes": causes})
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
+        if not initial and since < kind.forgotten:
+            await response.write(_event("ERROR", Refusal(410, "Expired", "too old resource version").body))
+            return response
         async with self._subscribed(kind, namespace) as queue:
-            if initial:
-                for key, body in tuple(kind.objects.items()):
-                    if namespace in ("", key.namespace):
-                        queue.put_nowait(json.dumps({"type": "ADDED", "object": body}).encode() + b"\n")
-                queue.put_nowait(_bookmark(kind, self._version, end=True))
-            elif since < kind.forgotten:
-                error = Refusal(410, "Expired", "too old resource version")
-                await response.write(json.dumps({"type": "ERROR", "object": error.body}).encode() + b"\n")
-                return response
-            else:
-                for version, line, where in kind.history:
-                    if version > since and namespace in ("", where):
-                        queue.put_nowait(line)
+            for line in self._initial(kind, namespace) if initial else _later(kind, namespace, since):
+                queue.put_nowait(line)
             while (line_or_end := await queue.get()) is not None:
                 await response.write(line_or_end)
         return response
+
+    def _initial(self, kind: _Kind, namespace: str) -> list[bytes]:
+        """Return what a watch with initial events begins with: the objects there are, then a bookmark."""
+        objects = [body for key, body in kind.objects.items() if namespace in ("", key.namespace)]
+        return [*(_event("ADDED", body) for body in objects), _bookmark(kind, self._version, end=True)]
 
     @asynccontextmanager
     async def _subscribed(self, kind: _Kind, namespace: str) -> AsyncIterator[asyncio.Queue[bytes | None]]:
@@ -383,9 +380,18 @@ def _existing(kind: _Kind, key: Key) -> Body:
     return kind.objects[key]
 
 
+def _later(kind: _Kind, namespace: str, since: int) -> list[bytes]:
+    """Return the events after a version."""
+    return [line for version, line, where in kind.history if version > since and namespace in ("", where)]
+
+
+def _event(what: str, body: Body) -> bytes:
+    return json.dumps({"type": what, "object": body}).encode() + b"\n"
+
+
 def _bookmark(kind: _Kind, version: int, *, end: bool = False) -> bytes:
     metadata: Body = {"resourceVersion": str(version)}
     if end:
         metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
     body = {"kind": kind.resource.kind, "apiVersion": kind.resource.api_version, "metadata": metadata}
-    return json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n"
+    return _event("BOOKMARK", body)
