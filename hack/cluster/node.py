@@ -190,16 +190,11 @@ def identities(link: Link) -> tuple[Identity, ...]:
 
 def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list[Component]:
     """Write the configuration of the node's components; return them in the order of their start."""
-    root = layout.root
     kubelet = write_kubeconfig(layout, KUBELET, addresses, "kubelet.kubeconfig")
     proxy = write_kubeconfig(layout, PROXY, addresses, "proxy.kubeconfig")
     dns = write_kubeconfig(layout, DNS, addresses, "dns.kubeconfig")
-    (root / "containerd.toml").write_text(_containerd(root))
-    (root / "cni").mkdir(exist_ok=True)
-    (root / "cni" / "10-local.conflist").write_text(json.dumps(_cni(root)))
-    (root / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
-    (root / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
-    (root / "Corefile").write_text(_corefile(dns))
+    _write_configuration(layout, dns)
+    root = layout.root
     return [
         Component("containerd", ("containerd", "--config", str(root / "containerd.toml"))),
         Component(
@@ -232,6 +227,16 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
         # Last, and once it may read: a watch that was forbidden is tried again only after half a minute.
         Component("coredns", programs.command("coredns", "-conf", str(root / "Corefile")), str(bootstrapped(root))),
     ]
+
+
+def _write_configuration(layout: Layout, dns_kubeconfig: str) -> None:
+    root = layout.root
+    (root / "containerd.toml").write_text(_containerd(root))
+    (root / "cni").mkdir(exist_ok=True)
+    (root / "cni" / "10-local.conflist").write_text(json.dumps(_cni(root)))
+    (root / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
+    (root / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
+    (root / "Corefile").write_text(_corefile(dns_kubeconfig))
 
 
 def _containerd(root: Path) -> str:
@@ -342,16 +347,22 @@ def remove_cgroups(layout: Layout) -> None:
     limit = time.monotonic() + _BURIAL_S
     for path in _cgroups(layout):
         for folder, _, _ in os.walk(path, topdown=False):
-            while True:
-                try:
-                    Path(folder).rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError as error:
-                    if time.monotonic() > limit:
-                        raise ClusterError(f"cgroup {folder} cannot be removed: {error}") from error
-                    time.sleep(0.02)
+            _remove_cgroup(Path(folder), limit)
+
+
+def _remove_cgroup(folder: Path, limit: float) -> None:
+    """Remove one cgroup; the kernel refuses as long as a process of it is there."""
+    while True:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if time.monotonic() > limit:
+                raise ClusterError(f"cgroup {folder} cannot be removed: {error}") from error
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _corefile(kubeconfig: str) -> str:

@@ -325,12 +325,17 @@ def finish(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | No
         process.wait()
         raise
     finally:
-        for stream, reader in readers.items():
-            if reader.ident is not None:
-                reader.join(_CLOSE_S)
-            if not reader.is_alive():  # a program that was left behind may hold the stream open
-                stream.close()
+        _close(readers)
     return "".join(printed.get(process.stdout, ())), "".join(printed.get(process.stderr, ()))
+
+
+def _close(readers: Mapping[IO[str], threading.Thread]) -> None:
+    """Close the streams whose readers have come to the end; a program that was left behind may hold one open."""
+    for stream, reader in readers.items():
+        if reader.ident is not None:
+            reader.join(_CLOSE_S)
+        if not reader.is_alive():
+            stream.close()
 
 
 def run_long(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,7 @@ def record(root: Path) -> None:
         for target in wanted.targets:
             new = [pin for pin in pins if target in used.get(pin.key, ()) and pin.key not in recorded]
             if new:
-                with step(f"Asking what {len(new)} distributions of {wanted.name} require"):
-                    recorded |= _metadata(new, target)
+                recorded |= _metadata(new, target, wanted.name)
     metadata.write(root, {key: metadata.facts(*each, wheels.get(key, {})) for key, each in recorded.items()})
 
 
@@ -76,9 +75,12 @@ def _name(wheel: Mapping[str, Any]) -> str:
     return str(wheel.get("name") or wheel["url"].rpartition("/")[2])
 
 
-def _metadata(pins: Iterable[Pin], target: Target) -> Recorded:
-    """Ask pip what it would install on a target."""
-    with tempfile.TemporaryDirectory() as scratch:
+def _metadata(pins: Sequence[Pin], target: Target, lock: str) -> Recorded:
+    """Ask pip what it would install on a target; the lock's name is for people."""
+    with (
+        step(f"Asking what {len(pins)} distributions of {lock} require"),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         lines = [" ".join([pin.key, *(f"--hash=sha256:{each}" for each in sorted(pin.hashes))]) for pin in pins]
         requirements, report = Path(scratch, "requirements.txt"), Path(scratch, "report.json")
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")

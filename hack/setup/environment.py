@@ -41,8 +41,7 @@ def environment(folder: Path, lock: Path) -> Path:
     if not is_current(folder, lock):
         with locked(folder.with_name(f"{folder.name}.lock"), f"Another process sets up {folder}"):
             if not is_current(folder, lock):
-                with step(f"Installing the packages of requirements/{lock.name}"):
-                    _install(folder, lock)
+                _install(folder, lock)
     return folder / "bin" / "python"
 
 
@@ -116,16 +115,17 @@ def install_project(folder: Path) -> None:
 
 
 def _install(folder: Path, lock: Path) -> None:
-    (folder / _STAMP).unlink(missing_ok=True)  # from here on it holds neither what it held nor what is wanted
-    try:
-        run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
-        run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
-    except UnreachableError:
-        raise
-    except ClusterError as error:
-        say(f"{error}\nInstalling with pip instead of uv, which is slower")
-        _with_pip(folder, lock)
-    _stamp(folder, lock)
+    with step(f"Installing the packages of requirements/{lock.name}"):
+        (folder / _STAMP).unlink(missing_ok=True)  # from here on it holds neither what it held nor what is wanted
+        try:
+            run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
+            run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
+        except UnreachableError:
+            raise
+        except ClusterError as error:
+            say(f"{error}\nInstalling with pip instead of uv, which is slower")
+            _with_pip(folder, lock)
+        _stamp(folder, lock)
 
 
 def _with_pip(folder: Path, lock: Path) -> None:
