@@ -21,7 +21,7 @@ import click
 
 from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.program import run
-from hack.cluster.progress import ClusterError, duration, finish, say, step
+from hack.cluster.progress import ClusterError, duration, finish, say, start, step
 from hack.images import base
 from hack.setup import debian, pip
 from hack.setup.debian import Purpose
@@ -145,16 +145,7 @@ def _inside(root: Path, account: Account, script: str) -> tuple[int, str]:
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, "enter", str(root)),
         *(*account.prefix, "sh", "-c", script),
     )
-    process = subprocess.Popen(  # noqa: S603 - our words
-        command,
-        env=_environment(account, os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start(command, _environment(account, os.environ), stderr=subprocess.STDOUT)
     printed, _ = finish(process, lambda line: say(line.rstrip()))
     return process.returncode, printed
 

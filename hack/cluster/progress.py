@@ -289,6 +289,30 @@ def parallel(*parts: Callable[[], T]) -> list[T]:
             _children.ending = False
 
 
+def start(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path | None = None, stderr: int = subprocess.PIPE
+) -> "subprocess.Popen[str]":
+    """Start a program that `finish` waits for; it leads a session of its own, so that all it starts can be ended.
+
+    Args:
+        command: Program and arguments.
+        environment: All of its environment.
+        cwd: Folder that it runs in; None: where this process is.
+        stderr: ``subprocess.STDOUT`` to have errors among the output.
+    """
+    return subprocess.Popen(  # noqa: S603 - callers name their own programs
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
 def finish(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | None = None) -> tuple[str, str]:
     """Wait for a program; return what it printed on both streams.
 
@@ -358,17 +382,7 @@ def run_long(
         ClusterError: It fails; the end of what it said is in the message.
     """
     with step(what) as task:
-        process = subprocess.Popen(  # noqa: S603 - callers name their own programs
-            command,
-            cwd=cwd,
-            env=os.environ | env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        process = start(command, os.environ | env, cwd)
         output, errors = finish(process, follow(task) if follow else None)
         if process.returncode:
             raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}{way_out(errors)}")

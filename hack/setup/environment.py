@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hack.cluster.layout import CHECKOUT, cache
-from hack.cluster.progress import ClusterError, finish, locked, say, step, way_out
+from hack.cluster.progress import ClusterError, finish, locked, say, start, step, way_out
 from hack.setup import pip
 
 REQUIREMENTS = CHECKOUT / "requirements"
@@ -156,16 +156,7 @@ def _content(lock: Path) -> str:
 
 
 def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
-    process = subprocess.Popen(  # noqa: S603 - our own words
-        command,
-        env=_environment() | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start(command, _environment() | dict(environment or {}), stderr=subprocess.STDOUT)
     printed, _ = finish(process)
     if process.returncode:
         last = "\n".join(printed.strip().splitlines()[-8:])
