@@ -111,9 +111,10 @@ def fresh(names: tuple[str, ...], commands: tuple[str, ...], *, keep: bool) -> N
     outcomes = [
         outcome for account in accounts for outcome in _run_all(account, commands or ("demo", "test"), keep=keep)
     ]
-    for each in outcomes:
-        say(f"{each.account:5} make {each.command:10} exit {each.code}  {duration(each.seconds):>14}  {each.last}")
-    sys.exit(any(each.code for each in outcomes))
+    for outcome in outcomes:
+        ran = f"{outcome.account:5} make {outcome.command:10} exit {outcome.code}"
+        say(f"{ran}  {duration(outcome.seconds):>14}  {outcome.last}")
+    sys.exit(any(outcome.code for outcome in outcomes))
 
 
 def _run_all(account: Account, commands: tuple[str, ...], *, keep: bool) -> Iterator[Outcome]:

@@ -45,18 +45,21 @@ def set_conditions(
         now: When.
     """
     merged = {condition.type: condition for condition in before}
-    for each in updates:
-        old = merged.get(each.type)
-        merged[each.type] = Condition(
-            type=each.type,
-            status=each.status,
-            reason=each.reason,
-            message=each.message[:_MESSAGE],
+    for update in updates:
+        old = merged.get(update.type)
+        merged[update.type] = Condition(
+            type=update.type,
+            status=update.status,
+            reason=update.reason,
+            message=update.message[:_MESSAGE],
             observed_generation=generation,
-            last_transition_time=old.last_transition_time if old and old.status == each.status else now,
+            last_transition_time=old.last_transition_time if old and old.status == update.status else now,
         )
     return tuple(
-        sorted(merged.values(), key=lambda each: _ORDER.index(each.type) if each.type in _ORDER else len(_ORDER))
+        sorted(
+            merged.values(),
+            key=lambda condition: _ORDER.index(condition.type) if condition.type in _ORDER else len(_ORDER),
+        )
     )
 
 

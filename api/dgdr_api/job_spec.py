@@ -94,7 +94,7 @@ def _amount(quantity: int | str) -> Decimal:
 
 def _written(value: Any) -> dict[str, Any]:
     """Return the fields of an object that are not null; none of an object that is absent."""
-    return {name: each for name, each in (value or {}).items() if each is not None}
+    return {name: content for name, content in (value or {}).items() if content is not None}
 
 
 def _toleration(toleration: Any, path: str, errors: ErrorList) -> None:
@@ -147,19 +147,19 @@ def _pod_labels(labels: Any, path: str, errors: ErrorList) -> None:
 
 def _pod(pod: Any, path: str, errors: ErrorList) -> None:
     containers, others = pod.get("containers") or (), pod.get("initContainers") or ()
-    for index, each in enumerate(containers):
-        _container(each, f"{path}.containers[{index}]", errors)
-    names = {each["name"] for each in containers}
-    for index, each in enumerate(others):
+    for index, container in enumerate(containers):
+        _container(container, f"{path}.containers[{index}]", errors)
+    names = {container["name"] for container in containers}
+    for index, container in enumerate(others):
         at = f"{path}.initContainers[{index}]"
-        if each["name"] in names:
-            errors.add(f"{at}.name", f"Duplicate value: {shown(each['name'])}")
-        elif each["name"] == PROFILER:
+        if container["name"] in names:
+            errors.add(f"{at}.name", f"Duplicate value: {shown(container['name'])}")
+        elif container["name"] == PROFILER:
             errors.forbidden(f"{at}.name", "the profiler must be in containers, not in initContainers")
-        elif each["name"] == PUBLISHER:
-            _publisher(each, at, errors)
-    for index, each in enumerate(pod.get("volumes") or ()):
-        if each["name"] in VOLUMES_FIXED:
+        elif container["name"] == PUBLISHER:
+            _publisher(container, at, errors)
+    for index, volume in enumerate(pod.get("volumes") or ()):
+        if volume["name"] in VOLUMES_FIXED:
             errors.forbidden(f"{path}.volumes[{index}].name", "this volume is the controller's")
 
 
@@ -169,8 +169,8 @@ def _container(container: Any, path: str, errors: ErrorList) -> None:
     elif container["name"] == PROFILER:
         for field in sorted(_written(container).keys() & PROFILER_FIXED):
             errors.forbidden(f"{path}.{field}", _STARTED)
-        for index, each in enumerate(container.get("volumeMounts") or ()):
-            if each["name"] in VOLUMES_MOUNTED:
+        for index, mount in enumerate(container.get("volumeMounts") or ()):
+            if mount["name"] in VOLUMES_MOUNTED:
                 errors.forbidden(f"{path}.volumeMounts[{index}].name", "the profiler reads it at a fixed path")
     else:
         detail = "a pod ends when all its containers do; write it into initContainers, with restartPolicy: Always"
@@ -287,7 +287,7 @@ def _prepare(node: Schema, path: str) -> Schema:
     node["read"] = _READERS[kind]
     prefix = f"{path}." if path else ""
     fields = node.get("properties", {})
-    node["properties"] = {name: _prepare(each, f"{prefix}{_SAME.get(name, name)}") for name, each in fields.items()}
+    node["properties"] = {name: _prepare(field, f"{prefix}{_SAME.get(name, name)}") for name, field in fields.items()}
     for below, sign in (("items", "[]"), ("additionalProperties", "{}")):
         if below in node:
             node[below] = _prepare(node[below], f"{path}{sign}")
@@ -315,11 +315,11 @@ def _object(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> Non
         _map(value, node, path, errors)
         return
     known = node["properties"]
-    for name, each in value.items():
+    for name, content in value.items():
         if name not in known:
             errors.add(f"{path}.{name}", "Unknown field", did_you_mean(name, known))
-        elif each is not None:
-            _read(each, known[name], f"{path}.{name}", errors)
+        elif content is not None:
+            _read(content, known[name], f"{path}.{name}", errors)
     for name in node.get("required", ()):
         member = value.get(name)
         if member is None or (member == "" and name != "value"):  # of an HTTP header or a sysctl
@@ -327,12 +327,12 @@ def _object(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> Non
 
 
 def _map(value: dict[str, JsonValue], node: Schema, path: str, errors: ErrorList) -> None:
-    for key, each in value.items():
+    for key, content in value.items():
         at = f"{path}[{key}]"
         if "keys" in node and (fault := node["keys"](key)):
             errors.invalid(at, key, fault)
-        if each is not None:
-            _read(each, node["additionalProperties"], at, errors)
+        if content is not None:
+            _read(content, node["additionalProperties"], at, errors)
 
 
 def _list(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
@@ -342,12 +342,12 @@ def _list(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     keys = node.get("x-kubernetes-list-map-keys", ())
     distinct = bool(keys) or node["x-kubernetes-list-type"] == "set"
     seen = set[tuple[JsonValue, ...]]()
-    for index, each in enumerate(value):
+    for index, item in enumerate(value):
         at, before = f"{path}[{index}]", len(errors.errors)
-        _read(each, node["items"], at, errors)
+        _read(item, node["items"], at, errors)
         if not distinct or len(errors.errors) > before:  # what is wrong in itself is the same as nothing
             continue
-        key = _key(each, keys, node["items"]) if isinstance(each, dict) else (each,)
+        key = _key(item, keys, node["items"]) if isinstance(item, dict) else (item,)
         if key in seen:
             twice = shown(key[0] if len(key) == 1 else list(key))
             errors.add(f"{at}.{keys[0]}" if len(keys) == 1 else at, f"Duplicate value: {twice}")
@@ -364,7 +364,7 @@ def _text(value: JsonValue, node: Schema, path: str, errors: ErrorList) -> None:
     if not isinstance(value, str):
         errors.invalid(path, value, "must be a string")
     elif "enum" in node and value not in node["enum"]:
-        values = ", ".join(f'"{each}"' for each in node["enum"])
+        values = ", ".join(f'"{allowed}"' for allowed in node["enum"])
         errors.add(path, f"Unsupported value: {shown(value)}", f"supported values: {values}{_why(node)}")
     elif value and "syntax" in node and (fault := node["syntax"](value)):
         errors.invalid(path, value, fault)

@@ -69,7 +69,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         choice, made = _composed(observed, [asked] if asked else [choice, *_offered(results)], results)
     except InvalidRequestError as error:
         return _fail(observed, "; ".join(map(str, error.errors)))
-    warnings = [of_warning(each) for each in _merged(results, [*made.notes, *_about_prometheus(observed)])]
+    warnings = [of_warning(warning) for warning in _merged(results, [*made.notes, *_about_prometheus(observed)])]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     done = ProfilingComplete.done(_sentence(choice))
     status = enter(
@@ -89,7 +89,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
-            *(Event(each.type, each.message, warning=True) for each in warnings),
+            *(Event(warning.type, warning.message, warning=True) for warning in warnings),
         ],
         after_s=0.0,
     )
@@ -105,12 +105,16 @@ def wanted(observed: ObservedState, results: Results) -> Candidate | None:
     asked = observed.annotation(ANNOTATION_DEPLOY)
     if asked == RECOMMENDED:
         return results.choice
-    return next((each for each in _offered(results) if each.id == asked), None)
+    return next((candidate for candidate in _offered(results) if candidate.id == asked), None)
 
 
 def _offered(results: Results) -> Iterator[Candidate]:
     """Yield the candidates that can be deployed, the best one first."""
-    return (each for each in results.candidates if each.verdict is None or each.verdict.outcome not in _NOT_OFFERED)
+    return (
+        candidate
+        for candidate in results.candidates
+        if candidate.verdict is None or candidate.verdict.outcome not in _NOT_OFFERED
+    )
 
 
 def _composed(observed: ObservedState, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
@@ -164,7 +168,10 @@ def _objects(observed: ObservedState, made: Composed) -> list[Ensure]:
     tried = [Ensure(made.graph, WriteMode.DRY_RUN, condition=DeploymentReady)] if observed.graphs_known else []
     return [
         *tried,
-        *(Ensure(_owned(observed, each), WriteMode.APPLY, condition=DeploymentReady) for each in made.config_maps),
+        *(
+            Ensure(_owned(observed, config_map), WriteMode.APPLY, condition=DeploymentReady)
+            for config_map in made.config_maps
+        ),
     ]
 
 

@@ -26,7 +26,9 @@ def cluster(ctx: click.Context, context: str | None) -> None:
 
 
 @cluster.command()
-@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default=Level.NODE.value, show_default=True
+)
 @click.option(
     "--gpus",
     type=click.IntRange(0, 9999),
@@ -83,10 +85,10 @@ def _pretend(
         offer_gpus(api, target.node, own)
     if wanted:
         with step(f"Adding {len(wanted)} node objects"):
-            for each in wanted:
-                nodes.add(api, each)
+            for node in wanted:
+                nodes.add(api, node)
     if dcgm:
-        offers = {target.node: own} | {each.name: each.gpus for each in wanted if each.ready}
+        offers = {target.node: own} | {node.name: node.gpus for node in wanted if node.ready}
         exporters = [Exporter(name, gpus) for name, gpus in offers.items() if name and gpus and not gpus.is_amd]
         with step(f"Starting {len(exporters)} DCGM exporters"):
             for exporter in exporters:
@@ -94,7 +96,9 @@ def _pretend(
 
 
 @cluster.command()
-@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default=Level.NODE.value, show_default=True
+)
 @click.pass_obj
 def build(target: Cluster, level: str) -> None:
     """Get what up needs, without bringing anything up."""

@@ -120,7 +120,7 @@ class Local(Made):
         Raises:
             ClusterError: There is no such component, or the supervisor does not answer.
         """
-        known = sorted(each.name for each in self.layout.running.glob("*"))
+        known = sorted(file.name for file in self.layout.running.glob("*"))
         if component not in known:
             raise ClusterError(f"no {component} runs in {self.name}; there are {', '.join(known) or 'none'}")
         (self.layout.held / component).touch()

@@ -78,7 +78,7 @@ def status_of(graph: Manifest, found: dict[str, Manifest | None]) -> Manifest:
         }
         for component in graph["spec"]["components"]
     }
-    ready = all(each["availableReplicas"] >= each["replicas"] for each in components.values())
+    ready = all(component["availableReplicas"] >= component["replicas"] for component in components.values())
     return {
         "state": "successful" if ready else "pending",
         "observedGeneration": graph["metadata"]["generation"],

@@ -42,7 +42,7 @@ def record(root: Path) -> None:
             new = [pin for pin in pins if target in used.get(pin.key, ()) and pin.key not in recorded]
             if new:
                 recorded |= _metadata(new, target, wanted.name)
-    metadata.write(root, {key: metadata.facts(*each, wheels.get(key, {})) for key, each in recorded.items()})
+    metadata.write(root, {key: metadata.facts(*required, wheels.get(key, {})) for key, required in recorded.items()})
 
 
 def _best(urls: Mapping[str, str], targets: Iterable[Target]) -> dict[str, str]:
@@ -64,10 +64,10 @@ def _files(lock: Path) -> dict[str, dict[str, str]]:
     ]
     packages = tomllib.loads(_run(command)).get("packages", [])
     return {
-        f"{canonicalize_name(each['name'])}=={each['version']}": {
-            _name(wheel): wheel["hashes"]["sha256"] for wheel in each.get("wheels", ())
+        f"{canonicalize_name(package['name'])}=={package['version']}": {
+            _name(wheel): wheel["hashes"]["sha256"] for wheel in package.get("wheels", ())
         }
-        for each in packages
+        for package in packages
     }
 
 
@@ -81,7 +81,7 @@ def _metadata(pins: Sequence[Pin], target: Target, lock: str) -> Recorded:
         step(f"Asking what {len(pins)} distributions of {lock} require"),
         tempfile.TemporaryDirectory() as scratch,
     ):
-        lines = [" ".join([pin.key, *(f"--hash=sha256:{each}" for each in sorted(pin.hashes))]) for pin in pins]
+        lines = [" ".join([pin.key, *(f"--hash=sha256:{digest}" for digest in sorted(pin.hashes))]) for pin in pins]
         requirements, report = Path(scratch, "requirements.txt"), Path(scratch, "report.json")
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [
@@ -93,13 +93,15 @@ def _metadata(pins: Sequence[Pin], target: Target, lock: str) -> Recorded:
             *("--target", str(Path(scratch, "nowhere")), "--report", str(report), "--requirement", str(requirements)),
         ]
         _run(command)
-        reported = [each["metadata"] for each in json.loads(report.read_text(encoding="utf-8"))["install"]]
+        reported = [
+            distribution["metadata"] for distribution in json.loads(report.read_text(encoding="utf-8"))["install"]
+        ]
     return {
-        f"{canonicalize_name(each['name'])}=={each['version']}": (
-            each.get("requires_python"),
-            each.get("requires_dist", []),
+        f"{canonicalize_name(metadata['name'])}=={metadata['version']}": (
+            metadata.get("requires_python"),
+            metadata.get("requires_dist", []),
         )
-        for each in reported
+        for metadata in reported
     }
 
 

@@ -118,7 +118,7 @@ def install(*purposes: Purpose) -> None:
         if not wanted:
             return
         what = "; ".join(f"{' '.join(packages)} for {purpose}" for purpose, packages in wanted.items())
-        packages = sorted({package for each in wanted.values() for package in each})
+        packages = sorted({package for lacking in wanted.values() for package in lacking})
         with step(f"Installing {what}", "package steps") as task:
             _run(*prefix, "apt-get", "update", "-qq")
             options = ("-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")

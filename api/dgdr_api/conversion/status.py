@@ -76,8 +76,8 @@ def _is_still_true(field: str, kept: JsonObject, status: JsonObject) -> bool:
     """Say whether a kept word is not out of date; upstream's conversion keeps no context to tell by."""
     if field == "state" and "phase" not in status and _phase(kept) is not None:
         return False  # read again, it would say a phase that nobody says any more
-    if any(each in kept for each in _CONTEXT):
-        return all(kept.get(each) == status.get(each) for each in _CONTEXT)
+    if any(name in kept for name in _CONTEXT):
+        return all(kept.get(name) == status.get(name) for name in _CONTEXT)
     match field:
         case "state":
             return _phase(kept) == _known(status.get("phase"))

@@ -180,7 +180,7 @@ class FakeApiServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path, dict(request.query)))
-        fault = next((each for each in self.faults if each.times > 0 and each.matches(request)), None)
+        fault = next((fault for fault in self.faults if fault.times > 0 and fault.matches(request)), None)
         if fault is not None:
             fault.times -= 1
             await asyncio.sleep(fault.hang)
@@ -215,9 +215,9 @@ class FakeApiServer:
         """Return what is told of groups, or of the kinds of one version; None: the path asks for something else."""
         if path == "/apis":
             groups = sorted({group for group, _ in self._kinds if group})
-            return {"kind": "APIGroupList", "groups": [{"name": each} for each in groups]}
-        resources = [each.resource for each in self._kinds.values()]
-        known = [{"name": each.plural} for each in resources if each.path().rpartition("/")[0] == path]
+            return {"kind": "APIGroupList", "groups": [{"name": group} for group in groups]}
+        resources = [kind.resource for kind in self._kinds.values()]
+        known = [{"name": resource.plural} for resource in resources if resource.path().rpartition("/")[0] == path]
         return {"kind": "APIResourceList", "resources": known} if known else None
 
     def _find(self, path: str) -> tuple[_Kind, str, str, str]:

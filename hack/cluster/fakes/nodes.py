@@ -72,7 +72,7 @@ def read_all(texts: Iterable[str]) -> tuple[FakeNode, ...]:
         ClusterError: One is wrong; the sentence names the part.
     """
     nodes = tuple(read(text) for text in texts)
-    names = [each.name for each in nodes]
+    names = [node.name for node in nodes]
     for name in names:
         if names.count(name) > 1:
             raise ClusterError(f'--node: there are two nodes "{name}"; give each a name of its own')

@@ -135,7 +135,7 @@ def test_request_is_accepted_and_means_what_the_document_says(name: str) -> None
     applied = effective(request)
     assert applied.model == MANIFESTS[name]["spec"]["model"]
     found = {field: getattr(applied, field) for field in MEANT[name]}
-    assert {f: each.value if isinstance(each, Value) else each for f, each in found.items()} == MEANT[name]
+    assert {f: value.value if isinstance(value, Value) else value for f, value in found.items()} == MEANT[name]
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -181,7 +181,7 @@ def test_setting_without_effect_is_said() -> None:
     )
     config = "spec.profilingConfig.config"
     said = {name: warnings(parse_request(manifest)) for name, manifest in MANIFESTS.items()}
-    assert {name: each for name, each in said.items() if each} == {
+    assert {name: value for name, value in said.items() if value} == {
         "planner-guide-sweep-offline": [f"{config}.sweep.aicBackendVersion {data}"],
         "quickstart-v0.6.1-sweep-offline": [f"{config}.sweep.aic_backend_version {data}"],
         "quickstart-v0.6.1-inline-config": [

@@ -175,7 +175,7 @@ def test_a_given_cluster_is_used_and_left_alone(
     assert found.status().usable
     assert "Server Version: v1." in found.status().summary
     copy = found.kubeconfig
-    assert [each["name"] for each in yaml.safe_load(copy.read_text())["contexts"]] == [control_plane.name]
+    assert [context["name"] for context in yaml.safe_load(copy.read_text())["contexts"]] == [control_plane.name]
     assert copy.stat().st_mode & 0o077 == 0
     assert Client(copy).is_ready()
     found.down()
