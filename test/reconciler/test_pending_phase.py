@@ -105,7 +105,10 @@ def test_objects_of_another_are_never_touched() -> None:
     assert not decision.ensure
     _, reason, message = said(decision, "Profiling")
     assert reason == "NameConflict"
-    assert "Job profile-qwen and ConfigMap dgdr-output-qwen" in message
+    assert message == (
+        "Job profile-qwen and ConfigMap dgdr-output-qwen exist and do not belong to this request; delete them, or create "
+        "the request under another name"
+    )
 
 
 def test_request_gives_the_same_objects_each_time() -> None:
