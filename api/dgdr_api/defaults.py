@@ -2,8 +2,8 @@
 
 `effective` is the one resolver: controller, plan, validation and the profiling Job's configuration all use it. Which
 defaults apply depends on the version, and in v1alpha1 on the form, that the request was written in; they are never
-mixed. Sources: dynamo-api-facts §1.2 for v1beta1, the design proposal's "API Overview" for v1alpha1's flat form,
-dynamo-api-facts §1.3 for ``profilingConfig``.
+mixed. Sources: Dynamo's CRD for v1beta1, the "API Overview" of its proposal "Dynamo Deployment Flow with DGDRs" for
+v1alpha1's flat form, the profiler of Dynamo 0.9 for ``profilingConfig``.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What of a request may still be changed, by its phase: one table.
 
-Source: upstream's validation of updates, with its exceptions and message (dynamo-api-facts §1.5, rule 4).
+Source: ValidateUpdate of Dynamo's deploy/operator/internal/webhook/validation, with its exceptions and message.
 """
 
 from collections.abc import Mapping

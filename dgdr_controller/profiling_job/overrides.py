@@ -1,8 +1,8 @@
 """``spec.overrides.profilingJob``: a part of a JobSpec, laid over ours.
 
 What may not be laid over it is refused when the request is written (`dgdr_api.job_spec`), so nothing here is an error;
-where it stands in a stored request all the same, ours stays. Rules: dynamo-controller-facts §2.5; beyond those fields
-every other one of Kubernetes' is laid over as it is.
+where it stands in a stored request all the same, ours stays. The fields that Dynamo's controller merges are merged as
+it does (its deploy/operator/internal/controller); every other one of Kubernetes' is laid over as it is.
 """
 
 import copy

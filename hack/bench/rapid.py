@@ -1,7 +1,7 @@
 """``make bench-rapid``: `dgdr plan` against ``aiconfigurator cli default`` on the same requests, cold processes.
 
 Both end with everything known – the recommendation and all alternatives – and written to files, so there is one time
-for both. The bars are the design's.
+for both. The bars are this project's own.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Turns a DynamoGraphDeployment into pods that serve without GPUs: a real frontend, and simulated engines.
 
 One Deployment for each component, with its replicas and GPUs; a Service for each frontend; the status as Dynamo's
-operator writes it (dynamo-api-facts §3.7).
+operator writes it (DynamoGraphDeploymentStatus in its deploy/operator/api/v1beta1).
 """
 
 import json

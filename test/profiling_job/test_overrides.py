@@ -1,4 +1,4 @@
-"""``spec.overrides.profilingJob`` over the profiling Job; the rules are those of dynamo-controller-facts §2.5."""
+"""``spec.overrides.profilingJob`` over the profiling Job; what Dynamo's controller lays over its Job, and more."""
 
 import copy
 from typing import Any

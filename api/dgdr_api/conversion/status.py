@@ -2,7 +2,9 @@
 
 v1alpha1 says some things in words of its own (``state``, ``backend``, ``deployment``). They are made from v1beta1's
 fields when a request is read as v1alpha1. Going the other way only what differs from that is kept: words that
-Dynamo 0.6 to 0.9 wrote. Source: dynamo-api-facts §1.8, §2.2.
+Dynamo 0.6 to 0.9 wrote.
+
+Source: Dynamo's deploy/operator/api/v1alpha1/dynamographdeploymentrequest_{types,conversion}.go.
 """
 
 from dgdr_api.conversion.paths import copied

@@ -126,7 +126,7 @@ def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
             reason = _BECAUSE.get(path)
             yield f"{here} has no effect{f': {reason}' if reason else ''}"
         elif value != spec.get(field):
-            # Upstream's words (dynamo-api-facts §1.5).
+            # The words of Dynamo 0.9's webhook.
             yield f"{here} ({text.quoted(value)}) will be overwritten by spec.{field} ({text.quoted(spec.get(field))})"
     if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
         yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"

@@ -115,7 +115,7 @@ def test_the_whole_definition_fits_a_plain_apply(shipped: list[Any]) -> None:
 
 
 def test_webhooks_are_called_where_the_controller_serves(shipped: list[Any]) -> None:
-    """Names and paths: dynamo-api-facts §6."""
+    """Names and paths are those of Dynamo's operator."""
     mutating = named(shipped, "MutatingWebhookConfiguration")["webhooks"]
     validating = named(shipped, "ValidatingWebhookConfiguration")["webhooks"]
     service = {"name": "dgdr-webhook-service", "namespace": "dgdr-system"}
