@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from dgdr_controller.cli.manager import add_controller
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,

@@ -9,13 +9,13 @@ import pytest
 
 from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.cli.manager import served_graphs
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, JOBS, Graph
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.reconciler.served_version import served_graphs
 from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
