@@ -13,7 +13,7 @@ from hack.cluster.fakes import dcgm_exporter
 from hack.cluster.fakes import nodes as fake_nodes
 from hack.cluster.fakes.dcgm_exporter import Exporter
 from hack.cluster.fakes.gpus import FakeGpus
-from hack.cluster.fakes.nodes import read
+from hack.cluster.fakes.node_option import read
 from hack.cluster.model import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("node"), pytest.mark.usefixtures("cluster")]
