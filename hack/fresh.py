@@ -19,9 +19,10 @@ from pathlib import Path
 
 import click
 
+from hack.cluster.children import finish, start
 from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.program import run
-from hack.cluster.progress import ClusterError, duration, finish, say, start, step
+from hack.cluster.progress import ClusterError, duration, say, step
 from hack.images import base
 from hack.setup import debian, pip
 from hack.setup.debian import Purpose

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from hack.cluster.children import finish
 from hack.cluster.layout import cache
-from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, say, step, way_out
+from hack.cluster.progress import ClusterError, Task, UnavailableError, locked, say, step, way_out
 
 _ENSUREPIP = "ensurepip"
 """The module that Debian has in a package of its own, and without which no environment gets pip."""

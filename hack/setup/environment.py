@@ -11,8 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from hack.cluster.children import finish, start
 from hack.cluster.layout import CHECKOUT, cache
-from hack.cluster.progress import ClusterError, finish, locked, say, start, step, way_out
+from hack.cluster.progress import ClusterError, locked, say, step, way_out
 from hack.setup import pip
 
 REQUIREMENTS = CHECKOUT / "requirements"
