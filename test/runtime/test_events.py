@@ -27,7 +27,7 @@ async def recording(server: FakeApiServer) -> AsyncIterator[EventRecorder]:
 
 
 def events(server: FakeApiServer) -> list[dict[str, Any]]:
-    return list(next(iter(server._kinds.values())).objects.values())
+    return server.objects(EVENTS)
 
 
 @virtual_time
