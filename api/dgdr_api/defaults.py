@@ -49,7 +49,7 @@ class Assumed:
 ASSUMED = {
     Defaults.V1BETA1: Assumed(isl=4000, osl=1000, ttft=2000.0, itl=30.0),
     Defaults.V1ALPHA1: Assumed(isl=512, osl=128, ttft=100.0, itl=15.0),
-    # quickstart-v0.6.1, "Relationship to DynamoGraphDeployment": the deployment includes the planner.
+    # The deployment includes the planner: Dynamo 0.6.1's quick start, "Relationship to DynamoGraphDeployment".
     Defaults.PROFILING: Assumed(isl=3000, osl=500, ttft=50.0, itl=10.0, planner=True),
 }
 DEFAULT_MOUNT_PATH = "/opt/model-cache"

@@ -11,8 +11,7 @@ from dgdr_api.v1beta1 import Hardware
 from dgdr_controller.hardware.nodes import NodeGpus, by_product
 
 DISCOVERED_CAP = 32
-"""GPUs that a request uses at most when it does not say how many (design proposal, "Hardware"): a written number is
-not capped."""
+"""GPUs that a request uses at most when it does not say how many, as with Dynamo; a written number is not capped."""
 
 
 class HardwareNotFoundError(Exception):

@@ -1,4 +1,13 @@
-"""Every request that the documents print, in its own version: accepted, and with the meaning that the text gives it."""
+"""Every request that Dynamo's documents print, in its own version: accepted, with the meaning that the text gives it.
+
+The names of the manifests begin with that of the document:
+
+- design-proposal: the proposal "Dynamo Deployment Flow with DGDRs", which has v1alpha1 in its flat form
+- dgdr-reference: the reference of DynamoGraphDeploymentRequest, v1beta1
+- deployment-overview: "Deployment Overview", v1beta1
+- quickstart-v0.6.1: "SLA-Driven Profiling and Planner Deployment Quick Start Guide" of Dynamo 0.6.1, v1alpha1
+- planner-guide: the planner guide of Dynamo 0.9, v1alpha1
+"""
 
 from pathlib import Path
 from typing import Any
