@@ -166,7 +166,7 @@ class GraphComponentStatus(Struct, frozen=True, rename="camel"):
 
 
 class GraphStatus(Struct, frozen=True, rename="camel"):
-    """Status of a DynamoGraphDeployment (dynamo-api-facts §3.7)."""
+    """Status of a DynamoGraphDeployment: what is read of it."""
 
     state: str = ""
     observed_generation: int = 0

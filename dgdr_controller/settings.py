@@ -77,7 +77,7 @@ class RightsSettings(BaseModel):
     @property
     def registries(self) -> tuple[str, ...]:
         """The same, each with the slash that ends it."""
-        return tuple(f"{each.strip().rstrip('/')}/" for each in self.images.split(",") if each.strip())
+        return tuple(f"{registry.strip().rstrip('/')}/" for registry in self.images.split(",") if registry.strip())
 
 
 class Settings(BaseSettings):

@@ -92,7 +92,9 @@ def test_deployment_of_another_candidate_replaces_the_first(api: Client, namespa
     assert holds(lambda: state(api, first) == "successful")
     answers(endpoint)
     found = api.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
-    assert {each["metadata"]["name"] for each in found} == {f"changed-{n}" for n in ("frontend", "prefill", "decode")}
+    assert {manifest["metadata"]["name"] for manifest in found} == {
+        f"changed-{n}" for n in ("frontend", "prefill", "decode")
+    }
 
 
 def test_a_test_says_how_fast_engines_are(api: Client, namespace: str) -> None:

@@ -1,9 +1,7 @@
 """The rights that config/ grants, beside what the controller asked the API server for, as its audit log has it."""
 
 import json
-import re
 import ssl
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,9 @@ import pytest
 
 from e2e.journey import Journey
 from hack.cluster.api import Client, opener
-from hack.cluster.binaries import kubectl as program
 from hack.cluster.control_plane import audit_log
 from hack.cluster.local import Local
-from hack.kubectl import environment, kubectl
+from hack.kubectl import kubectl, port_forward
 
 pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
@@ -75,19 +72,15 @@ def scraped(cluster: Local, namespace: str) -> str:
     binding = ("create", "clusterrolebinding", f"{namespace}-metrics", "--clusterrole=dgdr-metrics-reader")
     kubectl(cluster, *binding, f"--serviceaccount={namespace}:prometheus")
     token = kubectl(cluster, "-n", namespace, "create", "token", "prometheus").strip()
-    command = [program(), "-n", "dgdr-system", "port-forward", "deployment/dgdr-controller", ":8080"]
-    with subprocess.Popen(command, env=environment(cluster), stdout=subprocess.PIPE, text=True) as forward:
-        try:
-            assert forward.stdout is not None
-            (port,) = re.findall(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+    unverified = ssl._create_unverified_context()  # noqa: S323 - its certificate signs itself
+    try:
+        with port_forward(cluster, "dgdr-system", "deployment/dgdr-controller", 8080) as port:
             request = urllib.request.Request(f"https://127.0.0.1:{port}/metrics")
             request.add_header("Authorization", f"Bearer {token}")
-            unverified = ssl._create_unverified_context()  # noqa: S323 - its certificate signs itself
             with opener(urllib.request.HTTPSHandler(context=unverified)).open(request, timeout=10) as answer:
                 return str(answer.read().decode())
-        finally:
-            forward.terminate()
-            kubectl(cluster, "delete", "clusterrolebinding", f"{namespace}-metrics")
+    finally:
+        kubectl(cluster, "delete", "clusterrolebinding", f"{namespace}-metrics")
 
 
 def test_rights_are_all_there_and_all_used(dynamo: Local, api: Client, namespace: str) -> None:

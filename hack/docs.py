@@ -161,7 +161,9 @@ def _updates(of: type) -> Iterator[tuple[str, ConditionUpdate]]:
         if not isinstance(member, classmethod) or name in _CHOSEN_BY_CALLER:
             continue
         construct = getattr(of, name)
-        update: ConditionUpdate = construct(*(f"<{each}>" for each in inspect.signature(construct).parameters))
+        update: ConditionUpdate = construct(
+            *(f"<{parameter}>" for parameter in inspect.signature(construct).parameters)
+        )
         yield name, update
 
 
@@ -186,7 +188,7 @@ def _warnings() -> str:
     share = conditions.SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
     model = conditions.ConfigurationWarning.not_simulated("acme/private", "")
     rows: list[RequestWarning] = [closest, share, model]
-    return _table(("Type and reason", "Example"), ((_code(each.type), each.message) for each in rows))
+    return _table(("Type and reason", "Example"), ((_code(row.type), row.message) for row in rows))
 
 
 # --- Settings

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import click
 
+from hack.cluster.children import finish, start
 from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.program import run
-from hack.cluster.progress import ClusterError, duration, finish, say, step
+from hack.cluster.progress import ClusterError, duration, say, step
 from hack.images import base
 from hack.setup import debian, pip
 from hack.setup.debian import Purpose
@@ -111,9 +112,10 @@ def fresh(names: tuple[str, ...], commands: tuple[str, ...], *, keep: bool) -> N
     outcomes = [
         outcome for account in accounts for outcome in _run_all(account, commands or ("demo", "test"), keep=keep)
     ]
-    for each in outcomes:
-        say(f"{each.account:5} make {each.command:10} exit {each.code}  {duration(each.seconds):>14}  {each.last}")
-    sys.exit(any(each.code for each in outcomes))
+    for outcome in outcomes:
+        ran = f"{outcome.account:5} make {outcome.command:10} exit {outcome.code}"
+        say(f"{ran}  {duration(outcome.seconds):>14}  {outcome.last}")
+    sys.exit(any(outcome.code for outcome in outcomes))
 
 
 def _run_all(account: Account, commands: tuple[str, ...], *, keep: bool) -> Iterator[Outcome]:
@@ -145,16 +147,7 @@ def _inside(root: Path, account: Account, script: str) -> tuple[int, str]:
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _ENTER, "enter", str(root)),
         *(*account.prefix, "sh", "-c", script),
     )
-    process = subprocess.Popen(  # noqa: S603 - our words
-        command,
-        env=_environment(account, os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start(command, _environment(account, os.environ), stderr=subprocess.STDOUT)
     printed, _ = finish(process, lambda line: say(line.rstrip()))
     return process.returncode, printed
 

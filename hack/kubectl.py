@@ -1,7 +1,10 @@
 """kubectl, led to one cluster."""
 
+import contextlib
 import os
+import re
 import subprocess
+from collections.abc import Iterator
 
 from hack.cluster.api import without_proxies
 from hack.cluster.binaries import kubectl as program
@@ -25,6 +28,26 @@ def kubectl(cluster: Cluster, *arguments: str) -> str:
     if done.returncode:
         raise ClusterError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
+
+
+@contextlib.contextmanager
+def port_forward(cluster: Cluster, namespace: str, target: str, port: int) -> Iterator[int]:
+    """Forward a free local port to one of a pod or a Deployment (``deployment/NAME``); yield the local one."""
+    command = [program(), "--namespace", namespace, "port-forward", target, f":{port}"]
+    with subprocess.Popen(command, env=environment(cluster), stdout=subprocess.PIPE, text=True) as forwarding:  # noqa: S603 - the same
+        try:
+            yield _local_port(forwarding)
+        finally:
+            forwarding.terminate()
+
+
+def _local_port(forwarding: "subprocess.Popen[str]") -> int:
+    """Return the port in kubectl's first line: ``Forwarding from 127.0.0.1:40123 -> 8080``."""
+    line = forwarding.stdout.readline() if forwarding.stdout else ""
+    found = re.search(r"127\.0\.0\.1:(\d+)", line)
+    if found is None:
+        raise ClusterError(f"kubectl port-forward has not begun: {line.strip() or 'it has ended'}")
+    return int(found[1])
 
 
 def environment(cluster: Cluster) -> dict[str, str]:

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable
 
 from hack.cluster import docker, images, node, store
+from hack.cluster.children import parallel
 from hack.cluster.layout import cache
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.program import run
-from hack.cluster.progress import ClusterError, UnavailableError, parallel, say
+from hack.cluster.progress import ClusterError, UnavailableError, say
 from hack.cluster.resolve import resolve
 from hack.dynamo.environment import prepare as prepare_dynamo
 from hack.images.build import build

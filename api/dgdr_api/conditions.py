@@ -1,6 +1,7 @@
 """Sentences that users read in conditions and warnings: each wording has its one place here.
 
-The sentences of SLAWarning and ConfigurationWarning are those of the design proposal ("Warning Conditions").
+The sentences of SLAWarning and ConfigurationWarning are those of Dynamo's proposal "Dynamo Deployment Flow with DGDRs"
+(section "Warning Conditions").
 """
 
 import datetime as dt
@@ -45,18 +46,21 @@ def set_conditions(
         now: When.
     """
     merged = {condition.type: condition for condition in before}
-    for each in updates:
-        old = merged.get(each.type)
-        merged[each.type] = Condition(
-            type=each.type,
-            status=each.status,
-            reason=each.reason,
-            message=each.message[:_MESSAGE],
+    for update in updates:
+        old = merged.get(update.type)
+        merged[update.type] = Condition(
+            type=update.type,
+            status=update.status,
+            reason=update.reason,
+            message=update.message[:_MESSAGE],
             observed_generation=generation,
-            last_transition_time=old.last_transition_time if old and old.status == each.status else now,
+            last_transition_time=old.last_transition_time if old and old.status == update.status else now,
         )
     return tuple(
-        sorted(merged.values(), key=lambda each: _ORDER.index(each.type) if each.type in _ORDER else len(_ORDER))
+        sorted(
+            merged.values(),
+            key=lambda condition: _ORDER.index(condition.type) if condition.type in _ORDER else len(_ORDER),
+        )
     )
 
 
@@ -87,7 +91,8 @@ def _false(type_: str, reason: str, message: str) -> ConditionUpdate:
 
 
 NOT_OURS = "exists and does not belong to this request; delete it, or create the request under another name"
-"""What is said of an object that has a name that is wanted."""
+_SEVERAL_NOT_OURS = "exist and do not belong to this request; delete them, or create the request under another name"
+"""What is said of one object that has a name that is wanted, and of several."""
 
 
 class RequestWarning(ApiModel):
@@ -171,7 +176,7 @@ class ConfigurationWarning:
 
     @classmethod
     def not_simulated(cls, model: str, why: str) -> RequestWarning:
-        """Say that the deployment rests on memory fit alone (design proposal, "Warning Conditions")."""
+        """Say that the deployment rests on memory fit alone."""
         return RequestWarning(
             type=cls.TYPE,
             message=f"Model '{model}' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
@@ -216,9 +221,10 @@ class Profiling:
         return _false(cls.TYPE, reason, message)
 
     @classmethod
-    def name_conflict(cls, objects: str) -> ConditionUpdate:
+    def name_conflict(cls, *objects: str) -> ConditionUpdate:
         """Say that objects of others have the names of the Job or of its ConfigMaps."""
-        return cls.waiting("NameConflict", f"{objects} {NOT_OURS}")
+        reason = NOT_OURS if len(objects) == 1 else _SEVERAL_NOT_OURS
+        return cls.waiting("NameConflict", f"{' and '.join(objects)} {reason}")
 
     @classmethod
     def running(cls, phase: str, message: str) -> ConditionUpdate:
@@ -251,7 +257,7 @@ class Profiling:
 
 
 class ProfilingComplete:
-    """Whether the result of profiling is there (design proposal, "Status")."""
+    """Whether the result of profiling is there; Dynamo's own controller does not set it."""
 
     TYPE = "ProfilingComplete"
 

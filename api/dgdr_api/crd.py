@@ -20,7 +20,7 @@ _V1BETA1_COLUMNS = (
     ("DGD", "string", ".status.dgdName"),
     ("Age", "date", ".metadata.creationTimestamp"),
 )
-"""Upstream's (dynamo-api-facts §1.1), like those of v1alpha1: people's scripts read them."""
+"""Those of Dynamo's CRD, as are those of v1alpha1: people's scripts read them."""
 _V1ALPHA1_COLUMNS = (
     ("Model", "string", ".spec.model"),
     ("Backend", "string", ".status.backend"),

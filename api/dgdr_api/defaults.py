@@ -2,8 +2,8 @@
 
 `effective` is the one resolver: controller, plan, validation and the profiling Job's configuration all use it. Which
 defaults apply depends on the version, and in v1alpha1 on the form, that the request was written in; they are never
-mixed. Sources: dynamo-api-facts §1.2 for v1beta1, the design proposal's "API Overview" for v1alpha1's flat form,
-dynamo-api-facts §1.3 for ``profilingConfig``.
+mixed. Sources: Dynamo's CRD for v1beta1, the "API Overview" of its proposal "Dynamo Deployment Flow with DGDRs" for
+v1alpha1's flat form, the profiler of Dynamo 0.9 for ``profilingConfig``.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Assumed:
 ASSUMED = {
     Defaults.V1BETA1: Assumed(isl=4000, osl=1000, ttft=2000.0, itl=30.0),
     Defaults.V1ALPHA1: Assumed(isl=512, osl=128, ttft=100.0, itl=15.0),
-    # quickstart-v0.6.1, "Relationship to DynamoGraphDeployment": the deployment includes the planner.
+    # The deployment includes the planner: Dynamo 0.6.1's quick start, "Relationship to DynamoGraphDeployment".
     Defaults.PROFILING: Assumed(isl=3000, osl=500, ttft=50.0, itl=10.0, planner=True),
 }
 DEFAULT_MOUNT_PATH = "/opt/model-cache"

@@ -1,6 +1,6 @@
 """DynamoGraphDeployment, version ``nvidia.com/v1beta1``: the parts that we write.
 
-Shape: dynamo-api-facts §3.2. Pod parts carry the field names of Kubernetes' core/v1. Serialise with
+Shape: Dynamo's deploy/operator/api/v1beta1. Pod parts carry the field names of Kubernetes' core/v1. Serialise with
 `DynamoGraphDeployment.manifest`: absent fields are left out.
 """
 

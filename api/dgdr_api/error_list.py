@@ -78,4 +78,4 @@ class ErrorList:
 
     def mappings(self, value: JsonValue, path: str) -> list[JsonObject]:
         """Return copies of the objects of a list."""
-        return [self.mapping(each, f"{path}[{index}]") for index, each in enumerate(self.items(value, path))]
+        return [self.mapping(item, f"{path}[{index}]") for index, item in enumerate(self.items(value, path))]

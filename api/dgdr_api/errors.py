@@ -5,6 +5,8 @@
 
 from dataclasses import dataclass
 
+from pydantic_core import ErrorDetails
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -22,6 +24,11 @@ class FieldError:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.kind}" + (f": {self.detail}" if self.detail else "")
+
+
+def located(detail: ErrorDetails) -> str:
+    """Return an error of pydantic as ``path.of.the.field: message``."""
+    return f"{'.'.join(map(str, detail['loc'])) or '(document)'}: {detail['msg']}"
 
 
 class InvalidRequestError(Exception):

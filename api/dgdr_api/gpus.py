@@ -81,7 +81,7 @@ _BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)}
 def unknown_gpu(path: str, name: str) -> FieldError:
     """Return the error for a field that names no known SKU: the list of those that are known."""
     known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
-    close = " or ".join(f'"{each}"' for each in _resembling(name.lower().replace("-", "_").replace(" ", "_")))
+    close = " or ".join(f'"{sku}"' for sku in _resembling(name.lower().replace("-", "_").replace(" ", "_")))
     hint = f"did you mean {close}? " if close else ""
     return FieldError(path, f"Unsupported value: {json.dumps(name)}", f"{hint}supported values: {known}")
 

@@ -47,13 +47,13 @@ def _convert(value: object, path: str, depth: int) -> JsonValue:
             raise _error(path, "is not valid Unicode: it contains an unpaired surrogate")
         return value
     if isinstance(value, list):
-        return [_convert(each, f"{path}[{index}]", depth + 1) for index, each in enumerate(value)]
+        return [_convert(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         keep_nulls = path.startswith(_FREE_FORM)
         return {
-            str(key): _convert(each, f"{path}.{key}" if path else str(key), depth + 1)
-            for key, each in value.items()
-            if each is not None or keep_nulls
+            str(key): _convert(content, f"{path}.{key}" if path else str(key), depth + 1)
+            for key, content in value.items()
+            if content is not None or keep_nulls
         }
     raise _error(path, f"a {type(value).__name__} is no JSON value")
 

@@ -62,7 +62,7 @@ def _parsed(model: type[Request], manifest: JsonValue) -> Request:
         return model.model_validate_json(json.dumps(manifest), by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidRequestError(at_most((_field_error(each, model) for each in details), AND_MORE)) from None
+        raise InvalidRequestError(at_most((_field_error(detail, model) for detail in details), AND_MORE)) from None
 
 
 def _check_type(manifest: Mapping[object, object]) -> None:
@@ -72,7 +72,7 @@ def _check_type(manifest: Mapping[object, object]) -> None:
         if value is None:
             raise InvalidRequestError([FieldError(key, "Required value", f'must be "{known[0]}"')])
         if value not in known:
-            values = ", ".join(f'"{each}"' for each in known)
+            values = ", ".join(f'"{name}"' for name in known)
             raise InvalidRequestError(
                 [FieldError(key, f"Unsupported value: {shown(value)}", f"supported values: {values}")]
             )

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from dgdr_api import v1alpha1
 from dgdr_api.conversion import Defaults, defaults_of
-from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.errors import FieldError, InvalidRequestError, located
 from dgdr_api.model import ApiModel
 from dgdr_api.names import ANNOTATION_DEFAULTS, ANNOTATION_PRESERVED
 from dgdr_api.options import OPTIONS
@@ -71,7 +71,7 @@ def preserved(annotations: Mapping[str, str] | None) -> Preserved:
         read = Preserved.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
         found = islice(error.errors(include_url=False), MAX_REPORTED)
-        problems = "; ".join(printable(f"{'.'.join(map(str, each['loc']))}: {each['msg']}") for each in found)
+        problems = "; ".join(printable(located(detail)) for detail in found)
         detail = f"{problems}; the conversion of v1alpha1 writes this annotation: remove it"
         raise InvalidRequestError([FieldError(_PATH, "Invalid value", detail)]) from None
     return read.model_copy(update={"defaults": defaults})

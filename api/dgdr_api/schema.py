@@ -95,7 +95,7 @@ def _described(node: Schema, path: str) -> Schema:
     if "description" not in node:
         raise SchemaError(f"{path}: has no docstring")
     # Backticks: one for kubectl's terminal, two for docstrings. Lines are joined; the terminal breaks its own.
-    paragraphs = (" ".join(each.split()) for each in node["description"].replace("``", "`").split("\n\n"))
+    paragraphs = (" ".join(paragraph.split()) for paragraph in node["description"].replace("``", "`").split("\n\n"))
     text = "\n".join(paragraphs)
     return {"description": text} if text else {}
 

@@ -1,6 +1,6 @@
 """What of a request may still be changed, by its phase: one table.
 
-Source: upstream's validation of updates, with its exceptions and message (dynamo-api-facts §1.5, rule 4).
+Source: ValidateUpdate of Dynamo's deploy/operator/internal/webhook/validation, with its exceptions and message.
 """
 
 from collections.abc import Mapping
@@ -88,8 +88,8 @@ def _switched_on(spec: JsonObject) -> list[JsonValue]:
 def _telling(value: JsonValue) -> JsonValue:
     """Return a value without nulls and empty objects and lists: Go's semantic equality makes no difference."""
     if isinstance(value, dict):
-        inner = {name: _telling(each) for name, each in value.items()}
-        return {name: each for name, each in inner.items() if each not in (None, {}, [])}
+        inner = {name: _telling(content) for name, content in value.items()}
+        return {name: content for name, content in inner.items() if content not in (None, {}, [])}
     if isinstance(value, list):
-        return [_telling(each) for each in value]
+        return [_telling(item) for item in value]
     return value

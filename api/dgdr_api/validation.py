@@ -1,7 +1,7 @@
 """The rules that a request must keep, beyond the shape of its fields.
 
-Each rule is one function from a request to the errors that it finds; `RULES` is the whole list. Messages are
-upstream's where upstream has one (dynamo-api-facts §1.5–§1.7): people and scripts know them.
+Each rule is one function from a request to the errors that it finds; `RULES` is the whole list. Where Dynamo's webhook,
+controller or profiler has a message for it, that is used: people and scripts know them.
 """
 
 import json
@@ -115,7 +115,7 @@ def _runtime_version(request: DynamoGraphDeploymentRequest) -> Iterator[FieldErr
 
 
 def _strategy(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
-    # v1alpha1's documents have both together (design proposal, example 3): there the simulation chooses the engine.
+    # Dynamo's proposal for DGDRs has both together, in v1alpha1: there the simulation chooses the engine.
     as_v1alpha1 = as_far_as_known(request.metadata.annotations).from_v1alpha1
     thorough = request.spec.search_strategy is SearchStrategy.THOROUGH
     if thorough and request.spec.backend is Backend.AUTO and not as_v1alpha1:

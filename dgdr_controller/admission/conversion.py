@@ -42,7 +42,7 @@ def answer(body: bytes) -> tuple[bytes, bool]:
     asked = opened(body, _reviews, VERSION, "ConversionReview")
     response: dict[str, Any] = {"uid": asked.uid}
     try:
-        response["convertedObjects"] = [_converted(each, asked.desired) for each in asked.objects]
+        response["convertedObjects"] = [_converted(manifest, asked.desired) for manifest in asked.objects]
         response["result"] = {"status": "Success"}
     except _FailedError as error:
         response["result"] = {"status": "Failure", "message": str(error)}
@@ -65,5 +65,5 @@ def _converted(manifest: dict[str, Any], version: str) -> msgspec.Raw:
 
 def _name(manifest: dict[str, Any]) -> str:
     metadata = manifest.get("metadata")
-    parts = [metadata.get(each) for each in ("namespace", "name")] if isinstance(metadata, dict) else []
-    return printable("/".join(each for each in parts if isinstance(each, str))) or "(no name)"
+    parts = [metadata.get(field) for field in ("namespace", "name")] if isinstance(metadata, dict) else []
+    return printable("/".join(part for part in parts if isinstance(part, str))) or "(no name)"

@@ -119,7 +119,9 @@ def _response(asked: _Asked, response: AdmissionResponse) -> JsonObject:
     if response.errors:
         encoded["status"] = _refusal(asked, at_most(response.errors, AND_MORE))
     if response.warnings:
-        encoded["warnings"] = [printable(each, MAX_WARNING - 1) for each in at_most(response.warnings, _MORE_WARNINGS)]
+        encoded["warnings"] = [
+            printable(warning, MAX_WARNING - 1) for warning in at_most(response.warnings, _MORE_WARNINGS)
+        ]
     if response.patch and not response.errors:
         encoded |= {"patchType": "JSONPatch", "patch": msgspec.json.encode(response.patch)}  # bytes: base64
     return encoded
@@ -158,14 +160,14 @@ def _request(asked: _Asked) -> AdmissionRequest | None:
 
 def _refusal(asked: _Asked, errors: Sequence[FieldError]) -> JsonObject:
     name = _name(asked)
-    texts = [printable(str(each), _MAX_TEXT) for each in errors]
+    texts = [printable(str(error), _MAX_TEXT) for error in errors]
     listed = ", ".join(texts)
     return {
         "status": "Failure",
         "code": 422,
         "reason": "Invalid",
         "message": f'{KIND}.{GROUP} "{name}" is invalid: {listed if len(errors) == 1 else f"[{listed}]"}',
-        "details": {"name": name, "group": GROUP, "kind": KIND, "causes": [_cause(each) for each in errors]},
+        "details": {"name": name, "group": GROUP, "kind": KIND, "causes": [_cause(error) for error in errors]},
     }
 
 

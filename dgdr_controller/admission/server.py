@@ -20,7 +20,7 @@ from dgdr_controller.runtime.log import get_logger
 CONVERT = "/convert"
 DEFAULT = "/mutate-nvidia-com-v1beta1-dynamographdeploymentrequest"
 VALIDATE = "/validate-nvidia-com-v1beta1-dynamographdeploymentrequest"
-"""Paths are upstream's (dynamo-api-facts §6)."""
+"""Paths are those of Dynamo's operator."""
 
 MAX_REVIEW = 7 * 2**20
 """Bytes of an AdmissionReview: two objects of the size that etcd takes, with room (controller-runtime's limit)."""

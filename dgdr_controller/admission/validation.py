@@ -43,7 +43,7 @@ def _made_worse(old: JsonObject, new: JsonObject, errors: Sequence[FieldError]) 
         return []
     known = set(map(str, before))
     deploys_now = _auto_apply(old) is False and _auto_apply(new) is not False
-    return [each for each in errors if str(each) not in known or (deploys_now and each.path == _VERSION_OF_IMAGE)]
+    return [error for error in errors if str(error) not in known or (deploys_now and error.path == _VERSION_OF_IMAGE)]
 
 
 def _auto_apply(manifest: JsonObject) -> object:

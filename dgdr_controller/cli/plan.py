@@ -125,13 +125,11 @@ def plan(  # noqa: PLR0913 - one for each option
         _fail(error.exit_code, str(error), output)
     _print(form, results, graph)
     if wants_reasons:
-        for line in explain(results):
-            click.echo(line, err=form != "table")
+        _print_reasons(form, results)
     if graph is None:
         _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
-        console.print(f"Wrote {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
-        console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
+        _print_written(output, console)
 
 
 def _prepare(output: Path | None, page: Path | None) -> None:
@@ -195,6 +193,17 @@ def _print(form: str, results: Results, graph: Composed | None) -> None:
             click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
     else:
         print_report(results, Console(width=None if sys.stdout.isatty() else _WIDE))
+
+
+def _print_reasons(form: str, results: Results) -> None:
+    """Print why the candidate was chosen; beside YAML or JSON, which another program reads, on standard error."""
+    for line in explain(results):
+        click.echo(line, err=form != "table")
+
+
+def _print_written(output: Path, console: Console) -> None:
+    console.print(f"Wrote {output / 'dgd.yaml'}, {output / 'results.json'}", highlight=False, soft_wrap=True)
+    console.print(f"Deploy with: kubectl apply -f {output / 'dgd.yaml'}", highlight=False, soft_wrap=True)
 
 
 def _fail(code: ExitCode, message: str, output: Path | None = None) -> NoReturn:

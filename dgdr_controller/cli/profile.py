@@ -8,6 +8,7 @@ import click
 from pydantic import ValidationError
 
 from dgdr_api import InvalidRequestError
+from dgdr_api.errors import located
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
@@ -51,9 +52,8 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
         run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
         results = _results(config, run, deadline)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(document)"
-        run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {field}: {first['msg']}")
+        problem = located(error.errors()[0])
+        run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {problem}")
     except InvalidRequestError as error:
         run.fail(ExitCode.REQUEST_WRONG, str(error))
     except ProfilerError as error:

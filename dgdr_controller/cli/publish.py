@@ -29,8 +29,8 @@ def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: st
 
 async def _run(key: Key, source: Source) -> None:
     stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it was held back from the start of the program on
     client = Client(Config.load())
     try:

@@ -45,7 +45,7 @@ def strip_unused_fields(node: dict[str, Any]) -> dict[str, Any]:
     kept = {name: metadata[name] for name in ("name", "uid", "resourceVersion") if name in metadata}
     offered = (status.get("allocatable") or {}).items()
     devices = {name: value for name, value in offered if name == GPU_RESOURCE or name.startswith(_RDMA)}
-    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
+    ready = [condition for condition in status.get("conditions") or () if condition.get("type") == "Ready"]
     return {
         "metadata": kept | {"labels": labels},
         "spec": {name: spec[name] for name in ("unschedulable", "taints") if name in spec},
@@ -88,12 +88,12 @@ def _out(node: Node, product: str) -> str:
         return "its GPUs are partitioned into MIG instances"
     if product.endswith("-SHARED"):
         return "its GPUs are time-sliced"
-    if not any(each.type == "Ready" and each.status == "True" for each in node.status.conditions):
+    if not any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions):
         return "it is not ready"
     if node.spec.unschedulable:
         return "it is cordoned"
     # The taint that GPU nodes carry by custom; pods with GPUs get its toleration from an admission plugin.
-    taints = [each for each in node.spec.taints if each.effect in _KEEPS_AWAY and each.key != GPU_RESOURCE]
+    taints = [taint for taint in node.spec.taints if taint.effect in _KEEPS_AWAY and taint.key != GPU_RESOURCE]
     return f"it has taint {taints[0].key}" if taints else ""
 
 
@@ -105,6 +105,6 @@ def _whole(text: str) -> int:
 def by_product(found: Sequence[NodeGpus]) -> Mapping[str, list[NodeGpus]]:
     """Group nodes by SKU, or by product where the SKU is unknown."""
     groups: dict[str, list[NodeGpus]] = {}
-    for each in found:
-        groups.setdefault(each.gpu.sku if each.gpu else each.product, []).append(each)
+    for node in found:
+        groups.setdefault(node.gpu.sku if node.gpu else node.product, []).append(node)
     return groups

@@ -11,8 +11,7 @@ from dgdr_api.v1beta1 import Hardware
 from dgdr_controller.hardware.nodes import NodeGpus, by_product
 
 DISCOVERED_CAP = 32
-"""GPUs that a request uses at most when it does not say how many (design proposal, "Hardware"): a written number is
-not capped."""
+"""GPUs that a request uses at most when it does not say how many, as with Dynamo; a written number is not capped."""
 
 
 class HardwareNotFoundError(Exception):
@@ -31,40 +30,40 @@ def resolve(spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True
         InvalidRequestError: The request names an unknown GPU.
         HardwareNotFoundError: Something is not written and the nodes do not tell it.
     """
-    usable = [each for each in nodes if not each.out and each.count]
+    usable = [node for node in nodes if not node.out and node.count]
     gpu, source = (_named(spec.gpu_sku), ValueSource.SPEC) if spec.gpu_sku else _most(usable, nodes)
-    offered = [each for each in usable if each.gpu == gpu]
+    offered = [node for node in usable if node.gpu == gpu]
     return HardwareUsed(
         gpu_sku=gpu.sku,
         gpu_sku_source=source,
-        total_gpus=_first(spec.total_gpus, min(sum(each.count for each in offered), DISCOVERED_CAP))
+        total_gpus=_first(spec.total_gpus, min(sum(node.count for node in offered), DISCOVERED_CAP))
         or _missing(gpu, nodes),
-        num_gpus_per_node=_first(spec.num_gpus_per_node, _usual([each.count for each in offered]))
+        num_gpus_per_node=_first(spec.num_gpus_per_node, _usual([node.count for node in offered]))
         or Resolved(value=gpu.gpus_per_node, source=ValueSource.SKU_TABLE),
         vram_mib=_first(
             int(spec.vram_mb) if spec.vram_mb else None,
-            min((each.vram_mib for each in offered if each.vram_mib), default=None),
+            min((node.vram_mib for node in offered if node.vram_mib), default=None),
         )
         or Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE),
         products=_products(offered, nodes),
-        **(_rdma([each.rdma for each in offered]) if spec.rdma is not False else {}),
+        **(_rdma([node.rdma for node in offered]) if spec.rdma is not False else {}),
         multinode=multinode,
     )
 
 
 def _products(offered: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[str, ...]:
     """Return the labels that tell the nodes that are meant from others; none where there are no others."""
-    wanted = {each.product for each in offered if each.product}
-    others = {each.product for each in nodes} - wanted
+    wanted = {node.product for node in offered if node.product}
+    others = {node.product for node in nodes} - wanted
     return tuple(sorted(wanted)) if others else ()
 
 
 def _rdma(offered: Sequence[tuple[str, int] | None]) -> dict[str, Any]:
     """Return the resource that every node offers, and the fewest of a node: a pod must find a place on any."""
-    names = {each[0] if each else None for each in offered}
+    names = {rdma[0] if rdma else None for rdma in offered}
     if len(names) != 1 or None in names:
         return {}
-    return {"rdma_resource": names.pop(), "rdma_per_node": min(each[1] for each in offered if each)}
+    return {"rdma_resource": names.pop(), "rdma_per_node": min(rdma[1] for rdma in offered if rdma)}
 
 
 def _first(written: int | None, discovered: int | None) -> Resolved | None:
@@ -87,14 +86,14 @@ def _named(sku: str) -> Gpu:
 
 def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, ValueSource]:
     """Return the SKU with the most whole GPUs; of a tie the one with more memory."""
-    gpus = {each.gpu.sku: each.gpu for each in usable if each.gpu}
+    gpus = {node.gpu.sku: node.gpu for node in usable if node.gpu}
     if not gpus:
         raise HardwareNotFoundError(_sentence("spec.hardware.gpuSku", nodes))
-    groups = by_product([each for each in usable if each.gpu])
+    groups = by_product([node for node in usable if node.gpu])
 
     def offer(sku: str) -> tuple[int, int, str]:
         # The table's memory, not a label's: that may be missing, and which node comes first must not matter.
-        return sum(each.count for each in groups[sku]), gpus[sku].vram_mib, sku
+        return sum(node.count for node in groups[sku]), gpus[sku].vram_mib, sku
 
     return gpus[max(gpus, key=offer)], ValueSource.NODE_LABELS
 
@@ -106,9 +105,9 @@ def _missing(gpu: Gpu, nodes: Sequence[NodeGpus]) -> Resolved:
 def _sentence(what: str, nodes: Sequence[NodeGpus]) -> str:
     """Name what is missing, what the nodes offer instead, and the way out. The first sentence is upstream's."""
     seen = [
-        f"{each.node}: {each.count} × {each.product or 'GPUs without product label'}"
-        + (f" ({each.out})" if each.out else "")
-        for each in nodes
+        f"{node.node}: {node.count} × {node.product or 'GPUs without product label'}"
+        + (f" ({node.out})" if node.out else "")
+        for node in nodes
     ]
     return (
         f"GPU hardware info required but auto-discovery failed. {what} is not set, and of the cluster's nodes "

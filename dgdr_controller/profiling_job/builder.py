@@ -1,6 +1,7 @@
 """The objects of one profiling run: its input, its output, its rights and the Job. The same inputs, the same bytes.
 
-Names and labels: dynamo-controller-facts §2.1. What deviates from upstream's Job, and why: profiling-job.md.
+Names and labels are those of Dynamo's profiling Job, which people's scripts look for. What differs from that Job:
+docs/reference/differences-from-dynamo.md.
 """
 
 from dgdr_api.job_spec import PROFILER

@@ -1,6 +1,6 @@
 """The ConfigMap between publisher and controller: what is written into it, and how it is read.
 
-Keys as upstream's sidecar writes them (dynamo-controller-facts §2.4), and ours: progress, results, whose they are.
+Keys as the sidecar of Dynamo's profiling Job writes them, and ours: progress, results, whose they are.
 """
 
 import base64

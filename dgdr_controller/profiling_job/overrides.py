@@ -1,8 +1,8 @@
 """``spec.overrides.profilingJob``: a part of a JobSpec, laid over ours.
 
 What may not be laid over it is refused when the request is written (`dgdr_api.job_spec`), so nothing here is an error;
-where it stands in a stored request all the same, ours stays. Rules: dynamo-controller-facts §2.5; beyond those fields
-every other one of Kubernetes' is laid over as it is.
+where it stands in a stored request all the same, ours stays. The fields that Dynamo's controller merges are merged as
+it does (its deploy/operator/internal/controller); every other one of Kubernetes' is laid over as it is.
 """
 
 import copy
@@ -54,16 +54,18 @@ def _allowed(override: Mapping[str, Any]) -> Manifest:
         del labels[name]
     pod = _field(template, "spec")
     containers, others = pod.get("containers") or [], pod.get("initContainers") or []
-    pod["containers"] = [_without(each, PROFILER_FIXED) for each in containers if each["name"] == PROFILER]
-    for each in pod["containers"]:
-        mounts = each.get("volumeMounts") or []
-        each["volumeMounts"] = [mount for mount in mounts if mount["name"] not in VOLUMES_MOUNTED]
-    publisher = [each for each in (*others, *containers) if each["name"] == PUBLISHER]
-    pod["initContainers"] = [
-        *({name: each[name] for name in each.keys() & PUBLISHER_FREE} for each in publisher),
-        *(each for each in others if each["name"] not in (PROFILER, PUBLISHER)),
+    pod["containers"] = [
+        _without(container, PROFILER_FIXED) for container in containers if container["name"] == PROFILER
     ]
-    pod["volumes"] = [each for each in pod.get("volumes") or [] if each["name"] not in VOLUMES_FIXED]
+    for container in pod["containers"]:
+        mounts = container.get("volumeMounts") or []
+        container["volumeMounts"] = [mount for mount in mounts if mount["name"] not in VOLUMES_MOUNTED]
+    publisher = [container for container in (*others, *containers) if container["name"] == PUBLISHER]
+    pod["initContainers"] = [
+        *({name: container[name] for name in container.keys() & PUBLISHER_FREE} for container in publisher),
+        *(container for container in others if container["name"] not in (PROFILER, PUBLISHER)),
+    ]
+    pod["volumes"] = [volume for volume in pod.get("volumes") or [] if volume["name"] not in VOLUMES_FIXED]
     return result
 
 
@@ -98,13 +100,13 @@ def _laid(there: Any, value: Any, name: str, path: str) -> Any:
         return _by_name(there or [], value, path)
     if name in _APPENDED:
         there = there or []
-        return [*there, *(each for each in value if each not in there)]
+        return [*there, *(item for item in value if item not in there)]
     return value
 
 
 def _by_name(base: list[Manifest], over: list[Manifest], path: str) -> list[Manifest]:
-    result = {each.get("name", ""): each for each in base}
-    for each in over:
-        name = each.get("name", "")  # the reference to a Secret may have none
-        result[name] = _object(result.get(name, {}), each, f"{path}[]") if f"{path}[]" in _OBJECTS else each
+    result = {item.get("name", ""): item for item in base}
+    for item in over:
+        name = item.get("name", "")  # the reference to a Secret may have none
+        result[name] = _object(result.get(name, {}), item, f"{path}[]") if f"{path}[]" in _OBJECTS else item
     return list(result.values())

@@ -86,13 +86,19 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         RequestError: The last state could not be written in time.
         ValueError: The files cannot be read, or do not fit.
     """
-    published: Output | None = None
     found = await _config_map(client, key, stop)
     before = output.read(found) if found is not None else None
     if before is not None and before.job_uid == source.job_uid and before.run.exit_code in _ANSWERS:
         log.info("The result of this Job is published already")
         await stop.wait()
         return
+    published = await _publish_changes(client, key, source, stop)
+    await _publish_last(client, key, source, published)
+
+
+async def _publish_changes(client: Client, key: Key, source: Source, stop: asyncio.Event) -> Output | None:
+    """Publish every change until told to stop; return what is published then."""
+    published: Output | None = None
     while not stop.is_set():
         await _pause(stop, _PERIOD_S)
         try:
@@ -100,6 +106,11 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         except (RequestError, ValueError) as error:
             log.warning("Cannot publish yet", error=error)
             await _pause(stop, _RETRY_S)
+    return published
+
+
+async def _publish_last(client: Client, key: Key, source: Source, published: Output | None) -> None:
+    """Publish the state at the end, if that is another one; try again as long as the API server may come back."""
     clock = asyncio.get_running_loop().time
     begun = clock()
     while True:

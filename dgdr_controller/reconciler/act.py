@@ -90,9 +90,9 @@ async def act(
 
 
 async def _remove(client: Client, meta: ObjectMeta, decision: Decision) -> None:
-    for each in decision.remove:
+    for removal in decision.remove:
         try:
-            await client.delete(REMOVED[each.kind], Key(meta.namespace, each.name), uid=each.uid)
+            await client.delete(REMOVED[removal.kind], Key(meta.namespace, removal.name), uid=removal.uid)
         except (NotFoundError, ConflictError):
             continue  # it is gone, or another object has its name by now
 

@@ -63,21 +63,21 @@ def transfer_ownership(observed: ObservedState, graph: Graph) -> list[Ensure]:
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {
-                    "name": each.metadata.name,
-                    "namespace": each.metadata.namespace,
-                    "labels": each.metadata.labels,
-                    "annotations": each.metadata.annotations,
+                    "name": config_map.metadata.name,
+                    "namespace": config_map.metadata.namespace,
+                    "labels": config_map.metadata.labels,
+                    "annotations": config_map.metadata.annotations,
                     # No controller: that of the request made it, and proves so by its annotation.
                     "ownerReferences": [owner | {"uid": graph.metadata.uid}],
                 },
-                "data": each.data,
+                "data": config_map.data,
             },
             WriteMode.APPLY,
         )
-        for each in observed.mounted
-        if f'"{each.metadata.name}"' in mounted
-        and observed.owns(each.metadata)
-        and graph.metadata.uid not in {o.uid for o in each.metadata.owner_references}
+        for config_map in observed.mounted
+        if f'"{config_map.metadata.name}"' in mounted
+        and observed.owns(config_map.metadata)
+        and graph.metadata.uid not in {o.uid for o in config_map.metadata.owner_references}
     ]
 
 
@@ -86,6 +86,6 @@ def info(graph: Graph) -> DeploymentInfo:
     components = (graph.status.components or graph.status.services).values()
     return DeploymentInfo(
         uid=graph.metadata.uid,
-        replicas=sum(each.replicas for each in components) if components else None,
-        available_replicas=sum(each.available_replicas for each in components) if components else None,
+        replicas=sum(component.replicas for component in components) if components else None,
+        available_replicas=sum(component.available_replicas for component in components) if components else None,
     )

@@ -102,4 +102,4 @@ class ObservedState:
 
     def condition(self, type_: str) -> Condition | None:
         """Return its condition of a type."""
-        return next((each for each in self.status.conditions or () if each.type == type_), None)
+        return next((condition for condition in self.status.conditions or () if condition.type == type_), None)

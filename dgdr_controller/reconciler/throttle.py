@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dgdr_controller.runtime import Key
 
 PERIOD_S = 2.0
-"""Between two writes that tell no more than progress, of one request (lifecycle.md, Profiling)."""
+"""Between two writes that tell no more than progress, of one request."""
 
 
 class Throttle:

@@ -5,6 +5,7 @@ import json
 from pydantic import ValidationError
 
 from dgdr_api.conditions import Succeeded, Validation, set_conditions
+from dgdr_api.errors import located
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REQUESTS
 from dgdr_controller.reconciler.observe import now
@@ -24,7 +25,7 @@ async def report_unreadable(cache: Cache, client: Client, meta: ObjectMeta, erro
     Raises:
         ApiError: The status cannot be written now.
     """
-    problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:_SHOWN])
+    problems = "; ".join(located(detail) for detail in error.errors()[:_SHOWN])
     previous, time = _status(cache, meta.key), now()
     conditions = set_conditions(previous.conditions or (), [Validation.failed(problems)], meta.generation, time)
     conditions = set_conditions(conditions, [Succeeded.of(Phase.FAILED, conditions)], meta.generation, time)

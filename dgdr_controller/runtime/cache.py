@@ -156,7 +156,7 @@ class Cache:
 
     def problems(self) -> dict[str, str]:
         """Return what hinders the watches, by kind; empty when all is well."""
-        return {str(each.resource): each.problem for each in self._informers.values() if each.problem}
+        return {str(informer.resource): informer.problem for informer in self._informers.values() if informer.problem}
 
     async def run(self) -> None:
         """Keep all kinds up to date until cancelled."""
@@ -172,16 +172,16 @@ class Cache:
         Raises:
             NotSyncedError: It took too long; the message says which kinds are missing and why.
         """
-        waiting = [asyncio.ensure_future(each.wait_known()) for each in self._informers.values()]
+        waiting = [asyncio.ensure_future(informer.wait_known()) for informer in self._informers.values()]
         if not waiting:
             return
         _, missing = await asyncio.wait(waiting, timeout=seconds)
         if missing:
             for task in missing:
                 task.cancel()
-            late = [each for each in self._informers.values() if not each.synced and not each.absent | each.synced]
-            late = late or [each for each in self._informers.values() if not each.synced]
-            why = "; ".join(each.problem or f"{each.resource}: no answer yet" for each in late)
+            waiting_for = [informer for informer in self._informers.values() if not informer.synced]
+            late = [informer for informer in waiting_for if not informer.absent] or waiting_for
+            why = "; ".join(informer.problem or f"{informer.resource}: no answer yet" for informer in late)
             raise NotSyncedError(f"after {seconds:.0f} s not everything is listed: {why}")
 
     def _start(self, informer: Informer) -> None:

@@ -297,7 +297,7 @@ class Client:
             known = msgspec.json.decode(await self.get_raw(resource.path().rpartition("/")[0]), type=_Known)
         except NotFoundError:
             return False
-        return any(each.name == resource.plural for each in known.resources)
+        return any(listed.name == resource.plural for listed in known.resources)
 
     async def __aenter__(self) -> Self:
         return self

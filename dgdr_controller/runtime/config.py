@@ -3,7 +3,6 @@
 import base64
 import os
 import ssl
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from dgdr_controller.runtime.errors import ConfigError
+from dgdr_controller.runtime.tls import load_certificate
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _TOKEN_LIFE_S = 60.0
@@ -161,10 +161,7 @@ def _tls(folder: Path, cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSL
         tls.verify_mode = ssl.CERT_NONE
     certificate, key = _content(folder, user, "client-certificate"), _content(folder, user, "client-key")
     if certificate and key:
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # the ssl module reads certificates from files alone
-            file.write(certificate + b"\n" + key)
-            file.flush()
-            tls.load_cert_chain(file.name)
+        load_certificate(tls, certificate, key)
     return tls
 
 

@@ -151,8 +151,8 @@ class ControlThread:
 
 async def _first(one: asyncio.Event, other: asyncio.Event) -> bool:
     """Wait for one of two events; say whether it was the first one, without the other."""
-    waiting = [asyncio.ensure_future(each.wait()) for each in (one, other)]
+    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for each in waiting:
-        each.cancel()
+    for wait in waiting:
+        wait.cancel()
     return not other.is_set()

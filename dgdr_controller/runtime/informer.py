@@ -222,11 +222,7 @@ class Informer:
     def _unindex(self, stored: CachedObject) -> None:
         for name, found in self._found.items():
             for value in self._values(name, stored):
-                keys = found.get(value)
-                if keys is not None:
-                    keys.pop(stored.key, None)
-                    if not keys:
-                        del found[value]
+                _discard(found, value, stored.key)
 
     def _values(self, index: str, stored: CachedObject) -> Iterable[str]:
         try:
@@ -243,3 +239,13 @@ class Informer:
                 handler(change)
             except Exception:  # the same
                 log.exception("An event handler has failed", resource=str(self.resource), object=str(change.new.key))
+
+
+def _discard(found: dict[str, dict[Key, None]], value: str, key: Key) -> None:
+    """Take a key out of an index, and with the last key the value."""
+    keys = found.get(value)
+    if keys is None:
+        return
+    keys.pop(key, None)
+    if not keys:
+        del found[value]

@@ -7,7 +7,7 @@ import dataclasses
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -167,10 +167,7 @@ class Manager:
             if self._election is None:
                 self._leading.set()
             try:
-                async with contextlib.AsyncExitStack() as servers:
-                    for server in self._servers:
-                        await server.start()
-                        servers.push_async_callback(server.stop)
+                async with self._servers_listening():
                     await self._run(control)
             finally:
                 await self.client.close()
@@ -179,6 +176,15 @@ class Manager:
             raise self._failed[0]
         if self._lost.is_set():
             raise NotLeaderError("the lease was lost")
+
+    @contextlib.asynccontextmanager
+    async def _servers_listening(self) -> AsyncIterator[None]:
+        """Start the servers one after the other; stop them in the opposite order, also where one does not start."""
+        async with contextlib.AsyncExitStack() as started:
+            for server in self._servers:
+                await server.start()
+                started.push_async_callback(server.stop)
+            yield
 
     async def _run(self, control: ControlThread) -> None:
         background = [self._spawn(self._heartbeat(), "heartbeat"), self._spawn(self.cache.run(), "caches")]

@@ -8,11 +8,9 @@ being read on the way.
 import datetime as dt
 import hashlib
 import ssl
-import tempfile
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.errors import RequestError
 from dgdr_controller.runtime.log import get_logger
+from dgdr_controller.runtime.tls import load_certificate, server_context
 from dgdr_controller.runtime.transport import Request, Transport
 
 log = get_logger(__name__)
@@ -134,10 +133,6 @@ def self_signed(name: str) -> ssl.SSLContext:
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory() as folder:  # readable by its owner alone; ssl takes certificates from files only
-        file = Path(folder) / "tls.pem"
-        file.write_bytes(private + certificate.public_bytes(pem))
-        context.load_cert_chain(file)
+    context = server_context()
+    load_certificate(context, certificate.public_bytes(pem), private)
     return context

@@ -76,6 +76,6 @@ class MutationCache:
         for key in [key for key, stored in self._written.items() if stored.meta.version <= version]:
             del self._written[key]
         for key, versions in tuple(self._echoes.items()):
-            versions -= {each for each in versions if each <= version}
+            versions -= {written for written in versions if written <= version}
             if not versions:
                 del self._echoes[key]

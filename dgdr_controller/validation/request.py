@@ -18,7 +18,7 @@ def validate(request: DynamoGraphDeploymentRequest) -> list[FieldError]:
     """Return what is wrong with a request, by the paths of the version that was written."""
     kept = kept_spec(dict(request.metadata.annotations or {}))
     found = at_most([*validation.validate(request), *validate_overrides(request)], AND_MORE)
-    return [replace(each, path=as_written(each.path, kept)) for each in found]
+    return [replace(error, path=as_written(error.path, kept)) for error in found]
 
 
 def warnings(request: DynamoGraphDeploymentRequest) -> list[str]:

@@ -58,7 +58,7 @@ def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsS
         yield f"spec.features.planner.{name}", "lets the planner act outside the deployment"
     workers = kept.deployment_overrides.workers_image
     for path, image in (("spec.image", spec.image), ("spec.deploymentOverrides.workersImage", workers)):
-        if image and not any(image.startswith(each) for each in rights.registries):
+        if image and not any(image.startswith(registry) for registry in rights.registries):
             yield path, f"{image} is not in {', '.join(rights.registries)}"
 
 
@@ -96,8 +96,8 @@ def _drops_all(capabilities: Any) -> bool:
 def _proxies(variables: Any) -> bool:
     """Not PYTHONPATH or LD_PRELOAD, which run what lies on a claim; nor another variable, $(HF_TOKEN), in a proxy's."""
     return all(
-        each["name"] in _PROXIES and not each.get("valueFrom") and "$(" not in (each.get("value") or "")
-        for each in variables
+        variable["name"] in _PROXIES and not variable.get("valueFrom") and "$(" not in (variable.get("value") or "")
+        for variable in variables
     )
 
 
@@ -181,8 +181,8 @@ def _widening(value: Any, path: str) -> Iterator[str]:
     elif known not in _WALKED:
         yield path
     elif isinstance(value, dict):
-        for name, each in value.items():
-            yield from _widening(each, f"{path}.{name}".lstrip("."))
+        for name, inner in value.items():
+            yield from _widening(inner, f"{path}.{name}".lstrip("."))
     else:
-        for each in value:
-            yield from _widening(each, f"{path}[]")
+        for inner in value:
+            yield from _widening(inner, f"{path}[]")

@@ -84,7 +84,7 @@ def main() -> int:
             for case in (validate, *others):
                 costs.append(there.cost(case, asked.reviews, asked.at_once))
                 _show(f"ours: {case.name}", costs[-1])
-    worst = max(each.p99 for each in costs)
+    worst = max(cost.p99 for cost in costs)
     print(f"{asked.at_once} at a time; worst p99 {worst:.1f} ms, bar {_MOST_P99_MS:g} ms")
     return int(worst > _MOST_P99_MS)
 
@@ -158,12 +158,12 @@ class _Server:
         """Send this many reviews and measure."""
         self._ask(case, _WARM_UP, [])
         before, took = self._cpu_s(), [list[float]() for _ in range(at_once)]
-        askers = [threading.Thread(target=self._ask, args=(case, reviews // at_once, each)) for each in took]
-        for each in askers:
-            each.start()
-        for each in askers:
-            each.join()
-        times = sorted(ms for each in took for ms in each)
+        askers = [threading.Thread(target=self._ask, args=(case, reviews // at_once, times_ms)) for times_ms in took]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        times = sorted(ms for times_ms in took for ms in times_ms)
         cpu = (self._cpu_s() - before) / len(times) * 1000
         return Cost(cpu, statistics.median(times), times[int(len(times) * 0.99)])
 
@@ -189,7 +189,7 @@ def _running(command: list[str], folder: Path) -> Iterator[_Server]:
     """Run a server on a free port until the block ends."""
     with socket.create_server((_HOST, 0)) as free:
         port = free.getsockname()[1]
-    with subprocess.Popen([each.format(port=port) for each in command], cwd=CHECKOUT) as process:  # noqa: S603 - ours
+    with subprocess.Popen([word.format(port=port) for word in command], cwd=CHECKOUT) as process:  # noqa: S603 - ours
         server = _Server(process.pid, port, ssl.create_default_context(cafile=str(folder / "ca.crt")))
         try:
             _wait(server)

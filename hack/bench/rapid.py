@@ -1,7 +1,7 @@
 """``make bench-rapid``: `dgdr plan` against ``aiconfigurator cli default`` on the same requests, cold processes.
 
 Both end with everything known – the recommendation and all alternatives – and written to files, so there is one time
-for both. The bars are the design's.
+for both. The bars are this project's own.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> int:
     asked = parser.parse_args()
     missed = False
     print(f"{'case':<30} {'AIC s':>16} {'ours s':>16} {'ratio':>6} {'bar':>5} {'MB':>4} {'best':>6}")
-    for case in (each for each in _CASES if asked.case in each.name):
+    for case in (case for case in _CASES if asked.case in case.name):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             theirs, ours = [], []
@@ -60,8 +60,8 @@ def main() -> int:
                 theirs.append(measure(_theirs(case, folder), folder))
                 ours.append(measure(_ours(case, folder), folder))
             share = _best_of_ours(folder) / _best_of_theirs(folder)
-        ratio = statistics.median(each.wall_s for each in ours) / statistics.median(each.wall_s for each in theirs)
-        memory = max(each.peak_mb for each in ours)
+        ratio = statistics.median(run.wall_s for run in ours) / statistics.median(run.wall_s for run in theirs)
+        memory = max(run.peak_mb for run in ours)
         bar = min(case.recommendation, case.whole)
         missed |= ratio > bar or memory > _MOST_MB or share < _LEAST_SHARE
         print(
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _walls(runs: list[Measured]) -> str:
-    return " ".join(f"{each.wall_s:.1f}" for each in runs)
+    return " ".join(f"{run.wall_s:.1f}" for run in runs)
 
 
 def _theirs(case: Case, folder: Path) -> list[str]:
@@ -108,7 +108,9 @@ def _best_of_ours(folder: Path) -> float:
     """Most tokens/s/GPU of a replica under the targets, whatever can be rendered: AIC does not ask that."""
     results = Results.model_validate_json((folder / "ours" / "results.json").read_bytes())
     estimates = [candidate.numbers for candidate in results.candidates]
-    return max(each.tokens_per_s_per_gpu for each in estimates if each.ttft <= _TTFT_MS and each.itl <= _ITL_MS)
+    return max(
+        estimate.tokens_per_s_per_gpu for estimate in estimates if estimate.ttft <= _TTFT_MS and estimate.itl <= _ITL_MS
+    )
 
 
 def _best_of_theirs(folder: Path) -> float:

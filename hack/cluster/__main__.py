@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from hack.cluster.api import Client
-from hack.cluster.fakes import dcgm_exporter, nodes
+from hack.cluster.fakes import dcgm_exporter, node_option, nodes
 from hack.cluster.fakes.dcgm_exporter import Exporter
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
+from hack.cluster.fakes.node_option import FakeNode
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.program import INTERRUPTED, run
@@ -26,7 +27,9 @@ def cluster(ctx: click.Context, context: str | None) -> None:
 
 
 @cluster.command()
-@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default=Level.NODE.value, show_default=True
+)
 @click.option(
     "--gpus",
     type=click.IntRange(0, 9999),
@@ -39,7 +42,7 @@ def cluster(ctx: click.Context, context: str | None) -> None:
     "--gpu-memory", type=click.IntRange(min=1), default=143771, show_default=True, metavar="MIB", help="Memory of each."
 )
 @click.option(
-    "--node", "more", multiple=True, metavar=nodes.SYNTAX, help="A node that is an object only; repeat for more."
+    "--node", "more", multiple=True, metavar=node_option.SYNTAX, help="A node that is an object only; repeat for more."
 )
 @click.option("--dcgm", is_flag=True, help="A DCGM exporter for each node with NVIDIA's GPUs.")
 @click.pass_obj
@@ -47,7 +50,7 @@ def up(  # noqa: PLR0913 - one for each option
     target: Cluster, level: str, gpus: int, gpu_product: str, gpu_memory: int, more: tuple[str, ...], *, dcgm: bool
 ) -> None:
     """Bring the cluster up; nothing happens when it is, but nodes that are named are made anew."""
-    wanted = nodes.read_all(more)
+    wanted = node_option.read_all(more)
     own = gpus_of(gpus, gpu_product, gpu_memory)
     if dcgm and level != Level.NODE:
         raise ClusterError("--dcgm: an exporter is a pod, which needs --level node")
@@ -69,13 +72,13 @@ def gpus_of(count: int, product: str, memory_mib: int) -> FakeGpus | None:
     Raises:
         ClusterError: No label can have the name of the product.
     """
-    if not nodes.PRODUCT.fullmatch(product):
+    if not node_option.PRODUCT.fullmatch(product):
         raise ClusterError(f'--gpu-product: "{product}" is no product as labels have them, such as NVIDIA-H200')
     return FakeGpus(count, product, memory_mib) if count else None
 
 
 def _pretend(
-    target: Cluster, own: FakeGpus | None, wanted: tuple[nodes.FakeNode, ...], *, with_node: bool, dcgm: bool
+    target: Cluster, own: FakeGpus | None, wanted: tuple[FakeNode, ...], *, with_node: bool, dcgm: bool
 ) -> None:
     """Give the node GPUs, and the cluster more nodes and exporters."""
     api = Client(target.kubeconfig)
@@ -83,10 +86,10 @@ def _pretend(
         offer_gpus(api, target.node, own)
     if wanted:
         with step(f"Adding {len(wanted)} node objects"):
-            for each in wanted:
-                nodes.add(api, each)
+            for node in wanted:
+                nodes.add(api, node)
     if dcgm:
-        offers = {target.node: own} | {each.name: each.gpus for each in wanted if each.ready}
+        offers = {target.node: own} | {node.name: node.gpus for node in wanted if node.ready}
         exporters = [Exporter(name, gpus) for name, gpus in offers.items() if name and gpus and not gpus.is_amd]
         with step(f"Starting {len(exporters)} DCGM exporters"):
             for exporter in exporters:
@@ -94,7 +97,9 @@ def _pretend(
 
 
 @cluster.command()
-@click.option("--level", type=click.Choice([each.value for each in Level]), default=Level.NODE.value, show_default=True)
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default=Level.NODE.value, show_default=True
+)
 @click.pass_obj
 def build(target: Cluster, level: str) -> None:
     """Get what up needs, without bringing anything up."""

@@ -7,6 +7,7 @@ import platform
 import re
 import tarfile
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 
@@ -63,29 +64,42 @@ def kept() -> list[Path]:
 def _download(minor: str, components: tuple[str, ...]) -> Path | None:
     index = yaml.safe_load(_get(os.environ.get("DGDR_ENVTEST_INDEX", _INDEX)))["releases"]
     system = f"linux-{architecture()}"
-    fitting = [
-        Path(version)
-        for version, archives in index.items()
-        if re.fullmatch(rf"v{re.escape(minor)}\.\d+", version)
-        and _patch(Path(version)) <= _patch(Path(KUBERNETES_VERSION))
-        and f"envtest-{version}-{system}.tar.gz" in archives
-    ]
-    if not fitting:
+    version = _newest(index, minor, system)
+    if version is None:
         return None
-    version = max(fitting, key=_patch).name
-    archive = index[version][f"envtest-{version}-{system}.tar.gz"]
+    archive = index[version][_archive_name(version, system)]
     folder = cache() / "bin" / "envtest" / version
     with locked(folder.parent / "lock", "Another process downloads Kubernetes"):
         folder.mkdir(exist_ok=True)
         with step(f"Downloading etcd and API server {version}"):
             _unpack(_verified(archive["selfLink"], "sha512", archive["hash"]), folder)
-        releases = os.environ.get("DGDR_KUBERNETES_RELEASES", _RELEASES)
         for name in (*components, "kubectl"):
             if not (folder / name).exists():
-                url = f"{releases}/{version}/bin/{system.replace('-', '/')}/{name}"
-                with step(f"Downloading {name} {version}"):
-                    _write(folder / name, _verified(url, "sha256", _get(f"{url}.sha256").decode().split()[0]))
+                _download_program(folder / name, version, system)
     return folder
+
+
+def _newest(index: Mapping[str, Mapping[str, object]], minor: str, system: str) -> str | None:
+    """Return the newest version with an archive for this system, up to the one that is built otherwise."""
+    fitting = [
+        Path(version)
+        for version, archives in index.items()
+        if re.fullmatch(rf"v{re.escape(minor)}\.\d+", version)
+        and _patch(Path(version)) <= _patch(Path(KUBERNETES_VERSION))
+        and _archive_name(version, system) in archives
+    ]
+    return max(fitting, key=_patch).name if fitting else None
+
+
+def _archive_name(version: str, system: str) -> str:
+    return f"envtest-{version}-{system}.tar.gz"
+
+
+def _download_program(program: Path, version: str, system: str) -> None:
+    releases = os.environ.get("DGDR_KUBERNETES_RELEASES", _RELEASES)
+    url = f"{releases}/{version}/bin/{system.replace('-', '/')}/{program.name}"
+    with step(f"Downloading {program.name} {version}"):
+        _write(program, _verified(url, "sha256", _get(f"{url}.sha256").decode().split()[0]))
 
 
 def _patch(folder: Path) -> int:

@@ -52,14 +52,20 @@ def archive() -> Path:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in (Path(__file__), *files))).hexdigest()
     made = cache() / "images" / f"node-{digest[:12]}.tar"
     if not made.exists():
-        go = str(programs.go())
-        with locked(made.parent / "node.lock", "Another process builds the node's images"):
-            if not made.exists():
-                for left in made.parent.glob(f"{_UNFINISHED}*"):  # of builds that were killed
-                    shutil.rmtree(left)
-                with step("Building the node's images"):
-                    _make(made, go)
+        _make_once(made)
     return made
+
+
+def _make_once(made: Path) -> None:
+    """Build unless another process has done so by the time this one may."""
+    go = str(programs.go())
+    with locked(made.parent / "node.lock", "Another process builds the node's images"):
+        if made.exists():
+            return
+        for left in made.parent.glob(f"{_UNFINISHED}*"):  # of builds that were killed
+            shutil.rmtree(left)
+        with step("Building the node's images"):
+            _make(made, go)
 
 
 def _make(made: Path, go: str) -> None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from hack.cluster import certificates, control_plane, images, node, processes, store
+from hack.cluster import certificates, cgroups, control_plane, images, node, processes, store
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE, Binaries, binaries
 from hack.cluster.control_plane import ADMIN, Addresses
 from hack.cluster.fakes import heartbeats
 from hack.cluster.layout import Layout
+from hack.cluster.link import INTERFACE, Link, free_link
 from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
-from hack.cluster.node import Link
 from hack.cluster.progress import ClusterError, UnavailableError, locked, say, step
 from hack.cluster.supervisor import Component, Plan, add, listens, write_plan
 from hack.virtual_kubelet import component as virtual_kubelet
@@ -120,7 +120,7 @@ class Local(Made):
         Raises:
             ClusterError: There is no such component, or the supervisor does not answer.
         """
-        known = sorted(each.name for each in self.layout.running.glob("*"))
+        known = sorted(file.name for file in self.layout.running.glob("*"))
         if component not in known:
             raise ClusterError(f"no {component} runs in {self.name}; there are {', '.join(known) or 'none'}")
         (self.layout.held / component).touch()
@@ -156,7 +156,7 @@ class Local(Made):
         if archive:
             store.copy(layout.root)
         with step(f"Starting the control plane ({programs.source})"):
-            link = node.free_link(layout) if level is Level.NODE else None
+            link = free_link(layout) if level is Level.NODE else None
             *ports, kubelet_port = _free_ports(layout, 4)
             addresses = Addresses(link.node_address if link else control_plane.LOOPBACK, *ports)
             self._prepare(addresses, programs, link, kubelet_port if level is Level.VIRTUAL_NODE else None)
@@ -207,14 +207,14 @@ class Local(Made):
             write_plan(layout, Plan(tuple(components)))
             return
         components += node.components(layout, addresses, programs)
-        node.make_cgroups(layout)  # once there are files that tell of a node
-        write_plan(layout, Plan(tuple(components), node.INTERFACE, node.preparation(link)))
+        cgroups.make(layout)  # once there are files that tell of a node
+        write_plan(layout, Plan(tuple(components), INTERFACE, node.preparation(link)))
 
     def _remove(self) -> None:
         processes.end(self.layout)
         shortcut.remove(self.layout)
         if (self.layout.root / "kubelet.kubeconfig").exists():  # it had a node, or was about to
-            node.remove_cgroups(self.layout)
+            cgroups.remove(self.layout)
         if self.layout.root.exists():
             shutil.rmtree(self.layout.root)
 

@@ -8,17 +8,16 @@ import json
 import os
 import subprocess
 import sys
-import time
-import zlib
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from hack.cluster import cgroups
 from hack.cluster.api import opener
 from hack.cluster.binaries import Binaries
 from hack.cluster.certificates import Identity
 from hack.cluster.control_plane import Addresses, write_kubeconfig
 from hack.cluster.layout import Layout
+from hack.cluster.link import INTERFACE, Link
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.store import CONTAINERD
 from hack.cluster.supervisor import Component
@@ -31,9 +30,7 @@ DNS_ADDRESS = "10.96.0.10"
 DNS_PORT = 5353
 DNS_READY_PORT = 8181
 PAUSE_IMAGE = "localhost/pause:local"
-INTERFACE = "eth0"
 
-_BURIAL_S = 10.0
 _CNI_PLUGINS = Path("/usr/lib/cni")
 
 KUBELET = Identity("kubelet", f"system:node:{NAME}", "system:nodes")
@@ -57,11 +54,11 @@ def check() -> None:
     debian.check(Purpose.NODE)
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         raise UnavailableError("the kernel has no overlay file system, which containers need: modprobe overlay")
-    lacking = _CGROUP_CONTROLLERS - _cgroup_controllers()
+    lacking = cgroups.lacking()
     if lacking:
         raise UnavailableError(
-            f"no cgroup controllers {', '.join(sorted(lacking))} under {_CGROUPS}: mount them, or run in a container "
-            "with --privileged --cgroupns=host"
+            f"no cgroup controllers {', '.join(sorted(lacking))} under {cgroups.ROOT}: mount them, or run in a "
+            "container with --privileged --cgroupns=host"
         )
     probe = subprocess.run(_PROBE, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if probe.returncode:
@@ -88,82 +85,11 @@ def check_path(layout: Layout) -> None:
 _SOCKET_PATH = 107
 """Characters of a Unix socket's path (unix(7)), without the zero at its end."""
 _LONGEST_SOCKET = "/kubelet/pod-resources/kubelet.sock"
-_CGROUPS = Path("/sys/fs/cgroup")
-_CGROUP_CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 _PROBE = (
     *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "sh", "-ec"),
     "ip link add dgdr0 type veth peer name dgdr1; iptables -t nat -n -L >/dev/null; mount -t tmpfs tmpfs /run",
 )
 """Does once, in namespaces that end with it, what a node does that a kernel or a sandbox may refuse."""
-
-
-def _cgroup_controllers() -> set[str]:
-    """Return the cgroup controllers: of version 2 from its list, of version 1 one folder each."""
-    unified = _CGROUPS / "cgroup.controllers"
-    if unified.exists():
-        return set(unified.read_text().split())
-    return {path.name for path in _CGROUPS.iterdir()} if _CGROUPS.exists() else set()
-
-
-_LINKS = 16_384
-"""Networks of four addresses in 10.213.0.0/16."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The veth pair between host and node: one /30 network for each cluster.
-
-    Attributes:
-        number: Which of the networks, from 0.
-    """
-
-    number: int
-
-    @property
-    def host(self) -> str:
-        """Name of the host's end."""
-        return f"dgdr{self.number}"
-
-    def _address(self, last: int) -> str:
-        offset = self.number * 4 + last
-        return f"10.213.{offset // 256}.{offset % 256}"
-
-    @property
-    def host_address(self) -> str:
-        """Address of the host's end."""
-        return self._address(1)
-
-    @property
-    def node_address(self) -> str:
-        """Address of the node."""
-        return self._address(2)
-
-    def connect(self, process: int) -> None:
-        """Create the pair, one end in the network namespace of a process.
-
-        Raises:
-            ClusterError: The kernel refuses it, or somebody has taken the name meanwhile.
-        """
-        for command in (
-            f"ip link add {self.host} type veth peer name {INTERFACE} netns {process}",
-            f"ip address add {self.host_address}/30 dev {self.host}",
-            f"ip link set {self.host} up",
-        ):
-            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-            if done.returncode:
-                raise ClusterError(f"`{command}` failed: {done.stderr.strip()}; try again")
-
-
-def free_link(layout: Layout) -> Link:
-    """Return a pair that is not taken; clusters that start at the same time begin to look in different places."""
-    taken = {line.split()[1].partition("@")[0].rstrip(":") for line in _links()}
-    first = zlib.crc32(layout.name.encode())
-    candidates = (Link((first + step) % _LINKS) for step in range(_LINKS))
-    return next(link for link in candidates if link.host not in taken)
-
-
-def _links() -> list[str]:
-    return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607 - checked above
 
 
 def preparation(link: Link) -> tuple[tuple[str, ...], ...]:
@@ -190,16 +116,11 @@ def identities(link: Link) -> tuple[Identity, ...]:
 
 def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list[Component]:
     """Write the configuration of the node's components; return them in the order of their start."""
-    root = layout.root
     kubelet = write_kubeconfig(layout, KUBELET, addresses, "kubelet.kubeconfig")
     proxy = write_kubeconfig(layout, PROXY, addresses, "proxy.kubeconfig")
     dns = write_kubeconfig(layout, DNS, addresses, "dns.kubeconfig")
-    (root / "containerd.toml").write_text(_containerd(root))
-    (root / "cni").mkdir(exist_ok=True)
-    (root / "cni" / "10-local.conflist").write_text(json.dumps(_cni(root)))
-    (root / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
-    (root / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
-    (root / "Corefile").write_text(_corefile(dns))
+    _write_configuration(layout, dns)
+    root = layout.root
     return [
         Component("containerd", ("containerd", "--config", str(root / "containerd.toml"))),
         Component(
@@ -232,6 +153,16 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
         # Last, and once it may read: a watch that was forbidden is tried again only after half a minute.
         Component("coredns", programs.command("coredns", "-conf", str(root / "Corefile")), str(bootstrapped(root))),
     ]
+
+
+def _write_configuration(layout: Layout, dns_kubeconfig: str) -> None:
+    root = layout.root
+    (root / "containerd.toml").write_text(_containerd(root))
+    (root / "cni").mkdir(exist_ok=True)
+    (root / "cni" / "10-local.conflist").write_text(json.dumps(_cni(root)))
+    (root / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
+    (root / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
+    (root / "Corefile").write_text(_corefile(dns_kubeconfig))
 
 
 def _containerd(root: Path) -> str:
@@ -301,7 +232,7 @@ def _kubelet(layout: Layout) -> dict[str, object]:
         # What a container sandbox or an ordinary machine does not offer.
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": cgroup(layout),
+        "cgroupRoot": cgroups.of(layout),
         "failSwapOn": False,
         "oomScoreAdj": 0,
         "enforceNodeAllocatable": [],
@@ -309,49 +240,6 @@ def _kubelet(layout: Layout) -> dict[str, object]:
         "imageGCHighThresholdPercent": 100,
         "localStorageCapacityIsolation": False,
     }
-
-
-def cgroup(layout: Layout) -> str:
-    """Return the cgroup of the cluster's pods."""
-    return f"/dgdr-{layout.name}"
-
-
-def _cgroups(layout: Layout) -> list[Path]:
-    """Return the cluster's folder in each hierarchy: one of version 2, one for each controller of version 1."""
-    unified = (_CGROUPS / "cgroup.controllers").exists()
-    hierarchies = [_CGROUPS] if unified else [path for path in _CGROUPS.iterdir() if path.is_dir()]
-    return [path / cgroup(layout).lstrip("/") for path in hierarchies]
-
-
-def make_cgroups(layout: Layout) -> None:
-    """Create the cluster's cgroups."""
-    for path in _cgroups(layout):
-        path.mkdir(exist_ok=True)
-        cpus = path / "cpuset.cpus"
-        if cpus.exists() and not cpus.read_text().strip():  # version 1 starts empty and then refuses processes
-            for name in ("cpuset.cpus", "cpuset.mems"):
-                (path / name).write_text((path.parent / name).read_text())
-
-
-def remove_cgroups(layout: Layout) -> None:
-    """Remove the cluster's cgroups from the leaves up; their processes have ended, or are about to be buried.
-
-    Raises:
-        ClusterError: A process of a pod does not end.
-    """
-    limit = time.monotonic() + _BURIAL_S
-    for path in _cgroups(layout):
-        for folder, _, _ in os.walk(path, topdown=False):
-            while True:
-                try:
-                    Path(folder).rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError as error:
-                    if time.monotonic() > limit:
-                        raise ClusterError(f"cgroup {folder} cannot be removed: {error}") from error
-                    time.sleep(0.02)
 
 
 def _corefile(kubeconfig: str) -> str:

@@ -1,4 +1,4 @@
-"""What takes more than a moment: shows how far it is, is done by one process at a time, ends what it has started.
+"""What takes more than a moment: shows how far it is, is done by one process at a time, and says how it failed.
 
 The standard library suffices, as this also serves before there is an environment; on a terminal `hack.cluster.terminal`
 draws bars.
@@ -8,24 +8,20 @@ import contextlib
 import fcntl
 import importlib
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import IO, Protocol
 
-T = TypeVar("T")
+from hack.cluster import children
 
 FIRST_REPORT_S = 10.0
 """Seconds after which a step that still runs is reported for the first time."""
 REPORT_S = 30.0
 """Seconds between later reports."""
 _POLL_S = 0.2
-_CLOSE_S = 5.0
 
 
 class ClusterError(Exception):
@@ -34,10 +30,6 @@ class ClusterError(Exception):
 
 class UnavailableError(ClusterError):
     """This machine lacks what such a cluster needs."""
-
-
-class EndedError(BaseException):
-    """A step is ended because another one has failed, whose error is told; no step handles it."""
 
 
 class Task:
@@ -177,7 +169,7 @@ def step(what: str, unit: str = "") -> Iterator[Task]:
         what: What it does, for people.
         unit: What its progress is counted in.
     """
-    _children.check()
+    children.check()
     task, display = Task(what, unit), _display()
     display.begin(task)
     try:
@@ -210,7 +202,7 @@ def locked(file: Path, why: str) -> Iterator[int]:
             if not waiting:
                 say(f"{why}; waiting for it ...")
             waiting = True
-            _children.check()
+            children.check()
             time.sleep(_POLL_S)
         yield lock.fileno()
 
@@ -221,116 +213,6 @@ def _try_lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-class _Children:
-    """Programs that run for steps, so that all of them can be ended when one step fails."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
-        self.ending = False
-
-    def check(self) -> None:
-        """Leave a step whose siblings have failed.
-
-        Raises:
-            EndedError: One of them has.
-        """
-        if self.ending:
-            raise EndedError
-
-    @contextlib.contextmanager
-    def hold(self, process: "subprocess.Popen[str]") -> Iterator[None]:
-        with self._lock:
-            self._running.add(process)
-        try:
-            self.check()
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(process)
-
-    def end(self) -> None:
-        self.ending = True
-        with self._lock:
-            for process in self._running:
-                _kill(process)
-
-
-_children = _Children()
-
-
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a program and, where it leads a session of its own, all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        leads = os.getsid(process.pid) == process.pid
-        os.killpg(process.pid, signal.SIGKILL) if leads else process.kill()
-
-
-def parallel(*parts: Callable[[], T]) -> list[T]:
-    """Do several things at a time and return their results; when one fails, the programs of the others are ended.
-
-    Raises:
-        BaseException: Whatever the first part that failed has raised.
-    """
-    with ThreadPoolExecutor(len(parts)) as pool:
-        futures = [pool.submit(part) for part in parts]
-        try:
-            ended = wait(futures, return_when=FIRST_EXCEPTION).done
-            for future in ended:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            _children.end()
-            wait(futures)
-            raise
-        finally:
-            _children.ending = False
-
-
-def finish(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | None = None) -> tuple[str, str]:
-    """Wait for a program; return what it printed on both streams.
-
-    Whatever ends the wait early ends the program and, where it leads a session of its own, all that it has started.
-
-    Args:
-        process: The program, with pipes for what it prints.
-        on_line: Is told each line as it is printed.
-    """
-    printed: dict[object, list[str]] = {}
-
-    def read(stream: IO[str]) -> None:
-        lines = printed[stream] = []
-        for text in stream:
-            lines.append(text)
-            if on_line:
-                on_line(text)
-
-    readers = {
-        stream: threading.Thread(target=read, args=(stream,), daemon=True)
-        for stream in (process.stdout, process.stderr)
-        if stream
-    }
-    try:
-        with _children.hold(process):
-            for reader in readers.values():
-                reader.start()
-            process.wait()
-            for reader in readers.values():
-                reader.join()
-        _children.check()
-    except BaseException:
-        _kill(process)
-        process.wait()
-        raise
-    finally:
-        for stream, reader in readers.items():
-            if reader.ident is not None:
-                reader.join(_CLOSE_S)
-            if not reader.is_alive():  # a program that was left behind may hold the stream open
-                stream.close()
-    return "".join(printed.get(process.stdout, ())), "".join(printed.get(process.stderr, ()))
 
 
 def run_long(
@@ -353,18 +235,8 @@ def run_long(
         ClusterError: It fails; the end of what it said is in the message.
     """
     with step(what) as task:
-        process = subprocess.Popen(  # noqa: S603 - callers name their own programs
-            command,
-            cwd=cwd,
-            env=os.environ | env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        output, errors = finish(process, follow(task) if follow else None)
+        process = children.start(command, os.environ | env, cwd)
+        output, errors = children.finish(process, follow(task) if follow else None)
         if process.returncode:
             raise ClusterError(f"{what}: {command[0]} failed:\n{errors.strip()[-2000:]}{way_out(errors)}")
         return output

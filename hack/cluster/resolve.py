@@ -22,7 +22,7 @@ def resolve(context: str | None = None, purpose: str = "", *, docker_too: bool =
     """
     found_layout = layout(purpose)
     source = os.environ.get("DGDR_KUBECONFIG")
-    if source and not any(Path(each).is_file() for each in source.split(os.pathsep)):
+    if source and not any(Path(path).is_file() for path in source.split(os.pathsep)):
         raise ClusterError(f"DGDR_KUBECONFIG={source} does not exist: correct it, or unset it for a cluster made here")
     if source or context:
         return Existing(found_layout, source, context)

@@ -163,13 +163,17 @@ def _containerd() -> Iterator[Path]:
     command = ("unshare", "--mount", "setpriv", "--pdeathsig=KILL", "containerd", "--config", str(config))
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603 - our words
         try:
-            limit = time.monotonic() + _START_S
-            while not (socket.exists() and listens(socket)):
-                if process.poll() is not None or time.monotonic() > limit:
-                    raise ClusterError(f"containerd does not start: {log.read_text()[-1000:]}")
-                time.sleep(0.05)
+            _wait_for(socket, process, log)
             yield socket
         finally:
             process.terminate()
             process.wait()
             shutil.rmtree(state, ignore_errors=True)
+
+
+def _wait_for(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    limit = time.monotonic() + _START_S
+    while not (socket.exists() and listens(socket)):
+        if process.poll() is not None or time.monotonic() > limit:
+            raise ClusterError(f"containerd does not start: {log.read_text()[-1000:]}")
+        time.sleep(0.05)

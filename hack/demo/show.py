@@ -24,8 +24,8 @@ def verdict(request: dict[str, Any]) -> str:
 def candidates(request: dict[str, Any], limit: int = _CANDIDATES) -> list[str]:
     """Return the first candidates as a table, the chosen one first."""
     found = request.get("status", {}).get("profilingResults", {}).get("pareto", [])
-    rows = [[f"{each[key]:g}" if isinstance(each[key], float | int) else str(each[key]) for _, key in _COLUMNS]
-            for each in found[:limit]]  # fmt: skip
+    rows = [[f"{row[key]:g}" if isinstance(row[key], float | int) else str(row[key]) for _, key in _COLUMNS]
+            for row in found[:limit]]  # fmt: skip
     more = [f"... and {len(found) - limit} more on the Pareto front"] if len(found) > limit else []
     return [*table([name for name, _ in _COLUMNS], rows), *more]
 
@@ -55,7 +55,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _condition(request: dict[str, Any], kind: str) -> dict[str, Any]:
     found = request.get("status", {}).get("conditions", [])
-    return next((dict(each) for each in found if each["type"] == kind), {})
+    return next((dict(condition) for condition in found if condition["type"] == kind), {})
 
 
 def _gpus(pod: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Turns a DynamoGraphDeployment into pods that serve without GPUs: a real frontend, and simulated engines.
 
 One Deployment for each component, with its replicas and GPUs; a Service for each frontend; the status as Dynamo's
-operator writes it (dynamo-api-facts §3.7).
+operator writes it (DynamoGraphDeploymentStatus in its deploy/operator/api/v1beta1).
 """
 
 import json
@@ -78,7 +78,7 @@ def status_of(graph: Manifest, found: dict[str, Manifest | None]) -> Manifest:
         }
         for component in graph["spec"]["components"]
     }
-    ready = all(each["availableReplicas"] >= each["replicas"] for each in components.values())
+    ready = all(component["availableReplicas"] >= component["replicas"] for component in components.values())
     return {
         "state": "successful" if ready else "pending",
         "observedGeneration": graph["metadata"]["generation"],

@@ -11,7 +11,7 @@ from hack.engines.wheels import EngineError
 def main(arguments: list[str]) -> int:
     """Write or compare."""
     try:
-        texts = {known.path(each.module): known.text(each, answer(each.module)) for each in PROGRAMS}
+        texts = {known.path(program.module): known.text(program, answer(program.module)) for program in PROGRAMS}
     except EngineError as error:
         print(f"The engines' parsers cannot be asked: {error}", file=sys.stderr)
         return 1

@@ -36,7 +36,7 @@ def parse(module: str, lines: Sequence[Sequence[str]]) -> list[Parsed]:
     Raises:
         EngineError: Its parser cannot be asked.
     """
-    return [Parsed(each.get("values", {}), each.get("refusal")) for each in answer(module, lines)["parsed"]]
+    return [Parsed(parsed.get("values", {}), parsed.get("refusal")) for parsed in answer(module, lines)["parsed"]]
 
 
 def answer(module: str, lines: Sequence[Sequence[str]] = ()) -> dict[str, Any]:

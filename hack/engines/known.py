@@ -80,7 +80,7 @@ class Known:
                 values.append(words.pop(0))
             flag = self._flag(name)
             refused = ["is not known"] if flag is None else flag.objections(values)
-            found += [f"{name} {each} ({self.module})" for each in refused]
+            found += [f"{name} {value} ({self.module})" for value in refused]
         return found
 
     def _flag(self, name: str) -> Flag | None:
@@ -98,9 +98,9 @@ def read(module: str) -> Known:
     content = json.loads(path(module).read_text(encoding="utf-8"))
     flags = {
         name: Flag(
-            each["values"], each.get("type"), tuple(each["choices"]) if "choices" in each else None, each["source"]
+            flag["values"], flag.get("type"), tuple(flag["choices"]) if "choices" in flag else None, flag["source"]
         )
-        for name, each in content["flags"].items()
+        for name, flag in content["flags"].items()
     }
     return Known(module, content["packages"], flags, content.get("config", {}))
 
@@ -112,7 +112,7 @@ def path(module: str) -> Path:
 
 def text(asked: Program, answer: Mapping[str, Any]) -> str:
     """Return the content of a program's file: one flag on each line, so that a new version shows as what it changes."""
-    flags = [f"    {json.dumps(each.pop('name'))}: {json.dumps(each)}" for each in map(dict, answer["known"])]
+    flags = [f"    {json.dumps(flag.pop('name'))}: {json.dumps(flag)}" for flag in map(dict, answer["known"])]
     parts = [
         f'  "packages": {json.dumps({wheel.name: wheel.version for wheel in asked.wheels})}',
         '  "flags": {\n' + ",\n".join(flags) + "\n  }",
@@ -131,4 +131,4 @@ def _without_prose(schema: Any) -> Any:
             for key, value in schema.items()
             if key not in _PROSE
         }
-    return [_without_prose(each) for each in schema] if isinstance(schema, list) else schema
+    return [_without_prose(item) for item in schema] if isinstance(schema, list) else schema

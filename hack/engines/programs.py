@@ -87,4 +87,4 @@ def program(module: str) -> Program:
     Raises:
         KeyError: No deployment runs this module.
     """
-    return {each.module: each for each in PROGRAMS}[module]
+    return {entry.module: entry for entry in PROGRAMS}[module]

@@ -16,7 +16,7 @@ def images() -> None:
 
 
 @images.command()
-@click.argument("targets", nargs=-1, type=click.Choice([each.value for each in Target]))
+@click.argument("targets", nargs=-1, type=click.Choice([target.value for target in Target]))
 def build(targets: tuple[str, ...]) -> None:
     """Build the images (default: all) that are not there yet; print the path of each one's archive."""
     for target in targets or tuple(Target):
@@ -24,7 +24,7 @@ def build(targets: tuple[str, ...]) -> None:
 
 
 @images.command()
-@click.argument("targets", nargs=-1, type=click.Choice([each.value for each in Target]))
+@click.argument("targets", nargs=-1, type=click.Choice([target.value for target in Target]))
 def load(targets: tuple[str, ...]) -> None:
     """Build the images (default: all) and load those into this checkout's cluster that it lacks, if it runs."""
     cluster = resolve()

@@ -22,7 +22,7 @@ def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
         ClusterError: .dockerignore is written in a way that is not understood here.
     """
     others = {Path("requirements", f"{other}.txt") for other in Target if other is not target}
-    unused = others | {Path(each) for each in _OURS if target is Target.DYNAMO}
+    unused = others | {Path(name) for name in _OURS if target is Target.DYNAMO}
     files = [
         path
         for path in (checkout / "Dockerfile", *context(checkout))

@@ -65,6 +65,6 @@ def this_machine() -> Machine:
     return Machine(
         pip={key: value for key, value in pip_settings.items() if key in pip.REACH},
         authorities=pip.authorities(pip_settings),
-        proxies=tuple(name for each in _PROXIES for name in (each, each.upper()) if os.environ.get(name)),
+        proxies=tuple(name for proxy in _PROXIES for name in (proxy, proxy.upper()) if os.environ.get(name)),
         folders=tuple(link for link in links if link.is_absolute() and link.is_dir()),
     )

@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hack.cluster.progress import ClusterError, finish, way_out
+from hack.cluster.children import finish
+from hack.cluster.progress import ClusterError, way_out
 
 
 @dataclass(frozen=True, slots=True)

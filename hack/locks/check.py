@@ -17,7 +17,7 @@ def problems(root: Path) -> list[str]:
         LockError: A lock or what is recorded cannot be read.
     """
     described = project.read(root)
-    locks = {each: files.read(each.path(root)) for each in described.locks}
+    locks = {lock: files.read(lock.path(root)) for lock in described.locks}
     recorded = metadata.read(root)
     believed = recorded | {
         key: Facts(facts.python, described.overrides[key], facts.wheels)
@@ -34,12 +34,12 @@ def problems(root: Path) -> list[str]:
             "correct or remove it"
             for key in described.overrides.keys() - recorded.keys()
         ),
-        *(f"{each}: {_REMEDY}" for each in found),
+        *(f"{problem}: {_REMEDY}" for problem in found),
     ]
 
 
 def _unknown(root: Path, locks: Iterable[project.Wanted]) -> Iterator[str]:
-    for path in sorted({*(root / project.FOLDER).glob("*.txt")} - {each.path(root) for each in locks}):
+    for path in sorted({*(root / project.FOLDER).glob("*.txt")} - {lock.path(root) for lock in locks}):
         yield f"{files.label(path)}: hack/locks/project.py does not say what it is for: describe it there, or remove it"
 
 

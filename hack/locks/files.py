@@ -69,7 +69,11 @@ def _pin(line: str, path: Path) -> Pin:
         requirement = Requirement(written)
     except InvalidRequirement:
         raise LockError(f"{label(path)}: {written!r} is no requirement: run make requirements") from None
-    versions = [each.version for each in requirement.specifier if each.operator == "==" and "*" not in each.version]
+    versions = [
+        specifier.version
+        for specifier in requirement.specifier
+        if specifier.operator == "==" and "*" not in specifier.version
+    ]
     if len(versions) != 1 or len(requirement.specifier) != 1:
         raise LockError(f"{label(path)}: {written!r} pins no version: run make requirements")
     return Pin(

@@ -31,7 +31,7 @@ class Facts:
 
 def facts(python: str | None, requires: Iterable[str] | None, wheels: Mapping[str, str]) -> Facts:
     """Return facts in one spelling, whichever tool wrote the metadata."""
-    required = sorted({str(Requirement(each)) for each in requires or ()})
+    required = sorted({str(Requirement(requirement)) for requirement in requires or ()})
     return Facts(str(SpecifierSet(python or "")), tuple(required), dict(sorted(wheels.items())))
 
 
@@ -43,7 +43,9 @@ def read(root: Path) -> dict[str, Facts]:
     """
     try:
         content = json.loads((root / FILE).read_text(encoding="utf-8"))
-        return {key: Facts(each["python"], tuple(each["requires"]), each["wheels"]) for key, each in content.items()}
+        return {
+            key: Facts(facts["python"], tuple(facts["requires"]), facts["wheels"]) for key, facts in content.items()
+        }
     except FileNotFoundError:
         raise LockError(f"{FILE} is missing: run make requirements") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -52,7 +54,7 @@ def read(root: Path) -> dict[str, Facts]:
 
 def write(root: Path, recorded: Mapping[str, Facts]) -> None:
     """Record."""
-    content = {key: asdict(each) for key, each in sorted(recorded.items())}
+    content = {key: asdict(facts) for key, facts in sorted(recorded.items())}
     (root / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

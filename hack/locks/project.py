@@ -76,6 +76,6 @@ def read(root: Path) -> Project:
 
 def _overrides(settings: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return {
-        f"{canonicalize_name(each['name'])}=={each['version']}": tuple(each.get("requires-dist", ()))
-        for each in settings.get("dependency-metadata", ())
+        f"{canonicalize_name(metadata['name'])}=={metadata['version']}": tuple(metadata.get("requires-dist", ()))
+        for metadata in settings.get("dependency-metadata", ())
     }

@@ -49,7 +49,7 @@ def used(wanted: Wanted, pins: Iterable[Pin]) -> dict[str, list[Target]]:
     found: dict[str, list[Target]] = {}
     for pin in pins:
         for target in wanted.targets:
-            if any(each.satisfies(pin.marker) for each in target.environments()):
+            if any(environment.satisfies(pin.marker) for environment in target.environments()):
                 found.setdefault(pin.key, []).append(target)
     return found
 

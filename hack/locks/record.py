@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,8 @@ def record(root: Path) -> None:
         for target in wanted.targets:
             new = [pin for pin in pins if target in used.get(pin.key, ()) and pin.key not in recorded]
             if new:
-                with step(f"Asking what {len(new)} distributions of {wanted.name} require"):
-                    recorded |= _metadata(new, target)
-    metadata.write(root, {key: metadata.facts(*each, wheels.get(key, {})) for key, each in recorded.items()})
+                recorded |= _metadata(new, target, wanted.name)
+    metadata.write(root, {key: metadata.facts(*required, wheels.get(key, {})) for key, required in recorded.items()})
 
 
 def _best(urls: Mapping[str, str], targets: Iterable[Target]) -> dict[str, str]:
@@ -65,10 +64,10 @@ def _files(lock: Path) -> dict[str, dict[str, str]]:
     ]
     packages = tomllib.loads(_run(command)).get("packages", [])
     return {
-        f"{canonicalize_name(each['name'])}=={each['version']}": {
-            _name(wheel): wheel["hashes"]["sha256"] for wheel in each.get("wheels", ())
+        f"{canonicalize_name(package['name'])}=={package['version']}": {
+            _name(wheel): wheel["hashes"]["sha256"] for wheel in package.get("wheels", ())
         }
-        for each in packages
+        for package in packages
     }
 
 
@@ -76,10 +75,13 @@ def _name(wheel: Mapping[str, Any]) -> str:
     return str(wheel.get("name") or wheel["url"].rpartition("/")[2])
 
 
-def _metadata(pins: Iterable[Pin], target: Target) -> Recorded:
-    """Ask pip what it would install on a target."""
-    with tempfile.TemporaryDirectory() as scratch:
-        lines = [" ".join([pin.key, *(f"--hash=sha256:{each}" for each in sorted(pin.hashes))]) for pin in pins]
+def _metadata(pins: Sequence[Pin], target: Target, lock: str) -> Recorded:
+    """Ask pip what it would install on a target; the lock's name is for people."""
+    with (
+        step(f"Asking what {len(pins)} distributions of {lock} require"),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        lines = [" ".join([pin.key, *(f"--hash=sha256:{digest}" for digest in sorted(pin.hashes))]) for pin in pins]
         requirements, report = Path(scratch, "requirements.txt"), Path(scratch, "report.json")
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [
@@ -91,13 +93,15 @@ def _metadata(pins: Iterable[Pin], target: Target) -> Recorded:
             *("--target", str(Path(scratch, "nowhere")), "--report", str(report), "--requirement", str(requirements)),
         ]
         _run(command)
-        reported = [each["metadata"] for each in json.loads(report.read_text(encoding="utf-8"))["install"]]
+        reported = [
+            distribution["metadata"] for distribution in json.loads(report.read_text(encoding="utf-8"))["install"]
+        ]
     return {
-        f"{canonicalize_name(each['name'])}=={each['version']}": (
-            each.get("requires_python"),
-            each.get("requires_dist", []),
+        f"{canonicalize_name(metadata['name'])}=={metadata['version']}": (
+            metadata.get("requires_python"),
+            metadata.get("requires_dist", []),
         )
-        for each in reported
+        for metadata in reported
     }
 
 

@@ -85,7 +85,7 @@ class Environment:
 
     def satisfies(self, marker: Marker | None, extras: frozenset[str] = frozenset()) -> bool:
         """Say whether something with this marker is installed here, with any of these extras or without one."""
-        return marker is None or any(marker.evaluate(self._values() | {"extra": each}) for each in ("", *extras))
+        return marker is None or any(marker.evaluate(self._values() | {"extra": extra}) for extra in ("", *extras))
 
     def _values(self) -> dict[str, str]:
         platform = self.target.platform
@@ -125,8 +125,8 @@ def described(some: Iterable[Target], everywhere: Iterable[Target]) -> str:
     if found >= set(all_):
         return ""
     words = []
-    for minor in sorted({each.minor for each in found}):
-        titles = [each.platform.title for each in all_ if each.minor == minor and each in found]
-        whole = len(titles) == sum(each.minor == minor for each in all_)
+    for minor in sorted({target.minor for target in found}):
+        titles = [target.platform.title for target in all_ if target.minor == minor and target in found]
+        whole = len(titles) == sum(target.minor == minor for target in all_)
         words.append(f"Python 3.{minor}" if whole else f"Python 3.{minor} on {' and '.join(titles)}")
     return f" for {', '.join(words)}"

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from hack.cluster.children import finish
 from hack.cluster.layout import cache
-from hack.cluster.progress import ClusterError, Task, UnavailableError, finish, locked, say, step, way_out
+from hack.cluster.progress import ClusterError, Task, UnavailableError, locked, say, step, way_out
 
 _ENSUREPIP = "ensurepip"
 """The module that Debian has in a package of its own, and without which no environment gets pip."""
@@ -118,7 +119,7 @@ def install(*purposes: Purpose) -> None:
         if not wanted:
             return
         what = "; ".join(f"{' '.join(packages)} for {purpose}" for purpose, packages in wanted.items())
-        packages = sorted({package for each in wanted.values() for package in each})
+        packages = sorted({package for lacking in wanted.values() for package in lacking})
         with step(f"Installing {what}", "package steps") as task:
             _run(*prefix, "apt-get", "update", "-qq")
             options = ("-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")

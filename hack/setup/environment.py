@@ -11,8 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from hack.cluster.children import finish, start
 from hack.cluster.layout import CHECKOUT, cache
-from hack.cluster.progress import ClusterError, finish, locked, say, step, way_out
+from hack.cluster.progress import ClusterError, locked, say, step, way_out
 from hack.setup import pip
 
 REQUIREMENTS = CHECKOUT / "requirements"
@@ -41,8 +42,7 @@ def environment(folder: Path, lock: Path) -> Path:
     if not is_current(folder, lock):
         with locked(folder.with_name(f"{folder.name}.lock"), f"Another process sets up {folder}"):
             if not is_current(folder, lock):
-                with step(f"Installing the packages of requirements/{lock.name}"):
-                    _install(folder, lock)
+                _install(folder, lock)
     return folder / "bin" / "python"
 
 
@@ -116,16 +116,17 @@ def install_project(folder: Path) -> None:
 
 
 def _install(folder: Path, lock: Path) -> None:
-    (folder / _STAMP).unlink(missing_ok=True)  # from here on it holds neither what it held nor what is wanted
-    try:
-        run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
-        run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
-    except UnreachableError:
-        raise
-    except ClusterError as error:
-        say(f"{error}\nInstalling with pip instead of uv, which is slower")
-        _with_pip(folder, lock)
-    _stamp(folder, lock)
+    with step(f"Installing the packages of requirements/{lock.name}"):
+        (folder / _STAMP).unlink(missing_ok=True)  # from here on it holds neither what it held nor what is wanted
+        try:
+            run_uv("venv", "--quiet", "--allow-existing", f"--python={sys.executable}", str(folder))
+            run_uv("pip", "sync", "--quiet", "--require-hashes", f"--python={folder}", str(lock))
+        except UnreachableError:
+            raise
+        except ClusterError as error:
+            say(f"{error}\nInstalling with pip instead of uv, which is slower")
+            _with_pip(folder, lock)
+        _stamp(folder, lock)
 
 
 def _with_pip(folder: Path, lock: Path) -> None:
@@ -156,16 +157,7 @@ def _content(lock: Path) -> str:
 
 
 def _run(command: tuple[str, ...], environment: Mapping[str, str] | None = None) -> None:
-    process = subprocess.Popen(  # noqa: S603 - our own words
-        command,
-        env=_environment() | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start(command, _environment() | dict(environment or {}), stderr=subprocess.STDOUT)
     printed, _ = finish(process)
     if process.returncode:
         last = "\n".join(printed.strip().splitlines()[-8:])

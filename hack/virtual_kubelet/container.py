@@ -82,17 +82,23 @@ class ContainerRunner:
     async def run(self) -> None:
         """Run it until it is not to be started again, or has been stopped."""
         try:
-            while not self._stopping.is_set():
-                if isinstance(self.record.state, Terminated):
-                    if not is_restarted(self._policy, self.record.state.exit_code):
-                        return
-                    await self._wait_for_restart(self.record.state)
+            while not self._stopping.is_set() and await self._may_start():
                 found = await self._launch()
                 if found:
                     await self._run_once(found)
         finally:
             if self._process:
                 self._process.kill()
+
+    async def _may_start(self) -> bool:
+        """Wait until it is time to start it; return False where its policy lets it stay ended."""
+        state = self.record.state
+        if not isinstance(state, Terminated):
+            return True
+        if not is_restarted(self._policy, state.exit_code):
+            return False
+        await self._wait_for_restart(state)
+        return True
 
     def stop(self, grace: float) -> None:
         """Stop it within these seconds, or sooner if it was told so before; ``run`` returns when it has ended."""

@@ -86,7 +86,7 @@ def _node_info() -> Manifest:
 def is_ready(node: Manifest) -> bool:
     """Say whether a node counts as ready."""
     found = node.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in found)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in found)
 
 
 async def run(client: Client, port: int) -> None:

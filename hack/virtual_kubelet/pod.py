@@ -96,9 +96,9 @@ class PodRunner:
         inits = self._pod["spec"].get("initContainers", [])
         return pod_status(
             self._pod,
-            [self._runners[each["name"]].record for each in inits],
-            [self._runners[each["name"]].record for each in self._pod["spec"]["containers"]],
-            frozenset(each["name"] for each in inits if is_sidecar(each)),
+            [self._runners[container["name"]].record for container in inits],
+            [self._runners[container["name"]].record for container in self._pod["spec"]["containers"]],
+            frozenset(container["name"] for container in inits if is_sidecar(container)),
             Progress(**self._progress, failure=self._failure),
             timestamp(),
         )
@@ -147,7 +147,7 @@ class PodRunner:
 
     async def _run_containers(self, tasks: asyncio.TaskGroup) -> None:
         """Run init containers, main containers and sidecars; return when all have ended."""
-        mains = [self._runners[each["name"]] for each in self._pod["spec"]["containers"]]
+        mains = [self._runners[container["name"]] for container in self._pod["spec"]["containers"]]
         sidecars: list[tuple[ContainerRunner, asyncio.Task[None]]] = []
         if all(self._is_over(runner.record) for runner in mains):  # before this kubelet started
             self._reach("initialized")
@@ -181,7 +181,7 @@ class PodRunner:
 
     async def _first(self, event: asyncio.Event) -> None:
         """Wait for an event, but not longer than until the pod is stopped."""
-        waiting = [asyncio.create_task(each.wait()) for each in (event, self._stopping)]
+        waiting = [asyncio.create_task(awaited.wait()) for awaited in (event, self._stopping)]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -245,7 +245,9 @@ class PodRunner:
         inits = self._pod["spec"].get("initContainers", [])
         status = self._pod["status"]
         known = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-        found = next((each for each in known if each["name"] == container["name"]), None)
+        found = next(
+            (container_status for container_status in known if container_status["name"] == container["name"]), None
+        )
         waiting = Waiting("PodInitializing" if inits else "ContainerCreating")
         policy = restarts.policy_of(self._pod, container, init=container in inits)
         return ContainerRunner(container, recall(container, found, waiting, timestamp()), policy, self._host())

@@ -72,7 +72,7 @@ class PodReconciler:
     def _runner(self, key: Key, pod: Manifest) -> PodRunner:
         address = HOST if pod["spec"].get("hostNetwork") else pod["status"].get("podIP", "")
         if not address:
-            others = {each["status"].get("podIP", "") for each in self._cache.list(PODS)}
+            others = {other["status"].get("podIP", "") for other in self._cache.list(PODS)}
             used = others | {runner.address for runner in self._runners.values()}
             address = self._last = free_address(self._node.layout.name, used, self._last)
         return PodRunner(pod, address, self._node, lambda: self._changed(key))

@@ -93,9 +93,9 @@ class LogServer:
         if found or pod is None:
             return found
         status = pod["status"]
-        for each in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
-            if each["name"] == name:
-                return recall(each, each, Waiting(""), "")
+        for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
+            if container["name"] == name:
+                return recall(container, container, Waiting(""), "")
         return None
 
     def _runs(self, key: Key, name: str, attempt: int) -> bool:

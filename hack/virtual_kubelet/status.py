@@ -53,7 +53,7 @@ def conditions(pod: Manifest, serving: Sequence[Record], reached: str, progress:
         progress: How far it has come.
         now: The time.
     """
-    previous = {each["type"]: each for each in pod.get("status", {}).get("conditions") or []}
+    previous = {condition["type"]: condition for condition in pod.get("status", {}).get("conditions") or []}
     unready = [record.name for record in serving if not record.ready]
     wrong = _why_not_ready(reached, unready)
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", [])]
@@ -67,7 +67,7 @@ def conditions(pod: Manifest, serving: Sequence[Record], reached: str, progress:
         "Ready": (not wrong and not open_gates, wrong or (gated if open_gates else {})),
     }
     mine = [_condition(kind, previous.get(kind), holds, why, now) for kind, (holds, why) in own.items()]
-    return [each for kind, each in previous.items() if kind not in own] + mine
+    return [condition for kind, condition in previous.items() if kind not in own] + mine
 
 
 def _why_not_ready(reached: str, unready: Sequence[str]) -> Manifest:
@@ -133,8 +133,8 @@ def differs(wanted: Manifest, present: Manifest) -> bool:
 def _bare(value: Any) -> Any:
     """Return a value without nulls."""
     if isinstance(value, dict):
-        return {name: _bare(each) for name, each in value.items() if each is not None}
-    return [_bare(each) for each in value] if isinstance(value, list) else value
+        return {name: _bare(content) for name, content in value.items() if content is not None}
+    return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
 def exit_code(record: Record) -> int | None:

@@ -43,7 +43,7 @@ class RefusedError(Exception):
         self.code: int = said["code"]
         self.message: str = said["message"]
         causes = said.get("details", {}).get("causes", [])
-        self.fields = [each["field"] for each in causes if "field" in each]
+        self.fields = [cause["field"] for cause in causes if "field" in cause]
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def test_v1alpha1_is_deprecated_in_upstreams_words(api_server: Any, requests: An
     definition = api_server.request(
         "GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dynamographdeploymentrequests.nvidia.com"
     )
-    (version,) = (each for each in definition["spec"]["versions"] if each["name"] == "v1alpha1")
+    (version,) = (entry for entry in definition["spec"]["versions"] if entry["name"] == "v1alpha1")
     assert version["deprecationWarning"] == (
         "nvidia.com/v1alpha1 DynamoGraphDeploymentRequest is deprecated; "
         "use nvidia.com/v1beta1 DynamoGraphDeploymentRequest"

@@ -62,7 +62,7 @@ def judged(handler: Callable[[AdmissionRequest], AdmissionResponse], new: Json =
 def test_a_list_is_converted_whatever_one_annotation_says(name: str, text: str) -> None:
     response = converted(stored("a"), stored("b", {name: text}), stored("c"))
     assert response["result"] == {"status": "Success"}
-    assert [each["metadata"]["name"] for each in response["convertedObjects"]] == ["a", "b", "c"]
+    assert [manifest["metadata"]["name"] for manifest in response["convertedObjects"]] == ["a", "b", "c"]
     assert response["convertedObjects"][1]["metadata"]["annotations"][name] == text
 
 
@@ -155,7 +155,7 @@ def test_causes_are_at_most_twenty_and_short() -> None:
 def test_twenty_causes_are_all_told() -> None:
     errors = [FieldError(f"spec.f{index}", "Required value") for index in range(MAX_REPORTED)]
     causes = judged(lambda _: AdmissionResponse(errors))["status"]["details"]["causes"]
-    assert [each["field"] for each in causes] == [each.path for each in errors]
+    assert [cause["field"] for cause in causes] == [error.path for error in errors]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def stored(api_server: Client) -> Iterator[Callable[[str], None]]:
 
     def choose(version: str) -> None:
         versions = api_server.request("GET", DEFINITION)["spec"]["versions"]
-        changed = [each | {"storage": each["name"] == version} for each in versions]
+        changed = [entry | {"storage": entry["name"] == version} for entry in versions]
         api_server.request("PATCH", DEFINITION, {"spec": {"versions": changed}}, MERGE_PATCH)
 
     yield choose

@@ -34,7 +34,7 @@ MAY: dict[str, frozenset[str]] = {
     "Deployed": frozenset(),
     "Failed": EVERY,
 }
-"""dynamo-api-facts §1.5, rule 4: what may change while autoApply is false."""
+"""What may change while autoApply is false, as Dynamo's webhook has it."""
 HEAD = 'admission webhook "vdynamographdeploymentrequest.kb.io" denied the request: '
 
 

@@ -38,7 +38,7 @@ def test_fault_that_was_there_before_may_stay() -> None:
 def test_new_fault_is_refused_beside_an_old_one() -> None:
     old = stored("Failed", image="r.io/i:latest")
     new = stored("Failed", image="r.io/i:latest", hardware={"gpuSku": "H100"})
-    assert [each.partition(":")[0] for each in said(old, new)] == ["spec.hardware.gpuSku"]
+    assert [message.partition(":")[0] for message in said(old, new)] == ["spec.hardware.gpuSku"]
 
 
 def test_an_image_without_a_version_is_no_longer_ignored_when_it_is_deployed() -> None:

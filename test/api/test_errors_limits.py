@@ -77,7 +77,7 @@ def test_a_missing_field_does_not_repeat_what_is_around_it(manifest: Build, monk
     monkeypatch.setattr("dgdr_api.parse.shown", lambda _: pytest.fail("shown"))
     whole: dict[str, Any] = manifest()
     del whole["spec"]["model"]
-    assert [str(each) for each in errors(whole)] == ["spec.model: Required value"]
+    assert [str(error) for error in errors(whole)] == ["spec.model: Required value"]
 
 
 def test_at_most_takes_no_more_than_shows_that_it_is_too_much() -> None:

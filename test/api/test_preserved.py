@@ -26,7 +26,16 @@ def test_annotation_that_is_absent_or_empty_says_nothing(annotations: dict[str, 
     assert said.deployment_overrides.model_dump(exclude_none=True) == {}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"profilingConfig": {"configMapRef": {}}}'])
-def test_an_annotation_that_somebody_has_edited_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"metadata.annotations\[nvidia.com/dgdr-spec\]: Invalid value"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", r"\(document\): Invalid JSON"),
+        ("[]", r"\(document\): Input should be an object"),
+        ("{", r"\(document\): Invalid JSON"),
+        ('{"profilingConfig": {"configMapRef": {}}}', "profilingConfig.configMapRef.name: Field required"),
+    ],
+)
+def test_an_annotation_that_somebody_has_edited_is_refused(text: str, problem: str) -> None:
+    path = r"metadata.annotations\[nvidia.com/dgdr-spec\]"
+    with pytest.raises(InvalidRequestError, match=f"^{path}: Invalid value: {problem}"):
         preserved({ANNOTATION_PRESERVED: text})

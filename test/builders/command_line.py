@@ -48,13 +48,13 @@ def run(*args: str, folder: Path, stdin: str | None = None, **environment: str) 
 @contextlib.contextmanager
 def _set_up(words: list[str], folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Set what a process is started with; set it back afterwards, and whatever the program has set itself."""
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with contextlib.chdir(folder), patch.dict(os.environ, environment), patch.object(sys, "argv", words):
         try:
             yield
         finally:
-            for each, handler in handlers.items():
-                signal.signal(each, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

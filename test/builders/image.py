@@ -37,7 +37,7 @@ class Image:
         command = ["unshare", "--mount", "--pid", "--net", "--fork", "sh", "-c", _JAIL, "jail", str(self.root)]
         done = subprocess.run(
             [*command, *(entrypoint or self.config["Entrypoint"]), *arguments],
-            env=dict(each.split("=", 1) for each in self.config["Env"]) | {"PATH": os.environ["PATH"]},
+            env=dict(variable.split("=", 1) for variable in self.config["Env"]) | {"PATH": os.environ["PATH"]},
             input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -43,8 +43,8 @@ OFTEN = {"": ("template",), ".template": ("spec",), ".template.spec": ("containe
 def nodes(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every schema with its path."""
     yield path, node
-    for name, each in node.get("properties", {}).items():
-        yield from nodes(each, f"{path}.{name}")
+    for name, field in node.get("properties", {}).items():
+        yield from nodes(field, f"{path}.{name}")
     for below, sign in (("items", "[]"), ("additionalProperties", "{}")):
         if below in node:
             yield from nodes(node[below], f"{path}{sign}")
@@ -96,5 +96,5 @@ def an_object(draw: st.DrawFn, path: str) -> Any:
     made = {name: draw(part(f"{path}.{name}")) for name in sorted(chosen)}
     if path == ".template.spec.containers[]":
         free = PUBLISHER_FREE if made["name"] == "output-copier" else made.keys() - PROFILER_FIXED
-        return {name: each for name, each in made.items() if name in free}
+        return {name: value for name, value in made.items() if name in free}
     return made

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from dgdr_controller.cli.manager import add_controller
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,
@@ -132,7 +132,7 @@ class Stage:
     @property
     def writes(self) -> list[str]:
         """What the controller has written here."""
-        return [each for each in self.killer.writes if f"/namespaces/{self.namespace}/" in each]
+        return [write for write in self.killer.writes if f"/namespaces/{self.namespace}/" in write]
 
     def key(self, name: str = "qwen") -> Key:
         return Key(self.namespace, name)
@@ -177,7 +177,7 @@ class Stage:
     async def _objects(self) -> str:
         """Return what there is, in a few lines."""
         job, output = await self.found(JOBS, "profile-qwen"), await self.found(CONFIG_MAPS, "dgdr-output-qwen")
-        metadata = {name: each and each["metadata"] for name, each in (("job", job), ("output", output))}
+        metadata = {name: manifest and manifest["metadata"] for name, manifest in (("job", job), ("output", output))}
         return f"status {json.dumps(await self.status())[:3000]}\nmetadata {json.dumps(metadata)[:3000]}"
 
     @staticmethod
@@ -209,7 +209,7 @@ class Stage:
         """Return the final status without what differs between two runs: times, UIDs, the ends of pods' names."""
         request: Any = await self.client.get(REQUESTS, self.key())
         status = request["status"]
-        status["conditions"] = sorted(status["conditions"], key=lambda each: str(each["type"]))
+        status["conditions"] = sorted(status["conditions"], key=lambda condition: str(condition["type"]))
         text = json.dumps(_without(status, _TIMES), sort_keys=True, indent=1)
         made = status.get("deploymentInfo", {}).get("uid", "")
         for name, value in (("UID", request["metadata"]["uid"]), ("NAMESPACE", self.namespace), ("DGD", made or "DGD")):
@@ -256,7 +256,7 @@ class Stage:
 
     async def publish(self, pod: dict[str, Any], status: RunState, **run: Any) -> None:
         """Write what the pod's publisher would."""
-        env = {each["name"]: each.get("value") for each in pod["spec"]["initContainers"][0]["env"]}
+        env = {variable["name"]: variable.get("value") for variable in pod["spec"]["initContainers"][0]["env"]}
         job = pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"]
         results = results_of() if status is RunState.SUCCESS else None
         packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else ""
@@ -274,8 +274,8 @@ class Stage:
 
 def _without(value: Any, names: set[str]) -> Any:
     if isinstance(value, dict):
-        return {name: _without(each, names) for name, each in value.items() if name not in names}
-    return [_without(each, names) for each in value] if isinstance(value, list) else value
+        return {name: _without(content, names) for name, content in value.items() if name not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
 
 
 async def _success(stage: Stage, pod: dict[str, Any]) -> None:
@@ -301,7 +301,7 @@ async def _runs(stage: Stage, pod: dict[str, Any]) -> None:
 
     async def complained() -> bool:
         status = (await stage.client.get(PODS, stage.key(name)))["status"]
-        return any(each["type"] == "PodScheduled" for each in status.get("conditions", []))
+        return any(condition["type"] == "PodScheduled" for condition in status.get("conditions", []))
 
     await stage.until(complained)
     target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
@@ -366,7 +366,7 @@ async def staged(config: Config, plays: str = "success", *, operates: bool = Tru
     await _made(client, namespace)
     stage = Stage(config, client, namespace, plays, operates)
     others = (stage.watch(JOBS), stage.watch(GRAPHS), stage.kubelet(), stage.operator())
-    tasks = [asyncio.create_task(each) for each in others]
+    tasks = [asyncio.create_task(other) for other in others]
     try:
         yield stage
     finally:

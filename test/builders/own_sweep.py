@@ -82,10 +82,12 @@ def installation() -> dict[str, str]:
 
 def packages(installed: Iterable[metadata.Distribution]) -> dict[str, str]:
     """Return a digest for each package but ours: of the content of AIC's files, of the others' lists of files."""
-    named = {each.metadata["Name"].lower().replace("_", "-"): each for each in installed}
+    named = {distribution.metadata["Name"].lower().replace("_", "-"): distribution for distribution in installed}
     return {
-        name: _content(each) if name in _AIC else _hash((each.read_text("RECORD") or each.version).encode())
-        for name, each in sorted(named.items())
+        name: _content(distribution)
+        if name in _AIC
+        else _hash((distribution.read_text("RECORD") or distribution.version).encode())
+        for name, distribution in sorted(named.items())
         if name != _OURS
     }
 

@@ -49,7 +49,7 @@ def results_of(
             vram_mib=Resolved(value=143_771, source=ValueSource.SPEC),
         ),
         candidates=found,
-        pareto=tuple(found[each].id for each in front),
+        pareto=tuple(found[index].id for index in front),
         selected=None if selected is None else found[selected].id,
         warnings=tuple(warnings),
         provenance=Provenance(engine="aic", engine_version="0.12.0", perf_database={"vllm": "1"}, mode="rapid"),

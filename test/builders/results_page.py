@@ -42,8 +42,8 @@ def judged(goal: Goal, *more: Candidate) -> Results:
     """Judge a few dozen candidates of every engine and mode for eight GPUs, as the profiler does."""
     pool = [candidate(backend, mode, step) for backend in ENGINES for mode in Mode for step in range(7)]
 
-    def rejection(each: Candidate) -> Verdict | None:
-        odd = each.workers[0].batch == 1 and each.backend is Backend.TRTLLM
+    def rejection(candidate: Candidate) -> Verdict | None:
+        odd = candidate.workers[0].batch == 1 and candidate.backend is Backend.TRTLLM
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason="no flag says so") if odd else None
 
     judgement = judge([*pool, *more], goal, 8, rejection)
@@ -51,7 +51,7 @@ def judged(goal: Goal, *more: Candidate) -> Results:
     changes: dict[str, Any] = {
         "goal": goal,
         "selected": judgement.choice.id if judgement.choice else None,
-        "pareto": tuple(each.id for each in judgement.pareto),
+        "pareto": tuple(candidate.id for candidate in judgement.pareto),
         "provenance": Provenance(
             engine="AIConfigurator", engine_version="0.12.0", perf_database={"vllm": "0.24.0"}, mode="rapid",
             notes=("TTFT is an optimistic estimate.",),

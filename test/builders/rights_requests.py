@@ -210,7 +210,7 @@ DANGEROUS: dict[str, dict[str, Any]] = (
     | {f"template.spec.volumes[extra] {name}": volume(**source) for name, source in VOLUMES.items()}
     | {f"profiler and output-copier: {name} profiler": profiler(**fields) for name, fields in OF_CONTAINERS.items()}
     | {f"profiler and output-copier: {name} publisher": publisher(**fields) for name, fields in OF_CONTAINERS.items()}
-    | {f"profiler and output-copier: env {name}": profiler(env=[each]) for name, each in SECRETS_BY_ENV.items()}
+    | {f"profiler and output-copier: env {name}": profiler(env=[variable]) for name, variable in SECRETS_BY_ENV.items()}
     | {
         f"profiler and output-copier: securityContext {name}": locked(**{name: value})
         for name, value in UNLOCKED.items()

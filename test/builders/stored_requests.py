@@ -67,7 +67,7 @@ class Requests:
         except urllib.error.HTTPError as error:
             said = json.loads(error.read())
             causes = said.get("details", {}).get("causes", [])
-            raise RefusedError(error.code, said["message"], tuple(each["field"] for each in causes)) from None
+            raise RefusedError(error.code, said["message"], tuple(cause["field"] for cause in causes)) from None
 
 
 @pytest.fixture(scope="session")

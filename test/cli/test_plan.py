@@ -133,7 +133,7 @@ def test_experts_are_deployed_only_as_the_flags_can_say(dgdr: Any, write: Callab
         mixed = any(s.moe_tp > 1 and s.moe_ep > 1 for s in shapes)
         assert candidate.verdict is not None
         assert mixed == (candidate.verdict.outcome == "not-renderable")
-    shapes = [worker.parallelism for each in results.candidates for worker in each.workers]
+    shapes = [worker.parallelism for candidate in results.candidates for worker in candidate.workers]
     assert {(s.dp > 1, s.moe_ep > 1) for s in shapes} >= {(False, True), (True, True)}
     assert gpus(deployment) == results.choice.gpus
     assert any("mixtures of experts" in note for note in results.provenance.notes)

@@ -26,12 +26,19 @@ def test_request_of_v1alpha1_is_planned_as_it_says(dgdr: Any, tmp_path: Path) ->
     results = Results.model_validate_json((tmp_path / "out" / "results.json").read_text())
     assert (results.goal.isl, results.goal.osl) == (3000, 150)
     assert {candidate.backend for candidate in results.candidates} == {"trtllm"}
-    assert {worker.parallelism.gpus for each in results.candidates for worker in each.workers} == {4}
+    assert {worker.parallelism.gpus for candidate in results.candidates for worker in candidate.workers} == {4}
     *config_maps, graph = yaml.safe_load_all((tmp_path / "out" / "dgd.yaml").read_text())
     assert graph["metadata"]["name"] == "chosen"
-    components = {each["name"]: each["podTemplate"]["spec"]["containers"][0] for each in graph["spec"]["components"]}
+    components = {
+        component["name"]: component["podTemplate"]["spec"]["containers"][0]
+        for component in graph["spec"]["components"]
+    }
     assert {"Frontend", "Planner", "prefill", "decode"} == components.keys()
     assert components["decode"]["image"] == "r.io/workers:1.6.1"
-    (planner,) = (each["data"]["planner_config.json"] for each in config_maps if "planner_config.json" in each["data"])
+    (planner,) = (
+        config_map["data"]["planner_config.json"]
+        for config_map in config_maps
+        if "planner_config.json" in config_map["data"]
+    )
     assert json.loads(planner)["min_endpoint"] == 2
     assert "aic_backend_version has no effect" in run.stdout

@@ -38,19 +38,19 @@ def test_codes_and_streams_are_those_of_a_process(
     code: int,
 ) -> None:
     file = write(**spec)
-    runs = [each("plan", "-f", file, "-o", "out", *args) for each in (dgdr, dgdr_process)]
+    runs = [run("plan", "-f", file, "-o", "out", *args) for run in (dgdr, dgdr_process)]
     assert heard(runs[0]) == heard(runs[1])
     assert runs[0].returncode == code
 
 
 def test_settings_are_those_of_a_process(dgdr: Any, dgdr_process: Any, write: Callable[..., str]) -> None:
-    runs = [each("plan", "-f", write(), DGDR_DYNAMO__VERSION="latest") for each in (dgdr, dgdr_process)]
+    runs = [run("plan", "-f", write(), DGDR_DYNAMO__VERSION="latest") for run in (dgdr, dgdr_process)]
     assert heard(runs[0]) == heard(runs[1])
     assert runs[0].returncode == 65
 
 
 def test_standard_input_is_that_of_a_process(dgdr: Any, dgdr_process: Any) -> None:
-    runs = [each("validate", "-f", "-", stdin="märz: [") for each in (dgdr, dgdr_process)]
+    runs = [run("validate", "-f", "-", stdin="märz: [") for run in (dgdr, dgdr_process)]
     assert heard(runs[0]) == heard(runs[1])
     assert "standard input: not YAML" in runs[0].stderr
 

@@ -61,8 +61,8 @@ def commands(page: Path) -> Iterator[list[str]]:
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as Python-Markdown makes them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    plain = (unicodedata.normalize("NFKD", each).encode("ascii", "ignore").decode() for each in headings)
-    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", each).strip().lower()) for each in plain}
+    plain = (unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode() for heading in headings)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in plain}
 
 
 def reconciler() -> str:
@@ -107,7 +107,7 @@ def test_options_of_dgdr_exist(page: Path) -> None:
         given = [word.partition("=")[0] for word in words[1:] if word.startswith("-") and word != "-"]
         found = dgdr.get_command(group, words[1]) if len(words) > 1 and not words[1].startswith("-") else dgdr
         assert found is not None, words
-        known = {name for each in found.params for name in (*each.opts, *each.secondary_opts)} | {"-h", "--help"}
+        known = {name for param in found.params for name in (*param.opts, *param.secondary_opts)} | {"-h", "--help"}
         assert set(given) <= known, words
 
 
@@ -141,7 +141,7 @@ def test_generated_parts_are_up_to_date() -> None:
 
 def test_every_reason_and_event_is_listed() -> None:
     page = (DOCS / "reference" / "conditions-and-events.md").read_text(encoding="utf-8")
-    assert sorted(each for each in reasons() | set(EVENT.findall(reconciler())) if f"`{each}`" not in page) == []
+    assert sorted(reason for reason in reasons() | set(EVENT.findall(reconciler())) if f"`{reason}`" not in page) == []
 
 
 def test_every_trouble_has_a_way_out() -> None:
@@ -157,13 +157,13 @@ def test_messages_that_are_quoted_are_said() -> None:
     said = re.sub(r"\s+", " ", re.sub(r"""["']\s*\+?\s*f?["']""", "", "".join(texts)))
     rows = re.findall(r"^\| (`.*?) \|", prose(DOCS / "how-to" / "troubleshoot.md"), re.MULTILINE)
     quoted = {piece.strip() for row in rows for code in CODE.findall(row) for piece in code.split("…")}
-    assert sorted(each for each in quoted - ELSEWHERE if each not in said) == []
+    assert sorted(quote for quote in quoted - ELSEWHERE if quote not in said) == []
 
 
 def test_every_annotation_and_label_is_listed() -> None:
     page = (DOCS / "reference" / "annotations-and-labels.md").read_text(encoding="utf-8")
     known = {value for name, value in vars(names).items() if name.startswith(("ANNOTATION_", "LABEL_"))}
-    assert sorted(each for each in known if f"`{each}`" not in page) == []
+    assert sorted(name for name in known if f"`{name}`" not in page) == []
 
 
 def test_every_exit_code_is_listed() -> None:

@@ -28,7 +28,9 @@ def node(
         "spec": spec or {},
         "status": {"allocatable": allocatable, "conditions": [READY | {"status": ready}]},
     }
-    whole, kept = (NODES.decode(msgspec.json.encode(each)) for each in (manifest, strip_unused_fields(manifest)))
+    whole, kept = (
+        NODES.decode(msgspec.json.encode(document)) for document in (manifest, strip_unused_fields(manifest))
+    )
     assert read_node(kept) == read_node(whole)
     return read_node(whole)
 
@@ -137,5 +139,5 @@ def test_gpus_of_mixed_mig_are_none_though_the_product_is_plain() -> None:
 
 def test_nodes_of_one_sku_are_one_group_whatever_their_labels_say() -> None:
     found = [node("NVIDIA-H100-80GB-HBM3"), node("NVIDIA-H100"), node("Odd"), node("NVIDIA-L40S")]
-    groups = by_product([each for each in found if each])
+    groups = by_product([node_gpus for node_gpus in found if node_gpus])
     assert {name: len(group) for name, group in groups.items()} == {"h100_sxm": 2, "Odd": 1, "l40s": 1}

@@ -24,7 +24,7 @@ def node(product: str = "NVIDIA-H200", **devices: str) -> NodeGpus:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "resource", "each"),
+    ("nodes", "resource", "per_node"),
     [
         ([node(ib="8"), node(ib="4")], "rdma/ib", 4),
         ([node(hca_shared="1k")], "rdma/hca_shared", 1000),
@@ -35,9 +35,9 @@ def node(product: str = "NVIDIA-H200", **devices: str) -> NodeGpus:
         ([node()], None, 0),
     ],
 )
-def test_a_pod_must_find_a_place_on_any_node(nodes: list[NodeGpus], resource: str | None, each: int) -> None:
+def test_a_pod_must_find_a_place_on_any_node(nodes: list[NodeGpus], resource: str | None, per_node: int) -> None:
     found = resolve(Hardware(), nodes)
-    assert (found.rdma_resource, found.rdma_per_node) == (resource, each)
+    assert (found.rdma_resource, found.rdma_per_node) == (resource, per_node)
     assert used(shown(found)) == found
 
 

@@ -63,7 +63,7 @@ def test_unequal_nodes_are_summed_as_they_are() -> None:
     ("counts", "usual"), [((8, 4, 4), 4), ((4, 4, 8), 4), ((8, 4), 8), ((4, 8), 8), ((2, 2, 8, 8, 4), 8)]
 )
 def test_gpus_per_node_are_the_most_common_and_of_a_tie_the_most(counts: tuple[int, ...], usual: int) -> None:
-    assert resolve(Hardware(), [gpus(count=each) for each in counts]).num_gpus_per_node.value == usual
+    assert resolve(Hardware(), [gpus(count=count) for count in counts]).num_gpus_per_node.value == usual
 
 
 def test_memory_is_the_least_of_the_nodes_that_say_it() -> None:

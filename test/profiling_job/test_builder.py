@@ -35,15 +35,15 @@ def run(name: str = "qwen", settings: Settings | None = None, **spec: Any) -> Ru
 
 
 def objects(of: Run) -> list[dict[str, Any]]:
-    return [each.manifest for each in profiling_run.objects(observed_of(of.request), of)]
+    return [ensure.manifest for ensure in profiling_run.objects(observed_of(of.request), of)]
 
 
 def labels(value: Any) -> Iterator[dict[str, str]]:
     if isinstance(value, dict):
         if isinstance(value.get("labels"), dict):
             yield value["labels"]
-        for each in value.values():
-            yield from labels(each)
+        for content in value.values():
+            yield from labels(content)
 
 
 @given(name=NAMES, model=MODELS)
@@ -55,8 +55,8 @@ def test_objects_of_the_same_inputs_have_the_same_bytes(name: str, model: str) -
 def test_names_and_labels_keep_the_limits(name: str, model: str) -> None:
     for manifest in objects(run(name, model=model)):
         assert _NAME.fullmatch(manifest["metadata"]["name"])
-        for each in labels(manifest):
-            assert all(_LABEL.fullmatch(value) for value in each.values()), each
+        for found in labels(manifest):
+            assert all(_LABEL.fullmatch(value) for value in found.values()), found
     job = builder.job(run(name))
     assert len(job["metadata"]["name"]) <= 63  # becomes the value of label batch.kubernetes.io/job-name
 
@@ -84,7 +84,7 @@ def profiled_by(image: str) -> Settings:
 def test_an_input_is_read_by_the_job_that_it_was_made_for() -> None:
     made = run()
     job = builder.job(made)
-    volumes = {each["name"]: each for each in job["spec"]["template"]["spec"]["volumes"]}
+    volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
     assert volumes["input"]["configMap"]["name"] == builder.input_config_map(made)["metadata"]["name"]
 
 
@@ -102,8 +102,8 @@ def test_the_job_may_write_its_output_and_nothing_else() -> None:
     pod = builder.job(run())["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
-    assert not [each for each in profiler["volumeMounts"] if "kube-api-access" in each["name"]]
-    assert [each for each in publisher["volumeMounts"] if "kube-api-access" in each["name"]]
+    assert not [mount for mount in profiler["volumeMounts"] if "kube-api-access" in mount["name"]]
+    assert [mount for mount in publisher["volumeMounts"] if "kube-api-access" in mount["name"]]
 
 
 def test_objects_go_with_the_request_but_for_the_shared_account() -> None:

@@ -1,4 +1,4 @@
-"""``spec.overrides.profilingJob`` over the profiling Job; the rules are those of dynamo-controller-facts §2.5."""
+"""``spec.overrides.profilingJob`` over the profiling Job; what Dynamo's controller lays over its Job, and more."""
 
 import copy
 from typing import Any
@@ -42,7 +42,7 @@ def pod(spec: Manifest) -> Manifest:
 
 
 def named(entries: list[Manifest], name: str) -> Manifest:
-    (found,) = [each for each in entries if each["name"] == name]
+    (found,) = [entry for entry in entries if entry["name"] == name]
     return found
 
 
@@ -147,7 +147,7 @@ def test_a_container_is_changed_field_by_field_and_its_lists_by_name() -> None:
     assert profiler == before | {
         "image": "mine",
         "resources": {"limits": {"memory": "16Gi"}},
-        "env": [*(token if each["name"] == "HF_TOKEN" else each for each in before["env"]), proxy],
+        "env": [*(token if variable["name"] == "HF_TOKEN" else variable for variable in before["env"]), proxy],
         "envFrom": [{"configMapRef": {"name": "more"}}],
         "volumeMounts": [*before["volumeMounts"], {"name": "extra", "mountPath": "/extra"}],
         "securityContext": before["securityContext"] | {"readOnlyRootFilesystem": False},
@@ -166,7 +166,7 @@ def test_the_publisher_is_changed_wherever_it_is_written(where: str) -> None:
 
 def test_sidecars_are_added() -> None:
     tunnel = {"name": "tunnel", "image": "tunnel", "restartPolicy": "Always"}
-    assert [each["name"] for each in pod(laid(initContainers=[tunnel]))["initContainers"]] == [
+    assert [container["name"] for container in pod(laid(initContainers=[tunnel]))["initContainers"]] == [
         "output-copier",
         "tunnel",
     ]
@@ -192,7 +192,7 @@ def test_an_account_of_the_users_may_publish() -> None:
     request = request_of("qwen", overrides={"profilingJob": {"template": {"spec": {"serviceAccountName": "mine"}}}})
     run = run_of(observed_of(request))
     assert pod(builder.job(run)["spec"])["serviceAccountName"] == "mine"
-    assert [each["name"] for each in builder.role_binding(run)["subjects"]] == ["mine"]
+    assert [subject["name"] for subject in builder.role_binding(run)["subjects"]] == ["mine"]
 
 
 @pytest.mark.cluster
@@ -218,7 +218,7 @@ def test_kubernetes_takes_what_is_laid_over_ours(namespace: str, api: Client) ->
     manifest["metadata"] = {"name": "laid-over", "namespace": namespace}
     path = f"/apis/batch/v1/namespaces/{namespace}/jobs?dryRun=All&fieldValidation=Strict"
     stored = api.request("POST", path, manifest)
-    assert [each["name"] for each in stored["spec"]["template"]["spec"]["initContainers"]] == [
+    assert [container["name"] for container in stored["spec"]["template"]["spec"]["initContainers"]] == [
         "output-copier",
         "tunnel",
     ]

@@ -68,7 +68,7 @@ class Published:
 
     def logs(self, *messages: str) -> bool:
         """Wait until the publisher that was started last logs one of these."""
-        return wait_until(lambda: any(each in self.log.read_text() for each in messages))
+        return wait_until(lambda: any(message in self.log.read_text() for message in messages))
 
     def found(self) -> dict[str, Any]:
         return dict(self.api.request("GET", f"{self.path}/dgdr-output-qwen"))
@@ -77,10 +77,10 @@ class Published:
         return wait_until(lambda: told.items() <= self.found().get("data", {}).items())
 
     def end(self) -> None:
-        for each in self.processes:
-            if each.poll() is None:
-                each.kill()
-            each.wait()
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 @pytest.fixture

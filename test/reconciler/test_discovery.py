@@ -9,13 +9,13 @@ import pytest
 
 from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.cli.manager import served_graphs
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, JOBS, Graph
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.reconciler.served_version import served_graphs
 from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import Client, Resource, decode_dict
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
@@ -56,7 +56,10 @@ def test_engines_stay_within_a_node_without_grove() -> None:
     observed = replace(observed_of(), multinode=True)
     begun = pending(replace(observed, request=after(observed, pending(observed)).request))
     alone = pending(after(observed_of(), pending(observed_of())))
-    assert [each.status.hardware and each.status.hardware.multinode for each in (begun, alone)] == [True, False]
+    assert [decision.status.hardware and decision.status.hardware.multinode for decision in (begun, alone)] == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("served", [GRAPHS, GRAPHS_V1ALPHA1])
@@ -166,7 +169,7 @@ def test_a_planner_that_would_wait_for_metrics_is_told_of(
     observed = replace(profiling_state, request=request, prometheus=found)
     published = published_of(observed, results_of())
     decision = generate(replace(observed, **published), published["output"])
-    conditions = {each.type: each.message for each in decision.status.conditions or ()}
+    conditions = {condition.type: condition.message for condition in decision.status.conditions or ()}
     assert ("does not resolve in this cluster" in conditions.get("ConfigurationWarning", "")) is told
 
 

@@ -4,13 +4,12 @@ from dataclasses import replace
 import pytest
 
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.cli import manager
-from dgdr_controller.cli.manager import VersionChangedError
 from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.served_version import VersionChangedError, follow_served_version
 from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.builders.observed_state import published_of
@@ -71,13 +70,13 @@ def test_dry_run_needs_dynamo(profiling_state: ObservedState) -> None:
 
 
 def test_version_of_dynamo_that_changes_needs_another_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manager, "_LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr("dgdr_controller.reconciler.served_version._LOOK_AGAIN_S", 0.01)
 
     async def story() -> None:
         async with FakeApiServer() as server:
             it = Manager(server.config)
             it.cache.watch(GRAPHS, optional=True)
-            following = asyncio.create_task(manager._follow(it, GRAPHS))
+            following = asyncio.create_task(follow_served_version(it, GRAPHS))
             await asyncio.sleep(0.1)
             assert not following.done()
             server.serve(GRAPHS_V1ALPHA1)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.cli.manager import add_controller
 from dgdr_controller.kinds import (
     CONFIG_MAPS,
     GRAPHS,
@@ -26,6 +25,7 @@ from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.profiling_job.publisher import Source, publish
+from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.runtime import Client, ForbiddenError, Key, Manager, Resource
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time

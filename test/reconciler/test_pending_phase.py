@@ -29,7 +29,7 @@ def test_the_first_look_only_says_pending() -> None:
 def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
     decision = pending(begun(observed_of()))
     assert decision.status.phase is Phase.PROFILING
-    assert [(each.manifest["kind"], each.mode) for each in decision.ensure] == [
+    assert [(ensure.manifest["kind"], ensure.mode) for ensure in decision.ensure] == [
         ("ConfigMap", WriteMode.CREATE),
         ("ConfigMap", WriteMode.CREATE),
         ("ServiceAccount", WriteMode.APPLY),
@@ -105,12 +105,17 @@ def test_objects_of_another_are_never_touched() -> None:
     assert not decision.ensure
     _, reason, message = said(decision, "Profiling")
     assert reason == "NameConflict"
-    assert "Job profile-qwen and ConfigMap dgdr-output-qwen" in message
+    assert message == (
+        "Job profile-qwen and ConfigMap dgdr-output-qwen exist and do not belong to this request; delete them, or create "
+        "the request under another name"
+    )
 
 
 def test_request_gives_the_same_objects_each_time() -> None:
     observed = begun(observed_of())
-    assert [each.manifest for each in pending(observed).ensure] == [each.manifest for each in pending(observed).ensure]
+    assert [ensure.manifest for ensure in pending(observed).ensure] == [
+        ensure.manifest for ensure in pending(observed).ensure
+    ]
 
 
 def test_switching_auto_apply_does_not_change_the_inputs() -> None:
@@ -137,9 +142,9 @@ def test_late_reader_does_not_strike_off_a_job_that_was_noted_down() -> None:
     noted = map_of(observed, seen="job-0", version="77")
     decision = pending(replace(observed, job=job_of(observed), output_map=noted))
     (written,) = [
-        each.manifest["metadata"]
-        for each in decision.ensure
-        if (each.manifest["kind"], each.manifest["metadata"]["name"]) == ("ConfigMap", "dgdr-output-qwen")
+        ensure.manifest["metadata"]
+        for ensure in decision.ensure
+        if (ensure.manifest["kind"], ensure.manifest["metadata"]["name"]) == ("ConfigMap", "dgdr-output-qwen")
     ]
     assert written["annotations"]["dgdr.nvidia.com/job-uid"] == "job-0"
     assert written["resourceVersion"] == "77"

@@ -89,7 +89,7 @@ def test_a_job_that_is_not_there_yet_is_made(profiling_state: ObservedState) -> 
 
 def test_a_deleted_job_is_made_again_once(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None))
-    assert [each.manifest["kind"] for each in decision.ensure][-1] == "Job"
+    assert [ensure.manifest["kind"] for ensure in decision.ensure][-1] == "Job"
     (kept,) = [e for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen" and e.mode is WriteMode.APPLY
                and e.manifest["kind"] == "ConfigMap"]  # fmt: skip
     assert kept.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1"
@@ -135,7 +135,7 @@ def test_a_job_of_other_inputs_is_not_followed(following: ObservedState) -> None
     decision = profiling(replace(following, job=job_of(following, inputs="of an older spec")))
     assert decision.status.phase is Phase.PENDING
     observed = after(following, decision, job=job_of(following, inputs="of an older spec"))
-    assert [each.kind for each in pending(observed).remove] == ["Job"]
+    assert [remove.kind for remove in pending(observed).remove] == ["Job"]
 
 
 def test_an_output_that_is_gone_is_made_again(following: ObservedState) -> None:
@@ -207,7 +207,7 @@ def test_a_result_counts_whatever_became_of_the_job(following: ObservedState, jo
     decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "Profiling")[:2] == ("True", "ProfilingCompleted")
-    assert [each.mode for each in decision.ensure] == [WriteMode.DRY_RUN]
+    assert [ensure.mode for ensure in decision.ensure] == [WriteMode.DRY_RUN]
 
 
 @pytest.mark.parametrize("code", [65, 69])
@@ -418,7 +418,7 @@ def test_trouble_that_stays_fails_once_the_grace_is_over(following: ObservedStat
     assert said(decision, "Profiling")[2].endswith("(for 15 min)")
     assert "profile-qwen-x" in said(decision, "Succeeded")[2]
     assert following.job is not None
-    assert [(each.kind, each.uid) for each in decision.remove] == [("Job", following.job.metadata.uid)]
+    assert [(remove.kind, remove.uid) for remove in decision.remove] == [("Job", following.job.metadata.uid)]
 
 
 def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: ObservedState) -> None:

@@ -29,7 +29,7 @@ def rows(page: Page) -> list[str]:
 
 def column(page: Page, title: str) -> list[str]:
     titles = page.locator("#table thead th").all_inner_texts()
-    number = next(i for i, each in enumerate(titles) if each.strip(" ▲▼\n") == title) + 1
+    number = next(i for i, text in enumerate(titles) if text.strip(" ▲▼\n") == title) + 1
     return page.locator(f"#table tbody tr td:nth-child({number})").all_inner_texts()
 
 
@@ -126,7 +126,7 @@ def test_the_axes_can_be_switched(show: Open, found: Results, across: str, upwar
     page.select_option("#upward", upward)
     assert page.locator("path.front").get_attribute("d") != before
     labels = page.locator(".target-label").all_text_contents()
-    assert [each.removesuffix(" (default)") for each in labels] == ([label] if label else [])
+    assert [label.removesuffix(" (default)") for label in labels] == ([label] if label else [])
 
 
 def test_the_price_of_a_gpu_is_the_readers(show: Open, found: Results) -> None:
@@ -143,7 +143,7 @@ def test_engines_and_modes_can_be_hidden(show: Open, found: Results) -> None:
     page = show(found)
     page.get_by_role("button", name="vllm 14").click()
     assert page.locator(".plot .point.vllm").count() == 0
-    assert not any(each.startswith("vllm") for each in rows(page))
+    assert not any(row.startswith("vllm") for row in rows(page))
     page.keyboard.press("Space")  # the focus stays on the button
     assert page.locator(".plot .point.vllm").count() == 14
     for name in ("aggregated 21", "disaggregated 21"):
@@ -173,7 +173,7 @@ def test_the_table_filters_by_words_and_verdict(show: Open, found: Results) -> N
     page.fill("#words", "sglang -disagg")
     shown = rows(page)
     assert shown
-    assert all(each.startswith("sglang-agg") for each in shown)
+    assert all(row.startswith("sglang-agg") for row in shown)
     page.fill("#words", "")
     page.select_option("#outcome", "not-renderable")
     assert column(page, "why") == ["no flag says so"] * 2
@@ -182,14 +182,14 @@ def test_the_table_filters_by_words_and_verdict(show: Open, found: Results) -> N
 def test_two_to_four_are_compared_side_by_side(show: Open, found: Results) -> None:
     page = show(found)
     chosen = [c.id for c in found.candidates[:5]]
-    for each in chosen[:4]:
-        page.get_by_role("checkbox", name=f"Compare {each}").check()
+    for name in chosen[:4]:
+        page.get_by_role("checkbox", name=f"Compare {name}").check()
     page.get_by_role("checkbox", name=f"Compare {chosen[4]}").click()
     expect(page.locator("#told")).to_contain_text("At most 4")
     expect(page.locator("#compare thead th")).to_have_count(4)
     assert page.locator("#compare tr.differs").count()
     same = page.locator("#compare tbody tr:not(.differs)").all_inner_texts()
-    assert any(each.startswith("GPUs") for each in same)
+    assert any(row.startswith("GPUs") for row in same)
     assert page.locator(".ring.compared").count() == 4
     page.get_by_role("checkbox", name=f"Compare {chosen[0]}").focus()
     page.keyboard.press("Space")
@@ -205,8 +205,8 @@ def test_the_difference_of_two_deployments_is_shown(show: Open, found: Results) 
     page = show(found)
     texts = manifests(found, Settings())
     one, other = (c.id for c in found.candidates[:2])
-    for each in (one, other):
-        page.get_by_role("checkbox", name=f"Compare {each}").check()
+    for name in (one, other):
+        page.get_by_role("checkbox", name=f"Compare {name}").check()
     expect(page.locator("#diff .gone").first).to_be_visible()
     gone, new = (
         [line.rstrip("\n")[2:] for line in page.locator(f"#diff .{kind}").all_text_contents()]

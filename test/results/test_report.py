@@ -33,7 +33,7 @@ def test_scripts_of_the_page_alone_may_run(found: Results) -> None:
     assert "http" not in policy[1]
     assert text.index(policy[0]) < text.index("<style>")
     scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts]
+    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts]
     assert rules["script-src"].split() == hashes
     assert "Permission to use, copy, modify" in scripts[0]
     assert not re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)', text)
@@ -76,7 +76,7 @@ def test_a_script_that_was_slipped_in_does_not_run(browser: Browser, found: Resu
     page.click("#p")
     assert page.title() == "Qwen/Qwen3-32B on 8 × h200_sxm"
     assert len(said) == 2
-    assert all("Content Security Policy" in each for each in said)
+    assert all("Content Security Policy" in message for message in said)
     page.close()
 
 
@@ -105,8 +105,8 @@ def test_page_fits_a_small_screen(show: Open, found: Results, width: int, scheme
     page = show(found)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": width, "height": 800})
-    for each in found.candidates[:3]:
-        page.get_by_role("checkbox", name=f"Compare {each.id}").check()
+    for candidate in found.candidates[:3]:
+        page.get_by_role("checkbox", name=f"Compare {candidate.id}").check()
     page.click("#workload-toggle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(244, 246, 248)"

@@ -46,7 +46,7 @@ def test_the_page_of_a_real_search_shows_what_was_found(
     expect(page.locator("#headline h1")).to_contain_text(f"With these: {choice['backend']} {choice['mode']}")
     assert page.locator("#table tbody tr").first.get_attribute("data-id") == choice["id"]
     outcomes = page.locator("#table tbody tr .badge").all_inner_texts()
-    assert outcomes == [each["verdict"]["outcome"] for each in results["candidates"]][: len(outcomes)]
+    assert outcomes == [candidate["verdict"]["outcome"] for candidate in results["candidates"]][: len(outcomes)]
 
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_search(tmp_path: Path) -> None:

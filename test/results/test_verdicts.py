@@ -56,7 +56,7 @@ def test_choice_front_verdicts_and_warnings_are_the_same(
 ) -> None:
     asked, tried = data.draw(goals), data.draw(goals)
     drawn = data.draw(st.lists(candidates, min_size=1, max_size=14))
-    pool = list({c.id: c for c in (scale(each, asked, BUDGET) for each in drawn)}.values())
+    pool = list({c.id: c for c in (scale(candidate, asked, BUDGET) for candidate in drawn)}.values())
     kept = ("concurrency", "request_rate", "autoscale")
     goal = tried.model_copy(update={name: getattr(asked, name) for name in kept})
     shown = judge(pool, asked, BUDGET, lambda _: None).candidates  # the page has the verdicts of what was asked
@@ -66,7 +66,7 @@ def test_choice_front_verdicts_and_warnings_are_the_same(
     assert told["choice"] == (judgement.choice.id if judgement.choice else None)
     assert told["front"] == [c.id for c in judgement.pareto]
     assert told["verdicts"] == {c.id: wire(c.verdict) for c in judgement.candidates if c.verdict}
-    assert told["warnings"] == [each.message for each in warnings(judgement, goal, BUDGET, "h200_sxm")]
+    assert told["warnings"] == [warning.message for warning in warnings(judgement, goal, BUDGET, "h200_sxm")]
 
 
 def test_every_choice_among_many_is_the_same(rules: Page, found: Any) -> None:

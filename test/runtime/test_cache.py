@@ -48,7 +48,7 @@ async def running(server: FakeApiServer, resource: Widgets, **options: Any) -> A
 
 
 def sizes(cache: Cache, resource: Widgets) -> dict[str, int]:
-    return {each["metadata"]["name"]: each["spec"]["size"] for each in cache.list(resource)}
+    return {widget["metadata"]["name"]: widget["spec"]["size"] for widget in cache.list(resource)}
 
 
 @pytest.mark.parametrize("watch_list", [True, False])
@@ -103,7 +103,7 @@ async def test_missed_changes_are_made_up_for_after_410(widgets: Widgets, *, wat
             server.put(widgets, widget("d", 4))
             server.forget_history()
             await until(lambda: sizes(cache, widgets) == {"b": 2, "c": 1, "d": 4})
-            assert sorted((each.type.value, each.new.key.name) for each in changes) == [
+            assert sorted((change.type.value, change.new.key.name) for change in changes) == [
                 ("added", "d"),
                 ("deleted", "a"),
                 ("updated", "b"),
@@ -195,7 +195,6 @@ async def test_etcd_restored_from_a_backup_is_noticed(widgets: Widgets) -> None:
             for size in range(2, 20):
                 server.put(widgets, widget("a", size))
             await until(lambda: sizes(cache, widgets) == {"a": 19})
-            next(iter(server._kinds.values())).objects.clear()
             server.drop_watches()
             server.turn_back(101)
             server.put(widgets, widget("a", 2))
@@ -222,7 +221,7 @@ async def test_an_optional_kind_may_be_absent_appear_and_disappear(widgets: Widg
         cache.informer(widgets).subscribe(gone.append)
         server.unserve(widgets)
         await until(lambda: not cache.available(widgets), 60)
-        assert [each.type.value for each in gone] == ["added", "deleted"]
+        assert [change.type.value for change in gone] == ["added", "deleted"]
 
 
 @virtual_time
@@ -268,15 +267,15 @@ async def test_objects_are_found_by_index_namespace_and_label(widgets: Widgets) 
         async with running(server, widgets, indexes={"colour": by_label("colour")}) as cache:
 
             def red() -> list[str]:
-                return [each.name for each in cache.metas(widgets, index="colour", value="red")]
+                return [meta.name for meta in cache.metas(widgets, index="colour", value="red")]
 
             assert red() == ["a"]
             server.put(widgets, widget("b", colour="red"))
             server.put(widgets, widget("a", colour="green"))
             await until(lambda: red() == ["b"])
-            assert [each.name for each in cache.metas(widgets, "ns")] == ["a", "b"]
+            assert [meta.name for meta in cache.metas(widgets, "ns")] == ["a", "b"]
             assert cache.metas(widgets, "other") == ()
-            assert [each.name for each in cache.metas(widgets, labels={"colour": "green"})] == ["a"]
+            assert [meta.name for meta in cache.metas(widgets, labels={"colour": "green"})] == ["a"]
             with pytest.raises(KeyError):
                 cache.list(widgets, index="weight", value="1")
             server.remove(widgets, Key("ns", "b"))
@@ -327,7 +326,7 @@ async def test_a_write_is_read_at_once_although_the_watch_lags(widgets: Widgets)
                 await client.patch(widgets, key, {"spec": {"size": 5}})
                 await client.create(widgets, widget("b", 2, colour="blue"))
                 assert sizes(cache, widgets) == {"a": 5, "b": 2}
-                assert [each.name for each in cache.metas(widgets, index="colour", value="blue")] == ["a", "b"]
+                assert [meta.name for meta in cache.metas(widgets, index="colour", value="blue")] == ["a", "b"]
                 assert cache.metas(widgets, index="colour", value="red") == ()
                 meta = cache.meta(widgets, Key("ns", "b"))
                 assert meta is not None
@@ -335,7 +334,7 @@ async def test_a_write_is_read_at_once_although_the_watch_lags(widgets: Widgets)
                 assert len(lines) == 4
                 assert changes == []
             await until(lambda: len(changes) == 4)
-            assert [each.own for each in changes] == [True, True, True, False]
+            assert [change.own for change in changes] == [True, True, True, False]
             assert sizes(cache, widgets) == {"a": 5}
             assert cache.informer(widgets)._overlay._written == {}
             assert cache.informer(widgets)._overlay._echoes == {}
@@ -394,7 +393,7 @@ async def test_change_by_somebody_else_meanwhile_is_still_told(widgets: Widgets)
                 server.put(widgets, widget("a", 4))
                 assert sizes(cache, widgets) == {"a": 3}
             await until(lambda: len(changes) == 3)
-            assert [(json.loads(each.new.raw)["spec"]["size"], each.own) for each in changes] == [
+            assert [(json.loads(change.new.raw)["spec"]["size"], change.own) for change in changes] == [
                 (2, False),
                 (3, True),
                 (4, False),

@@ -109,7 +109,7 @@ async def test_refusal_of_the_api_server_is_told_in_a_line_without_a_traceback(
         async with running(manager):
             await until(lambda: reconciler.calls["bad"] == 3)
         told = [record for record in caplog.records if "Reconcile failed" in record.message]
-        assert [(each.levelname, each.exc_info) for each in told] == [("WARNING", None)] * 2
+        assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)] * 2
         assert "HTTP 404" in told[0].message
         assert sample("controller_runtime_reconcile_errors_total", controller="refused") == 2
 

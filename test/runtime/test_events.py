@@ -27,7 +27,7 @@ async def recording(server: FakeApiServer) -> AsyncIterator[EventRecorder]:
 
 
 def events(server: FakeApiServer) -> list[dict[str, Any]]:
-    return list(next(iter(server._kinds.values())).objects.values())
+    return server.objects(EVENTS)
 
 
 @virtual_time
@@ -43,7 +43,7 @@ async def test_event_that_recurs_counts_up() -> None:
         assert event["metadata"]["namespace"] == "ns"
         recorder.warning(ABOUT, "Broke", "x" * 2000)
         await recorder.drain(10)
-        assert sorted(len(each["message"]) for each in events(server)) == [7, 1024]
+        assert sorted(len(event["message"]) for event in events(server)) == [7, 1024]
 
 
 @virtual_time
@@ -71,9 +71,9 @@ async def test_similar_events_are_merged() -> None:
         for number in range(20):
             recorder.normal(ABOUT, "Made", f"made number {number}")
         await recorder.drain(60)
-        merged = [each for each in events(server) if each["message"].startswith("(combined")]
+        merged = [event for event in events(server) if event["message"].startswith("(combined")]
         assert len(events(server)) == 11
-        assert [each["count"] for each in merged] == [10]
+        assert [event["count"] for event in merged] == [10]
         assert merged[0]["message"].endswith("made number 19")
 
 
@@ -100,4 +100,4 @@ async def test_an_event_that_expired_is_written_anew() -> None:
         server.remove(EVENTS, Key("ns", event["metadata"]["name"]))
         recorder.normal(ABOUT, "Made", "made it")
         await recorder.drain(60)
-        assert [each["count"] for each in events(server)] == [2]
+        assert [event["count"] for event in events(server)] == [2]

@@ -173,25 +173,25 @@ async def test_leader_is_at_most_one_of_many_whatever_the_network_does(rounds: i
         everybody = [Candidate(server, f"c{number}") for number in range(5)]
         epochs: list[int] = []
         for _ in range(rounds):
-            leading = [each for each in everybody if each.leads]
-            for each in leading:
+            leading = [candidate for candidate in everybody if candidate.leads]
+            for candidate in leading:
                 kind = next(_numbers) % 3
                 server.faults = [
-                    Fault(of(each.options.identity), 0 if kind else 500, hang=99 * kind, times=99, cut=kind == 2)
+                    Fault(of(candidate.options.identity), 0 if kind else 500, hang=99 * kind, times=99, cut=kind == 2)
                 ]
             for _ in range(50):
                 await asyncio.sleep(0.5)
-                leading = [each for each in everybody if each.leads]
+                leading = [candidate for candidate in everybody if candidate.leads]
                 assert len(leading) <= 1
-                epochs += [each.epoch for each in leading if each.epoch not in epochs]
-            for number, each in enumerate(everybody):
-                if each.task.done():
-                    await each.end()
+                epochs += [candidate.epoch for candidate in leading if candidate.epoch not in epochs]
+            for number, candidate in enumerate(everybody):
+                if candidate.task.done():
+                    await candidate.end()
                     everybody[number] = Candidate(server, f"c{next(_numbers)}-again")
         assert epochs == sorted(epochs)
         assert len(epochs) >= rounds / 2
-        for each in everybody:
-            await each.end()
+        for candidate in everybody:
+            await candidate.end()
 
 
 def test_a_fence_is_open_only_while_the_lease_is_valid() -> None:

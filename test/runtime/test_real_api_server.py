@@ -326,7 +326,7 @@ async def test_kubectl_shows_an_event_once_with_its_count(config: Config, namesp
         await events.drain(10)
         await asyncio.sleep(0)
     found = await client.list(EVENTS, namespace, field_selector="involvedObject.name=a")
-    assert [(each["reason"], each["message"], each["count"]) for each in found] == [("Made", "made it", 3)]
+    assert [(event["reason"], event["message"], event["count"]) for event in found] == [("Made", "made it", 3)]
     await client.close()
 
 
@@ -366,7 +366,7 @@ async def test_a_lease_is_kept_handed_over_and_never_held_twice(config: Config, 
             await until(lambda: log[-1][0] != leader, 20)
         assert asyncio.get_running_loop().time() > second_began_waiting
         await asyncio.sleep(0.3)
-    by_version = [name for name, _ in sorted(log, key=lambda each: each[1])]
+    by_version = [name for name, _ in sorted(log, key=lambda entry: entry[1])]
     changes = [a for a, b in pairwise(by_version) if a != b]
     assert len(changes) == 1  # the old one wrote nothing after the new one began
     assert (await client.get(LEASES, Key(namespace, "stamp"))).holder == ""
@@ -490,7 +490,9 @@ async def test_a_killed_manager_is_followed_by_one_that_ends_its_work(
     async def copies() -> dict[str, bool]:
         found = await client.list(PARTS, namespace)
         return {
-            each["metadata"]["name"]: "data" in each for each in found if each["metadata"]["name"].startswith("copy")
+            manifest["metadata"]["name"]: "data" in manifest
+            for manifest in found
+            if manifest["metadata"]["name"].startswith("copy")
         }
 
     first = started(control_plane, namespace, tmp_path / "log")

@@ -108,7 +108,7 @@ async def test_shutting_down_tells_who_waits_and_hands_out_nothing_more() -> Non
     waiting = [asyncio.ensure_future(queue.get()) for _ in range(3)]
     await asyncio.sleep(0)
     queue.shut_down()
-    assert all(isinstance(each, QueueShutDown) for each in await asyncio.gather(*waiting, return_exceptions=True))
+    assert all(isinstance(outcome, QueueShutDown) for outcome in await asyncio.gather(*waiting, return_exceptions=True))
     queue.add("a")
     with pytest.raises(QueueShutDown):
         await queue.get()
@@ -162,9 +162,9 @@ def test_key_is_never_lost_or_worked_on_twice_at_a_time(seed: int) -> None:
         assert not working
         assert len(queue) == 0
         assert all(last_start[key] >= added for key, added in last_add.items())
-        assert not any(each.done() for each in workers)
-        for each in workers:
-            each.cancel()
+        assert not any(worker.done() for worker in workers)
+        for worker in workers:
+            worker.cancel()
         await asyncio.wait(workers)
 
     run()

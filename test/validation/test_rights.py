@@ -30,7 +30,7 @@ def test_request_that_the_policy_lets_everybody_write_passes(what: str) -> None:
 def test_request_that_takes_the_right_to_create_jobs_is_refused(what: str) -> None:
     found = refused(DANGEROUS[what])
     assert found
-    assert all(each.path.startswith("spec.overrides.profilingJob.") for each in found)
+    assert all(error.path.startswith("spec.overrides.profilingJob.") for error in found)
     assert refused(DANGEROUS[what], RightsSettings(mode="enforce")) == []
 
 
@@ -61,7 +61,7 @@ def test_request_that_takes_the_right_to_create_jobs_is_refused(what: str) -> No
 def test_request_that_shapes_the_deployment_freely_is_refused(
     spec: dict[str, Any], annotations: dict[str, str], path: str
 ) -> None:
-    assert [each.path for each in refused(spec, annotations=annotations)] == [path]
+    assert [error.path for error in refused(spec, annotations=annotations)] == [path]
     assert refused(spec, RightsSettings(mode="open"), annotations) == []
 
 

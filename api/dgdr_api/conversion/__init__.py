@@ -1,8 +1,10 @@
 """From one served version to the other, without loss: pure functions over JSON.
 
-v1beta1 is the hub and what is stored. What only v1alpha1 can say is kept in annotations (upstream's names,
-dynamo-api-facts §1.8), and so is whose defaults apply: a request that is silent means what the documents of its own
+v1beta1 is the hub and what is stored. What only v1alpha1 can say is kept in annotations with the names that Dynamo's
+conversion gives them, and so is whose defaults apply: a request that is silent means what the documents of its own
 version promise. A request that was written as v1beta1 and is read as v1alpha1 carries that in an annotation, too.
+
+Source: Dynamo's deploy/operator/api/v1alpha1/dynamographdeploymentrequest_conversion.go.
 """
 
 import json

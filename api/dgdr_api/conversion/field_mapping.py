@@ -1,8 +1,9 @@
 """Which place of v1alpha1 stands for which field of v1beta1: one table.
 
-Sources: dynamo-api-facts §1.3 and §1.8 (what upstream's conversion maps), and what it drops and documents promise:
-quickstart-v0.6.1 "Profiling Methods" and "Inline Configuration", planner-guide, design page "api". Keys of
-``profilingConfig.config`` are read in snake_case, the spelling of 0.6, and in camelCase, that of 0.9.
+Mapped is what Dynamo's conversion maps (its deploy/operator/api/v1alpha1/dynamographdeploymentrequest_conversion.go),
+and what that drops although Dynamo's guides promise it: the quick start of 0.6.1 ("Profiling Methods", "Inline
+Configuration") and the planner guide of 0.9. Keys of ``profilingConfig.config`` are read in snake_case, the spelling
+of 0.6, and in camelCase, that of 0.9.
 """
 
 from collections.abc import Callable

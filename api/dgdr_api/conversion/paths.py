@@ -36,9 +36,9 @@ _LEVELS = 12
 def copied(document: JsonValue, levels: int = _LEVELS) -> JsonValue:
     """Return a copy that can be written to along any path; what lies deeper is shared, however deep it goes."""
     if levels and isinstance(document, dict):
-        return {name: copied(each, levels - 1) for name, each in document.items()}
+        return {name: copied(value, levels - 1) for name, value in document.items()}
     if levels and isinstance(document, list):
-        return [copied(each, levels - 1) for each in document]
+        return [copied(item, levels - 1) for item in document]
     return document
 
 
@@ -58,7 +58,7 @@ def get(document: JsonValue, path: Path) -> JsonValue | Absent:
 def _step(here: JsonValue | Absent, part: str | Named) -> JsonValue | Absent:
     if isinstance(part, Named):
         items = here if isinstance(here, list) else []
-        return next((each for each in items if isinstance(each, dict) and each.get("name") == part.name), ABSENT)
+        return next((item for item in items if isinstance(item, dict) and item.get("name") == part.name), ABSENT)
     return here.get(part, ABSENT) if isinstance(here, dict) else ABSENT
 
 
@@ -102,7 +102,7 @@ def drop(document: JsonObject, path: Path, keep: JsonObject) -> None:
     if isinstance(last, str) and isinstance(holder, dict):
         holder.pop(last, None)
     elif isinstance(last, Named) and isinstance(holder, list):
-        holder[:] = [each for each in holder if not (isinstance(each, dict) and each.get("name") == last.name)]
+        holder[:] = [item for item in holder if not (isinstance(item, dict) and item.get("name") == last.name)]
     if outer and is_empty(holder, outer[-1]) and get(keep, tuple(outer)) is ABSENT:
         drop(document, tuple(outer), keep)
 

@@ -2,7 +2,9 @@
 
 v1alpha1 says some things in words of its own (``state``, ``backend``, ``deployment``). They are made from v1beta1's
 fields when a request is read as v1alpha1. Going the other way only what differs from that is kept: words that
-Dynamo 0.6 to 0.9 wrote. Source: dynamo-api-facts §1.8, §2.2.
+Dynamo 0.6 to 0.9 wrote.
+
+Source: Dynamo's deploy/operator/api/v1alpha1/dynamographdeploymentrequest_{types,conversion}.go.
 """
 
 from dgdr_api.conversion.paths import copied
@@ -76,8 +78,8 @@ def _is_still_true(field: str, kept: JsonObject, status: JsonObject) -> bool:
     """Say whether a kept word is not out of date; upstream's conversion keeps no context to tell by."""
     if field == "state" and "phase" not in status and _phase(kept) is not None:
         return False  # read again, it would say a phase that nobody says any more
-    if any(each in kept for each in _CONTEXT):
-        return all(kept.get(each) == status.get(each) for each in _CONTEXT)
+    if any(name in kept for name in _CONTEXT):
+        return all(kept.get(name) == status.get(name) for name in _CONTEXT)
     match field:
         case "state":
             return _phase(kept) == _known(status.get("phase"))

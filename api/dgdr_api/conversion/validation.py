@@ -60,13 +60,15 @@ def _errors(kept: JsonObject) -> Iterator[FieldError]:
 
 def engine_gpus(kept: JsonObject) -> tuple[int, int | None]:
     """Return between how many GPUs an engine is to have; None: as many as there are."""
-    fewest, most = (_first_int(kept, each) for each in (FEWEST_GPUS, MOST_GPUS))
+    fewest, most = (_first_int(kept, path) for path in (FEWEST_GPUS, MOST_GPUS))
     return fewest or 1, most
 
 
 def _first_int(kept: JsonObject, sources: tuple[Path, ...]) -> int | None:
     found = (get(kept, source) for source in sources)
-    return next((each for each in found if isinstance(each, int) and not isinstance(each, bool) and each > 0), None)
+    return next(
+        (value for value in found if isinstance(value, int) and not isinstance(value, bool) and value > 0), None
+    )
 
 
 def _bounds(kept: JsonObject) -> Iterator[FieldError]:
@@ -124,7 +126,7 @@ def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
             reason = _BECAUSE.get(path)
             yield f"{here} has no effect{f': {reason}' if reason else ''}"
         elif value != spec.get(field):
-            # Upstream's words (dynamo-api-facts §1.5).
+            # The words of Dynamo 0.9's webhook.
             yield f"{here} ({text.quoted(value)}) will be overwritten by spec.{field} ({text.quoted(spec.get(field))})"
     if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
         yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"

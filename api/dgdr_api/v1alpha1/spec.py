@@ -1,8 +1,9 @@
 """What a user writes in ``v1alpha1``: the union of its two historical forms.
 
-The flat form is the design proposal's, whose fields are those of v1beta1; the other one, of Dynamo 0.6 to 0.9, says
-nearly everything under ``profilingConfig``. Both may stand in one request, as long as they do not contradict each
-other. Which place stands for which field of v1beta1: `dgdr_api.conversion.field_mapping`.
+The flat form is that of Dynamo's proposal "Dynamo Deployment Flow with DGDRs", whose fields are those of v1beta1; the
+other one, of Dynamo 0.6 to 0.9, says nearly everything under ``profilingConfig``. Both may stand in one request, as
+long as they do not contradict each other. Which place stands for which field of v1beta1:
+`dgdr_api.conversion.field_mapping`.
 """
 
 from pydantic import Field, JsonValue

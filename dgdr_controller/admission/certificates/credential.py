@@ -70,7 +70,7 @@ def read_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
 
 def write_certificates(certificates: Sequence[x509.Certificate]) -> bytes:
     """Return certificates as PEM, in this order."""
-    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -219,14 +219,14 @@ class Injection:
 def _webhooks(configuration: dict[str, Any], service: Key, bundle: str) -> dict[str, Any] | None:
     """Return all webhooks of a configuration: a merge patch replaces the list as a whole."""
     webhooks = configuration.get("webhooks") or []
-    if not any(_is_ours(each["clientConfig"], service) for each in webhooks):
+    if not any(_is_ours(webhook["clientConfig"], service) for webhook in webhooks):
         return None
     return {
         "webhooks": [
-            each | {"clientConfig": each["clientConfig"] | {"caBundle": bundle}}
-            if _is_ours(each["clientConfig"], service)
-            else each
-            for each in webhooks
+            webhook | {"clientConfig": webhook["clientConfig"] | {"caBundle": bundle}}
+            if _is_ours(webhook["clientConfig"], service)
+            else webhook
+            for webhook in webhooks
         ]
     }
 

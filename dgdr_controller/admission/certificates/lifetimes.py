@@ -35,9 +35,9 @@ class Lifetimes:
     backdating: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
-        for each in (self.authority, self.serving, self.overlap, self.backdating):
-            if each < _SECOND or each % _SECOND:
-                raise ValueError(f"X.509 counts whole seconds: {each} is not at least one")
+        for lifetime in (self.authority, self.serving, self.overlap, self.backdating):
+            if lifetime < _SECOND or lifetime % _SECOND:
+                raise ValueError(f"X.509 counts whole seconds: {lifetime} is not at least one")
         if self.authority < self.serving:
             raise ValueError("a CA must live as long as what it signs")
         if self.serving / _PART < 2 * (self.overlap + self.lateness + _SECOND):

@@ -91,7 +91,7 @@ def due(material: Material, lifetimes: Lifetimes) -> datetime:
         UnreadableError: It has not returned this.
     """
     pair, authorities = Credential.read(material.certificate, material.key), read_certificates(material.bundle)
-    moments = [_reissue(pair, authorities, lifetimes), *(each.not_valid_after_utc for each in authorities)]
+    moments = [_reissue(pair, authorities, lifetimes), *(authority.not_valid_after_utc for authority in authorities)]
     if signed_by(pair.certificate, authorities[-1]):
         moments.append(lifetimes.renewal(authorities[-1]))
         if len(authorities) > 1:
@@ -113,7 +113,9 @@ def _authorities(material: Material, now: datetime) -> Authorities:
         found = read_certificates(material.bundle)
     except UnreadableError:
         return ()
-    return tuple(each for each in found if is_authority(each) and now < each.not_valid_after_utc)
+    return tuple(
+        certificate for certificate in found if is_authority(certificate) and now < certificate.not_valid_after_utc
+    )
 
 
 def _signer(material: Material, authorities: Authorities, now: datetime) -> Credential | None:
@@ -135,4 +137,4 @@ def _pair(material: Material, authorities: Authorities, names: Sequence[str], no
     certificate = pair.certificate
     valid = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
     accepted = valid and dns_names(certificate).issuperset(names)
-    return pair if accepted and any(signed_by(certificate, each) for each in authorities) else None
+    return pair if accepted and any(signed_by(certificate, authority) for authority in authorities) else None

@@ -3,8 +3,6 @@
 import asyncio
 import contextvars
 import ssl
-import tempfile
-from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
@@ -16,6 +14,7 @@ from dgdr_controller.admission.certificates.rotation import Material
 from dgdr_controller.runtime import RequestError, RuntimeFault
 from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.reflector_state import Backoff, Pause
+from dgdr_controller.runtime.tls import load_certificate, server_context
 
 log = get_logger(__name__)
 _START_S = 60.0
@@ -56,7 +55,7 @@ class ServingCertificates:
     """
 
     def __init__(self, source: Source) -> None:
-        self.context = self._newest = _context()
+        self.context = self._newest = server_context()
         self.context.sni_callback = self._use_latest
         self._source = source
         self._loaded = Material()
@@ -143,23 +142,12 @@ class ServingCertificates:
         connection.context = self._newest
 
 
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 def _loaded(material: Material) -> ssl.SSLContext:
-    """Return a context with a certificate; its key is on disk only meanwhile, where nobody else may read it."""
-    context = _context()
-    with tempfile.TemporaryDirectory(prefix="dgdr-") as folder:  # the ssl module reads keys from files alone
-        path = Path(folder) / "tls.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(material.certificate + b"\n" + material.key)
-        try:
-            context.load_cert_chain(path, password="")  # else OpenSSL asks for one on the terminal
-        except (ssl.SSLError, ValueError) as error:
-            raise CertificateError(f"the certificate and its key cannot be used: {error}") from error
+    context = server_context()
+    try:
+        load_certificate(context, material.certificate, material.key)
+    except (ssl.SSLError, ValueError) as error:
+        raise CertificateError(f"the certificate and its key cannot be used: {error}") from error
     return context
 
 

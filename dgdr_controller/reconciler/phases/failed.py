@@ -19,7 +19,7 @@ def _derived(observed: ObservedState) -> list[Remove]:
     """Return what the failed try has left; nothing of it is used again."""
     found = (("Job", observed.job), ("ConfigMap", observed.output_map))
     return [
-        Remove(kind, each.metadata.name, each.metadata.uid)
-        for kind, each in found
-        if each is not None and observed.owns(each.metadata)
+        Remove(kind, left.metadata.name, left.metadata.uid)
+        for kind, left in found
+        if left is not None and observed.owns(left.metadata)
     ]

@@ -80,7 +80,7 @@ def _checked(observed: ObservedState) -> Decision | None:
         read_base(observed.base)
         return None
     namespace = observed.request.metadata.namespace
-    # Upstream's words (dynamo-api-facts §1.6).
+    # The words of Dynamo 0.9's controller.
     missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
@@ -116,5 +116,5 @@ def _left_over(observed: ObservedState, run: Run) -> Decision | None:
         return None
     waiting = Profiling.waiting("WaitingForCleanup", "Deleting the objects of the previous run")
     if foreign:
-        waiting = Profiling.name_conflict(" and ".join(foreign))
+        waiting = Profiling.name_conflict(*foreign)
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), remove=remove, after_s=_GONE_S)

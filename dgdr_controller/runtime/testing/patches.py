@@ -20,14 +20,14 @@ def merged(old: Any, change: Any) -> Any:
 
 def operate(body: dict[str, Any], operations: list[dict[str, Any]]) -> None:
     """Apply a JSON patch (RFC 6902) to fields of objects."""
-    for each in operations:
-        *parents, last = each["path"].strip("/").split("/")
+    for operation in operations:
+        *parents, last = operation["path"].strip("/").split("/")
         node = body
         for parent in parents:
             node = node[parent]
-        if each["op"] == "test" and node.get(last) != each["value"]:
+        if operation["op"] == "test" and node.get(last) != operation["value"]:
             raise Refusal(422, "Invalid", "test failed")
-        if each["op"] == "remove":
+        if operation["op"] == "remove":
             del node[last]
-        elif each["op"] in ("add", "replace"):
-            node[last] = each["value"]
+        elif operation["op"] in ("add", "replace"):
+            node[last] = operation["value"]

@@ -9,8 +9,6 @@ without owners of fields.
 import asyncio
 import copy
 import json
-import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +20,7 @@ from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.resource import Key, Resource
 from dgdr_controller.runtime.testing.patches import merged, operate
 from dgdr_controller.runtime.testing.refusal import Refusal
-
-Body = dict[str, Any]
+from dgdr_controller.runtime.testing.storage import Body, Kind, Storage, bookmark, event, existing, later
 
 
 @dataclass
@@ -51,17 +48,6 @@ class Fault:
     body: Body = field(default_factory=dict)
 
 
-@dataclass
-class _Kind:
-    resource: Resource[Any]
-    status: bool
-    objects: dict[Key, Body] = field(default_factory=dict)
-    history: deque[tuple[int, bytes, str]] = field(default_factory=deque)
-    forgotten: int = 0
-    watchers: dict[asyncio.Queue[bytes | None], str] = field(default_factory=dict)
-    held: list[bytes] | None = None
-
-
 class FakeApiServer:
     """An API server in this event loop.
 
@@ -76,14 +62,12 @@ class FakeApiServer:
     """
 
     def __init__(self, *, window: int = 1000, watch_list: bool = True) -> None:
-        self.window = window
         self.watch_list = watch_list
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.writes: list[tuple[str, str, Body]] = []
         self.faults: list[Fault] = []
         self.config = Config("")
-        self._kinds: dict[tuple[str, str], _Kind] = {}
-        self._version = 100
+        self._storage = Storage(window)
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,54 +89,52 @@ class FakeApiServer:
 
     def serve(self, resource: Resource[Any], *, status: bool = False) -> None:
         """Know a kind, from now on."""
-        self._kinds[resource.group, resource.plural] = _Kind(resource, status, forgotten=self._version)
+        self._storage.serve(resource, status=status)
 
     def unserve(self, resource: Resource[Any]) -> None:
         """Know a kind no more: its CustomResourceDefinition was deleted."""
-        kind = self._kinds.pop((resource.group, resource.plural))
+        kind = self._storage.kinds.pop((resource.group, resource.plural))
         for queue in kind.watchers:
             queue.put_nowait(None)
 
     def put(self, resource: Resource[Any], manifest: Body) -> Body:
         """Create or replace an object as somebody else would."""
-        kind = self._kinds[resource.group, resource.plural]
+        kind = self._storage.kind(resource)
         metadata = manifest["metadata"]
         key = Key(metadata.get("namespace", ""), metadata["name"])
-        return self._store(kind, key, manifest, kind.objects.get(key))
+        return self._storage.store(kind, key, manifest, kind.objects.get(key))
 
     def remove(self, resource: Resource[Any], key: Key) -> None:
         """Delete an object as somebody else would."""
-        self._drop(self._kinds[resource.group, resource.plural], key)
+        self._storage.drop(self._storage.kind(resource), key)
 
     def object(self, resource: Resource[Any], key: Key) -> Body:
         """Return an object."""
-        return copy.deepcopy(self._kinds[resource.group, resource.plural].objects[key])
+        return copy.deepcopy(self._storage.kind(resource).objects[key])
 
     def objects(self, resource: Resource[Any]) -> list[Body]:
         """Return all objects of a kind."""
-        return copy.deepcopy(list(self._kinds[resource.group, resource.plural].objects.values()))
+        return copy.deepcopy(list(self._storage.kind(resource).objects.values()))
 
     def forget_history(self) -> None:
         """Compact: watches cannot begin before now."""
-        for kind in self._kinds.values():
-            kind.history.clear()
-            kind.forgotten = self._version
+        self._storage.forget_history()
 
     def drop_watches(self) -> None:
         """End all watches in good order."""
-        for kind in self._kinds.values():
+        for kind in self._storage.kinds.values():
             for queue in kind.watchers:
                 queue.put_nowait(None)
 
     def send_line(self, resource: Resource[Any], line: bytes) -> None:
         """Send bytes to all who watch a kind."""
-        for queue in self._kinds[resource.group, resource.plural].watchers:
+        for queue in self._storage.kind(resource).watchers:
             queue.put_nowait(line)
 
     @contextmanager
     def holding(self, resource: Resource[Any]) -> Iterator[list[bytes]]:
         """Let watches lag: what happens meanwhile is sent at the end."""
-        kind = self._kinds[resource.group, resource.plural]
+        kind = self._storage.kind(resource)
         kind.held = []
         try:
             yield kind.held
@@ -163,24 +145,23 @@ class FakeApiServer:
 
     def deafen(self, resource: Resource[Any]) -> None:
         """Let open watches stay open and never tell anything again, as when a network drops packets."""
-        self._kinds[resource.group, resource.plural].watchers.clear()
+        self._storage.kind(resource).watchers.clear()
 
     def bookmark(self) -> None:
         """Send a bookmark to everybody."""
-        for kind in self._kinds.values():
+        for kind in self._storage.kinds.values():
             for queue in kind.watchers:
-                queue.put_nowait(_bookmark(kind, self._version))
+                queue.put_nowait(bookmark(kind, self._storage.version))
 
     def turn_back(self, version: int) -> None:
-        """Be restored from a backup: versions count on from an earlier one."""
-        self._version = version
-        self.forget_history()
+        """Be restored from a backup without any object: versions count on from an earlier one."""
+        self._storage.restore(version)
 
     # What it answers
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path, dict(request.query)))
-        fault = next((each for each in self.faults if each.times > 0 and each.matches(request)), None)
+        fault = next((fault for fault in self.faults if fault.times > 0 and fault.matches(request)), None)
         if fault is not None:
             fault.times -= 1
             await asyncio.sleep(fault.hang)
@@ -204,7 +185,7 @@ class FakeApiServer:
                 self.writes.append((request.method, request.path, body))
                 return web.json_response(answer, status=201 if request.method == "POST" else 200)
             if name:
-                return web.json_response(_existing(kind, Key(namespace, name)))
+                return web.json_response(existing(kind, Key(namespace, name)))
             if request.query.get("watch") == "true":
                 return await self._watch(request, kind, namespace)
             return self._list(request, kind, namespace)
@@ -214,13 +195,13 @@ class FakeApiServer:
     def _discovery(self, path: str) -> Body | None:
         """Return what is told of groups, or of the kinds of one version; None: the path asks for something else."""
         if path == "/apis":
-            groups = sorted({group for group, _ in self._kinds if group})
-            return {"kind": "APIGroupList", "groups": [{"name": each} for each in groups]}
-        resources = [each.resource for each in self._kinds.values()]
-        known = [{"name": each.plural} for each in resources if each.path().rpartition("/")[0] == path]
+            groups = sorted({group for group, _ in self._storage.kinds if group})
+            return {"kind": "APIGroupList", "groups": [{"name": group} for group in groups]}
+        resources = [kind.resource for kind in self._storage.kinds.values()]
+        known = [{"name": resource.plural} for resource in resources if resource.path().rpartition("/")[0] == path]
         return {"kind": "APIResourceList", "resources": known} if known else None
 
-    def _find(self, path: str) -> tuple[_Kind, str, str, str]:
+    def _find(self, path: str) -> tuple[Kind, str, str, str]:
         parts = path.strip("/").split("/")
         group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
         if not rest:
@@ -228,164 +209,64 @@ class FakeApiServer:
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2:  # noqa: PLR2004 - namespaces/NAME/PLURAL
             namespace, rest = rest[1], rest[2:]
-        kind = self._kinds.get((group, rest[0]))
+        kind = self._storage.kinds.get((group, rest[0]))
         if kind is None:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         padded = [*rest[1:], "", ""]
         return kind, namespace, padded[0], padded[1]
 
-    def _write(self, request: web.Request, kind: _Kind, key: Key, subresource: str, body: Any) -> Body:
+    def _write(self, request: web.Request, kind: Kind, key: Key, subresource: str, body: Any) -> Body:
         match request.method:
             case "POST":
-                return self._create(kind, key.namespace, body, keep="dryRun" not in request.query)
+                return self._storage.create(kind, key.namespace, body, keep="dryRun" not in request.query)
             case "PUT":
-                return self._change(kind, key, subresource, body)
+                return self._storage.change(kind, key, subresource, body)
             case "DELETE":
-                return self._delete(kind, key, body)
+                return self._storage.delete(kind, key, body)
         content = request.content_type
         if content.startswith("application/apply") and key not in kind.objects:
-            return self._create(kind, key.namespace, body)
-        changed = copy.deepcopy(_existing(kind, key))
+            return self._storage.create(kind, key.namespace, body)
+        changed = copy.deepcopy(existing(kind, key))
         if content.startswith("application/json-patch"):
             operate(changed, body)
         else:
             changed = merged(changed, body)
-        return self._change(kind, key, subresource, changed)
+        return self._storage.change(kind, key, subresource, changed)
 
-    def _create(self, kind: _Kind, namespace: str, body: Body, *, keep: bool = True) -> Body:
-        metadata = body.setdefault("metadata", {})
-        if "name" not in metadata:
-            metadata["name"] = str(metadata["generateName"]) + uuid.uuid4().hex[:5]
-        key = Key(namespace, metadata["name"])
-        if key in kind.objects:
-            raise Refusal(409, "AlreadyExists", f"{kind.resource} {key.name} already exists")
-        created = {name: value for name, value in body.items() if name != "status" or not kind.status}
-        created["metadata"] = metadata | ({"namespace": namespace} if namespace else {})
-        if not keep:
-            return created
-        return self._store(kind, key, created, None)
-
-    def _change(self, kind: _Kind, key: Key, subresource: str, body: Body) -> Body:
-        old = _existing(kind, key)
-        wanted = body.get("metadata", {}).get("resourceVersion")
-        if wanted and wanted != old["metadata"]["resourceVersion"]:
-            raise Refusal(409, "Conflict", "the object has been modified; please apply your changes to the latest")
-        if subresource == "status":
-            new = old | {"status": body.get("status", {})}
-        elif kind.status:
-            new = body | ({"status": old["status"]} if "status" in old else {})
-        else:
-            new = body
-        return self._store(kind, key, new, old)
-
-    def _delete(self, kind: _Kind, key: Key, body: Body) -> Body:
-        old = _existing(kind, key)
-        for name, value in body.get("preconditions", {}).items():
-            if old["metadata"][name] != value:
-                raise Refusal(409, "Conflict", f"precondition failed: {name}")
-        if old["metadata"].get("finalizers"):
-            marked = old | {"metadata": old["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
-            return self._store(kind, key, marked, old)
-        self._drop(kind, key)
-        return {"kind": "Status", "status": "Success", "details": {"name": key.name, "uid": old["metadata"]["uid"]}}
-
-    def _store(self, kind: _Kind, key: Key, body: Body, old: Body | None) -> Body:
-        """Keep an object with a new version; one that does not differ keeps its old one, and nobody is told."""
-        new: Body = copy.deepcopy({"apiVersion": kind.resource.api_version, "kind": kind.resource.kind} | body)
-        metadata: Body = new["metadata"]
-        if old is None:
-            metadata |= {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
-            metadata["managedFields"] = [{"manager": "somebody", "fieldsV1": {"f:spec": {}}}]
-        else:
-            kept = ("uid", "generation", "creationTimestamp", "resourceVersion", "managedFields", "deletionTimestamp")
-            metadata |= {name: old["metadata"][name] for name in kept if name in old["metadata"]}
-            if new == old:
-                return copy.deepcopy(old)
-            if new.get("spec") != old.get("spec") or "deletionTimestamp" in metadata.keys() - old["metadata"].keys():
-                metadata["generation"] += 1
-        self._version += 1
-        metadata["resourceVersion"] = str(self._version)
-        kind.objects[key] = new
-        if old is not None and "deletionTimestamp" in metadata and not metadata.get("finalizers"):
-            self._drop(kind, key)
-        else:
-            self._tell(kind, "ADDED" if old is None else "MODIFIED", new)
-        return copy.deepcopy(new)
-
-    def _drop(self, kind: _Kind, key: Key) -> None:
-        last = copy.deepcopy(kind.objects.pop(key))
-        self._version += 1
-        last["metadata"]["resourceVersion"] = str(self._version)
-        self._tell(kind, "DELETED", last)
-
-    def _tell(self, kind: _Kind, what: str, body: Body) -> None:
-        line = json.dumps({"type": what, "object": body}).encode() + b"\n"
-        kind.history.append((self._version, line, body["metadata"].get("namespace", "")))
-        while len(kind.history) > self.window:
-            kind.forgotten = kind.history.popleft()[0]
-        if kind.held is not None:
-            kind.held.append(line)
-            return
-        for queue, namespace in kind.watchers.items():
-            if namespace in ("", body["metadata"].get("namespace", "")):
-                queue.put_nowait(line)
-
-    def _list(self, request: web.Request, kind: _Kind, namespace: str) -> web.Response:
+    def _list(self, request: web.Request, kind: Kind, namespace: str) -> web.Response:
         """Answer with a page; metadata comes after the items, as the real server has it for custom resources."""
         keys = [key for key in sorted(kind.objects) if namespace in ("", key.namespace)]
         begin, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "0")) or len(keys)
         items = [kind.objects[key] for key in keys[begin : begin + limit]]
         more = begin + limit < len(keys)
-        metadata = {"resourceVersion": str(self._version)} | ({"continue": str(begin + limit)} if more else {})
+        metadata = {"resourceVersion": str(self._storage.version)} | ({"continue": str(begin + limit)} if more else {})
         return web.json_response({"kind": "List", "items": items, "metadata": metadata})
 
-    async def _watch(self, request: web.Request, kind: _Kind, namespace: str) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, kind: Kind, namespace: str) -> web.StreamResponse:
         initial = request.query.get("sendInitialEvents") == "true"
         if initial and not self.watch_list:
             raise Refusal(422, "Invalid", "sendInitialEvents is forbidden for watch unless WatchList is enabled")
         since = int(request.query.get("resourceVersion") or "0")
-        if since > self._version:
+        if since > self._storage.version:
             causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
             raise Refusal(504, "Timeout", "Too large resource version", {"causes": causes})
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
+        if not initial and since < kind.forgotten:
+            await response.write(event("ERROR", Refusal(410, "Expired", "too old resource version").body))
+            return response
         async with self._subscribed(kind, namespace) as queue:
-            if initial:
-                for key, body in tuple(kind.objects.items()):
-                    if namespace in ("", key.namespace):
-                        queue.put_nowait(json.dumps({"type": "ADDED", "object": body}).encode() + b"\n")
-                queue.put_nowait(_bookmark(kind, self._version, end=True))
-            elif since < kind.forgotten:
-                error = Refusal(410, "Expired", "too old resource version")
-                await response.write(json.dumps({"type": "ERROR", "object": error.body}).encode() + b"\n")
-                return response
-            else:
-                for version, line, where in kind.history:
-                    if version > since and namespace in ("", where):
-                        queue.put_nowait(line)
+            for line in self._storage.initial(kind, namespace) if initial else later(kind, namespace, since):
+                queue.put_nowait(line)
             while (line_or_end := await queue.get()) is not None:
                 await response.write(line_or_end)
         return response
 
     @asynccontextmanager
-    async def _subscribed(self, kind: _Kind, namespace: str) -> AsyncIterator[asyncio.Queue[bytes | None]]:
+    async def _subscribed(self, kind: Kind, namespace: str) -> AsyncIterator[asyncio.Queue[bytes | None]]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         kind.watchers[queue] = namespace
         try:
             yield queue
         finally:
             kind.watchers.pop(queue, None)
-
-
-def _existing(kind: _Kind, key: Key) -> Body:
-    if key not in kind.objects:
-        raise Refusal(404, "NotFound", f'{kind.resource} "{key.name}" not found')
-    return kind.objects[key]
-
-
-def _bookmark(kind: _Kind, version: int, *, end: bool = False) -> bytes:
-    metadata: Body = {"resourceVersion": str(version)}
-    if end:
-        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    body = {"kind": kind.resource.kind, "apiVersion": kind.resource.api_version, "metadata": metadata}
-    return json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n"

@@ -136,10 +136,10 @@ class Installation:
     @property
     def bundles(self) -> list[bytes]:
         """All that the API server trusts when it calls us; empty where it has nothing to trust."""
-        configurations = [self.server.object(each, Key("", "dgdr")) for each in (MUTATING, VALIDATING)]
-        clients = [each["clientConfig"] for found in configurations for each in found["webhooks"]]
+        configurations = [self.server.object(kind, Key("", "dgdr")) for kind in (MUTATING, VALIDATING)]
+        clients = [webhook["clientConfig"] for found in configurations for webhook in found["webhooks"]]
         clients.append(self.server.object(DEFINITIONS, Key("", CRD))["spec"]["conversion"]["webhook"]["clientConfig"])
-        return [base64.b64decode(each.get("caBundle", "")) for each in clients]
+        return [base64.b64decode(client.get("caBundle", "")) for client in clients]
 
     def hold(self, **data: bytes) -> None:
         """Write into the Secret as somebody else would."""

@@ -64,9 +64,9 @@ async def test_foreign_entries_and_all_else_stay_as_they_are(installation: Any, 
         server.put(MUTATING, configured(webhook("ours"), name="another"))
         async with started(it.replica(start, LIFETIMES)):
             after = server.object(MUTATING, NAME)
-            for each in (1, 4):
-                assert after["webhooks"][each]["clientConfig"].pop("caBundle") == bundle(it)
-                before["webhooks"][each]["clientConfig"].pop("caBundle", None)
+            for index in (1, 4):
+                assert after["webhooks"][index]["clientConfig"].pop("caBundle") == bundle(it)
+                before["webhooks"][index]["clientConfig"].pop("caBundle", None)
             after["metadata"].pop("resourceVersion")
             before["metadata"].pop("resourceVersion")
             assert after == before
@@ -136,7 +136,7 @@ async def test_a_missing_object_is_passed_over_and_given_the_bundle_when_it_come
     caplog.set_level(logging.INFO)
     async with FakeApiServer() as server:
         it = installation(server)
-        later = {each: server.object(each, NAME) for each in (MUTATING, VALIDATING)}
+        later = {kind: server.object(kind, NAME) for kind in (MUTATING, VALIDATING)}
         for resource in later:
             server.remove(resource, NAME)
         begun = asyncio.get_running_loop().time()
@@ -144,7 +144,7 @@ async def test_a_missing_object_is_passed_over_and_given_the_bundle_when_it_come
             assert asyncio.get_running_loop().time() - begun < 1
             assert len(patches(server)) == 1
             await asyncio.sleep(3600)
-            said = [each.getMessage() for each in caplog.records if "does not exist" in each.getMessage()]
+            said = [record.getMessage() for record in caplog.records if "does not exist" in record.getMessage()]
             assert len(said) == 2, "once for each, not at every look"
             for resource, found in later.items():
                 server.put(resource, found)
@@ -285,7 +285,7 @@ async def test_a_refused_write_holds_nothing_up_and_is_tried_again(
         async with started(it.replica(start, LIFETIMES)):
             assert len(patches(server)) == 2
             await asyncio.sleep(300)
-            said = [each for each in caplog.records if "cannot inject the CA bundle" in each.getMessage()]
+            said = [record for record in caplog.records if "cannot inject the CA bundle" in record.getMessage()]
             assert len(said) == 1
             assert 5 < 10_000 - refused.times < 40
             refused.times = 0
@@ -342,4 +342,4 @@ async def test_watch_asks_for_one_name_of_each_kind(installation: Any, start: da
             (VALIDATING.path(), "metadata.name=dgdr"),
             (DEFINITIONS.path(), f"metadata.name={CRD.name}"),
         }
-        assert {each for each in asked if "secrets" not in each[0]} == expected
+        assert {request for request in asked if "secrets" not in request[0]} == expected

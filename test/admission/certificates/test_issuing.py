@@ -48,7 +48,7 @@ def test_openssl_refuses_another_name_and_another_ca(
 
 def test_each_may_do_only_what_it_is_for() -> None:
     material = made("a.b.svc")
-    authority, serving = (x509.load_pem_x509_certificate(each) for each in (material.bundle, material.certificate))
+    authority, serving = (x509.load_pem_x509_certificate(pem) for pem in (material.bundle, material.certificate))
     for certificate, is_authority in ((authority, True), (serving, False)):
         assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
@@ -66,7 +66,9 @@ def test_each_may_do_only_what_it_is_for() -> None:
 
 def test_certificates_have_serial_numbers_keys_and_ca_names_of_their_own() -> None:
     several = [made("a.b.svc") for _ in range(20)]
-    certificates = [x509.load_pem_x509_certificate(pem) for each in several for pem in (each.bundle, each.certificate)]
-    assert len({each.serial_number for each in certificates}) == 40
-    assert len({each.key for each in several} | {each.authority_key for each in several}) == 40
-    assert len({each.issuer for each in certificates}) == 20
+    certificates = [
+        x509.load_pem_x509_certificate(pem) for material in several for pem in (material.bundle, material.certificate)
+    ]
+    assert len({certificate.serial_number for certificate in certificates}) == 40
+    assert len({material.key for material in several} | {material.authority_key for material in several}) == 40
+    assert len({certificate.issuer for certificate in certificates}) == 20

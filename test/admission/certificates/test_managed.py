@@ -66,7 +66,7 @@ async def test_replicas_that_start_at_once_agree_on_the_certificate_of_one(
             attempts = [method for method, path, _ in server.requests if "/secrets/" in path and method == "PATCH"]
             assert len(attempts) == number, "the test is to show a race"
             expected = x509.load_pem_x509_certificate(it.held["tls.crt"])
-            assert {served(handshake, each) for each in replicas} == {expected}
+            assert {served(handshake, replica) for replica in replicas} == {expected}
             assert set(it.bundles) == {it.held["ca.crt"]}
 
 
@@ -83,12 +83,12 @@ async def test_renewal_by_one_replica_is_taken_up_by_all_within_an_overlap(
                 before = it.held["tls.crt"]
                 await asyncio.sleep(short.overlap.total_seconds())
                 if before == it.held["tls.crt"]:
-                    shown = {served(handshake, each) for each in replicas}
+                    shown = {served(handshake, replica) for replica in replicas}
                     assert shown == {x509.load_pem_x509_certificate(before)}
                     seen |= shown
                     assert set(it.bundles) == {it.held["ca.crt"]}
         assert len(seen) > 8
-        assert len({each.issuer for each in seen}) >= 3
+        assert len({certificate.issuer for certificate in seen}) >= 3
 
 
 @virtual_time
@@ -98,7 +98,7 @@ async def test_secret_needs_get_and_patch_alone(installation: Any, start: dateti
         async with started(it.replica(start, short), it.replica(start, short)):
             await asyncio.sleep(250)
         asked = [(method, path) for method, path, _ in server.requests if "secrets" in path]
-        assert set(asked) == {(each, SECRETS.path(*SECRET)) for each in ("GET", "PATCH")}
+        assert set(asked) == {(method, SECRETS.path(*SECRET)) for method in ("GET", "PATCH")}
 
 
 @virtual_time
@@ -231,8 +231,8 @@ async def test_faults_of_the_api_server_leave_the_certificate_in_use(
             server.put(SECRETS, kept)
             await until(lambda: it.held["tls.crt"] != before["tls.crt"], 60)
         said = [record.getMessage() for record in caplog.records if "in use stays" in record.getMessage()]
-        assert any("no right to get Secret" in each for each in said)
-        assert any("is missing. It comes empty with config/webhook" in each for each in said)
+        assert any("no right to get Secret" in message for message in said)
+        assert any("is missing. It comes empty with config/webhook" in message for message in said)
 
 
 @virtual_time
@@ -289,6 +289,8 @@ async def test_prometheus_is_told_when_certificates_end_and_how_often_they_were_
 
 
 def _material(start: datetime, lifetimes: Lifetimes) -> dict[str, bytes]:
-    made = renewed(None, [f"dgdr-webhook.dgdr-system.svc{each}" for each in ("", ".cluster.local")], start, lifetimes)
+    made = renewed(
+        None, [f"dgdr-webhook.dgdr-system.svc{suffix}" for suffix in ("", ".cluster.local")], start, lifetimes
+    )
     values = (made.certificate, made.key, made.bundle, made.authority_key)
     return dict(zip(("tls.crt", "tls.key", "ca.crt", "ca.key"), values, strict=True))

@@ -60,7 +60,7 @@ class Server:
     async def convert(self, request: web.Request) -> web.Response:
         review = await request.json()
         version = review["request"]["desiredAPIVersion"]
-        converted = [each | {"apiVersion": version} for each in review["request"]["objects"]]
+        converted = [manifest | {"apiVersion": version} for manifest in review["request"]["objects"]]
         return self.answer(request, review, {"convertedObjects": converted, "result": {"status": "Success"}})
 
     def answer(self, request: web.Request, review: dict[str, Any], response: dict[str, Any]) -> web.Response:

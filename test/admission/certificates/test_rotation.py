@@ -46,12 +46,18 @@ class Walk:
     def recent(self) -> Iterable[Material]:
         """What somebody may believe to be held who has not looked for an overlap."""
         ends = [when for when, _ in self.held[1:]] + [self.now]
-        return [each for (_, each), end in zip(self.held, ends, strict=True) if end > self.now - self.lifetimes.overlap]
+        return [
+            material
+            for (_, material), end in zip(self.held, ends, strict=True)
+            if end > self.now - self.lifetimes.overlap
+        ]
 
     @property
     def authorities(self) -> list[bytes]:
         """The newest CAs, one after the other."""
-        newest = [x509.load_pem_x509_certificates(each.bundle)[-1].fingerprint(_SHA256) for _, each in self.held]
+        newest = [
+            x509.load_pem_x509_certificates(material.bundle)[-1].fingerprint(_SHA256) for _, material in self.held
+        ]
         return list(dict.fromkeys(newest))
 
 
@@ -66,8 +72,8 @@ def test_rotation_holds_over_many_lives_of_a_ca(
     for _ in range(int(1040 / length)):
         walk.step(seconds(length))
     assert len(walk.authorities) == 1 + 1040 // 200  # one for each two thirds of its life
-    assert len({each.certificate for _, each in walk.held}) > 1040 / 50
-    sizes = [len(x509.load_pem_x509_certificates(each.bundle)) for _, each in walk.held]
+    assert len({material.certificate for _, material in walk.held}) > 1040 / 50
+    sizes = [len(x509.load_pem_x509_certificates(material.bundle)) for _, material in walk.held]
     assert set(sizes) == {1, 2}
     assert sizes.count(2) >= 5
 

@@ -77,7 +77,7 @@ BROKEN_PAIRS = {
     "key and certificate exchanged": replace(HELD, certificate=HELD.key, key=HELD.certificate),
     "other names": renewed(HELD, ["other.default.svc"], NOW, LIFETIMES),
     "too few names": renewed(FOREIGN_CLIENT, NAMES[:1], NOW, LIFETIMES),
-    "not valid yet": replace(HELD, **{each: getattr(renewed(replace(HELD, key=b""), NAMES, NOW + OLD, LIFETIMES), each) for each in ("certificate", "key")}),
+    "not valid yet": replace(HELD, **{field: getattr(renewed(replace(HELD, key=b""), NAMES, NOW + OLD, LIFETIMES), field) for field in ("certificate", "key")}),
 }  # fmt: skip
 
 

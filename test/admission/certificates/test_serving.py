@@ -102,8 +102,8 @@ async def test_server_refuses_no_request_while_certificates_rotate(installation:
         await certificates.start()
         async with listening(certificates) as port, asyncio.TaskGroup() as group:
             client = Client(it, port, name)
-            for each in (client.watch(), client.hold_on(), *(client.ask() for _ in range(3))):
-                group.create_task(each)
+            for call in (client.watch(), client.hold_on(), *(client.ask() for _ in range(3))):
+                group.create_task(call)
             await until(lambda: grown_old.bundle not in it.bundles[-1], 15)  # only the new CA is left
             await asyncio.sleep(LATE_S)
             client.asks = False
@@ -112,4 +112,4 @@ async def test_server_refuses_no_request_while_certificates_rotate(installation:
     assert sizes == [1, 2, 1]
     assert len(client.shown) > 100
     assert len(dict.fromkeys(client.shown)) == 3  # as it was, once more by the old CA, and by the new one
-    assert len({each.issuer for each in client.shown}) == 2
+    assert len({certificate.issuer for certificate in client.shown}) == 2

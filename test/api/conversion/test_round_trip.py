@@ -64,7 +64,7 @@ job = fields(
                                 optional={"resources": st.just({"limits": {"cpu": 1}}), "image": word},
                             ),
                             max_size=2,
-                            unique_by=lambda each: each["name"],
+                            unique_by=lambda item: item["name"],
                         ),
                         "tolerations": st.just([]) | st.just([{"key": "x"}]),
                         "nodeSelector": st.just({}) | st.just({"zone": "a"}),

@@ -36,7 +36,7 @@ def converted(spec: Json) -> Json:
 
 def at(spec: Json, path: str) -> Json:
     for part in path.split("."):
-        spec = next(each for each in spec if each["name"] == part) if isinstance(spec, list) else spec[part]
+        spec = next(item for item in spec if item["name"] == part) if isinstance(spec, list) else spec[part]
     return spec
 
 
@@ -131,7 +131,7 @@ def test_profiling_config_brings_the_planner_unless_it_is_switched_off() -> None
     ],
 )
 def test_contradiction_is_refused_where_it_is_written(spec: Json, message: str) -> None:
-    assert [str(each) for each in validate(parse_request(alpha(**spec)))] == [message]
+    assert [str(error) for error in validate(parse_request(alpha(**spec)))] == [message]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_engine_has_as_many_gpus_as_v1alpha1_allows(hardware: Json, bounds: J
 )
 def test_bounds_that_no_engine_can_keep_are_refused(hardware: Json, message: str) -> None:
     found = validate(parse_request(alpha(**profiled({"hardware": hardware}))))
-    assert [str(each) for each in found] == [f"spec.profilingConfig.config.hardware.{message}"]
+    assert [str(error) for error in found] == [f"spec.profilingConfig.config.hardware.{message}"]
 
 
 def test_an_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:

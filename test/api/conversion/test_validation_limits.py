@@ -47,9 +47,9 @@ def test_faults_are_at_most_twenty_and_the_last_says_so() -> None:
     ],
 )
 def test_a_wrong_value_is_shown_cut(config: Json) -> None:
-    told = [str(each) for each in validate_kept(configured(config))]
+    told = [str(error) for error in validate_kept(configured(config))]
     assert told
-    assert all("xxx…" in each and len(each) < 400 for each in told), told
+    assert all("xxx…" in message and len(message) < 400 for message in told), told
 
 
 def test_a_contradicting_value_is_shown_cut() -> None:
@@ -71,9 +71,9 @@ def test_faults_beyond_the_limit_are_not_even_looked_for(monkeypatch: pytest.Mon
     leaves, looked = module._leaves, []
 
     def counted(settings: Json, path: Json) -> Iterator[Any]:
-        for each in leaves(settings, path):
-            looked.append(each)
-            yield each
+        for leaf in leaves(settings, path):
+            looked.append(leaf)
+            yield leaf
 
     monkeypatch.setattr(module, "_leaves", counted)
     without_effect(configured({f"made_up_{index}": 1 for index in range(90_000)}), {})
@@ -84,6 +84,6 @@ def test_a_setting_without_effect_is_told_in_a_short_sentence() -> None:
     spec: Json = {"backend": MEGABYTE}
     found = without_effect(configured({MEGABYTE: 1, "engine": {"backend": [MEGABYTE]}}), spec)
     assert len(found) == 2
-    assert all(len(each) < 600 for each in found), [len(each) for each in found]
+    assert all(len(message) < 600 for message in found), [len(message) for message in found]
     assert found[1].startswith('spec.profilingConfig.config.engine.backend (["xxx')
     assert found[1].endswith("xxx…)")

@@ -35,8 +35,8 @@ def profiler(fields: str) -> str:
     return pod(f"containers: [{{name: profiler, {fields}}}]")
 
 
-def tolerations(*each: str) -> str:
-    return pod(f"tolerations: [{', '.join(f'{{{fields}}}' for fields in each)}]")
+def tolerations(*entries: str) -> str:
+    return pod(f"tolerations: [{', '.join(f'{{{fields}}}' for fields in entries)}]")
 
 
 def resources(text: str) -> str:
@@ -46,9 +46,9 @@ def resources(text: str) -> str:
 def told(text: str) -> list[str]:
     job = yaml.safe_load(text)
     before = copy.deepcopy(job)
-    found = [str(each) for each in validate(job)]
+    found = [str(error) for error in validate(job)]
     assert job == before
-    return [each.removeprefix("spec.overrides.profilingJob").removeprefix(".") for each in found]
+    return [message.removeprefix("spec.overrides.profilingJob").removeprefix(".") for message in found]
 
 
 WRONG = {
@@ -237,11 +237,11 @@ RIGHT = [
     resources("limits: {cpu: '1', memory: 1Gi}, requests: {cpu: 1000m, memory: 1073741824}"),
     resources("limits: {cpu: 1}, requests: {memory: 9Ti}"),
     resources("limits: {cpu: '1', nvidia.com/gpu: 1000m}, requests: {cpu: null, nvidia.com/gpu: '1'}"),
-    *(resources(f"limits: {{cpu: '{each}'}}") for each in ("5", "5.", "+5", "-0", "1E", "1E3", "1e-3", "1n", "0.5k")),
+    *(resources(f"limits: {{cpu: '{quantity}'}}") for quantity in ("5", "5.", "+5", "-0", "1E", "1E3", "1e-3", "1n", "0.5k")),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "fault"), WRONG.items(), ids=[" ".join(each.split()) for each in WRONG])
+@pytest.mark.parametrize(("text", "fault"), WRONG.items(), ids=[" ".join(text.split()) for text in WRONG])
 def test_wrong_part_is_named(text: str, fault: str) -> None:
     assert told(text) == fault.split("\n")
 
@@ -253,7 +253,7 @@ def test_right_part_passes(text: str) -> None:
 
 def test_faults_are_told_in_the_order_of_the_document() -> None:
     text = "{zz: 1, backoffLimit: a, template: {spec: {dnsPolicy: 1, containers: [{name: A, tty: 1}, {env: [{}]}]}}}"
-    assert [each.partition(": ")[0] for each in told(text)] == [
+    assert [message.partition(": ")[0] for message in told(text)] == [
         "zz",
         "backoffLimit",
         f"{POD}.dnsPolicy",
@@ -279,14 +279,14 @@ def test_numbers_beyond_reckoning_are_no_quantities() -> None:
 
 def test_surrogate_half_is_told_as_something_that_can_be_sent() -> None:
     job: Any = {"\ud800": 1, "template": {"metadata": {"labels": {"a": "\udfff"}}}}
-    assert [str(each).encode().partition(b": ")[0] for each in validate(job, "a")] == [
+    assert [str(error).encode().partition(b": ")[0] for error in validate(job, "a")] == [
         b"a.\\ud800",
         b"a.template.metadata.labels[a]",
     ]
 
 
 def test_paths_begin_where_the_part_stands() -> None:
-    assert [each.path for each in validate({"suspend": 1}, "here")] == ["here.suspend"]
+    assert [error.path for error in validate({"suspend": 1}, "here")] == ["here.suspend"]
 
 
 JOB = "/apis/batch/v1/namespaces/default/jobs?dryRun=All&fieldValidation=Strict"
@@ -304,12 +304,12 @@ WHOLE = {
 def laid_over(whole: Any, part: Any) -> Any:
     """A part over a Job: objects by field, lists of what has names by name, anything else in its place."""
     if isinstance(whole, dict) and isinstance(part, dict):
-        return whole | {key: laid_over(whole.get(key), each) for key, each in part.items() if each is not None}
+        return whole | {key: laid_over(whole.get(key), value) for key, value in part.items() if value is not None}
     if isinstance(whole, list) and isinstance(part, list):
-        names = {each.get("name") for each in part if isinstance(each, dict)}
-        there = {each["name"]: each for each in whole}
-        merged = [laid_over(there.get(each.get("name")), each) if isinstance(each, dict) else each for each in part]
-        return [*merged, *(each for each in whole if each["name"] not in names)]
+        names = {item.get("name") for item in part if isinstance(item, dict)}
+        there = {item["name"]: item for item in whole}
+        merged = [laid_over(there.get(item.get("name")), item) if isinstance(item, dict) else item for item in part]
+        return [*merged, *(item for item in whole if item["name"] not in names)]
     return part
 
 

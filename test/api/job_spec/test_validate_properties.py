@@ -28,16 +28,16 @@ class Place:
 def places(value: Any, node: Any, path: str) -> Iterator[Place]:
     """Every place below a value."""
     if isinstance(value, dict):
-        for key, each in value.items():
+        for key, content in value.items():
             fields = "additionalProperties" not in node
             below = node["properties"][key] if fields else node["additionalProperties"]
             at = f"{path}.{key}" if fields else f"{path}[{key}]"
             yield Place(value, key, below, at)
-            yield from places(each, below, at)
+            yield from places(content, below, at)
     elif isinstance(value, list):
-        for index, each in enumerate(value):
+        for index, item in enumerate(value):
             yield Place(value, index, node["items"], f"{path}[{index}]")
-            yield from places(each, node["items"], f"{path}[{index}]")
+            yield from places(item, node["items"], f"{path}[{index}]")
 
 
 def one(data: st.DataObject, found: list[Place]) -> Place:
@@ -72,7 +72,7 @@ SENDABLE = junk(st.floats(allow_nan=False, allow_infinity=False), st.text(max_si
 
 @given(job=part())
 def test_part_that_the_schema_admits_is_admitted(job: Any) -> None:
-    assert [str(each) for each in validate(job)] == []
+    assert [str(error) for error in validate(job)] == []
 
 
 @given(data=st.data(), job=part())
@@ -80,15 +80,15 @@ def test_a_value_of_the_wrong_type_is_found_where_it_is(data: st.DataObject, job
     place = one(data, list(places(job, SCHEMA, PATH)))
     wrong = {"object": "x", "array": {}, "integer": "x", "boolean": "x"}.get(place.node.get("type"), True)
     place.holder[place.key] = wrong
-    assert [each.path for each in validate(job)] == [place.path]
+    assert [error.path for error in validate(job)] == [place.path]
 
 
 @given(data=st.data(), job=part())
 def test_an_unknown_field_is_found_where_it_is(data: st.DataObject, job: Any) -> None:
     every = [Place([job], 0, SCHEMA, PATH), *places(job, SCHEMA, PATH)]
-    place = one(data, [each for each in every if "properties" in each.node])
+    place = one(data, [place for place in every if "properties" in place.node])
     place.holder[place.key]["nameOfNothing"] = data.draw(JUNK)
-    assert [(each.path, each.kind) for each in validate(job)] == [(f"{place.path}.nameOfNothing", "Unknown field")]
+    assert [(error.path, error.kind) for error in validate(job)] == [(f"{place.path}.nameOfNothing", "Unknown field")]
 
 
 @given(data=st.data(), job=part())
@@ -98,7 +98,7 @@ def test_a_missing_field_is_found_where_it_should_be(data: st.DataObject, job: A
     place = one(data, needed)
     name = data.draw(st.sampled_from(place.node["required"]))
     del place.holder[place.key][name]
-    assert [(each.path, each.kind) for each in validate(job)] == [(f"{place.path}.{name}", "Required value")]
+    assert [(error.path, error.kind) for error in validate(job)] == [(f"{place.path}.{name}", "Required value")]
 
 
 @given(data=st.data(), job=part())
@@ -112,8 +112,8 @@ def test_any_value_gets_an_answer_that_can_be_sent(data: st.DataObject, job: Any
         before = copy.deepcopy(value)
         errors = validate(value)
         assert len(errors) <= MAX_REPORTED
-        assert all(each.path.startswith(PATH) for each in errors)
-        assert all(len(str(each).encode()) < 5000 for each in errors)
+        assert all(error.path.startswith(PATH) for error in errors)
+        assert all(len(str(error).encode()) < 5000 for error in errors)
         assert repr(value)[:10_000] == repr(before)[:10_000]
 
 
@@ -131,10 +131,10 @@ def test_depth_and_size_cost_little() -> None:
         },
         "x" * 1_000_000: 1,
     }
-    paths = [each.path.removeprefix(f"{PATH}.") for each in validate(huge)]
+    paths = [error.path.removeprefix(f"{PATH}.") for error in validate(huge)]
     assert len(paths) == 7
-    assert all(len(each) < 500 for each in paths)
-    assert [each.path for each in validate(deep)] == [PATH]
+    assert all(len(path) < 500 for path in paths)
+    assert [error.path for error in validate(deep)] == [PATH]
 
 
 @pytest.mark.cluster

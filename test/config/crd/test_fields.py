@@ -81,7 +81,7 @@ def test_every_sample_is_taken_unchanged(requests: Requests, file: Path) -> None
                 }
             },
         },
-        # Upstream refuses this one: no apiVersion and kind, no containers (design proposal, example 7).
+        # Dynamo refuses this one, which its proposal for DGDRs prints: no apiVersion and kind, no containers.
         {"overrides": {"dgd": {"spec": {"services": {"decode": {"envFromSecret": "hf-token-secret"}}}}}},
     ],
 )

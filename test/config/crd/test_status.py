@@ -191,4 +191,4 @@ def test_conditions_are_applied_one_by_one(requests: Requests) -> None:
         stored = requests.send(
             "PATCH", f"/{name}/status?fieldManager={manager}", change, "application/apply-patch+yaml"
         )
-    assert {each["type"] for each in stored["status"]["conditions"]} == {"Succeeded", "SLAWarning"}
+    assert {condition["type"] for condition in stored["status"]["conditions"]} == {"Succeeded", "SLAWarning"}

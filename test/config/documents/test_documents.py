@@ -1,4 +1,13 @@
-"""Every request that the documents print, in its own version: accepted, and with the meaning that the text gives it."""
+"""Every request that Dynamo's documents print, in its own version: accepted, with the meaning that the text gives it.
+
+The names of the manifests begin with that of the document:
+
+- design-proposal: the proposal "Dynamo Deployment Flow with DGDRs", which has v1alpha1 in its flat form
+- dgdr-reference: the reference of DynamoGraphDeploymentRequest, v1beta1
+- deployment-overview: "Deployment Overview", v1beta1
+- quickstart-v0.6.1: "SLA-Driven Profiling and Planner Deployment Quick Start Guide" of Dynamo 0.6.1, v1alpha1
+- planner-guide: the planner guide of Dynamo 0.9, v1alpha1
+"""
 
 from pathlib import Path
 from typing import Any
@@ -135,7 +144,7 @@ def test_request_is_accepted_and_means_what_the_document_says(name: str) -> None
     applied = effective(request)
     assert applied.model == MANIFESTS[name]["spec"]["model"]
     found = {field: getattr(applied, field) for field in MEANT[name]}
-    assert {f: each.value if isinstance(each, Value) else each for f, each in found.items()} == MEANT[name]
+    assert {f: value.value if isinstance(value, Value) else value for f, value in found.items()} == MEANT[name]
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -181,7 +190,7 @@ def test_setting_without_effect_is_said() -> None:
     )
     config = "spec.profilingConfig.config"
     said = {name: warnings(parse_request(manifest)) for name, manifest in MANIFESTS.items()}
-    assert {name: each for name, each in said.items() if each} == {
+    assert {name: value for name, value in said.items() if value} == {
         "planner-guide-sweep-offline": [f"{config}.sweep.aicBackendVersion {data}"],
         "quickstart-v0.6.1-sweep-offline": [f"{config}.sweep.aic_backend_version {data}"],
         "quickstart-v0.6.1-inline-config": [

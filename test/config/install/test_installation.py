@@ -60,9 +60,9 @@ def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer)
 
 def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
     (settings,) = [
-        each["data"]
-        for each in json.loads(deployed.kubectl("get", "configmaps", "-n", SYSTEM, "-o", "json"))["items"]
-        if each["metadata"]["name"].startswith("dgdr-settings-")
+        config_map["data"]
+        for config_map in json.loads(deployed.kubectl("get", "configmaps", "-n", SYSTEM, "-o", "json"))["items"]
+        if config_map["metadata"]["name"].startswith("dgdr-settings-")
     ]
     assert settings == {
         "DGDR_PROFILING__IMAGE": deployed.images["PROFILER_IMG"],

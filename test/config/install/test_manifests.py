@@ -34,11 +34,13 @@ def shipped(kubectl_program: str) -> list[Any]:
 
 
 def names(manifests: list[Any]) -> list[tuple[str, str]]:
-    return sorted((each["kind"], each["metadata"]["name"]) for each in manifests)
+    return sorted((manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests)
 
 
 def named(manifests: list[Any], kind: str, name: str = "") -> Any:
-    (found,) = [each for each in manifests if each["kind"] == kind and each["metadata"]["name"].startswith(name)]
+    (found,) = [
+        manifest for manifest in manifests if manifest["kind"] == kind and manifest["metadata"]["name"].startswith(name)
+    ]
     return found
 
 
@@ -82,7 +84,7 @@ CERT_MANAGERS = [
 
 def without_settings(manifests: list[Any]) -> list[tuple[str, str]]:
     """Return what there is, but for the settings, whose name is of their content."""
-    found = [each for each in names(manifests) if not each[1].startswith("dgdr-settings-")]
+    found = [kind_and_name for kind_and_name in names(manifests) if not kind_and_name[1].startswith("dgdr-settings-")]
     assert len(found) == len(manifests) - 1
     return found
 
@@ -98,10 +100,12 @@ CLUSTER_SCOPED = re.compile(r"Namespace|ClusterRole.*|CustomResourceDefinition|.
     "folder", ["default", "overlays/certmanager", "network-policy", "coexist", "overlays/coexist-1.36"]
 )
 def test_namespaced_objects_are_in_our_namespace(kubectl_program: str, folder: str) -> None:
-    for each in built(kubectl_program, CONFIG / folder):
-        expected = None if CLUSTER_SCOPED.fullmatch(each["kind"]) else "dgdr-system"
-        assert each["metadata"].get("namespace") == expected, each["kind"]
-        assert each["kind"] in ("Namespace", "CustomResourceDefinition") or each["metadata"]["name"].startswith("dgdr-")
+    for manifest in built(kubectl_program, CONFIG / folder):
+        expected = None if CLUSTER_SCOPED.fullmatch(manifest["kind"]) else "dgdr-system"
+        assert manifest["metadata"].get("namespace") == expected, manifest["kind"]
+        assert manifest["kind"] in ("Namespace", "CustomResourceDefinition") or manifest["metadata"]["name"].startswith(
+            "dgdr-"
+        )
 
 
 def test_the_whole_definition_fits_a_plain_apply(shipped: list[Any]) -> None:
@@ -111,16 +115,16 @@ def test_the_whole_definition_fits_a_plain_apply(shipped: list[Any]) -> None:
 
 
 def test_webhooks_are_called_where_the_controller_serves(shipped: list[Any]) -> None:
-    """Names and paths: dynamo-api-facts §6."""
+    """Names and paths are those of Dynamo's operator."""
     mutating = named(shipped, "MutatingWebhookConfiguration")["webhooks"]
     validating = named(shipped, "ValidatingWebhookConfiguration")["webhooks"]
     service = {"name": "dgdr-webhook-service", "namespace": "dgdr-system"}
     prefix = {"mdynamographdeploymentrequestv1beta1.kb.io": "mutate", "vdynamographdeploymentrequest.kb.io": "validate"}
-    assert [each["name"] for each in mutating + validating] == list(prefix)
-    for each in mutating + validating:
-        path = f"/{prefix[each['name']]}-nvidia-com-v1beta1-dynamographdeploymentrequest"
-        assert each["clientConfig"] == {"service": service | {"path": path}}
-        (rule,) = each["rules"]
+    assert [webhook["name"] for webhook in mutating + validating] == list(prefix)
+    for webhook in mutating + validating:
+        path = f"/{prefix[webhook['name']]}-nvidia-com-v1beta1-dynamographdeploymentrequest"
+        assert webhook["clientConfig"] == {"service": service | {"path": path}}
+        (rule,) = webhook["rules"]
         assert rule == {
             "apiGroups": ["nvidia.com"],
             "apiVersions": ["v1beta1"],
@@ -128,7 +132,7 @@ def test_webhooks_are_called_where_the_controller_serves(shipped: list[Any]) -> 
             "resources": ["dynamographdeploymentrequests"],
             "scope": "Namespaced",
         }
-        said = {key: each[key] for key in ("failurePolicy", "timeoutSeconds", "sideEffects", "matchPolicy")}
+        said = {key: webhook[key] for key in ("failurePolicy", "timeoutSeconds", "sideEffects", "matchPolicy")}
         assert said == {
             "failurePolicy": "Fail",
             "timeoutSeconds": 10,
@@ -183,7 +187,7 @@ def test_cert_manager_takes_over_certificates(kubectl_program: str) -> None:
     assert without_settings(overlay) == sorted(ALWAYS + CERT_MANAGERS)
     serving = named(overlay, "Certificate", "dgdr-serving")
     root = named(overlay, "Certificate", "dgdr-webhook-ca")
-    issuers = {each["metadata"]["name"]: each["spec"] for each in overlay if each["kind"] == "Issuer"}
+    issuers = {manifest["metadata"]["name"]: manifest["spec"] for manifest in overlay if manifest["kind"] == "Issuer"}
     assert issuers[root["spec"]["issuerRef"]["name"]] == {"selfSigned": {}}
     assert issuers[serving["spec"]["issuerRef"]["name"]] == {"ca": {"secretName": root["spec"]["secretName"]}}
     assert (root["spec"]["isCA"], serving["spec"].get("isCA")) == (True, None)
@@ -194,9 +198,9 @@ def test_cert_manager_takes_over_certificates(kubectl_program: str) -> None:
     service = found["spec"]["conversion"]["webhook"]["clientConfig"]["service"]
     assert serving["spec"]["dnsNames"][0] == f"{service['name']}.{service['namespace']}.svc"
     pod = named(overlay, "Deployment")["spec"]["template"]["spec"]
-    (volume,) = [each for each in pod["volumes"] if "secret" in each]
+    (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
     assert volume["secret"] == {"secretName": serving["spec"]["secretName"]}
-    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == volume["name"]]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
     assert mount["readOnly"]
     settings = named(overlay, "ConfigMap", "dgdr-settings-")
     assert settings["data"]["DGDR_WEBHOOK__CERTIFICATES"] == mount["mountPath"]
@@ -205,13 +209,13 @@ def test_cert_manager_takes_over_certificates(kubectl_program: str) -> None:
 
 def test_traffic_is_let_through_to_ports_that_there_are(kubectl_program: str, shipped: list[Any]) -> None:
     pod = named(shipped, "Deployment")["spec"]["template"]
-    ports = {each["containerPort"]: each["name"] for each in pod["spec"]["containers"][0]["ports"]}
+    ports = {port["containerPort"]: port["name"] for port in pod["spec"]["containers"][0]["ports"]}
     allowed: dict[str, Any] = {}
     for policy in built(kubectl_program, CONFIG / "network-policy"):
         assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
         assert policy["spec"]["policyTypes"] == ["Ingress"]
         (rule,) = policy["spec"]["ingress"]
-        allowed |= {ports[each["port"]]: rule.get("from", "anywhere") for each in rule["ports"]}
+        allowed |= {ports[port["port"]]: rule.get("from", "anywhere") for port in rule["ports"]}
     metrics = [{"namespaceSelector": {"matchLabels": {"metrics": "enabled"}}}]
     assert allowed == {"webhook": "anywhere", "metrics": metrics}
 
@@ -231,9 +235,15 @@ def test_the_rights_that_requests_need_are_enforced_everywhere(shipped: list[Any
     assert switch["data"] == {"mode": "enforce", "images": "nvcr.io/nvidia"}
     policy = named(shipped, "ValidatingAdmissionPolicy")["spec"]
     assert (policy["failurePolicy"], policy["matchConstraints"]["matchPolicy"]) == ("Fail", "Equivalent")
-    assert all(each["reason"] == "Forbidden" and each["messageExpression"] for each in policy["validations"])
+    assert all(
+        validation["reason"] == "Forbidden" and validation["messageExpression"] for validation in policy["validations"]
+    )
     (manager,) = named(shipped, "Deployment")["spec"]["template"]["spec"]["containers"]
-    told = {each["name"]: each["valueFrom"] for each in manager["env"] if each["name"].startswith("DGDR_RIGHTS")}
+    told = {
+        variable["name"]: variable["valueFrom"]
+        for variable in manager["env"]
+        if variable["name"].startswith("DGDR_RIGHTS")
+    }
     assert told == {
         f"DGDR_RIGHTS__{key.upper()}": {
             "configMapKeyRef": {"name": switch["metadata"]["name"], "key": key, "optional": True}
@@ -247,7 +257,7 @@ def test_dynamos_operator_is_named_once(kubectl_program: str, tmp_path: Path, fo
     config = tmp_path / "config"
     shutil.copytree(CONFIG, config)
     (config / "coexist" / "operator.env").write_text("USERS=system:serviceaccount:a:b,system:serviceaccount:c:d\n")
-    policies = [each for each in built(kubectl_program, config / folder) if each["kind"].endswith("Policy")]
+    policies = [manifest for manifest in built(kubectl_program, config / folder) if manifest["kind"].endswith("Policy")]
     assert policies
     for policy in policies:
         ((condition),) = policy["spec"]["matchConditions"]
@@ -279,7 +289,7 @@ def test_the_pod_is_locked_down(pod: Any) -> None:
 
 def test_probes_lead_to_ports_that_are_there(pod: Any) -> None:
     (manager,) = pod["containers"]
-    ports = {each["name"]: each["containerPort"] for each in manager["ports"]}
+    ports = {port["name"]: port["containerPort"] for port in manager["ports"]}
     assert ports == {"metrics": 8080, "health": 8081, "webhook": 9443}
     assert {manager[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {
         "/healthz",
@@ -311,19 +321,19 @@ def listed(kustomization: Any) -> set[str]:
     """Return the files and folders that a kustomization names."""
     found = {*kustomization.get("resources", []), *kustomization.get("components", [])}
     found |= {*kustomization.get("configurations", []), *kustomization.get("transformers", [])}
-    found |= {each["path"] for each in kustomization.get("patches", []) if "path" in each}
+    found |= {patch["path"] for patch in kustomization.get("patches", []) if "path" in patch}
     for generator in kustomization.get("configMapGenerator", []):
         found |= set(generator.get("envs", []))
     return found
 
 
 def test_every_manifest_in_the_folders_is_used() -> None:
-    folders = [each.parent for each in CONFIG.rglob("kustomization.yaml")]
+    folders = [file.parent for file in CONFIG.rglob("kustomization.yaml")]
     assert folders
     for folder in folders:
         used = listed(yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8")))
-        inner = [each for each in folders if folder in each.parents]
-        files = [each for each in folder.rglob("*") if each.is_file() and not any(i in each.parents for i in inner)]
-        there = {str(each.relative_to(folder)) for each in files} - {"kustomization.yaml"}
+        inner = [other for other in folders if folder in other.parents]
+        files = [path for path in folder.rglob("*") if path.is_file() and not any(i in path.parents for i in inner)]
+        there = {str(file.relative_to(folder)) for file in files} - {"kustomization.yaml"}
         assert there <= used or folder.name == "samples", folder  # of those, one is applied with the folder
-        assert all((folder / each).exists() for each in used), folder
+        assert all((folder / name).exists() for name in used), folder

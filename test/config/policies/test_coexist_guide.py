@@ -32,7 +32,7 @@ def commands() -> list[str]:
 
 
 def block(words: str) -> str:
-    (found,) = [each for each in commands() if words in each]
+    (found,) = [command for command in commands() if words in command]
     return found
 
 
@@ -153,7 +153,7 @@ def test_webhook_entries_for_requests_go_and_the_others_stay(shell: Shell) -> No
         _, errors = shell(block('"$patch": "delete"'))
         assert not errors
         kinds = ("mutatingwebhookconfiguration dynamo-mutating", "validatingwebhookconfiguration dynamo-validating")
-        assert [[each["name"] for each in shell.read(kind)["webhooks"]] for kind in kinds] == [
+        assert [[webhook["name"] for webhook in shell.read(kind)["webhooks"]] for kind in kinds] == [
             ["mdynamographdeployment.kb.io", "mdynamocomponentdeploymentv1beta1.kb.io"],
             ["vdynamographdeployment.kb.io"],
         ]
@@ -171,8 +171,8 @@ def test_finalizer_of_the_operator_goes_and_others_stay(shell: Shell) -> None:
     for _ in range(2):
         _, errors = shell(block("nvidia.com/finalizer"))
         assert not errors
-        requests = [each["metadata"] for each in shell.read("dgdr")["items"]]
-        left = {each["name"]: each.get("finalizers", []) for each in requests}
+        requests = [manifest["metadata"] for manifest in shell.read("dgdr")["items"]]
+        left = {metadata["name"]: metadata.get("finalizers", []) for metadata in requests}
         assert left == {"old": [], "new": [], "both": ["example.com/a", "example.com/b"]}
 
 

@@ -14,16 +14,18 @@ POLICY = Path(__file__).parents[3] / "config" / "policy" / "request_rights_polic
 
 def test_settings_of_the_planner() -> None:
     variables = yaml.safe_load(POLICY.read_text(encoding="utf-8"))["spec"]["variables"]
-    (expression,) = [each["expression"] for each in variables if each["name"] == "ofPlanner"]
+    (expression,) = [variable["expression"] for variable in variables if variable["name"] == "ofPlanner"]
     harmless = re.compile("".join(re.findall(r"'([^']*)'", expression.partition("matches(")[2])))
     names = {*itertools.chain(*KINDS.values()), *CHOICES, *GONE, *RENAMED}
     spellings = {
-        each for name in names for each in (name, to_camel(name), f"planner_{name}", to_camel(f"planner_{name}"))
+        spelling
+        for name in names
+        for spelling in (name, to_camel(name), f"planner_{name}", to_camel(f"planner_{name}"))
     }
     assert len(spellings) > 200
     wrong = {
-        each
-        for each in spellings
-        if bool(harmless.fullmatch(re.sub("[-_]", "", each.lower()))) != (todays_name(each) in HARMLESS)
+        spelling
+        for spelling in spellings
+        if bool(harmless.fullmatch(re.sub("[-_]", "", spelling.lower()))) != (todays_name(spelling) in HARMLESS)
     }
     assert wrong == set()

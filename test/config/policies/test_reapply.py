@@ -51,8 +51,8 @@ def bundle(own_kubectl: Kubectl) -> str:
     controller.send("PATCH", f"/api/v1/namespaces/dgdr-system/secrets/{SECRET}", {"data": data}, MERGE_PATCH)
     for kind, name in CONFIGURATIONS.items():
         webhooks = read(own_kubectl, kind, name)["webhooks"]
-        for each in webhooks:
-            each["clientConfig"]["caBundle"] = text
+        for webhook in webhooks:
+            webhook["clientConfig"]["caBundle"] = text
         path = f"/apis/admissionregistration.k8s.io/v1/{kind}s/{name}"
         controller.send("PATCH", path, {"webhooks": webhooks}, MERGE_PATCH)
     change = {"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": text}}}}}
@@ -68,7 +68,7 @@ def read(run: Kubectl, *what: str) -> Any:
 def written(run: Kubectl) -> list[str]:
     found = [run("-n", "dgdr-system", "get", "secret", SECRET, "-o", r"jsonpath={.data.tls\.key}")]
     for kind, name in CONFIGURATIONS.items():
-        found += [each["clientConfig"].get("caBundle", "") for each in read(run, kind, name)["webhooks"]]
+        found += [webhook["clientConfig"].get("caBundle", "") for webhook in read(run, kind, name)["webhooks"]]
     client = read(run, *DEFINITION)["spec"]["conversion"]["webhook"]["clientConfig"]
     return [*found, client.get("caBundle", "")]
 
@@ -89,7 +89,7 @@ def test_a_changed_manifest_leaves_it(own_kubectl: Kubectl, bundle: str, tmp_pat
     said = own_kubectl("apply", "-k", str(config / "default"))
     assert f"secret/{SECRET} configured" in said
     for kind, name in CONFIGURATIONS.items():
-        assert [each["timeoutSeconds"] for each in read(own_kubectl, kind, name)["webhooks"]] == [9]
+        assert [webhook["timeoutSeconds"] for webhook in read(own_kubectl, kind, name)["webhooks"]] == [9]
     assert written(own_kubectl) == [bundle] * 4
     own_kubectl("apply", "-k", DEFAULT)
     assert written(own_kubectl) == [bundle] * 4

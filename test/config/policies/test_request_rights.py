@@ -196,7 +196,7 @@ def test_the_policy_is_understood_by_the_api_server(kubectl: Kubectl, soon: Any)
 
     def statuses() -> list[Any]:
         found = json.loads(kubectl("get", "validatingadmissionpolicies", *names, "-o", "json"))["items"]
-        return [each.get("status", {}) | {"generation": each["metadata"]["generation"]} for each in found]
+        return [policy.get("status", {}) | {"generation": policy["metadata"]["generation"]} for policy in found]
 
-    soon(lambda: all(each.get("observedGeneration") == each["generation"] for each in statuses()))
-    assert [each["typeChecking"] for each in statuses()] == [{}, {}]
+    soon(lambda: all(status.get("observedGeneration") == status["generation"] for status in statuses()))
+    assert [status["typeChecking"] for status in statuses()] == [{}, {}]

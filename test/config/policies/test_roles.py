@@ -36,7 +36,7 @@ def test_the_roles_of_every_cluster_get_it_too(rules: Any, soon: Any, role: str)
     soon(lambda: rules(role, RESOURCE) == set(BUILT_IN[role]))
 
 
-@pytest.mark.parametrize("role", [*(f"dgdr-{each}-role" for each in ROLES), *BUILT_IN])
+@pytest.mark.parametrize("role", [*(f"dgdr-{role}-role" for role in ROLES), *BUILT_IN])
 def test_the_status_is_the_controllers_to_write(rules: Any, soon: Any, role: str) -> None:
     soon(lambda: rules(role, f"{RESOURCE}/status") == {"get"})
 

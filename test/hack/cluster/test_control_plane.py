@@ -247,9 +247,9 @@ def started_by_two(breakable: Local, starts: list[Start]) -> Start:
             subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, env=behind, stderr=subprocess.PIPE, text=True)
             for _ in range(2)
         ]
-        said = sorted(each.communicate(timeout=120)[1] for each in both)
+        said = sorted(child.communicate(timeout=120)[1] for child in both)
         environment = Path(f"/proc/{process(breakable, 'kube-apiserver')}/environ").read_bytes().lower()
-        starts.append(Start(said, [each.returncode for each in both], breakable.status().usable, environment))
+        starts.append(Start(said, [child.returncode for child in both], breakable.status().usable, environment))
     return starts[0]
 
 
@@ -319,6 +319,6 @@ def test_up_can_be_interrupted_at_any_time(
     assert status.exit_code == 1
     downing = CliRunner().invoke(command, ["down"])
     assert (downing.exit_code, downing.output) == (0, "")
-    left = [each for each in processes(there).values() if str(tmp_path) in each]
+    left = [line for line in processes(there).values() if str(tmp_path) in line]
     assert left == []
     assert not there.layout.root.exists()

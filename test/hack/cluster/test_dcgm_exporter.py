@@ -13,7 +13,7 @@ from hack.cluster.fakes import dcgm_exporter
 from hack.cluster.fakes import nodes as fake_nodes
 from hack.cluster.fakes.dcgm_exporter import Exporter
 from hack.cluster.fakes.gpus import FakeGpus
-from hack.cluster.fakes.nodes import read
+from hack.cluster.fakes.node_option import read
 from hack.cluster.model import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone("node"), pytest.mark.usefixtures("cluster")]
@@ -96,9 +96,9 @@ def test_the_one_of_a_fake_node_is_on_that_node_and_shows_its_instances(api: Cli
         found = families(scraped(api, path))
         assert "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL" not in found
         labels = [sample.labels for sample in found["DCGM_FI_DEV_FB_FREE"].samples]
-        assert Counter(each["gpu"] for each in labels) == {"0": 7, "1": 7}
-        assert len({each["UUID"] for each in labels}) == 2
-        assert {(each["Hostname"], each["modelName"], each["GPU_I_PROFILE"]) for each in labels} == {
+        assert Counter(series["gpu"] for series in labels) == {"0": 7, "1": 7}
+        assert len({series["UUID"] for series in labels}) == 2
+        assert {(series["Hostname"], series["modelName"], series["GPU_I_PROFILE"]) for series in labels} == {
             ("sliced", "NVIDIA A100-SXM4-80GB", "1g.10gb")
         }
         assert set(memory_of_each(found).values()) == {9728}

@@ -12,7 +12,7 @@ from hack.cluster.api import Client
 from hack.cluster.fakes import heartbeats
 from hack.cluster.fakes import nodes as fake_nodes
 from hack.cluster.fakes.gpus import FakeGpus, offer_gpus
-from hack.cluster.fakes.nodes import FakeNode, read
+from hack.cluster.fakes.node_option import FakeNode, read
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local

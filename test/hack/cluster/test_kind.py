@@ -79,7 +79,7 @@ def test_cluster_comes_up_once_and_goes_down(kind: Kind, tmp_path: Path) -> None
 
 
 def test_build_compiles_nothing_but_kind(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hack.cluster.progress.subprocess.Popen", None)
+    monkeypatch.setattr("hack.cluster.children.subprocess.Popen", None)
     monkeypatch.setattr("hack.cluster.__main__.resolve", lambda _: kind)
     done = CliRunner().invoke(cluster, ["build"], catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -1,19 +1,17 @@
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hack.cluster import progress
 from hack.cluster.layout import CHECKOUT
-from hack.cluster.progress import ClusterError, Task, duration, finish, locked, parallel, run_long, step
+from hack.cluster.progress import ClusterError, Task, duration, locked, step
 
 
 @pytest.mark.parametrize(
@@ -67,7 +65,8 @@ def test_step_that_fails_does_not_say_that_it_is_done(capsys: pytest.CaptureFixt
 
 TERMINAL = """
 import time
-from hack.cluster.progress import parallel, say, step
+from hack.cluster.children import parallel
+from hack.cluster.progress import say, step
 
 def one():
     with step("Compiling", "packages") as task:
@@ -104,107 +103,6 @@ def test_steps_on_a_terminal_are_bars_that_leave_one_line_each() -> None:
     assert "━" in text
     lines = [line for line in text.splitlines() if line.startswith(("Compiling: ", "Fetching: ", "a line between"))]
     assert [line.partition(":")[0] for line in lines] == ["Fetching", "a line between", "Compiling"]
-
-
-def sleeper(marks: list[str]) -> Callable[[], str]:
-    """Run a program for a minute as part of a step."""
-
-    def run() -> str:
-        try:
-            return run_long("Sleeping", ("sleep", "60"), Path.cwd(), {})
-        finally:
-            marks.append("ended")
-
-    return run
-
-
-def test_parallel_steps_end_when_one_fails_and_its_error_is_told() -> None:
-    marks: list[str] = []
-
-    def fail() -> str:
-        time.sleep(0.3)
-        raise ClusterError("the disk is full")
-
-    begun = time.monotonic()
-    with pytest.raises(ClusterError, match="the disk is full"):
-        parallel(sleeper(marks), fail)
-    assert time.monotonic() - begun < 10
-    assert marks == ["ended"]
-    assert parallel(lambda: 1, lambda: 2) == [1, 2]  # what ended the others is over
-
-
-def test_parallel_steps_start_nothing_more_once_one_has_failed(tmp_path: Path) -> None:
-    failed = threading.Event()
-
-    def fail() -> None:
-        failed.set()
-        raise ClusterError("no")
-
-    def go_on() -> None:
-        failed.wait()
-        time.sleep(0.3)
-        run_long("Too late", ("touch", str(tmp_path / "made")), tmp_path, {})
-
-    with pytest.raises(ClusterError, match=r"^no$"):
-        parallel(fail, go_on)
-    assert not (tmp_path / "made").exists()
-
-
-INTERRUPTED = """
-import sys
-from pathlib import Path
-from hack.cluster.progress import parallel, run_long
-
-print("begun", flush=True)
-try:
-    parallel(
-        lambda: run_long("One", ("sh", "-c", "sleep 60 & echo $! > one; wait"), Path.cwd(), {}),
-        lambda: run_long("Two", ("sh", "-c", "echo $$ > two; sleep 60"), Path.cwd(), {}),
-    )
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-
-
-def test_parallel_steps_that_are_interrupted_leave_no_program(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        limit = time.monotonic() + 20
-        while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in ("one", "two")):
-            assert time.monotonic() < limit
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-    for name in ("one", "two"):
-        number = int((tmp_path / name).read_text())
-        limit = time.monotonic() + 5
-        while runs(number) and time.monotonic() < limit:
-            time.sleep(0.02)
-        assert not runs(number)
-
-
-def runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def test_program_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"^Trying: sh failed:\nno such module$"):
-        run_long("Trying", ("sh", "-c", "echo no such module >&2; exit 3"), tmp_path, {})
-
-
-def test_program_is_followed_line_by_line() -> None:
-    lines: list[str] = []
-    process = subprocess.Popen(["sh", "-c", "echo a; echo b >&2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    assert finish(process, lines.append) == ("a\n", "b\n")
-    assert sorted(lines) == ["a\n", "b\n"]
 
 
 def test_lock_is_waited_for_and_it_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

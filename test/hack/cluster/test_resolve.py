@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from hack.cluster import binaries, downloads, local, node
+from hack.cluster import binaries, cgroups, downloads, local, node
 from hack.cluster.api import Client
 from hack.cluster.binaries import CONTROL_PLANE, NODE
 from hack.cluster.existing import Existing
@@ -175,7 +175,7 @@ def test_a_given_cluster_is_used_and_left_alone(
     assert found.status().usable
     assert "Server Version: v1." in found.status().summary
     copy = found.kubeconfig
-    assert [each["name"] for each in yaml.safe_load(copy.read_text())["contexts"]] == [control_plane.name]
+    assert [context["name"] for context in yaml.safe_load(copy.read_text())["contexts"]] == [control_plane.name]
     assert copy.stat().st_mode & 0o077 == 0
     assert Client(copy).is_ready()
     found.down()
@@ -218,7 +218,7 @@ def complete(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_node_without_cgroup_controllers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(node, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io\n")
     complete(monkeypatch)
     with pytest.raises(UnavailableError, match="no cgroup controllers memory, pids under"):

@@ -64,7 +64,7 @@ def test_variables_of_this_cluster_win_over_the_graphs() -> None:
     given = [{"name": name, "value": "given"} for name in ("A", "B", "HF_HUB_OFFLINE")]
     wide = [{"name": name, "value": "wide"} for name in ("A", "C")]
     whole = graph(component("Frontend", "frontend", env=given), env=wide)
-    variables = {each["name"]: each.get("value") for each in container(whole)["env"]}
+    variables = {variable["name"]: variable.get("value") for variable in container(whole)["env"]}
     assert {name: variables[name] for name in ("A", "B", "C")} == {"A": "given", "B": "given", "C": "wide"}
     assert (variables["HF_HUB_OFFLINE"], variables["DYN_NAMESPACE"]) == ("1", "n-g")
 

@@ -71,6 +71,6 @@ def test_error_of_pip_is_passed_on(registry: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("wheel", [DYNAMO, RUNTIME], ids=lambda wheel: str(wheel.name))
 def test_wheels_whose_parsers_are_asked_are_those_of_the_image(wheel: Wheel) -> None:
-    (pin,) = (each for each in files.read(CHECKOUT / "requirements" / "dynamo.txt") if each.name == wheel.name)
+    (pin,) = (pin for pin in files.read(CHECKOUT / "requirements" / "dynamo.txt") if pin.name == wheel.name)
     assert pin.version == wheel.version
     assert set(wheel.sha256.values()) <= pin.hashes

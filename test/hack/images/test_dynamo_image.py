@@ -13,7 +13,7 @@ MOCKER_MODE = (
     *("--ais-perf-model", "--ais-backend", "--ais-backend-version", "--ais-system"),
     *("--ais-tp-size", "--ais-attention-dp-size", "--ais-moe-tp-size", "--ais-moe-ep-size"),
 )
-"""What a deployment in mocker mode says (dynamo-profiler-facts §4.2), times included, which local clusters leave out."""
+"""What a deployment in mocker mode says, times included, which local clusters leave out."""
 SIMULATED = ("--kv-cache-dtype", "--block-size", "--sglang-chunked-prefill-size", "--sglang-max-prefill-tokens")
 """What engines' flags become besides."""
 

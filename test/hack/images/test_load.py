@@ -12,6 +12,7 @@ from hack.cluster.layout import CHECKOUT
 from hack.cluster.model import Cluster
 from hack.images.load import load
 from hack.images.names import Target
+from hack.kubectl import port_forward
 
 pytestmark = [pytest.mark.cluster, pytest.mark.images, pytest.mark.alone("node")]
 
@@ -89,17 +90,11 @@ def test_logs_exec_and_port_forward_work_on_the_node(
     assert 'no answer "nothing"' in done.stderr
     logs = subprocess.run([*kubectl, "logs", "exporter"], capture_output=True, text=True, check=True)
     assert logs.stdout == ""
-    forwarding = subprocess.Popen(
-        [*kubectl, "port-forward", "pod/exporter", ":9400"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert forwarding.stdout is not None
-        port = forwarding.stdout.readline().split(":")[1].split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            assert b'DCGM_FI_DEV_GPU_TEMP{gpu="1"' in answer.read()
-    finally:
-        forwarding.terminate()
-        forwarding.communicate()
+    with (
+        port_forward(cluster, namespace, "pod/exporter", 9400) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+    ):
+        assert b'DCGM_FI_DEV_GPU_TEMP{gpu="1"' in answer.read()
 
 
 def test_an_image_is_loaded_once(cluster: Cluster, profiler: str, capsys: pytest.CaptureFixture[str]) -> None:

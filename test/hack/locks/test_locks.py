@@ -64,12 +64,12 @@ def test_lock_without_a_pin_is_refused(checkout: Path, change: Change) -> None:
             rf"requirements/controller\.txt: {requirer} \S+ requires multidict\S+, and the lock does not pin multidict: "
             "run make requirements"
         )
-        assert [each for each in problems(checkout) if re.fullmatch(sentence, each)]
+        assert [problem for problem in problems(checkout) if re.fullmatch(sentence, problem)]
 
 
 def test_lock_without_what_pyproject_requires_is_refused(checkout: Path, change: Change) -> None:
     change("pyproject.toml", '"tenacity>=9.1"', '"tenacity>=99"')
-    assert [re.sub(r"\d\S+(?=:)", "", each) for each in problems(checkout)] == [
+    assert [re.sub(r"\d\S+(?=:)", "", problem) for problem in problems(checkout)] == [
         f"requirements/{name}.txt: pyproject.toml requires tenacity>=99, and the lock pins tenacity : run make requirements"
         for name in ("controller", "profiler", "dev")
     ]
@@ -80,17 +80,17 @@ def test_pin_outside_of_a_specifier_is_refused(checkout: Path, change: Change) -
     said = problems(checkout)
     assert any(
         re.fullmatch(
-            r".*dev\.txt: pydantic \S+ requires pydantic-core==\S+, and the lock pins pydantic-core 2\.0:.*", each
+            r".*dev\.txt: pydantic \S+ requires pydantic-core==\S+, and the lock pins pydantic-core 2\.0:.*", problem
         )
-        for each in said
+        for problem in said
     )
     assert (
         "requirements/metadata.json: pydantic-core 2.0 is locked, and the file says nothing of it: run make requirements"
         in said
     )
     assert any(
-        re.match(r"requirements/controller\.txt: pydantic-core .* is not the version of requirements/dev", each)
-        for each in said
+        re.match(r"requirements/controller\.txt: pydantic-core .* is not the version of requirements/dev", problem)
+        for problem in said
     )
 
 
@@ -131,14 +131,16 @@ def test_marker_that_leaves_out_first_patch_releases_is_refused(checkout: Path, 
 def test_two_pins_where_their_markers_overlap_are_refused(checkout: Path, change: Change) -> None:
     change("requirements/dev.txt", r"^(numpy==\S+ ; python_full_version) < '3\.12'", r"\1 < '3.13'")
     assert [
-        each for each in problems(checkout) if re.search(r"numpy is pinned to \S+ and to \S+ for Python 3\.12:", each)
+        problem
+        for problem in problems(checkout)
+        if re.search(r"numpy is pinned to \S+ and to \S+ for Python 3\.12:", problem)
     ]
 
 
 def test_pin_that_does_not_run_on_a_python_is_refused(checkout: Path, change: Change) -> None:
     change("requirements/dev.txt", pin(r"scipy"), "")
     change("requirements/dev.txt", r"^(?=sortedcontainers)", "scipy==1.18.1 --hash=sha256:" + "0" * 64 + "\n")
-    found = [each for each in problems(checkout) if "scipy 1.18.1 is pinned" in each]
+    found = [problem for problem in problems(checkout) if "scipy 1.18.1 is pinned" in problem]
     assert found == [
         "requirements/dev.txt: scipy 1.18.1 is pinned for Python 3.11, and requires Python >=3.12: run make requirements"
     ]
@@ -178,7 +180,7 @@ def test_lock_that_nobody_knows_is_refused(checkout: Path) -> None:
 
 def test_metadata_of_another_version_is_stale(checkout: Path, change: Change) -> None:
     change("requirements/metadata.json", r'"pluggy==.*?"', '"pluggy==0.1"')
-    found = [re.sub(r"(?<=pluggy )1\S+", "1", each) for each in problems(checkout)]
+    found = [re.sub(r"(?<=pluggy )1\S+", "1", problem) for problem in problems(checkout)]
     assert found == [
         "requirements/metadata.json: pluggy 1 is locked, and the file says nothing of it: run make requirements",
         "requirements/metadata.json: pluggy 0.1 is in the file, and no lock pins it: run make requirements",
@@ -193,7 +195,7 @@ def test_metadata_that_differs_from_what_is_installed_is_refused(
     checkout: Path, change: Change, pattern: str, new: str
 ) -> None:
     change("requirements/metadata.json", rf'{pattern}(?=(?:,\n.*)*\n  \],\n  "wheels": \{{\n   "pytest_cov-)', new)
-    assert [re.sub(r"\d\S+", "", each) for each in problems(checkout)] == [
+    assert [re.sub(r"\d\S+", "", problem) for problem in problems(checkout)] == [
         "requirements/metadata.json: what it says of pytest-cov  is not what the installed one says: run make requirements"
     ]
 
@@ -212,7 +214,7 @@ def test_exception_of_dynamo_is_the_one_of_pyproject(checkout: Path, change: Cha
     change("pyproject.toml", r"^dependency-metadata = .*\n", "")
     found = problems(checkout)
     assert len(found) > 5
-    assert all(each.startswith("requirements/dynamo.txt: ai-dynamo 1.6.1 requires ") for each in found)
+    assert all(problem.startswith("requirements/dynamo.txt: ai-dynamo 1.6.1 requires ") for problem in found)
 
 
 def test_exception_for_what_is_not_locked_is_refused(checkout: Path, change: Change) -> None:
@@ -241,7 +243,7 @@ def test_command_prints_problems_and_fails(
     ("wheel", "fitting"),
     [
         ("a-1-py3-none-any.whl", {*targets(">=3.11,<3.14", ALL)}),
-        ("a-1-cp311-abi3-manylinux_2_28_x86_64.whl", {Target(each, ALL[0]) for each in (11, 12, 13)}),
+        ("a-1-cp311-abi3-manylinux_2_28_x86_64.whl", {Target(minor, ALL[0]) for minor in (11, 12, 13)}),
         ("a-1-cp312-cp312-manylinux_2_17_aarch64.manylinux2014_aarch64.whl", {Target(12, ALL[1])}),
         ("a-1-cp313-cp313-macosx_11_0_arm64.whl", {Target(13, ALL[2])}),
         ("a-1-cp313-cp313-macosx_10_13_universal2.whl", {Target(13, ALL[2])}),
@@ -252,7 +254,7 @@ def test_command_prints_problems_and_fails(
     ],
 )
 def test_wheel_fits_targets(wheel: str, fitting: set[Target]) -> None:
-    assert {each for each in targets(">=3.11,<3.14", ALL) if each.rank(wheel) is not None} == fitting
+    assert {target for target in targets(">=3.11,<3.14", ALL) if target.rank(wheel) is not None} == fitting
 
 
 def test_targets_are_described_shortly() -> None:

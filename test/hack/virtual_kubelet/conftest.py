@@ -103,7 +103,7 @@ class Pods:
     def events(self, name: str) -> list[str]:
         """Return reasons and messages of the events about a pod."""
         found = self.api.request("GET", f"/api/v1/namespaces/{self.namespace}/events")["items"]
-        return [f"{each['reason']}: {each['message']}" for each in found if each["involvedObject"]["name"] == name]
+        return [f"{event['reason']}: {event['message']}" for event in found if event["involvedObject"]["name"] == name]
 
     @staticmethod
     def shell(name: str, script: str, **more: Any) -> Pod:
@@ -115,7 +115,7 @@ class Pods:
         """Return the status of a container, by default of the first one."""
         of = pod.get("status", {})
         known = [*of.get("containerStatuses", []), *of.get("initContainerStatuses", [])]
-        return dict(next((each for each in known if container in {"", each["name"]}), {}))
+        return dict(next((status for status in known if container in {"", status["name"]}), {}))
 
     def state(self, pod: Pod, container: str = "") -> Pod:
         """Return the state of a container, by default of the first one."""
@@ -129,7 +129,7 @@ class Pods:
     def event(self, name: str, begin: str) -> str:
         """Wait for an event about a pod."""
         limit = time.monotonic() + _PATIENCE_S
-        while not (found := [each for each in self.events(name) if each.startswith(begin)]):
+        while not (found := [event for event in self.events(name) if event.startswith(begin)]):
             assert time.monotonic() < limit, f"{name}: no {begin} in {self.events(name)}"
             time.sleep(0.1)
         return found[0]

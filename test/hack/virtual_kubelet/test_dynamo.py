@@ -26,7 +26,9 @@ def test_servers_listen_at_the_pods_address_on_virtual_nodes_alone(*, virtual: b
     made = manifests.deployment(whole, whole["spec"]["components"][0], virtual=virtual)
     variables = made["spec"]["template"]["spec"]["containers"][0]["env"]
     of_pod = {
-        each["name"] for each in variables if each.get("valueFrom", {}).get("fieldRef") == {"fieldPath": "status.podIP"}
+        variable["name"]
+        for variable in variables
+        if variable.get("valueFrom", {}).get("fieldRef") == {"fieldPath": "status.podIP"}
     }
     assert "DYN_TCP_RPC_HOST" in of_pod
     assert of_pod.issuperset(SERVERS) is virtual

@@ -16,17 +16,19 @@ def installed(folder: Path, kubectl_program: str) -> dict[str, list[dict[str, An
     (folder / "kustomization.yaml").write_text(json.dumps(kustomization(base, "localhost/c:1", "localhost/p:1")))
     made = subprocess.run([kubectl_program, "kustomize", str(folder)], capture_output=True, text=True, check=True)
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in yaml.safe_load_all(made.stdout):
-        found.setdefault(each["kind"], []).append(each)
+    for manifest in yaml.safe_load_all(made.stdout):
+        found.setdefault(manifest["kind"], []).append(manifest)
     return found
 
 
 def test_installation_has_nothing_that_needs_a_service(tmp_path: Path, kubectl_program: str) -> None:
     found = installed(tmp_path, kubectl_program)
     assert not {"Service", "Secret", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"} & set(found)
-    assert "webhook" not in json.dumps([each["metadata"] for kind in found.values() for each in kind])
-    assert all("conversion" not in each["spec"] for each in found["CustomResourceDefinition"])
-    (settings,) = (each for each in found["ConfigMap"] if each["metadata"]["name"].startswith("dgdr-settings"))
+    assert "webhook" not in json.dumps([manifest["metadata"] for kind in found.values() for manifest in kind])
+    assert all("conversion" not in manifest["spec"] for manifest in found["CustomResourceDefinition"])
+    (settings,) = (
+        manifest for manifest in found["ConfigMap"] if manifest["metadata"]["name"].startswith("dgdr-settings")
+    )
     assert settings["data"]["DGDR_WEBHOOK__ADDRESS"] == ""
     assert settings["data"]["DGDR_PROFILING__IMAGE"] == "localhost/p:1"
 

@@ -2,7 +2,7 @@ from hack.virtual_kubelet.probes import Tally
 
 
 def outcomes(tally: Tally, probed: str) -> list[bool | None]:
-    return [tally.count(success=each == "+") for each in probed]
+    return [tally.count(success=sign == "+") for sign in probed]
 
 
 def test_probe_fails_after_as_many_failures_in_a_row() -> None:

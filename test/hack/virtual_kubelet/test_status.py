@@ -44,12 +44,12 @@ def pod(**status: Any) -> dict[str, Any]:
 
 def conditions(mains: list[Record], progress: Progress, of: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     made = pod_status(of or pod(), [], mains, frozenset(), progress, NOW)
-    return {each["type"]: each for each in made["conditions"]}
+    return {condition["type"]: condition for condition in made["conditions"]}
 
 
 def test_conditions_of_a_pod_that_is_ready_hold() -> None:
     found = conditions([record(RUNS, ready=True)], STARTED)
-    assert {kind: each["status"] for kind, each in found.items()} == {
+    assert {kind: condition["status"] for kind, condition in found.items()} == {
         "PodReadyToStartContainers": "True",
         "Initialized": "True",
         "ContainersReady": "True",
@@ -88,7 +88,7 @@ def test_status_that_was_written_is_not_written_again() -> None:
     mains = [record(Waiting("CrashLoopBackOff", "m"), BAD)]
     written = pod_status(pod(), [], mains, frozenset(), STARTED, NOW)
     stored = {name: value for name, value in written.items() if value is not None} | {"qosClass": "Burstable"}
-    stored["containerStatuses"] = [each | {"resources": None} for each in stored["containerStatuses"]]
+    stored["containerStatuses"] = [status | {"resources": None} for status in stored["containerStatuses"]]
     assert not differs(pod_status(pod() | {"status": stored}, [], mains, frozenset(), STARTED, "later"), stored)
     assert differs(written | {"phase": "Failed"}, stored)
 

@@ -8,6 +8,7 @@ import pytest
 from dgdr_controller.runtime import Client, Config
 from hack.cluster import api
 from hack.cluster.fakes import nodes as fake_nodes
+from hack.cluster.fakes.node_option import FakeNode
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
@@ -32,5 +33,5 @@ def dynamo() -> Iterator[Config]:
         administrator = api.Client(own.kubeconfig)
         with locked(own.layout.root / "node.lock", "Another process of the run adds the node"):
             if not administrator.node_is_ready(NODE):
-                fake_nodes.add(administrator, fake_nodes.FakeNode(NODE, cordoned=True))
+                fake_nodes.add(administrator, FakeNode(NODE, cordoned=True))
         yield config

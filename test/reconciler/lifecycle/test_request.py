@@ -156,7 +156,7 @@ async def annotate(stage: Stage, **annotations: str) -> None:
 
 
 def own(metadata: dict[str, Any]) -> list[str]:
-    return [each["uid"] for each in metadata.get("ownerReferences", [])]
+    return [owner["uid"] for owner in metadata.get("ownerReferences", [])]
 
 
 async def nothing_more_is_written(stage: Stage) -> None:
@@ -180,7 +180,7 @@ async def test_an_idle_controller_writes_nothing(stage: Stage, ends: str) -> Non
     await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"labels": {"looked": "at"}}})
     await asyncio.sleep(QUIET_S)
     assert stage.writes[before:] == []
-    assert 1 <= len([each for each in stage.writes if each.endswith("/status")]) <= 12
+    assert 1 <= len([write for write in stage.writes if write.endswith("/status")]) <= 12
 
 
 async def _pod_was_played(stage: Stage) -> bool:
@@ -335,9 +335,9 @@ async def test_a_deleted_request_takes_what_was_its_own_and_leaves_the_deploymen
     assert "finalizers" not in request["metadata"]
     ours = [(JOBS, "profile-qwen"), (CONFIG_MAPS, "dgdr-output-qwen"), (ROLES, "dgdr-output-qwen")]
     (given,) = [
-        each["metadata"]
-        for each in await stage.client.list(CONFIG_MAPS, stage.namespace)
-        if each["metadata"]["name"].startswith("dgdr-input-")
+        config_map["metadata"]
+        for config_map in await stage.client.list(CONFIG_MAPS, stage.namespace)
+        if config_map["metadata"]["name"].startswith("dgdr-input-")
     ]
     ours.append((CONFIG_MAPS, given["name"]))
     for resource, name in ours:
@@ -412,7 +412,7 @@ async def test_config_map_of_the_planner_outlives_the_request_and_goes_with_the_
     await stage.request(features={"planner": True})
     await stage.reaches("Deployed")
     graph = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
-    (planner,) = (each for each in graph["spec"]["components"] if each["name"] == "Planner")
+    (planner,) = (component for component in graph["spec"]["components"] if component["name"] == "Planner")
     (volume,) = planner["podTemplate"]["spec"]["volumes"]
     name = volume["configMap"]["name"]
 

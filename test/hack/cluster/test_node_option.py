@@ -4,7 +4,8 @@ import pytest
 
 from hack.cluster.fakes.dcgm_exporter import model_name
 from hack.cluster.fakes.gpus import FakeGpus
-from hack.cluster.fakes.nodes import FakeNode, manifest, read, read_all
+from hack.cluster.fakes.node_option import FakeNode, read, read_all
+from hack.cluster.fakes.nodes import manifest
 from hack.cluster.progress import ClusterError
 
 H200 = FakeGpus(8, "NVIDIA-H200", 143_771)

@@ -1,0 +1,41 @@
+"""The deployment of a request that is in the cluster, for a candidate."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.preserved import preserved
+from dgdr_controller.deployment.base.base_deployment import read_base
+from dgdr_controller.deployment.compose import Composed, compose_first
+from dgdr_controller.deployment.conversion.versions import to_v1alpha1
+from dgdr_controller.deployment.render import GraphRequest
+from dgdr_controller.kinds import GRAPHS_V1ALPHA1
+from dgdr_controller.profiling_job.protocol import Results
+from dgdr_controller.reconciler.observed_state import ObservedState
+
+
+def composed(observed: ObservedState, candidates: Iterable[Candidate], results: Results) -> tuple[Candidate, Composed]:
+    """Compose the deployment of the first candidate that can be, in the version that the cluster serves.
+
+    Raises:
+        InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
+    """
+    asked = observed.request.metadata
+    kept = preserved(asked.annotations)
+    if kept.base is not None and observed.base is None:
+        detail = "does not exist any more; it holds the deployment that the plan is merged into"
+        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
+    request = GraphRequest(
+        asked.name,
+        asked.namespace,
+        asked.uid,
+        observed.request.spec,
+        results.model,
+        results.hardware,
+        results.curves,
+        kept,
+        read_base(observed.base) if observed.base is not None else None,
+    )
+    candidate, made = compose_first(candidates, request, observed.settings)
+    return candidate, replace(made, graph=to_v1alpha1(made.graph)) if observed.graphs == GRAPHS_V1ALPHA1 else made

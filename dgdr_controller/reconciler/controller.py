@@ -1,0 +1,39 @@
+"""The controller of requests: what it watches, and which request each change is of."""
+
+from dgdr_controller.hardware.nodes import strip_unused_fields
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
+from dgdr_controller.reconciler.observe import BY_JOB, by_labels
+from dgdr_controller.reconciler.reconciler import RequestReconciler
+from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
+from dgdr_controller.settings import Settings
+
+_OURS = "nvidia.com/managed-by=dynamo-operator"
+_JOB_LABEL = "batch.kubernetes.io/controller-uid"
+
+
+def add_controller(manager: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
+    """Add the controller of requests to a manager, and return it."""
+    cache = manager.cache
+    cache.watch(graphs, optional=True)
+    cache.watch(JOBS, label_selector=_OURS)
+    cache.watch(CONFIG_MAPS, label_selector=_OURS)
+    cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
+    cache.watch(NODES, transform=strip_unused_fields)
+
+    reconciler = RequestReconciler(cache, manager.client, manager.recorder("dgdr-controller"), settings, graphs)
+    controller = (
+        Controller(cache, reconciler, name="dgdr")
+        .for_(REQUESTS)
+        .owns(JOBS)
+        .watches(CONFIG_MAPS, by_labels)
+        .watches(graphs, by_labels)
+        .watches(PODS, by_labels)
+        .with_options(workers=workers, timeout=60.0)
+    )
+    manager.add(controller)
+    return controller
+
+
+def _job_of(stored: CachedObject) -> list[str]:
+    uid = stored.meta.label(_JOB_LABEL)
+    return [uid] if uid else []
