@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     NODE = "a Kubernetes node"
     IMAGES = "container images"
     BROWSER = "tests in a browser"
+    DOCUMENTS = "tests of the commands in documents"
 
 
 def _venv_package() -> str:
@@ -50,6 +51,7 @@ PACKAGES: Mapping[Purpose, Mapping[str, str]] = {
     },
     Purpose.IMAGES: {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"},
     Purpose.BROWSER: {"chromium|chromium-browser|google-chrome": "chromium"},
+    Purpose.DOCUMENTS: {"curl": "curl", "jq": "jq"},
 }
 """Program (one of several), file or Python module that shows that a package is there, and the package."""
 
