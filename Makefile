@@ -208,6 +208,10 @@ docs: $(STAMP) ## Build the documentation into out/site; a broken link is an err
 	@$(BIN)/python -m hack.generate --check
 	@$(BIN)/python -m hack.site
 
+.PHONY: pictures
+pictures: $(STAMP) ## Draw the results page of the sample request again, for the documents (needs Chromium).
+	@$(BIN)/python -m hack.pictures
+
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Record what the engines' argument parsers accept (0.4 GB of wheels the first time).
 	@$(BIN)/python -m hack.engines

@@ -7,10 +7,16 @@ from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError, UnavailableError
+from hack.commands import summary
 from hack.images.load import load
 from hack.images.names import Target
 from hack.installation import install_controller, install_dynamo
 from hack.kubectl import kubectl
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many of the documents' commands the tests run."""
+    terminalreporter.write_line(summary())
 
 
 @pytest.fixture(scope="session")

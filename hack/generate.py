@@ -10,6 +10,7 @@ from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
 from dgdr_controller.profiling_job.protocol import Results
 from hack import docs
+from hack.pictures import describe
 from hack.sentences import collect
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,7 @@ def generated() -> dict[Path, str]:
     others = {
         CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition(),
         REFERENCE / "sentences.txt": collect(ROOT),
+        ROOT / "docs" / "images" / "describe.svg": describe.picture(),
     }
     return schemas | others | docs.pages()
 

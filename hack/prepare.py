@@ -102,7 +102,7 @@ def _images(cluster: Cluster) -> None:
 def prepare_for_tests() -> None:
     """Get what the tests need, as far as this machine can have it."""
     try:
-        debian.try_to_install(Purpose.BROWSER)
+        debian.try_to_install(Purpose.BROWSER, Purpose.DOCUMENTS)
         cluster = resolve()
         level, sentence = choose(cluster)
         say(sentence)

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     NODE = "a Kubernetes node"
     IMAGES = "container images"
     BROWSER = "tests in a browser"
+    DOCUMENTS = "tests of the commands in documents"
 
 
 def _venv_package() -> str:
@@ -53,6 +54,7 @@ PACKAGES: Mapping[Purpose, Mapping[str, str]] = {
     Purpose.IMAGES: {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"},
     # The driver that Playwright brings along is a Node.js that is linked with libatomic.
     Purpose.BROWSER: {"chromium|chromium-browser|google-chrome": "chromium", "libatomic.so.1": "libatomic1"},
+    Purpose.DOCUMENTS: {"curl": "curl", "jq": "jq"},
 }
 """Program (one of several), file, library or Python module that shows that a package is there, and the package."""
 

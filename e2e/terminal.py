@@ -1,0 +1,81 @@
+"""A terminal of somebody who follows a page."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hack.cluster.api import Client
+
+Done = subprocess.CompletedProcess[str]
+LIMIT_S = 180.0
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A reader's: in a folder that has what a checkout has, with kubectl led to one namespace.
+
+    Attributes:
+        api: The administrator's client.
+        namespace: The namespace.
+        folder: The folder; what commands write stays in it.
+        variables: What is set in the environment.
+        port: Port of this machine that is free, in place of 8000.
+    """
+
+    api: Client
+    namespace: str
+    folder: Path
+    variables: Mapping[str, str]
+    port: int
+
+    def run(self, script: str, until: str = "") -> Done:
+        """Run a script; what it exports is set in the next one.
+
+        Args:
+            script: The script.
+            until: Interrupt the script when it has written this word; empty: wait until it ends.
+        """
+        script = script.replace("localhost:8000", f"localhost:{self.port}").replace(" 8000 &", f" {self.port}:8000 &")
+        paths = self.folder / ".stdout", self.folder / ".stderr"
+        with paths[0].open("w") as out, paths[1].open("w") as errors:
+            process = subprocess.Popen(
+                ["bash", "-euo", "pipefail", "-c", f"source .exports\n{script}\nexport -p > .exports"],
+                cwd=self.folder,
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                code = self._interrupted(process, until) if until else process.wait(LIMIT_S)
+            finally:  # what it has left in the background, too
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        done = Done(script, code, *(path.read_text(encoding="utf-8") for path in paths))
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done
+
+    def _interrupted(self, process: subprocess.Popen[bytes], word: str) -> int:
+        limit = time.monotonic() + LIMIT_S
+        while not re.search(rf"\b{word}\b", written := (self.folder / ".stdout").read_text(encoding="utf-8")):
+            assert process.poll() is None, (self.folder / ".stderr").read_text(encoding="utf-8")
+            assert time.monotonic() < limit, written
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(LIMIT_S)
+        return 0
+
+    def object(self, path: str) -> Any:
+        return self.api.request("GET", f"/apis/nvidia.com/v1beta1/namespaces/{self.namespace}/{path}")
+
+    def names(self, plural: str) -> list[str]:
+        return [each["metadata"]["name"] for each in self.object(plural)["items"]]
