@@ -20,7 +20,7 @@ from unittest import mock
 from hack.engines import stand_in
 from hack.engines.programs import program
 
-_SAMPLES = ("word", "7", "0.5")
+_SAMPLES = ("word", "7", "0.5", "{}")
 """What tells the types of values apart."""
 Parse = Callable[[Sequence[str]], dict[str, object]]
 
@@ -164,8 +164,8 @@ def _arity(action: argparse.Action) -> str:
 
 def _kind(parser: argparse.ArgumentParser, action: argparse.Action) -> str | None:
     """Find out by trying: an engine's own conversions have names that tell nothing."""
-    word, whole, fraction = (_takes(parser, action, sample) for sample in _SAMPLES)
-    if word or not whole:
+    word, whole, fraction, mapping = (_takes(parser, action, sample) for sample in _SAMPLES)
+    if word or mapping or not whole:  # a mapping: JSON, which a number is, too
         return None
     return "float" if fraction else "int"
 

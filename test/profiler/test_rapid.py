@@ -13,6 +13,7 @@ from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableEr
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
+from dgdr_controller.profiler.simulation.aic.curves import Asked
 from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
@@ -64,7 +65,10 @@ class Replay:
         assert deadline_s > 0 < until
         for item in reversed(items):  # whoever ends first must not change the result
             yield Started(item)
-            yield self.endings[item.mode](item) if isinstance(item, Search) else self.survey(item)
+            if isinstance(item, Asked):
+                yield Answered(item, [], 1.0)
+            else:
+                yield self.endings[item.mode](item) if isinstance(item, Search) else self.survey(item)
 
 
 def wanted(**spec: Any) -> PlanRequest:
@@ -124,12 +128,38 @@ def test_request_that_the_simulator_finds_nothing_for_is_planned_by_memory_fit()
     assert (results.choice.source, results.choice.performance) == (Source.NAIVE, None)
     assert (results.provenance.mode, results.provenance.perf_database) == ("naive", {})
     assert [search.message for search in results.searches] == ["no data for this", "no data for this"]
-    (warning,) = results.warnings
-    assert warning.type == "ConfigurationWarning"
-    assert warning.message == (
-        "Model 'Qwen/Qwen3-32B' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
-        "SLA-optimized. Use searchStrategy: thorough for SLA optimization (no data for this)"
+    by_memory, context = results.warnings
+    assert {by_memory.type, context.type} == {"ConfigurationWarning"}
+    assert by_memory.message == (
+        "The search found no configuration that can be deployed (no data for this). The deployment is planned by memory "
+        "fit alone"
     )
+    assert context.message.startswith("Engines refuse requests of more than 20000 tokens, prompt and output together: ")
+
+
+def test_planner_that_finds_no_pair_of_workers_scales_engines_that_do_both() -> None:
+    """Latencies are held only of pairs, so they alone are searched at first."""
+    pool = Replay(answered(ROW), answered(reason="8 GPUs are too few for a prefill and a decode worker"))
+    results = run(pool, features={"planner": True}, sla={"ttft": 1000, "itl": 30})
+    assert [report.mode for report in results.searches] == [Mode.DISAGGREGATED, Mode.AGGREGATED]
+    assert results.choice is not None
+    assert (results.choice.mode, results.choice.replicas) == (Mode.AGGREGATED, 1)
+    assert results.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("sla", "modes"),
+    [
+        ({"itl": 30}, [Mode.DISAGGREGATED]),
+        ({"optimizationType": "throughput"}, [Mode.AGGREGATED, Mode.DISAGGREGATED]),
+    ],
+)
+def test_planner_that_only_follows_the_load_scales_engines_of_both_modes(
+    sla: dict[str, Any], modes: list[Mode]
+) -> None:
+    two = ROW | {f"({role}){key}": value for role in "pd" for key, value in ROW.items()}
+    results = run(Replay(answered(ROW), answered(two | {"num_total_gpus": 8})), features={"planner": True}, sla=sla)
+    assert [report.mode for report in results.searches if report.outcome is SearchOutcome.FOUND] == modes
 
 
 def test_model_that_fits_nowhere_is_refused_with_the_number_of_gpus_that_would_do() -> None:

@@ -80,7 +80,7 @@ def test_hovering_and_focus_tell_all_numbers(show: Open, found: Results) -> None
     page.locator(f'.point[data-id="{choice.id}"]').hover()
     for value in (choice.numbers.tokens_per_s_per_gpu, choice.numbers.ttft, choice.numbers.itl, choice.numbers.e2e):
         expect(tip).to_contain_text(significant(value))
-    expect(tip).to_contain_text("selected: best product")
+    expect(tip).to_contain_text("selected: best balance")
     page.mouse.move(1, 1)
     expect(tip).to_be_hidden()
     page.locator('.point[tabindex="0"]').focus()
@@ -90,7 +90,7 @@ def test_hovering_and_focus_tell_all_numbers(show: Open, found: Results) -> None
 def test_the_keyboard_goes_along_the_front_looks_and_compares(show: Open, found: Results) -> None:
     page = show(found)
     page.locator('.point[tabindex="0"]').focus()
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
     there = page.evaluate("document.activeElement.dataset.id")
     assert "tokens/s/GPU" in page.evaluate("document.activeElement.ariaLabel")
     assert there in found.pareto

@@ -25,11 +25,13 @@ TRTLLM_FIELDS = {
     "cuda_graph_config.max_batch_size": None,
     "cache_transceiver_config.backend": ("DEFAULT", "UCX", "NIXL", "MOONCAKE", "MPI"),
     "cache_transceiver_config.max_tokens_in_buffer": None,
+    "speculative_config.decoding_type": ("MTP", "Eagle", "NGram", "Draft_Target", "Lookahead", "Medusa", "AUTO"),
+    "speculative_config.num_nextn_predict_layers": None,
 }
 """What may follow ``--trtllm.``, and the values (None: a whole number). No parser knows these: Dynamo hands them on.
 
 Source: TensorRT-LLM, ``tensorrt_llm/llmapi/llm_args.py`` (``BaseLlmArgs``, ``TorchLlmArgs``, ``KvCacheConfig``,
-``CacheTransceiverConfig``), read, as its wheel is on no registry.
+``CacheTransceiverConfig``, ``MTPDecodingConfig``), read, as its wheel is on no registry.
 """
 
 
