@@ -11,7 +11,7 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import judge, warnings
-from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings, short_context
+from dgdr_controller.profiler.selection.notes import by_limits, notes, out_of_reach, search_warnings, short_context
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
@@ -60,8 +60,12 @@ def answer(question: Question, found: Collected) -> Results:
         judgement.candidates,
         judgement.choice,
         pareto=tuple(c.id for c in judgement.pareto),
-        warnings=[*warnings(judgement, goal, budget, request.gpu.sku), *out_of_reach(judgement, goal, budget)],
-        notes=tuple(notes(request, model, judgement)),
+        warnings=[
+            *([by_limits(request, model)] if question.known.limits else []),
+            *warnings(judgement, goal, budget, request.gpu.sku),
+            *out_of_reach(judgement, goal, budget),
+        ],
+        notes=tuple(notes(request, model, judgement, measured=not question.known.limits)),
     )
 
 

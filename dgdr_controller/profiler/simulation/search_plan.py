@@ -48,11 +48,15 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     engines = [engine for engine in wanted if loads(engine, architecture)]
     if not engines:
         raise _unloadable(request, architecture)
-    simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.databases]
-    no_data = f"{known.engine} {known.engine_version} has no performance data for {request.gpu.sku}"
+    simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.estimable]
+    no_data = f"{known.engine} {known.engine_version} has no performance data for {{engine}} on {request.gpu.sku}"
     return SearchPlan(
         engines,
-        [_search(request, model, engine, mode) for engine in simulated for mode in _modes(request)],
+        [
+            _search(request, model, engine, mode, None if known.databases else known.limits.get(engine))
+            for engine in simulated
+            for mode in _modes(request)
+        ],
         [
             *_reports(request, set(engines) - set(simulated), known.reason or no_data),
             *_reports(request, set(wanted) - set(engines), f"does not load architecture {architecture}"),
@@ -91,7 +95,7 @@ def _modes(request: PlanRequest) -> tuple[Mode, ...]:
     return (Mode.DISAGGREGATED,) if request.goal.autoscale else (Mode.AGGREGATED, Mode.DISAGGREGATED)
 
 
-def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> Search:
+def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode, limits_version: str | None) -> Search:
     goal = request.goal
     return Search(
         model=model.simulated_as or "",
@@ -109,12 +113,18 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode) -> 
         context_length=request.options.context_length,
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,
+        limits_version=limits_version,
     )
 
 
 def _reports(request: PlanRequest, engines: Collection[Backend], message: str) -> list[SearchReport]:
     return [
-        SearchReport(backend=engine, mode=mode, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+        SearchReport(
+            backend=engine,
+            mode=mode,
+            outcome=SearchOutcome.NO_CANDIDATE,
+            message=message.replace("{engine}", engine),
+        )
         for engine in ENGINES
         if engine in engines
         for mode in _modes(request)
