@@ -178,6 +178,10 @@ test-engines: $(STAMP) ## Run rendered command lines through the engines' own ar
 bench-rapid: $(STAMP) ## Time `dgdr plan` beside AIC's own command line: a quarter of an hour (RUNS=3).
 	@$(BIN)/python -m hack.bench.rapid --runs $(or $(RUNS),3)
 
+.PHONY: bench-limits
+bench-limits: $(STAMP) ## Measure how far engines stay below the limits of GPUs, for GPUs without measured data: five minutes.
+	@$(BIN)/python -m hack.bench.limits
+
 .PHONY: bench-admission
 bench-admission: $(STAMP) ## Measure CPU and time of an admission review beside a minimal webhook in Go: a minute.
 	@$(BIN)/python -m hack.bench.admission

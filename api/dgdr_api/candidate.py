@@ -37,7 +37,7 @@ class Source(StrEnum):
     SILICON = "silicon"
     """Simulated from kernel times that were measured on this GPU."""
     EMPIRICAL = "empirical"
-    """Simulated from scaled or analytical kernel times."""
+    """Simulated from scaled or analytical kernel times: of a GPU without measured data, from its limits."""
     MIXED = "mixed"
     """Simulated from both."""
     MEASURED = "measured"

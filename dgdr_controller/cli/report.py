@@ -50,7 +50,11 @@ def print_report(results: Results, console: Console) -> None:
     data = ", ".join(f"{backend} {version}" for backend, version in provenance.perf_database.items())
     notes = " ".join(provenance.notes)
     by = f"{provenance.engine} {provenance.engine_version}"
-    _say(console, f"{'Estimates' if data else 'Planned'} by {by}{f' ({data})' if data else ''}. {notes}", "dim")
+    _say(
+        console,
+        f"{'Planned' if provenance.mode == 'naive' else 'Estimates'} by {by}{f' ({data})' if data else ''}. {notes}",
+        "dim",
+    )
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

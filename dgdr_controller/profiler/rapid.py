@@ -74,7 +74,7 @@ def rapid(
         searched = plan_searches(request, model, known)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
-        reader = Reader(model.config, dict(known.databases), request.vram_mib)
+        reader = Reader(model.config, dict(known.estimable), request.vram_mib)
         found = collect(pool, searched.searches, reader, on_progress, deadline_s, until)
         if not found.candidates and request.planner_holds_latencies:
             others = collect(pool, instead(searched), reader, on_progress, deadline_s, until)

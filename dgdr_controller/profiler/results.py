@@ -11,7 +11,7 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import judge, warnings
-from dgdr_controller.profiler.selection.notes import notes, out_of_reach, search_warnings, short_context
+from dgdr_controller.profiler.selection.notes import by_limits, notes, out_of_reach, search_warnings, short_context
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
@@ -60,8 +60,12 @@ def answer(question: Question, found: Collected) -> Results:
         judgement.candidates,
         judgement.choice,
         pareto=tuple(c.id for c in judgement.pareto),
-        warnings=[*warnings(judgement, goal, budget, request.gpu.sku), *out_of_reach(judgement, goal, budget)],
-        notes=tuple(notes(request, model, judgement)),
+        warnings=[
+            *([by_limits(request, model)] if question.known.limits else []),
+            *warnings(judgement, goal, budget, request.gpu.sku),
+            *out_of_reach(judgement, goal, budget),
+        ],
+        notes=tuple(notes(request, model, judgement, measured=not question.known.limits)),
     )
 
 
@@ -105,7 +109,7 @@ def _by_memory(question: Question, found: Collected, losers: list[Candidate]) ->
 
 def _by_memory_alone(question: Question, why: str) -> RequestWarning:
     """Say that the simulator had no estimates, or none of what can be deployed: these are two things."""
-    if question.model.simulated_as is None or not set(question.engines) & set(question.known.databases):
+    if question.model.simulated_as is None or not set(question.engines) & set(question.known.estimable):
         return ConfigurationWarning.not_simulated(question.model.name, why)
     return ConfigurationWarning.note(
         f"The search found no configuration that can be deployed ({why}). The deployment is planned by memory fit alone"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dgdr_api.candidate import Source
 from dgdr_controller.profiling_job.protocol import Results
 
 pytestmark = pytest.mark.aic
@@ -177,7 +178,7 @@ def test_options_stand_before_the_request_and_say_so(dgdr: Any, write: Callable[
 NOT_SIMULATED = "not supported by AIC. Generated DGD uses reasonable defaults but may not be SLA-optimized."
 
 
-@pytest.mark.parametrize("spec", [{"hardware": {"gpuSku": "l4", "totalGpus": 4}, "backend": "auto"},
+@pytest.mark.parametrize("spec", [{"hardware": {"gpuSku": "l40", "totalGpus": 4}, "backend": "auto"},
                                   {"hardware": {"gpuSku": "t4", "totalGpus": 4}}])  # fmt: skip
 def test_memory_decides_without_performance_data(
     dgdr: Any, write: Callable[..., str], tmp_path: Path, spec: dict[str, Any]
@@ -190,6 +191,19 @@ def test_memory_decides_without_performance_data(
     assert gpus(deployment) == results.choice.gpus == 4
     assert f"Warning (ConfigurationWarning): Model 'meta-llama/Meta-Llama-3.1-8B' {NOT_SIMULATED}" in run.stdout
     assert "its performance is unknown" in run.stdout.splitlines()[0]
+
+
+def test_limits_decide_without_measured_data(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+    run = dgdr("plan", "-f", write(hardware={"gpuSku": "l4", "totalGpus": 4}), "-o", "out")
+    assert run.returncode == 0, run.stderr
+    results, deployment = outcome(tmp_path / "out")
+    assert results.choice is not None
+    assert {candidate.source for candidate in results.candidates} == {Source.EMPIRICAL}
+    assert gpus(deployment) == results.choice.gpus <= 4
+    assert "Warning (ConfigurationWarning): AIC has no measured data for l4" in run.stdout
+    assert (
+        "Estimates by AIConfigurator 0.12.0. Numbers are computed from the bandwidth and peak rate of l4" in run.stdout
+    )
 
 
 def mistral(folder: Path, weights_gib: float = 13.5) -> None:

@@ -7,15 +7,19 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Mode, Source
+from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.parse import parse_request
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
+from dgdr_controller.profiler.model.config import read_config
+from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
 from dgdr_controller.profiler.simulation.aic.curves import Asked
 from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
+from dgdr_controller.profiler.simulation.search_plan import plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
 from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
@@ -188,8 +192,42 @@ def test_engines_without_data_are_listed() -> None:
         ("trtllm", "agg", "no-candidate"),
         ("trtllm", "dis", "no-candidate"),
     ]
-    assert results.searches[4].message == "AIConfigurator 0.12.0 has no performance data for h200_sxm"
+    assert results.searches[4].message == "AIConfigurator 0.12.0 has no performance data for trtllm on h200_sxm"
     assert set(results.provenance.perf_database) == {"vllm", "sglang"}
+
+
+LIMITED = replace(SURVEY, databases={}, limits={Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"})
+
+
+def test_gpu_without_measured_data_is_estimated_from_its_limits_with_a_warning() -> None:
+    row = ROW | {"sources": ["empirical"]}
+    survey: Ending = lambda request: Answered(request, LIMITED, 0.1)  # noqa: E731
+    results = run(Replay(answered(row), answered(), survey), hardware={"gpuSku": "l4", "vramMb": 80_000})
+    assert results.choice is not None
+    assert (results.choice.source, results.choice.backend_version) == (Source.EMPIRICAL, "0.24.0")
+    assert (results.provenance.mode, results.provenance.perf_database) == ("rapid", {})
+    assert "computed from the bandwidth and peak rate of l4" in results.provenance.notes[0]
+    assert (
+        ConfigurationWarning.note(
+            "AIC has no measured data for l4: the numbers are computed from the GPU's limits and may be off by 30 % beyond "
+            "the usual error of estimates"
+        )
+        in results.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "searched"),
+    [
+        (LIMITED, {Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.14"}),
+        (replace(LIMITED, databases={Backend.SGLANG: "0.5.14"}), {Backend.SGLANG: None}),
+    ],
+)
+def test_limits_are_never_compared_with_measured_data(known: Survey, searched: dict[Backend, str | None]) -> None:
+    request = wanted(backend="auto")
+    model = Model("m", "m", "m", read_config(CONFIG), None, ())
+    searches = plan_searches(request, model, known).searches
+    assert {each.backend: each.limits_version for each in searches} == searched
 
 
 def test_candidate_that_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:

@@ -13,24 +13,41 @@ from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import Judgement
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
+from dgdr_controller.profiler.simulation.aic.limits import DENSE_ERROR_PERCENT, EXPERTS_ERROR_PERCENT
 from dgdr_controller.profiler.simulation.speculation import accepted
 from dgdr_controller.profiling_job.protocol import Goal, Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
 _ITL = "ITL is within 20 % of those samples in 56 % of cases."
+_LIMITS = (
+    "Numbers are computed from the bandwidth and peak rate of {sku}, corrected by how far engines stay below them on "
+    "GPUs that AIC has measured data for."
+)
+_TTFT_BY_LIMITS = "TTFT is an optimistic estimate, as it is where AIC has measured data."
+_SAME_LIMITS = "The limits are the same for every engine: only the way they schedule requests sets their numbers apart."
 _ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
 _MUCH_BETTER = 1.1
 _EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
 
 
-def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[str]:
+def by_limits(request: PlanRequest, model: Model) -> RequestWarning:
+    """Say that the numbers rest on no measured data of this GPU."""
+    percent = EXPERTS_ERROR_PERCENT if model.config.experts else DENSE_ERROR_PERCENT
+    return ConfigurationWarning.note(
+        f"AIC has no measured data for {request.gpu.sku}: the numbers are computed from the GPU's limits and may be "
+        f"off by {percent} % beyond the usual error of estimates"
+    )
+
+
+def notes(request: PlanRequest, model: Model, judgement: Judgement, *, measured: bool) -> Iterator[str]:
     """Yield the notes on the numbers; sources: aic-facts §8, §4."""
-    yield _TTFT
-    yield _ITL
+    yield from (_TTFT, _ITL) if measured else (_LIMITS.format(sku=request.gpu.sku), _TTFT_BY_LIMITS)
     if request.backend is Backend.AUTO:
         yield _ENGINES
+        if not measured:
+            yield _SAME_LIMITS
     yield from model.notes
-    if model.config.experts:
+    if model.config.experts and measured:
         yield _EXPERTS
     choice = judgement.choice
     if choice is None:

@@ -63,7 +63,7 @@ class Reader:
 
     Attributes:
         config: The model's config.
-        versions: Version of the performance data of each backend.
+        versions: Version of each backend that is estimated.
         vram_mib: Memory of one GPU in MiB.
     """
 

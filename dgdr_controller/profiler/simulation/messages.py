@@ -1,7 +1,7 @@
 """What one simulator process is asked, and what it answers: plain values that cross a process border."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dgdr_api.candidate import Mode, Role
@@ -42,6 +42,8 @@ class Search:
         context_length: The longest sequence that engines are to be started for; None: as much as fits.
         draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
+        limits_version: Version of the engine, where it is estimated from the limits of the GPU; None: from measured
+            data.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Search:
     draft_tokens: int = 0
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
+    limits_version: str | None = None
 
     def may_have(self, gpus: int) -> bool:
         """Say whether an engine may have so many GPUs."""
@@ -107,6 +110,9 @@ class Survey:
         reason: Why it cannot simulate the model of a folder.
         similar: Known models with a similar name, best first.
         databases: Version of the performance data for each backend that has some for the system.
+        limits: Version of each backend that can be estimated from the limits of the GPU alone: all of them on a system
+            of which the simulator has a specification and no measured data, else none. An engine that lacks data on a
+            system where another one has some is not estimated so: the two would be compared, and limits flatter.
     """
 
     engine: str
@@ -116,3 +122,9 @@ class Survey:
     reason: str
     similar: tuple[str, ...]
     databases: Mapping[Backend, str]
+    limits: Mapping[Backend, str] = field(default_factory=dict)
+
+    @property
+    def estimable(self) -> Mapping[Backend, str]:
+        """Version of each backend that is searched: those with measured data; by limits only where none has any."""
+        return self.databases or self.limits

@@ -53,12 +53,12 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     engines = [engine for engine in wanted if loads(engine, architecture)]
     if not engines:
         raise _unloadable(request, architecture)
-    simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.databases]
-    no_data = f"{known.engine} {known.engine_version} has no performance data for {request.gpu.sku}"
+    simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.estimable]
+    no_data = f"{known.engine} {known.engine_version} has no performance data for {{engine}} on {request.gpu.sku}"
     return SearchPlan(
         engines,
         [
-            _search(request, model, engine, mode, draft_tokens)
+            _search(request, model, known, engine, mode, draft_tokens)
             for engine in simulated
             for mode in _modes(request)
             for draft_tokens in sorted({0, request.options.draft_tokens or 0})
@@ -106,7 +106,9 @@ def instead(searched: SearchPlan) -> list[Search]:
     return [replace(search, mode=Mode.AGGREGATED) for search in searched.searches if search.autoscale]
 
 
-def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode, draft_tokens: int) -> Search:
+def _search(
+    request: PlanRequest, model: Model, known: Survey, engine: Backend, mode: Mode, draft_tokens: int
+) -> Search:
     goal = request.goal
     return Search(
         model=model.simulated_as or "",
@@ -125,12 +127,18 @@ def _search(request: PlanRequest, model: Model, engine: Backend, mode: Mode, dra
         context_length=request.options.context_length,
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,
+        limits_version=None if known.databases else known.limits.get(engine),
     )
 
 
 def _reports(request: PlanRequest, engines: Collection[Backend], message: str) -> list[SearchReport]:
     return [
-        SearchReport(backend=engine, mode=mode, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+        SearchReport(
+            backend=engine,
+            mode=mode,
+            outcome=SearchOutcome.NO_CANDIDATE,
+            message=message.replace("{engine}", engine),
+        )
         for engine in ENGINES
         if engine in engines
         for mode in _modes(request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dgdr_api.candidate import Mode, Role
+from dgdr_controller.profiler.simulation.aic import limits
 from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
 from dgdr_controller.profiler.simulation.operating_points import Point, operating_points
@@ -76,7 +77,8 @@ class Estimator:
     def of(cls, task: Any, wanted: Search, role: Role) -> "Estimator":
         """Take over what AIC's task has worked out for one role."""
         database = module("sdk.perf_database").get_database_view(
-            *(wanted.system, wanted.backend.value, VERSION_SLOT),
+            *(wanted.system, wanted.backend.value, wanted.limits_version or VERSION_SLOT),
+            allow_missing_data=wanted.limits_version is not None,
             database_mode=task.database_mode,
             transfer_policy=task.transfer_policy,
         )
@@ -99,14 +101,14 @@ class Estimator:
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each parallelism and operating point that fits in memory."""
-        for parallel in self._shapes:
+        for parallel in self.shapes:
             try:
                 yield from self._rows_of(parallel)
             except Exception as error:  # noqa: BLE001 - "not divisible by" and the like come as any type
                 self.failures.append(error)
 
     @property
-    def _shapes(self) -> list[Parallel]:
+    def shapes(self) -> list[Parallel]:
         """Parallelisms that AIC knows for the model, of engines that may be as large, as people deploy them."""
         known: list[list[int]] = self.settings[f"{self._prefix}parallel_config_list"]
         return usual(
@@ -128,7 +130,7 @@ class Estimator:
         for error in (*self.gaps, *self.failures):
             if missing(error):
                 return " ".join(str(error).split())
-        if self.failures and len(self.failures) == len(self._shapes):
+        if self.failures and len(self.failures) == len(self.shapes):
             raise self.failures[0]
         fewest, most = self.wanted.engine_gpus
         least = f"{fewest} to " if fewest > 1 else "up to "
@@ -137,7 +139,7 @@ class Estimator:
 
     def what_is_missing(self) -> str:
         """Say which part of the search could not be done."""
-        tried = len(self._shapes)
+        tried = len(self.shapes)
         reason = " ".join(str(self.failures[0]).split()) or type(self.failures[0]).__name__
         return f"{len(self.failures)} of {tried} {self.role} parallelisms were not estimated, the first: {reason}"
 
@@ -188,18 +190,27 @@ class Estimator:
         for key in ("max_seq_len", "free_gpu_memory_fraction"):
             if self.settings.get(key) is not None:
                 worker[key] = self.settings[key]
+        correct = limits.Correction.of(worker["model"], self.database) if self.wanted.limits_version else None
         sdk = module("sdk.predict")
         if self.role is Role.AGGREGATED:
+            if correct:
+                limits.correct_steps(worker["backend"], correct)
             return lambda point: sdk.predict_agg_worker(
                 **worker, runtime_config=self._runtime(point, workload), ctx_tokens=point.chunk
             )
-        correction = self.settings[f"{self._prefix}latency_correction"]
-        return lambda point: sdk.predict_disagg_worker(
-            **worker,
-            runtime_config=self._runtime(point, workload),
-            role=self.role.value,
-            latency_correction=correction,
-        )
+        scale = self.settings[f"{self._prefix}latency_correction"]
+
+        def predict(point: Point) -> Any:
+            runtime = self._runtime(point, workload)
+            summary = sdk.predict_disagg_worker(
+                **worker,
+                runtime_config=runtime,
+                role=self.role.value,
+                latency_correction=scale,
+            )
+            return limits.correct_phase(summary, correct, self.role, runtime.osl) if correct else summary
+
+        return predict
 
     def _runtime(self, point: Point, workload: Mapping[str, int]) -> Any:
         return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch, **workload)
@@ -213,8 +224,9 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
         # AIC counts decoded tokens only and says 0 for an output of one token; of a single request whose prompt is cut
         # it counts one chunk only. The rate is Little's law.
         if osl == 1 or (point.batch == 1 and point.chunk < wanted.isl):
-            latency = values["ttft"] + values["tpot"] * (osl - 1)
-            values = {**values, "request_rate": 1000 * values["concurrency"] / latency}
+            itl = values["tpot"] if osl > 1 else 0.0
+            latency = values["ttft"] + itl * (osl - 1)
+            values = {**values, "tpot": itl, "request_rate": 1000 * values["concurrency"] / latency}
     else:
         values, sources = _phase(summary, role, config, point, wanted), [_phase_sources(summary, role)]
     return {
@@ -230,7 +242,7 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
         "num_total_gpus": config.total_gpus_per_worker,
         **{key: float(values[key]) for key in _NUMBERS},
         "memory": float(summary.get_memory()["total"]),
-        "sources": sorted({source for step in sources for source in step.values()}),
+        "sources": limits.SOURCES if wanted.limits_version else sorted({s for step in sources for s in step.values()}),
     }
 
 
@@ -266,7 +278,7 @@ def task_of(wanted: Search) -> Any:
         "model_path": wanted.model,
         "system_name": wanted.system,
         "backend_name": wanted.backend.value,
-        "backend_version": VERSION_SLOT,
+        "backend_version": wanted.limits_version or VERSION_SLOT,
     }
     prefixes, drafts = _PREFIXES[wanted.mode].values(), wanted.draft_tokens
     return module("sdk.task_v2").Task(
@@ -278,5 +290,6 @@ def task_of(wanted: Search) -> Any:
         **({"nextn": drafts, "nextn_accepted": accepted(drafts)} if drafts else {}),
         ttft=_UNBOUNDED_MS,
         tpot=_UNBOUNDED_MS,
+        **({"database_mode": limits.MODE} if wanted.limits_version else {}),
         **{f"{prefix or 'agg_'}cp_candidates": [1] for prefix in prefixes},  # no engine's table has a flag for more
     )

@@ -13,6 +13,10 @@ from types import ModuleType
 VERSION_SLOT = "current"
 """AIC's alias for the newest complete set of performance data of a backend."""
 
+COMPLETE_SYSTEM = "h100_sxm"
+"""A system with measured data for every backend. AIC defines no versions for a system without data; it is asked for
+those of this one."""
+
 PRELOAD = ("dgdr_controller.profiler.simulation.aic.preload",)
 """What the process that workers are forked from imports."""
 

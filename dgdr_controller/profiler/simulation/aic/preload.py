@@ -8,7 +8,7 @@ import importlib
 
 import yaml
 
-from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
+from dgdr_controller.profiler.simulation.aic.package import COMPLETE_SYSTEM, VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import ENGINES
 
 if hasattr(yaml, "CSafeLoader"):
@@ -20,4 +20,4 @@ with contextlib.suppress(ModuleNotFoundError):  # the survey tells that AIC is n
     module("sdk.task_v2")
     # Which versions of the data there are, over all systems: AIC keeps what it has worked out.
     for engine in ENGINES:
-        module("sdk.perf_database").resolve_query_version("h200_sxm", engine.value, VERSION_SLOT)
+        module("sdk.perf_database").resolve_query_version(COMPLETE_SYSTEM, engine.value, VERSION_SLOT)

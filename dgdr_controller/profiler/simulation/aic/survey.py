@@ -9,7 +9,7 @@ from typing import Any
 
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.aliases import ALIASES
-from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
+from dgdr_controller.profiler.simulation.aic.package import COMPLETE_SYSTEM, VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import ENGINES, Survey
 
 
@@ -30,6 +30,7 @@ def survey(model: str, folder: Path | None, system: str | None) -> Survey:
             content = module("sdk.utils").get_model_config_from_model_path(simulated_as)["raw_config"]
         except (ValueError, KeyError, TypeError) as error:  # of a folder: what AIC cannot read it cannot simulate
             simulated_as, reason = None, " ".join(str(error).split())
+    measured = dict(_databases(databases, system)) if system else {}
     package = common.__name__.partition(".")[0].removesuffix("_core")
     return Survey(
         engine={"aiconfigurator": "AIConfigurator", "aisimulate": "AISimulate"}[package],
@@ -38,7 +39,8 @@ def survey(model: str, folder: Path | None, system: str | None) -> Survey:
         content=content if folder is None else None,
         reason=reason,
         similar=tuple(difflib.get_close_matches(model, known, n=3, cutoff=0.5)),
-        databases=dict(_databases(databases, system)) if system else {},
+        databases=measured,
+        limits=dict(_databases(databases, COMPLETE_SYSTEM)) if system and not measured else {},
     )
 
 
