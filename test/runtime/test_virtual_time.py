@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import socket
+import threading
 import time
 
 from dgdr_controller.runtime.testing.loop import virtual_time
@@ -26,3 +28,25 @@ async def test_time_jumps_while_another_thread_sleeps() -> None:
     await asyncio.sleep(3600)
     assert time.monotonic() - began < 0.9
     await sleeping
+
+
+@virtual_time
+async def test_time_stands_still_while_something_that_was_sent_has_not_arrived() -> None:
+    """The kernel delivers late on a busy machine; here a peer without room for more stands for it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _, writer = await asyncio.open_connection(*server.getsockname())
+        peer, _ = server.accept()
+        writer.write(bytes(30_000_000))
+        began = time.monotonic()
+        reads = threading.Timer(0.3, _read_all, [peer, 30_000_000])
+        reads.start()
+        await asyncio.sleep(3600)
+        assert time.monotonic() - began > 0.3
+        reads.join()
+        writer.close()
+
+
+def _read_all(peer: socket.socket, size: int) -> None:
+    with peer:
+        while size > 0 and (read := peer.recv(1_000_000)):
+            size -= len(read)

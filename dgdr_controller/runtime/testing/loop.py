@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import fcntl
 import selectors
+import struct
+import termios
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
@@ -47,12 +50,26 @@ class _Jumping(selectors.DefaultSelector):
             return super().select(timeout)
         found = super().select(_GRACE_S)  # what was sent over the loopback arrives meanwhile
         graces = 1
-        while not found and graces < _MOST_GRACES and _another_thread_works():
+        while not found and graces < _MOST_GRACES and (self._is_under_way() or _another_thread_works()):
             found = super().select(_GRACE_S)
             graces += 1
         if not found:
             self._jump(timeout)
         return found
+
+
+    def _is_under_way(self) -> bool:
+        """Whether something that was sent has not arrived: on a busy machine the kernel delivers late, too."""
+        return any(_undelivered_bytes(key.fd) for key in self.get_map().values())
+
+
+def _undelivered_bytes(descriptor: int) -> int:
+    """Return how much that was written to a socket its peer's side has not acknowledged (tcp(7), SIOCOUTQ)."""
+    try:
+        answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, struct.pack("i", 0))
+    except OSError:  # it listens, or is no socket
+        return 0
+    return int(struct.unpack("i", answer)[0])
 
 
 def _another_thread_works() -> bool:
