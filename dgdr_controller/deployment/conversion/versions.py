@@ -43,7 +43,7 @@ def to_v1alpha1(manifest: JsonObject) -> JsonObject:
             services[name] = to_service(component, f"spec.components[{name}]", errors)
         else:
             errors.required(f"spec.components[{index}].name")
-    claims = sorted({str(each["name"]) for each in _mounts(services)})
+    claims = sorted({str(mount["name"]) for mount in _mounts(services)})
     declared: JsonObject = {"pvcs": [{"name": name, "create": False} for name in claims]} if claims else {}
     renamed: JsonObject = {_RENAMED.get(name, name): value for name, value in spec.items()}
     errors.raise_as(ConversionError)
@@ -89,7 +89,7 @@ def _opened(manifest: JsonObject, errors: ErrorList) -> tuple[JsonObject, JsonOb
 def _mounts(services: JsonObject) -> Iterator[JsonObject]:
     for service in services.values():
         mounts = service.get("volumeMounts") if isinstance(service, dict) else None
-        yield from (each for each in mounts if isinstance(each, dict)) if isinstance(mounts, list) else ()
+        yield from (mount for mount in mounts if isinstance(mount, dict)) if isinstance(mounts, list) else ()
 
 
 def _declared(value: JsonValue, errors: ErrorList) -> Iterator[str]:
