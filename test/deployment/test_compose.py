@@ -63,7 +63,7 @@ def composed(of: Candidate, request: Any) -> Composed:
 
 
 def component(made: Composed, name: str) -> dict[str, Any]:
-    return next(each for each in made.graph["spec"]["components"] if each["name"] == name)
+    return next(entry for entry in made.graph["spec"]["components"] if entry["name"] == name)
 
 
 def main_of(found: dict[str, Any]) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def test_engine_fits_within_node_and_budget_and_a_smaller_one_would_not(
         return fit(llm.config, llm.weights or 0, gpu.vram_mib, tp=tp, pp=pp, step_tokens=step).tokens
 
     shapes = [(tp, pp) for tp in (1, 2, 4, 8) for pp in range(1, 9) if tp * pp <= room and tp <= gpu.gpus_per_node]
-    fitting = [each for each in shapes if tokens(*each) >= isl + osl]
+    fitting = [shape for shape in shapes if tokens(*shape) >= isl + osl]
     try:
         candidate = naive(wanted, llm, Backend.VLLM)
     except NotDeployableError as error:

@@ -32,7 +32,7 @@ CONTAINER = {
     "command": st.lists(TEXT),
     "args": st.lists(TEXT),
     "workingDir": TEXT,
-    "env": st.lists(st.builds(env_var, TEXT, SOURCE), unique_by=lambda each: each["name"]),
+    "env": st.lists(st.builds(env_var, TEXT, SOURCE), unique_by=lambda variable: variable["name"]),
     "envFrom": st.just([{"secretRef": {"name": "hf-token-secret", "optional": True}}]),
     "volumeMounts": st.just([{"name": "v", "mountPath": "/v", "readOnly": True}]),
     "livenessProbe": PROBE,
@@ -332,7 +332,7 @@ def test_fields_without_effect_are_told() -> None:
     written: Any = {
         "spec": {"services": {"w": {"dynamoNamespace": "x", "serviceName": "w"}, "v": {"autoscaling": {}}, "u": None}}
     }
-    assert [each.split(":")[0] for each in obsolete(written)] == [
+    assert [sentence.split(":")[0] for sentence in obsolete(written)] == [
         "spec.services.w.dynamoNamespace",
         "spec.services.w.serviceName",
         "spec.services.v.autoscaling",
@@ -386,7 +386,7 @@ def test_field_that_v1beta1_cannot_say_is_refused_with_the_way_out(written: str,
 def test_a_claim_is_not_created_and_everything_wrong_is_told_at_once() -> None:
     with pytest.raises(ConversionError) as refused:
         service("{ingress: {enabled: true}, labels: {a: b}}", "pvcs: [{name: p, create: true}, {create: false}]")
-    assert [each.path for each in refused.value.errors] == [
+    assert [error.path for error in refused.value.errors] == [
         "spec.pvcs[p].create",
         "spec.pvcs[1].name",
         "spec.services.w.ingress",
@@ -411,4 +411,4 @@ V1BETA1_ONLY = {
 def test_field_that_v1alpha1_cannot_say_is_refused_with_its_path(written: str) -> None:
     with pytest.raises(ConversionError) as refused:
         to_v1alpha1({"spec": {"components": [read(written)]}})
-    assert [each.path for each in refused.value.errors] == [V1BETA1_ONLY[written]]
+    assert [error.path for error in refused.value.errors] == [V1BETA1_ONLY[written]]

@@ -30,7 +30,7 @@ def applied(graph: Any, text: str) -> Any:
 
 
 def component(graph: Any, name: str) -> Any:
-    (found,) = [each for each in graph["spec"]["components"] if each["name"] == name]
+    (found,) = [entry for entry in graph["spec"]["components"] if entry["name"] == name]
     return found
 
 
@@ -376,7 +376,7 @@ def test_v1alpha1_mounts_a_claim(aggregated: Any) -> None:
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     assert pod(graph, "worker")["volumes"] == [*pod(aggregated, "worker")["volumes"], volume]
     mounts = main(graph, "worker")["volumeMounts"]
-    assert sorted(mounts, key=lambda each: str(each["name"])) == [
+    assert sorted(mounts, key=lambda mount: str(mount["name"])) == [
         {"name": "data", "mountPath": "/data"},
         {"name": "data", "mountPath": "/more"},
         *main(aggregated, "worker")["volumeMounts"],
@@ -396,7 +396,7 @@ def test_the_result_shares_nothing_with_what_it_was_made_of(aggregated: Any) -> 
 def test_containers_can_be_added(aggregated: Any) -> None:
     sidecar = "{spec: {containers: [{name: log, image: l}], initContainers: [{name: prepare, image: p}]}}"
     graph = applied(aggregated, f"{BETA}spec: {{components: [{{name: worker, podTemplate: {sidecar}}}]}}")
-    assert [each["name"] for each in pod(graph, "worker")["containers"]] == ["main", "log"]
+    assert [container["name"] for container in pod(graph, "worker")["containers"]] == ["main", "log"]
     assert pod(graph, "worker")["initContainers"] == [{"name": "prepare", "image": "p"}]
 
 

@@ -320,6 +320,6 @@ def test_a_rendering_whose_gpus_do_not_add_up_is_refused(graph_request: Any, mon
 def test_pods_start_without_the_token_secret(graph_request: Any) -> None:
     graph = render(candidate(Backend.SGLANG, worker(Role.AGGREGATED)), graph_request(), Settings()).graph
     sources = [c.pod_template.spec.containers[0].env_from for c in graph.spec.components]
-    refs = [source.secret_ref for each in sources for source in each or ()]
+    refs = [source.secret_ref for env_from in sources for source in env_from or ()]
     assert len(refs) == 2
     assert all(ref.name == "hf-token-secret" and ref.optional for ref in refs)

@@ -42,7 +42,7 @@ def composed(request: Any, of: Candidate | None = None) -> Composed:
 
 
 def components(request: Any, of: Candidate | None = None) -> dict[str, Manifest]:
-    return {each["name"]: each for each in composed(request, of).graph["spec"]["components"]}
+    return {component["name"]: component for component in composed(request, of).graph["spec"]["components"]}
 
 
 def main_of(component: Manifest) -> Manifest:
@@ -51,7 +51,7 @@ def main_of(component: Manifest) -> Manifest:
 
 
 def env_of(component: Manifest) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in main_of(component).get("env", ())}
+    return {variable["name"]: variable["value"] for variable in main_of(component).get("env", ())}
 
 
 def flag(component: Manifest, name: str) -> str | None:
@@ -96,7 +96,9 @@ def test_workers_publish_nothing_without_a_router(graph_request: Make, features:
 
 def config_of(request: Any, of: Candidate | None = None) -> Manifest:
     made = composed(request, of)
-    (config_map,) = (each for each in made.config_maps if each["metadata"]["name"].startswith("planner-config-"))
+    (config_map,) = (
+        manifest for manifest in made.config_maps if manifest["metadata"]["name"].startswith("planner-config-")
+    )
     return json.loads(config_map["data"]["planner_config.json"])  # type: ignore[no-any-return]
 
 
@@ -255,9 +257,9 @@ def test_a_planner_that_only_advises_gets_no_hold_of_the_workers(graph_request: 
 
 def test_configurations_of_two_requests_do_not_meet(graph_request: Make) -> None:
     names = {
-        each["metadata"]["name"]
+        config_map["metadata"]["name"]
         for uid in ("a", "b")
-        for each in composed(graph_request(uid=uid, features={"planner": True})).config_maps
+        for config_map in composed(graph_request(uid=uid, features={"planner": True})).config_maps
     }
     assert len(names) == 2
 
@@ -314,8 +316,8 @@ def test_simulated_workers_have_the_plan_and_no_gpus(graph_request: Make) -> Non
     }  # fmt: skip
     assert {name: flag(decode, name) for name in wanted} == wanted
     assert flag(found["prefill"], "--disaggregation-mode") == "prefill"
-    assert all("resources" not in main_of(each) for each in found.values())
-    assert all("multinode" not in each and "sharedMemorySize" not in each for each in found.values())
+    assert all("resources" not in main_of(component) for component in found.values())
+    assert all("multinode" not in component and "sharedMemorySize" not in component for component in found.values())
     assert main_of(decode)["volumeMounts"][0]["mountPath"] == "/opt/model-cache"
     assert main_of(decode)["image"].endswith("/dynamo-planner:1.6.1")
     assert any("simulated" in note for note in composed(request, of).notes)
@@ -330,7 +332,7 @@ def test_a_dense_model_has_no_experts_to_simulate(graph_request: Make) -> None:
 def test_a_gpu_that_the_simulator_does_not_know_has_the_mockers_own_times(graph_request: Make, hardware: Any) -> None:
     on = hardware.model_copy(update={"gpu_sku": "l40"})
     args = main_of(components(graph_request(on=on, features={"mocker": True}))["decode"])["args"]
-    assert not [each for each in args if each.startswith("--ais")]
+    assert not [arg for arg in args if arg.startswith("--ais")]
 
 
 def test_the_planner_of_simulated_workers_knows_that_they_are(graph_request: Make) -> None:

@@ -87,7 +87,7 @@ def test_each_vendor_has_its_own_resource(component: Make, sku: str, resource: s
     worker, notes = component(gpu_sku=sku)
     assert limits(worker) == {resource: "2"}
     assert bool(notes) is bool(note)
-    assert all(note in each for each in notes)
+    assert all(note in sentence for sentence in notes)
 
 
 def test_pods_in_a_mixed_cluster_are_kept_to_the_gpus_they_were_planned_for(component: Make) -> None:

@@ -232,9 +232,9 @@ def test_replicas_serve_the_load_with_the_fewest_or_fill_the_budget(
     if load is None:
         assert many.replicas == full
         return
-    each = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
-    assert many.replicas == full or many.replicas * each >= load * (1 - 1e-9)
-    assert many.replicas == 1 or (many.replicas - 1) * each < load * (1 + 1e-9)
+    capacity = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
+    assert many.replicas == full or many.replicas * capacity >= load * (1 - 1e-9)
+    assert many.replicas == 1 or (many.replicas - 1) * capacity < load * (1 + 1e-9)
 
 
 def test_the_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, plain_goal: Goal) -> None:
@@ -247,4 +247,4 @@ def test_the_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, pla
     assert choose([quick, large], goal, 8) == large
     assert choose([quick], goal, 8) == quick
     told = warnings(judge([quick], goal, 8, never), goal, 8, "h200_sxm")
-    assert any("Closest achievable: 10" in each.message for each in told)
+    assert any("Closest achievable: 10" in warning.message for warning in told)

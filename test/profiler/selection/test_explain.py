@@ -16,7 +16,7 @@ def judged(*candidates: Candidate, **goal: Any) -> Results:
     defaults = {"ttft": Target(value=2000, explicit=False), "itl": Target(value=30, explicit=False)}
     fields: dict[str, Any] = {"isl": 4000, "osl": 1000, "objective": OptimizationType.THROUGHPUT} | defaults | goal
     wanted = Goal(**fields)
-    scaled = [scale(each, wanted, 8) for each in candidates]
+    scaled = [scale(candidate, wanted, 8) for candidate in candidates]
     judgement = judge(scaled, wanted, 8, lambda _: None)
     assert judgement.choice is not None
     results = results_of(judgement.candidates, selected=0)
