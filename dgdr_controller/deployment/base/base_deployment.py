@@ -1,8 +1,8 @@
 """A deployment that the user wrote, in place of our skeleton: the plan's numbers and flags go into it.
 
 Three layers, component by component, which match by their type: what we render, over it what the base says, over
-that what makes the plan – replicas, GPUs, parallelism, role, model. Source: design page "deployment", Base DGD;
-v1alpha1's ``spec.profilingConfig.configMapRef``.
+that what makes the plan – replicas, GPUs, parallelism, role, model. v1alpha1 names such a deployment in
+``spec.profilingConfig.configMapRef`` (Dynamo's deploy/operator/api/v1alpha1/dynamographdeploymentrequest_types.go).
 """
 
 import copy

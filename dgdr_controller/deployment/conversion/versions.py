@@ -1,7 +1,8 @@
 """A DynamoGraphDeployment in v1beta1 and in v1alpha1: the same graph in two notations.
 
 v1beta1 has a list of components, v1alpha1 a map of services (``services`` in this package says what each is in the
-other). What one version cannot say is refused with the way out, never dropped. Facts: dynamo-api-facts §3.1–§3.4.
+other). What one version cannot say is refused with the way out, never dropped.
+Source: Dynamo's deploy/operator/api/v1alpha1/dynamographdeployment_conversion.go, which keeps the rest in annotations.
 """
 
 import copy

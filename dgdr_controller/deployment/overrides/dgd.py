@@ -1,8 +1,8 @@
 """``spec.overrides.dgd``: a part of a DynamoGraphDeployment, laid over the one that was rendered.
 
 The override is merged in the version that it is written in; the result is always v1beta1. Without ``apiVersion`` and
-``kind`` it is the older form with v1alpha1's services. Rules: dynamo-api-facts §3.8; upstream's engine
-(``internal/dgdoverride``) has the same but drops what it does not take, where this one refuses it.
+``kind`` it is the older form with v1alpha1's services. Rules as in Dynamo's
+deploy/operator/internal/dgdoverride/override.go, which drops some of what it does not take, where this one refuses it.
 """
 
 import copy

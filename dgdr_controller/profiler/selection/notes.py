@@ -24,7 +24,7 @@ _EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM'
 
 
 def notes(request: PlanRequest, model: Model, judgement: Judgement) -> Iterator[str]:
-    """Yield the notes on the numbers; sources: aic-facts §8, §4."""
+    """Yield the notes on the numbers; docs/explanation/what-estimates-are-worth.md says what they rest on."""
     yield _TTFT
     yield _ITL
     if request.backend is Backend.AUTO:
