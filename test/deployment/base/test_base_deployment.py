@@ -150,12 +150,12 @@ def test_name_and_proofs_of_ownership_are_ours(deployed: Any, plan: Any) -> None
     assert labels == {"nvidia.com/dgdr-name": "qwen", "own": "label"}
 
 
-def test_a_base_that_is_the_plan_changes_nothing(plan: Any) -> None:
+def test_base_that_is_the_plan_changes_nothing(plan: Any) -> None:
     plan["spec"]["labels"] = {"a": "b"}
     assert on_base(plan, plan) == plan
 
 
-def test_the_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(plan: Any) -> None:
+def test_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(plan: Any) -> None:
     volume = {"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim", "readOnly": True}}
     mount = {"name": "model-cache", "mountPath": "/models", "readOnly": True}
     pod(plan, "decode")["volumes"] = [volume]
@@ -186,7 +186,7 @@ def test_secrets_of_the_base_and_of_the_plan_are_both_read(plan: Any) -> None:
     assert main(on_base(base, plan), "decode")["envFrom"] == [*own, *main(plan, "decode")["envFrom"]]
 
 
-def test_a_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner: Any) -> None:
+def test_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner: Any) -> None:
     base = copy.deepcopy(plan)
     plan["spec"]["components"].append(planner)
     assert of(on_base(base, plan), "Planner") == planner
@@ -198,7 +198,7 @@ def test_a_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner:
     assert not [component for component in result["spec"]["components"] if component["name"] == "Planner"]
 
 
-def test_a_shell_may_start_what_the_plan_says_nothing_about(plan: Any) -> None:
+def test_shell_may_start_what_the_plan_says_nothing_about(plan: Any) -> None:
     base = copy.deepcopy(plan)
     main(base, "Frontend").update(command=["/bin/sh", "-c"], args=["prepare && python3 -m dynamo.frontend"])
     assert main(on_base(base, plan), "Frontend")["args"] == ["prepare && python3 -m dynamo.frontend"]
@@ -279,7 +279,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("change", REASONS)
-def test_an_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> None:
+def test_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> None:
     pod(plan, "decode")["volumes"] = [{"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim"}}]
     with pytest.raises(BaseDeploymentError) as refused:
         on_base(broken(plan, change), plan)
@@ -306,11 +306,11 @@ NO_MANIFESTS = {
 
 
 @pytest.mark.parametrize("text", NO_MANIFESTS)
-def test_a_text_that_is_no_manifest_is_refused(text: str) -> None:
+def test_text_that_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(BaseDeploymentError) as refused:
         read_base(text)
     assert NO_MANIFESTS[text] in str(refused.value)
 
 
-def test_a_base_is_read_as_kubectl_reads_it(plan: Any) -> None:
+def test_base_is_read_as_kubectl_reads_it(plan: Any) -> None:
     assert read_base(dump_documents([plan])) == plan

@@ -230,7 +230,7 @@ NOT_BEFORE = {  # what only the deployment tells
 
 
 @pytest.mark.parametrize(("override", "message"), MISTAKES.items())
-def test_a_mistake_is_named(aggregated: Any, override: str, message: str) -> None:
+def test_mistake_is_named(aggregated: Any, override: str, message: str) -> None:
     assert refused(aggregated, read(override)) == [message]
 
 
@@ -283,7 +283,7 @@ def test_mistakes_of_merging_and_of_converting_are_told_together(aggregated: Any
     ]
 
 
-def test_a_deployment_that_v1alpha1_cannot_say_wants_v1beta1(aggregated: Any) -> None:
+def test_deployment_that_v1alpha1_cannot_say_wants_v1beta1(aggregated: Any) -> None:
     graph = copy.deepcopy(aggregated)
     graph["spec"]["components"][1]["experimental"] = {"failover": {}}
     (message,) = refused(graph, read(service("replicas: 1")))
@@ -298,7 +298,7 @@ def test_metadata_of_ours_may_be_repeated(aggregated: Any) -> None:
     assert merge(aggregated, override).graph == aggregated
 
 
-def test_a_container_without_arguments_has_none_to_append_to(aggregated: Any) -> None:
+def test_container_without_arguments_has_none_to_append_to(aggregated: Any) -> None:
     graph = copy.deepcopy(aggregated)
     del graph["spec"]["components"][1]["podTemplate"]["spec"]["containers"][0]["args"]
     (message,) = refused(graph, read(container("$patch: {args: append}, args: [--a]")))

@@ -74,7 +74,7 @@ JUNK = st.recursive(
 
 
 @given(data=st.data())
-def test_an_empty_override_changes_nothing(data: st.DataObject, rendered: Callable[..., Any]) -> None:
+def test_empty_override_changes_nothing(data: st.DataObject, rendered: Callable[..., Any]) -> None:
     graph = rendered(data.draw(MODE))
     for version in ({}, BETA, ALPHA):
         contents: tuple[Any, ...] = ({}, {"metadata": {}}, {"spec": {}}, {"spec": {"backendFramework": "vllm"}})

@@ -100,7 +100,7 @@ def test_other_programs_accept_their_command_lines(module: str, lines: list[Any]
     assert [answer.refusal for answer in parse(module, sorted(own))] == [None] * len(own)
 
 
-def test_the_mocker_understands_the_plan(lines: list[Any]) -> None:
+def test_mocker_understands_the_plan(lines: list[Any]) -> None:
     own = [line for line in lines if line.module == "dynamo.mocker"]
     for line, parsed in zip(own, parse("dynamo.mocker", [line.words for line in own]), strict=True):
         shape = line.worker.parallelism
@@ -128,7 +128,7 @@ def test_engines_refuse_what_we_think_that_they_refuse() -> None:
 
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 @pytest.mark.parametrize("mocker", [False, True])
-def test_the_planner_accepts_the_configuration_that_is_rendered(
+def test_planner_accepts_the_configuration_that_is_rendered(
     backend: Backend, mocker: Any, graph_request: Any, make_candidate: Any
 ) -> None:
     written = {"loadPredictor": "kalman", "adjustment_interval": 60, "no_operation": True, "planner_min_endpoint": 2}
@@ -157,7 +157,7 @@ def test_the_planner_accepts_the_configuration_that_is_rendered(
     assert {answer.values["advisory"] for answer in parsed[3:]} == {True}
 
 
-def test_the_planner_validates_a_configuration() -> None:
+def test_planner_validates_a_configuration() -> None:
     good, bad = parse(
         "dynamo.planner",
         [
@@ -170,5 +170,5 @@ def test_the_planner_validates_a_configuration() -> None:
     assert "use min_endpoint" in (bad.refusal or "")
 
 
-def test_the_committed_facts_are_what_the_parsers_say() -> None:
+def test_committed_facts_are_what_the_parsers_say() -> None:
     assert main(["check"]) == 0

@@ -100,7 +100,7 @@ def test_rendering_of_the_same_candidate_has_the_same_bytes_and_survives_yaml(
 
 
 @given(data=st.data())
-def test_a_model_cache_is_mounted_read_only_everywhere(
+def test_model_cache_is_mounted_read_only_everywhere(
     data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
     candidate = data.draw(candidates)

@@ -52,7 +52,7 @@ def test_every_rendered_command_line_is_in_the_words_of_its_program(lines: list[
     assert [objection for line in lines for objection in trtllm_objections(line.words)] == []
 
 
-def test_the_lines_are_of_every_engine_and_role(lines: list[Any]) -> None:
+def test_lines_are_of_every_engine_and_role(lines: list[Any]) -> None:
     seen = {(line.module, line.worker.role if line.worker else None) for line in lines}
     workers = {(f"dynamo.{backend}", role) for backend in ENGINES for role in Role}
     simulated = {("dynamo.mocker", role) for role in Role}
@@ -75,7 +75,7 @@ def test_every_flag_of_the_mocker_is_known_and_takes_a_value_or_not() -> None:
 
 
 @pytest.mark.parametrize("backend", ENGINES)
-def test_a_flag_that_a_new_version_drops_is_noticed(backend: Backend, lines: list[Any]) -> None:
+def test_flag_that_a_new_version_drops_is_noticed(backend: Backend, lines: list[Any]) -> None:
     facts = known.read(f"dynamo.{backend}")
     words = {word for line in lines if line.module == facts.module for word in line.words}
     used = [word for word in words if word in facts.flags]
@@ -121,13 +121,13 @@ def test_flags_that_a_program_takes_are_not_objected_to(module: str, line: str) 
     assert known.read(module).objections(line.split()) == []
 
 
-def test_the_planner_would_ignore_a_key_that_it_does_not_have() -> None:
+def test_planner_would_ignore_a_key_that_it_does_not_have() -> None:
     planner = known.read("dynamo.planner")
     assert planner.unknown_keys({"ttft": 500, "itl_ms": 20, "mode": "disagg", "advisory": True}) == []
     assert planner.unknown_keys({"no_operation": True, "isl": 3000, "ttft": 500}) == ["isl", "no_operation"]
 
 
-def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
+def test_settings_that_the_planner_can_be_told_are_its_own() -> None:
     schema = known.read("dynamo.planner").config["schema"]
     kinds, choices = {}, {}
     for name, said in schema["properties"].items():

@@ -44,7 +44,7 @@ def limits(component: Any) -> dict[str, str]:
     return component["podTemplate"]["spec"]["containers"][0]["resources"]["limits"]  # type: ignore[no-any-return]
 
 
-def test_an_engine_that_spans_nodes_takes_whole_nodes(component: Make, make_candidate: Make) -> None:
+def test_engine_that_spans_nodes_takes_whole_nodes(component: Make, make_candidate: Make) -> None:
     worker, notes = component(make_candidate(tp=1, dp=32, moe_ep=32))
     assert worker["multinode"] == {"nodeCount": 4}
     assert limits(worker) == {"nvidia.com/gpu": "8"}
@@ -63,11 +63,11 @@ def test_estimates_for_large_nodes_are_not_taken_for_small_ones(hardware: Any, m
     assert (unrenderable(of, Nodes.of(alone)) or "").startswith("needs Grove or LWS")
 
 
-def test_a_cluster_that_was_asked_is_not_doubted(component: Make, make_candidate: Make) -> None:
+def test_cluster_that_was_asked_is_not_doubted(component: Make, make_candidate: Make) -> None:
     assert not component(make_candidate(tp=16), uid="u")[1]
 
 
-def test_an_engine_within_a_node_is_one_pod(component: Make) -> None:
+def test_engine_within_a_node_is_one_pod(component: Make) -> None:
     worker, notes = component()
     assert "multinode" not in worker
     assert limits(worker) == {"nvidia.com/gpu": "2"}

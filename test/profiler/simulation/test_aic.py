@@ -174,7 +174,7 @@ def test_every_model_of_the_simulator_has_a_config_that_is_read() -> None:
 
 
 @pytest.mark.aic
-def test_a_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that_is_known() -> None:
+def test_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that_is_known() -> None:
     (found,) = asked(partial(aic.survey, "Meta-Llama/llama-3.1-8B-instruct", None, "h100_sxm"))
     assert found.simulated_as == "meta-llama/Meta-Llama-3.1-8B"
     assert found.content["architectures"] == ["LlamaForCausalLM"]

@@ -109,7 +109,7 @@ def table(found: list[Row]) -> Replicas:
     targets,
     targets,
 )
-def test_the_best_of_all_is_among_those_that_are_shown(
+def test_best_of_all_is_among_those_that_are_shown(
     found: list[Row],
     budget: int,
     load: Load,
@@ -176,7 +176,7 @@ def test_workers_are_paired_as_well_as_by_trying_everything(
         )
 
 
-def test_a_pair_worked_out_by_hand() -> None:
+def test_pair_worked_out_by_hand() -> None:
     """2 × 5/s · 0.9 of prefill, 1 × 9/s · 0.92 of decode: decode is the slower side, on 2 · 1 + 1 · 4 GPUs."""
     workers = Workers(
         {Role.PREFILL: [row(1, 100.0, 0.0, 5.0, 1.0, 1)], Role.DECODE: [row(4, 0.0, 20.0, 9.0, 48.0, 48)]}
@@ -192,7 +192,7 @@ def test_a_pair_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("side", [Role.PREFILL, Role.DECODE])
-def test_a_pair_is_as_deployable_as_both_of_its_workers(side: Role) -> None:
+def test_pair_is_as_deployable_as_both_of_its_workers(side: Role) -> None:
     worker = row(1, 50.0, 20.0, 5.0, 8.0, 8)
     rows: dict[Role, list[Row]] = {
         role: [{**worker, "deployable": role is not side}] for role in (Role.PREFILL, Role.DECODE)
