@@ -78,4 +78,4 @@ class Terminal:
         return self.api.request("GET", f"/apis/nvidia.com/v1beta1/namespaces/{self.namespace}/{path}")
 
     def names(self, plural: str) -> list[str]:
-        return [each["metadata"]["name"] for each in self.object(plural)["items"]]
+        return [item["metadata"]["name"] for item in self.object(plural)["items"]]

@@ -57,7 +57,7 @@ def answers(endpoint: Endpoint, tokens: int = 12) -> None:
 
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 @pytest.mark.parametrize("mode", Mode)
-def test_an_engine_that_has_no_gpus_is_simulated(api: Client, namespace: str, backend: Backend, mode: Mode) -> None:
+def test_engine_that_has_no_gpus_is_simulated(api: Client, namespace: str, backend: Backend, mode: Mode) -> None:
     answers(served(api, graph(namespace, "engine", backend, mode)))
 
 
@@ -97,7 +97,7 @@ def test_deployment_of_another_candidate_replaces_the_first(api: Client, namespa
     }
 
 
-def test_a_test_says_how_fast_engines_are(api: Client, namespace: str) -> None:
+def test_engines_are_as_fast_as_a_test_says(api: Client, namespace: str) -> None:
     timing = {"prefill_ms": 500, "prefill_ms_per_token": 0, "decode_ms": 100, "decode_ms_per_token": 0}
     data = {"gpus-2": json.dumps(timing)}
     api.create(

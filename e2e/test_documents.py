@@ -59,9 +59,9 @@ def terminal(dynamo: Local, api: Client, namespace: str, kubectl_program: str, t
         debian.check(Purpose.DOCUMENTS)
     except UnavailableError as error:
         lacking(str(error))
-    for each in Path(CHECKOUT).iterdir():
-        if each.name not in ELSEWHERE:
-            (tmp_path / each.name).symlink_to(each)
+    for entry in Path(CHECKOUT).iterdir():
+        if entry.name not in ELSEWHERE:
+            (tmp_path / entry.name).symlink_to(entry)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / ".exports").touch()
     for name, text in files(README).items():
@@ -136,7 +136,7 @@ def _candidates(_: Terminal, __: Block, done: Done) -> None:
     line = re.compile(r"(vllm|sglang|trtllm)-\S+  .*tp\d.*  [\d.]+ tokens/s/GPU  TTFT [\d.]+ ms  ITL [\d.]+ ms")
     lines = done.stdout.splitlines()
     assert len(lines) > 3
-    assert all(line.fullmatch(each) for each in lines), lines
+    assert all(line.fullmatch(text) for text in lines), lines
 
 
 def _generated(_: Terminal, __: Block, done: Done) -> None:
@@ -165,7 +165,7 @@ def _all_conditions(_: Terminal, __: Block, done: Done) -> None:
 
 def _what_was_made(_: Terminal, __: Block, done: Done) -> None:
     names = ("job.batch/profile-my-model ", "configmap/dgdr-output-my-model ", "/my-model-dgd ")
-    assert [each for each in names if each not in done.stdout] == []
+    assert [name for name in names if name not in done.stdout] == []
 
 
 def _results(terminal: Terminal, _: Block, done: Done) -> None:
@@ -175,7 +175,7 @@ def _results(terminal: Terminal, _: Block, done: Done) -> None:
 
 def _ids(terminal: Terminal, _: Block, done: Done) -> None:
     found = terminal.object("dynamographdeploymentrequests/my-model")["status"]["profilingResults"]["pareto"]
-    assert [line.split()[0] for line in done.stdout.splitlines()] == [each["id"] for each in found]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [candidate["id"] for candidate in found]
 
 
 def _leader(_: Terminal, __: Block, done: Done) -> None:
@@ -298,12 +298,19 @@ def test_pages_that_plan_install_and_look_are_right(terminal: Terminal) -> None:
 def requests_of(page: Path) -> list[Any]:
     """Return the requests that a page shows; of one that is shown in part, the rest is that of a short one."""
     head: dict[str, Any] = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeploymentRequest"}
-    found = [head | each for each in map(yaml.safe_load, manifests(page)) if isinstance(each, dict) and "spec" in each]
+    found = [
+        head | manifest
+        for manifest in map(yaml.safe_load, manifests(page))
+        if isinstance(manifest, dict) and "spec" in manifest
+    ]
     return [
-        each
-        | {"metadata": {"name": f"{page.stem.lower()}-{number}"}, "spec": {"model": "Qwen/Qwen3-32B"} | each["spec"]}
-        for number, each in enumerate(found)
-        if each["kind"] == head["kind"]
+        manifest
+        | {
+            "metadata": {"name": f"{page.stem.lower()}-{number}"},
+            "spec": {"model": "Qwen/Qwen3-32B"} | manifest["spec"],
+        }
+        for number, manifest in enumerate(found)
+        if manifest["kind"] == head["kind"]
     ]
 
 

@@ -55,7 +55,7 @@ def test_kubectl_shows_it_as_it_should_be_read(dynamo: Local, api: Client, names
     api.request("DELETE", journey.graph_path)
 
 
-def test_a_request_of_dynamo_0_6_is_profiled_and_read_back(api: Client, namespace: str) -> None:
+def test_request_of_dynamo_0_6_is_profiled_and_read_back(api: Client, namespace: str) -> None:
     written: Any = yaml.safe_load((SAMPLES / "v1alpha1-dynamo-06.yaml").read_text(encoding="utf-8"))
     written["metadata"]["namespace"] = namespace
     written["spec"] |= {"model": "Qwen/Qwen3-32B", "autoApply": False}

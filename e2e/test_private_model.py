@@ -59,7 +59,7 @@ def test_private_model_is_planned_by_memory_and_loaded_from_the_claim(api: Clien
         assert args[args.index("--model") + 1] == "/opt/model-cache/models/mine"
 
 
-def test_a_path_that_is_not_there_is_refused_with_what_is(api: Client, namespace: str, claim: str) -> None:
+def test_path_that_is_not_there_is_refused_with_what_is(api: Client, namespace: str, claim: str) -> None:
     with Journey(api, namespace, "misplaced") as journey:
         journey.apply(model="acme/mine", modelCache={"pvcName": claim, "pvcModelPath": "modles/mine"})
         assert journey.reaches("Failed", "Ready") == "Failed"

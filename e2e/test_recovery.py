@@ -34,10 +34,10 @@ def _install_and_wait(cluster: Local, controller: str, profiler: str) -> None:
     """Install, and wait until the pods before have gone: until then one of them leads, with its own settings."""
     before = kubectl(cluster, "-n", "dgdr-system", "get", "pods", "-o", "name").split()
     install_controller(cluster, controller, profiler)
-    kubectl(cluster, "-n", "dgdr-system", "wait", "--for=delete", *before, "--timeout=60s")
+    kubectl(cluster, "-n", "dgdr-system", "wait", "--for=delete", *before, "--timeout=180s")
 
 
-def test_a_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(
+def test_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(
     installed: Local, api: Client, namespace: str
 ) -> None:
     with Journey(api, namespace, "unpulled") as journey:
@@ -67,7 +67,7 @@ os.kill(1, signal.SIGTERM)
 """
 
 
-def test_an_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Client, namespace: str) -> None:
+def test_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Client, namespace: str) -> None:
     def pods() -> list[str]:
         found = journey.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-interrupted")
         return [pod["metadata"]["name"] for pod in (found or {"items": []})["items"]]

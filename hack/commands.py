@@ -123,7 +123,7 @@ def missing_lines(expected: Iterable[str], found: str) -> list[str]:
         if line.strip() == "...":
             continue
         pattern = ".*".join(map(re.escape, " ".join(line.split()).split("...")))
-        at = next((number for number, each in enumerate(rest) if re.fullmatch(pattern, each)), None)
+        at = next((number for number, printed in enumerate(rest) if re.fullmatch(pattern, printed)), None)
         if at is None:
             missing.append(line)
         else:

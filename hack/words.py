@@ -6,11 +6,12 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("api", "dgdr_controller", "hack")
+TESTS = ("test", "e2e")
 STANDARD = {
     "world": "observed (ObservedState)",
     "statement": "condition",
@@ -32,9 +33,12 @@ STANDARD = {
     "suspended_too": "boottime",
     "promptness": "ttft",
     "thrift": "gpus",
+    "each": "the name of the thing",
 }
 ANYWHERE = frozenset(("world", "anew", "hindrance", "remarks", "remarked", "promptness", "thrift", "told", "said"))
 """Words that have no place in a compound either."""
+IN_TESTS = {word: STANDARD[word] for word in ("each",)}
+"""Words that have no place in a test either."""
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -53,21 +57,22 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 pass
 
 
-def private_words(source: str) -> Iterator[tuple[int, str, str]]:
+def private_words(source: str, terms: Mapping[str, str] = STANDARD) -> Iterator[tuple[int, str, str]]:
     """Yield line, identifier and standard term of each identifier that is a private word, or has one of `ANYWHERE`."""
     for line, name in sorted(set(identifiers(ast.parse(source)))):
         whole = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()
         parts = (part for part in whole.split("_") if part in ANYWHERE)
-        if standard := STANDARD.get(whole) or STANDARD.get(next(parts, "")):
+        if standard := terms.get(whole) or terms.get(next(parts, "")):
             yield line, name, standard
 
 
 def main() -> int:
     """Name every private word; exit 1 if there is one."""
     found = 0
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, *TESTS):
+        terms = IN_TESTS if folder in TESTS else STANDARD
         for path in sorted((ROOT / folder).rglob("*.py")):
-            for line, name, standard in private_words(path.read_text(encoding="utf-8")):
+            for line, name, standard in private_words(path.read_text(encoding="utf-8"), terms):
                 print(f"{path.relative_to(ROOT)}:{line}: {name}: use {standard}")
                 found += 1
     return 1 if found else 0

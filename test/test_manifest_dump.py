@@ -36,7 +36,7 @@ def test_json_value_survives(documents: list[object]) -> None:
 
 
 @pytest.mark.parametrize("text", LOOKALIKES)
-def test_a_string_that_looks_like_something_else_stays_a_string(text: str) -> None:
+def test_string_that_looks_like_something_else_stays_a_string(text: str) -> None:
     document = {"value": text, text: [text]}
     assert load_documents(dump_documents([document])) == [document]
 
@@ -63,7 +63,7 @@ def test_a_string_that_looks_like_something_else_stays_a_string(text: str) -> No
         "1.5",
     ],
 )
-def test_a_string_that_kubectl_would_not_read_as_one_is_quoted(text: str) -> None:
+def test_string_that_kubectl_would_not_read_as_one_is_quoted(text: str) -> None:
     assert dump_documents([{"k": text}]) in (f"k: '{text}'\n", f'k: "{text}"\n')
     assert dump_documents([{text: "v"}]) in (f"'{text}': v\n", f'"{text}": v\n')
 

@@ -48,7 +48,7 @@ def test_merges_that_multiply_cost_nothing() -> None:
     assert time.process_time() - start < 3
 
 
-def test_an_alias_of_a_long_text_counts_as_long_as_it_is() -> None:
+def test_alias_of_a_long_text_counts_as_long_as_it_is() -> None:
     assert refusal(f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n").startswith("more than 100000 values")
 
 
@@ -59,17 +59,17 @@ def test_values_are_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     assert refusal("a: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n").startswith("more than 10 values")
 
 
-def test_the_limit_of_values_is_one_per_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_of_values_is_one_per_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "MAX_NODES", 10)
     assert load_documents("---\na: [1, 2, 3, 4, 5, 6]\n" * 3) == [{"a": [1, 2, 3, 4, 5, 6]}] * 3
 
 
-def test_a_text_that_etcd_would_not_store_is_refused_unread() -> None:
+def test_text_that_etcd_would_not_store_is_refused_unread() -> None:
     assert refusal("[" * (MAX_BYTES + 1)) == TOO_LARGE
     assert load_documents("#" * MAX_BYTES) == []
 
 
-def test_the_size_of_a_text_is_counted_in_bytes() -> None:
+def test_size_of_a_text_is_counted_in_bytes() -> None:
     assert refusal("#" + "😀" * (MAX_BYTES // 4)) == TOO_LARGE
 
 
@@ -96,11 +96,11 @@ def test_nesting_as_deep_as_a_pod_is_read() -> None:
     assert document == []
 
 
-def test_a_number_beyond_any_float_is_a_string_as_in_go() -> None:
+def test_number_beyond_any_float_is_a_string_as_in_go() -> None:
     assert load_documents("a: " + "1" * 5000) == [{"a": "1" * 5000}]
 
 
-def test_a_control_character_is_refused() -> None:
+def test_control_character_is_refused() -> None:
     assert refusal("a: \x00") == "unacceptable character #x0000: special characters are not allowed"
 
 

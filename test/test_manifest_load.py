@@ -45,7 +45,7 @@ def read(scalar: str) -> object:
         ("-.INF", -math.inf),
     ],
 )
-def test_a_number_is_a_number(scalar: str, number: float) -> None:
+def test_number_is_a_number(scalar: str, number: float) -> None:
     value = read(scalar)
     assert value == number
     assert type(value) is type(number)
@@ -106,7 +106,7 @@ def test_quotes_make_a_string(scalar: str) -> None:
 @pytest.mark.parametrize(
     ("scalar", "plain"), [("1e3", "'1e3'"), ("2024-01-01", "datetime.date(2024, 1, 1)"), ("1:30", "90")]
 )
-def test_the_plain_loader_would_misread_this(scalar: str, plain: str) -> None:
+def test_plain_loader_would_misread_this(scalar: str, plain: str) -> None:
     assert repr(yaml.safe_load(scalar)) == plain
     assert repr(read(scalar)) != plain
 
@@ -126,7 +126,7 @@ def test_the_plain_loader_would_misread_this(scalar: str, plain: str) -> None:
         ("a:\n\tb: 1", "line 2, column 1: found character '\\t' that cannot start any token"),
     ],
 )
-def test_a_mistake_is_named_with_line_and_column(text: str, message: str) -> None:
+def test_mistake_is_named_with_line_and_column(text: str, message: str) -> None:
     with pytest.raises(ManifestError) as caught:
         load_documents(text)
     assert str(caught.value) == message
@@ -196,6 +196,6 @@ def test_tags_bring_no_value_that_json_does_not_know(tagged: str) -> None:
     "tagged",
     ["!!python/object:os.system x", "!local x", "!!bool x", "!!int x", "!!int ''", "!!float ''", "!!timestamp x"],
 )
-def test_a_tag_that_does_not_fit_is_refused_with_its_line(tagged: str) -> None:
+def test_tag_that_does_not_fit_is_refused_with_its_line(tagged: str) -> None:
     with pytest.raises(ManifestError, match=r"^line 1, column \d+: "):
         read(tagged)

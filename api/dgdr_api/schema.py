@@ -80,14 +80,14 @@ class _Rewriter:
             fields = {name: self.rewrite(field, f"{path}.{name}") for name, field in node["properties"].items()}
             return {"properties": fields}
         if node["type"] == "array":
-            return {"x-kubernetes-list-type": "atomic", **_extensions(node), "items": self._each(node["items"], path)}
+            return {"x-kubernetes-list-type": "atomic", **_extensions(node), "items": self._item(node["items"], path)}
         if node["type"] != "object":
             return _extensions(node)
         if values in (None, True) or values == {"$ref": "#/$defs/JsonValue"}:
             return {_PRESERVE: True}
-        return {"additionalProperties": self._each(values, path)}
+        return {"additionalProperties": self._item(values, path)}
 
-    def _each(self, node: Schema, path: str) -> Schema:
+    def _item(self, node: Schema, path: str) -> Schema:
         return self.rewrite({"description": "", **node}, f"{path}[]")  # the list is described, its items need not be
 
 

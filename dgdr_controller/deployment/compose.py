@@ -101,14 +101,15 @@ def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
         metadata[field] = {**theirs, **metadata.get(field, {})}
     components = graph["spec"]["components"]
     if wanted.workers_image and not request.effective.mocker:  # simulated workers run another image
-        components = [_with_image(each, wanted.workers_image) for each in components]
+        components = [_with_image(component, wanted.workers_image) for component in components]
     return {**graph, "metadata": metadata, "spec": {**graph["spec"], "components": components}}
 
 
 def _scalable(graph: Manifest) -> Manifest:
     """Return a deployment whose engines the planner finds: of those that do both it looks for the type decode."""
     components = [
-        {**each, "type": "decode"} if each.get("type") == "worker" else each for each in graph["spec"]["components"]
+        {**component, "type": "decode"} if component.get("type") == "worker" else component
+        for component in graph["spec"]["components"]
     ]
     return {**graph, "spec": {**graph["spec"], "components": components}}
 
@@ -118,7 +119,9 @@ def _with_image(component: Manifest, image: str) -> Manifest:
     if component.get("type") not in _RUN_THE_ENGINES_IMAGE:
         return component
     pod = component["podTemplate"]["spec"]
-    containers = [{**each, "image": image} if each["name"] == MAIN else each for each in pod["containers"]]
+    containers = [
+        {**container, "image": image} if container["name"] == MAIN else container for container in pod["containers"]
+    ]
     template = {**component["podTemplate"], "spec": {**pod, "containers": containers}}
     return {**component, "podTemplate": template}
 

@@ -14,5 +14,5 @@ def part(value: JsonValue, *path: str) -> JsonObject:
 
 def named(items: JsonValue, name: JsonValue, key: str = "name") -> JsonObject | None:
     """Return the object of a list that has this name; None when there is none, or no list."""
-    objects = (each for each in items if isinstance(each, dict)) if isinstance(items, list) else iter(())
-    return next((each for each in objects if each.get(key) == name), None)
+    objects = (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
+    return next((item for item in objects if item.get(key) == name), None)

@@ -148,8 +148,8 @@ def _replaced(over: JsonObject, field: str) -> set[str]:
 
 def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, errors: ErrorList) -> list[JsonValue]:
     if field not in _KEYS:
-        entries = (overlaid(None, each, f"{path}[{i}]", f"{field}[]", errors) for i, each in enumerate(over))
-        return [each for each in entries if each is not None]
+        entries = (overlaid(None, entry, f"{path}[{i}]", f"{field}[]", errors) for i, entry in enumerate(over))
+        return [entry for entry in entries if entry is not None]
     result, seen = list(base), set[str]()
     for index, entry in enumerate(over):
         key = next((name for name in _KEYS[field] if isinstance(entry, dict) and name in entry), _KEYS[field][0])
@@ -164,7 +164,7 @@ def _list(base: list[JsonValue], over: list[JsonValue], path: str, field: str, e
             seen.add(str(identity))
             there = named(base, identity, key)
             laid = overlaid(there, entry, f"{path}[{identity}]", f"{field}[]", errors)
-            result = [laid if each is there else each for each in result] if there else [*result, laid]
+            result = [laid if existing is there else existing for existing in result] if there else [*result, laid]
     return result
 
 
@@ -178,7 +178,7 @@ def _patched(base: JsonObject, over: JsonObject, path: str, errors: ErrorList) -
         errors.invalid(f"{path}.$patch", patch, "there is no container of this name to append to")
     elif not isinstance(there, list):
         errors.invalid(f"{path}.$patch", patch, "the container has no args to append to: write the whole command line")
-    elif not isinstance(args, list) or not args or not all(isinstance(each, str) and each for each in args):
+    elif not isinstance(args, list) or not args or not all(isinstance(arg, str) and arg for arg in args):
         errors.invalid(f"{path}.args", args, "must be a list of strings, not empty, to be appended")
     else:
         return {**rest, "args": [*there, *args]}

@@ -41,7 +41,9 @@ def to_quantities(value: JsonValue, path: str, errors: ErrorList) -> JsonValue:
 
 
 def _item(value: JsonValue, path: str, errors: ErrorList) -> JsonObject:
-    quantities = {name: _text(each, f"{path}[{name}]", errors) for name, each in errors.mapping(value, path).items()}
+    quantities = {
+        name: _text(quantity, f"{path}[{name}]", errors) for name, quantity in errors.mapping(value, path).items()
+    }
     item: JsonObject = {name: quantities.pop(name) for name in _OWN_FIELDS if name in quantities}
     gpu = next((name for name in GPU_RESOURCES if name in quantities), None)
     if gpu is not None:
@@ -55,9 +57,9 @@ def _list(value: JsonValue, path: str, errors: ErrorList) -> JsonObject:
     gpu = str(item.pop("gpuType", None) or GPU_RESOURCE)
     custom = errors.mapping(item.pop("custom", None), f"{path}.custom")
     named: JsonObject = {
-        gpu if name == "gpu" else name: _text(each, f"{path}.{name}", errors) for name, each in item.items()
+        gpu if name == "gpu" else name: _text(quantity, f"{path}.{name}", errors) for name, quantity in item.items()
     }
-    return named | {name: _text(each, f"{path}.custom[{name}]", errors) for name, each in custom.items()}
+    return named | {name: _text(quantity, f"{path}.custom[{name}]", errors) for name, quantity in custom.items()}
 
 
 def _text(value: JsonValue, path: str, errors: ErrorList) -> str:
@@ -76,7 +78,7 @@ def gpus_of(manifest: JsonObject) -> int:
     errors = ErrorList()
     total = count(manifest, errors)
     if errors.errors:
-        raise ValueError("; ".join(str(each) for each in errors.errors))
+        raise ValueError("; ".join(str(error) for error in errors.errors))
     return total
 
 
@@ -84,8 +86,8 @@ def count(manifest: JsonObject, errors: ErrorList) -> int:
     """Return how many GPUs a v1beta1 graph takes, and note every number in it that is none."""
     spec = errors.mapping(manifest.get("spec"), "spec")
     return sum(
-        _component(each, f"spec.components[{each.get('name')}]", errors)
-        for each in errors.mappings(spec.get("components"), "spec.components")
+        _component(component, f"spec.components[{component.get('name')}]", errors)
+        for component in errors.mappings(spec.get("components"), "spec.components")
     )
 
 
@@ -103,7 +105,7 @@ def _pod(component: JsonObject, path: str, errors: ErrorList) -> int:
     template = errors.mapping(component.get("podTemplate"), path)
     spec = errors.mapping(template.get("spec"), f"{path}.spec")
     running, before = (
-        [_container(each, f"{path}.spec.{kind}[{each.get('name')}]", errors) for each in found]
+        [_container(container, f"{path}.spec.{kind}[{container.get('name')}]", errors) for container in found]
         for kind in ("containers", "initContainers")
         for found in [errors.mappings(spec.get(kind), f"{path}.spec.{kind}")]
     )

@@ -54,15 +54,15 @@ def naive(request: PlanRequest, model: Model, backend: Backend) -> Candidate:
         NotDeployableError: It does not fit; the message names the smallest number of GPUs that would do.
     """
     fewest, most = request.engine_gpus
-    sized = [each for each in _sizes(request, model) if fewest <= each.shape.gpus <= (most or each.shape.gpus)]
-    affordable = [each for each in sized if each.shape.gpus <= request.total_gpus]
-    within = [each for each in affordable if each.shape.gpus <= request.gpus_per_node]
+    sized = [engine for engine in _sizes(request, model) if fewest <= engine.shape.gpus <= (most or engine.shape.gpus)]
+    affordable = [engine for engine in sized if engine.shape.gpus <= request.total_gpus]
+    within = [engine for engine in affordable if engine.shape.gpus <= request.gpus_per_node]
     # A pipeline keeps only one of its stages busy with a single request: it is for what fits no other way.
-    preferred = [each for each in within if each.shape.pp == 1] or within
+    preferred = [engine for engine in within if engine.shape.pp == 1] or within
     if not preferred and request.hardware.multinode:
         preferred = affordable
-    chosen = next((each for each in preferred if each.requests >= _COMFORT), None)
-    chosen = chosen or max(preferred, key=lambda each: each.requests, default=None)
+    chosen = next((engine for engine in preferred if engine.requests >= _COMFORT), None)
+    chosen = chosen or max(preferred, key=lambda engine: engine.requests, default=None)
     if chosen is None:
         raise NotDeployableError(_too_big(request, model, sized))
     return _candidate(request, model.config, chosen, backend)
@@ -157,7 +157,7 @@ def _too_big(request: PlanRequest, model: Model, sized: list[Sized]) -> str:
     weights, gpus, sku = _weights(model), request.total_gpus, request.gpu.sku
     what = f"{model.name} does not fit on {gpus} × {sku}: its weights take {weights / memory.GIB:.0f} GiB"
     what += f", and an engine may use {request.usable_gib:.0f} GiB of each GPU"
-    smallest = next((each.shape.gpus for each in sized), None)
+    smallest = next((engine.shape.gpus for engine in sized), None)
     if smallest is None:
         return f"{what}; no number of these GPUs is enough"
     if smallest <= gpus:

@@ -129,7 +129,7 @@ def _results(  # noqa: PLR0913 - what results say, by name
     request, model, known = question.request, question.model, question.known
     simulated = choice is None or choice.source is not Source.NAIVE
     engine, version = (known.engine, known.engine_version) if simulated else _BY_MEMORY
-    data = {str(each.backend): v for each in found.reports if (v := known.databases.get(each.backend))}
+    data = {str(report.backend): v for report in found.reports if (v := known.databases.get(report.backend))}
     return Results(
         request=request.identity,
         model=model.loaded_as,

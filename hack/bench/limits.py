@@ -76,7 +76,7 @@ def steps(system: str, backend: Backend, model: str) -> list[Step]:
 
 def _shapes(pair: Sequence[Estimator]) -> list[Parallel]:
     """Return the parallelisms of both: without pipelines, attention in slices or in copies."""
-    first, second = (each.shapes for each in pair)
+    first, second = (estimator.shapes for estimator in pair)
     return [p for p in first if p in second and p[1] == 1 and p[0] <= _MOST_TP and 1 in (p[0], p[2])]
 
 
@@ -88,7 +88,7 @@ def _steps(pair: Sequence[Estimator], parallel: Parallel, isl: int, batches: Seq
         model = module("sdk.models").get_model(
             model_path=wanted.model, model_config=config, backend_name=wanted.backend.value
         )
-        measured, corrected = (each.predictor(each.config(parallel), isl=isl) for each in pair)
+        measured, corrected = (estimator.predictor(estimator.config(parallel), isl=isl) for estimator in pair)
     except (ValueError, missing):  # sizes that do not divide, engines that span nodes without data for it
         return
     correction = Correction.of(model, pair[0].database)
@@ -100,12 +100,12 @@ def _steps(pair: Sequence[Estimator], parallel: Parallel, isl: int, batches: Seq
         if summaries[0].check_oom():
             continue
         times = [
-            each.get_context_latency_dict() if role is Role.PREFILL else each.get_generation_latency_dict()
-            for each in summaries
+            summary.get_context_latency_dict() if role is Role.PREFILL else summary.get_generation_latency_dict()
+            for summary in summaries
         ]
         by_kind = [
-            {kind.value: sum(ms for name, ms in each.items() if correction.kind_of(name) is kind) for kind in Kind}
-            for each in times
+            {kind.value: sum(ms for name, ms in taken.items() if correction.kind_of(name) is kind) for kind in Kind}
+            for taken in times
         ]
         gpus = parallel[0] * parallel[2]
         yield Step(wanted.system, wanted.backend, wanted.model, role, gpus, by_kind[0], by_kind[1])
@@ -125,7 +125,9 @@ def main() -> int:
     asked = parser.parse_args()
     groups: dict[tuple[str, ...], list[float]] = {}
     combinations = itertools.product(asked.systems.split(","), ENGINES, MODELS)
-    for event in WorkerPool(preload=PRELOAD).run(call, [partial(steps, *each) for each in combinations], _DEADLINE_S):
+    for event in WorkerPool(preload=PRELOAD).run(
+        call, [partial(steps, *combination) for combination in combinations], _DEADLINE_S
+    ):
         match event:
             case Answered(answer=found):
                 for step in found:

@@ -80,8 +80,8 @@ def _cells(entry: dict[str, Any], results: Results) -> tuple[str, ...]:
         _asked(goal),
         f"{choice.gpus} of {budget} {hardware.gpu_sku}",
         f"{choice.backend} {choice.shape}",
-        _each(choice, "batch"),
-        _each(choice, "max_num_tokens"),
+        _of_workers(choice, "batch"),
+        _of_workers(choice, "max_num_tokens"),
         str(choice.context_length),
         f"{significant(performance.ttft)}, {significant(performance.itl)}",
         significant(performance.tokens_per_s / budget),
@@ -99,7 +99,7 @@ def _asked(goal: Goal) -> str:
     return ", ".join([f"{goal.isl}/{goal.osl}", *load, *written, *(["planner"] if goal.autoscale else [])])
 
 
-def _each(choice: Candidate, name: str) -> str:
+def _of_workers(choice: Candidate, name: str) -> str:
     return " / ".join(str(getattr(worker, name)) for worker in choice.workers)
 
 

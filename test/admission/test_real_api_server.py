@@ -112,7 +112,7 @@ def test_stored_request_stays_the_same_when_it_is_written_through_the_other_vers
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
 
 
-def test_a_request_of_v1beta1_is_edited_as_v1alpha1(requests: Any) -> None:
+def test_request_of_v1beta1_is_edited_as_v1alpha1(requests: Any) -> None:
     name = requests.create(beta(hardware={"totalGpus": 4}))["metadata"]["name"]
     assert requests.get(name, "v1alpha1")["metadata"]["annotations"] == {ANNOTATION_DEFAULTS: "v1beta1"}
     requests.change(name, {"spec": {"workload": {"isl": 5}}}, "v1alpha1")
@@ -122,7 +122,7 @@ def test_a_request_of_v1beta1_is_edited_as_v1alpha1(requests: Any) -> None:
     assert effective(parse_request(stored)).osl.value == 1000
 
 
-def test_a_status_is_read_in_both_versions(requests: Any) -> None:
+def test_status_is_read_in_both_versions(requests: Any) -> None:
     name = requests.create(alpha())["metadata"]["name"]
     graph = {"spec": {"backendFramework": "vllm"}}
     told = {"phase": "Deployed", "dgdName": "d", "profilingResults": {"selectedConfig": graph}}
@@ -221,13 +221,13 @@ def test_request_that_the_schema_refuses_is_refused_in_its_own_version(
     assert field in refused.fields
 
 
-def test_a_copy_of_a_request_does_not_carry_the_outcome_of_the_other_one(requests: Any) -> None:
+def test_copy_of_a_request_does_not_carry_the_outcome_of_the_other_one(requests: Any) -> None:
     copied = {**beta(), "metadata": {"annotations": {ANNOTATION_GENERATED: "old", "mine": "kept"}}}
     assert requests.create(copied)["metadata"]["annotations"] == {"mine": "kept"}
     assert "annotations" not in requests.create({**beta(), "metadata": {"annotations": {}}})["metadata"]
 
 
-def test_an_update_is_judged_like_a_new_request(requests: Any) -> None:
+def test_update_is_judged_like_a_new_request(requests: Any) -> None:
     name = requests.create(beta(image="r.io/i:1.6.1", autoApply=False))["metadata"]["name"]
     with pytest.raises(Exception, match=r"spec\.runtimeVersionOverride: Required value"):
         requests.change(name, {"spec": {"image": "r.io/i:latest"}})

@@ -59,7 +59,7 @@ def judged(handler: Callable[[AdmissionRequest], AdmissionResponse], new: Json =
 
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
-def test_a_list_is_converted_whatever_one_annotation_says(name: str, text: str) -> None:
+def test_list_is_converted_whatever_one_annotation_says(name: str, text: str) -> None:
     response = converted(stored("a"), stored("b", {name: text}), stored("c"))
     assert response["result"] == {"status": "Success"}
     assert [manifest["metadata"]["name"] for manifest in response["convertedObjects"]] == ["a", "b", "c"]
@@ -85,7 +85,7 @@ def unsendable(manifest: Json, version: str) -> Json:
 
 
 @pytest.mark.parametrize(("convert", "kind"), [(failing, "KeyError"), (unsendable, "UnicodeEncodeError")])
-def test_a_failure_of_conversion_names_the_object(
+def test_failure_of_conversion_names_the_object(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, convert: Any, kind: str
 ) -> None:
     monkeypatch.setattr(conversion, "convert", convert)
@@ -98,13 +98,13 @@ def test_a_failure_of_conversion_names_the_object(
     assert record.exc_info  # the traceback
 
 
-def test_a_version_that_is_none_of_ours_is_named_with_its_object() -> None:
+def test_version_that_is_none_of_ours_is_named_with_its_object() -> None:
     response = converted({**stored("old"), "apiVersion": "nvidia.com/v1"})
     assert response["result"]["message"].startswith("n/old: nvidia.com/v1 cannot be converted to nvidia.com/v1alpha1")
 
 
 @pytest.mark.parametrize("metadata", [None, {}, [], {"name": 5}, {"name": "x" * 10**6}])
-def test_an_object_without_a_good_name_fails_like_others(metadata: Json) -> None:
+def test_object_without_a_good_name_fails_like_others(metadata: Json) -> None:
     response = converted({"apiVersion": "v1", "metadata": metadata})
     assert response["result"]["status"] == "Failure"
     assert len(response["result"]["message"]) < 1000
@@ -119,7 +119,7 @@ def unsendably(_: AdmissionRequest) -> AdmissionResponse:
 
 
 @pytest.mark.parametrize(("handler", "kind"), [(wrecked, "KeyError"), (unsendably, "UnicodeEncodeError")])
-def test_a_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handler: Any, kind: str) -> None:
+def test_failure_of_ours_is_a_refusal(caplog: pytest.LogCaptureFixture, handler: Any, kind: str) -> None:
     response = judged(handler)
     message = f"internal error of dgdr-controller: {kind}"
     assert response["allowed"] is False
@@ -169,7 +169,7 @@ def test_twenty_causes_are_all_told() -> None:
     ],
     ids=["unknown", "services", "ttft"],
 )
-def test_a_refusal_is_short_whatever_was_sent(new: Json) -> None:
+def test_refusal_is_short_whatever_was_sent(new: Json) -> None:
     response = judged(admit, new)
     assert response["allowed"] is False
     assert len(json.dumps(response)) < 16 * 2**10

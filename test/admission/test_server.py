@@ -44,7 +44,7 @@ def served(asking: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.parametrize("path", WEBHOOKS)
-def test_the_loop_lives_while_a_large_review_is_answered(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_loop_lives_while_a_large_review_is_answered(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     begun, alive = threading.Event(), threading.Event()
 
     def answer(_: bytes, **__: object) -> tuple[bytes, bool]:
@@ -113,7 +113,7 @@ def test_unforeseen_error_is_answered_as_a_bad_request(
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_a_body_that_is_not_encoded_as_it_says_is_refused() -> None:
+def test_body_that_is_not_encoded_as_it_says_is_refused() -> None:
     async def asking(client: Any) -> tuple[int, str]:
         headers = {**HEADERS, "Content-Encoding": "deflate"}
         response = await client.post(VALIDATE, data=b"no deflate", headers=headers)

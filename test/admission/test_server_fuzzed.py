@@ -219,7 +219,7 @@ def test_annotation_of_one_request_breaks_no_list(post: Any, name: str, text: st
         ({"request": {"uid": "u", "operation": "CREATE", "kind": {"kind": "Pod", "version": "v1"}}}, "got /v1 Pod"),
     ],
 )
-def test_a_review_of_something_else_is_refused_with_the_reason(post: Any, change: Json, reason: str) -> None:
+def test_review_of_something_else_is_refused_with_the_reason(post: Any, change: Json, reason: str) -> None:
     ((status, answer),) = post([(VALIDATE, json.dumps(admission({}) | change).encode())])
     assert (status, reason in answer.decode()) == (400, True), answer
 

@@ -110,7 +110,7 @@ def test_fields_of_v1alpha1_alone_are_a_part_of_the_spec(requests: Any) -> None:
     requests.change(name, {"metadata": {"labels": {"a": "b"}}}, "v1alpha1")
 
 
-def test_a_failed_request_is_mended_as_v1alpha1(requests: Any) -> None:
+def test_failed_request_is_mended_as_v1alpha1(requests: Any) -> None:
     spec = {"model": "m", "profilingConfig": {"config": {"sla": {"isl": 5}}}}
     name = requests.create({"apiVersion": "nvidia.com/v1alpha1", "spec": spec})["metadata"]["name"]
     requests.tell(name, {"phase": "Failed"})
@@ -121,7 +121,7 @@ def test_a_failed_request_is_mended_as_v1alpha1(requests: Any) -> None:
     assert stored["metadata"]["generation"] == before + 1
 
 
-def test_an_image_without_a_version_is_asked_about_again_when_it_is_to_be_deployed(requests: Any) -> None:
+def test_image_without_a_version_is_asked_about_again_when_it_is_to_be_deployed(requests: Any) -> None:
     """It may have been stored before there was the rule, and harm nobody until then."""
     name = requests.create({"apiVersion": "nvidia.com/v1beta1", "spec": {"model": "m", "autoApply": False}})[
         "metadata"

@@ -41,19 +41,19 @@ def test_new_fault_is_refused_beside_an_old_one() -> None:
     assert [message.partition(":")[0] for message in said(old, new)] == ["spec.hardware.gpuSku"]
 
 
-def test_an_image_without_a_version_is_no_longer_ignored_when_it_is_deployed() -> None:
+def test_image_without_a_version_is_no_longer_ignored_when_it_is_deployed() -> None:
     old = stored(image="r.io/i:latest")
     assert said(old, stored(image="r.io/i:latest", autoApply=True)) == [NO_VERSION]
     assert said(old, stored(image="r.io/i:latest", autoApply=True, runtimeVersionOverride="1.6.1")) == []
 
 
-def test_a_stored_request_that_cannot_be_read_can_be_mended() -> None:
+def test_stored_request_that_cannot_be_read_can_be_mended() -> None:
     old = stored("Failed", backend="triton", unknown=1)
     assert said(old, stored("Failed")) == []
     assert said(old, old) == []
 
 
-def test_a_request_that_is_being_deleted_goes() -> None:
+def test_request_that_is_being_deleted_goes() -> None:
     old = stored("Deployed")
     new = stored("Deployed", model="", hardware={"gpuSku": "H100"})
     new["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -61,5 +61,5 @@ def test_a_request_that_is_being_deleted_goes() -> None:
 
 
 @pytest.mark.parametrize("status", [None, {}, {"phase": 5}, {"phase": "Undreamt"}, "text"])
-def test_a_request_without_a_phase_may_change(status: Json) -> None:
+def test_request_without_a_phase_may_change(status: Json) -> None:
     assert said({**stored(), "status": status}, stored(model="other")) == []

@@ -10,7 +10,7 @@ from dgdr_api.conditions import ConfigurationWarning, Missed, SLAWarning
 from dgdr_api.formatting import milliseconds, significant
 
 
-def test_a_missed_target_reads_like_the_design_proposal() -> None:
+def test_missed_target_reads_like_the_design_proposal() -> None:
     warning = SLAWarning.closest([Missed("TTFT", 50, 120, 120)], "8 × H100, tensor parallel 8")
     assert warning.type == "SLAWarning"
     assert warning.message == (
@@ -27,12 +27,12 @@ def test_every_missed_target_is_named_with_its_closest_value() -> None:
     )
 
 
-def test_the_closest_value_is_the_lowest_there_is_and_what_is_deployed_is_said_beside_it() -> None:
+def test_closest_value_is_the_lowest_there_is_and_what_is_deployed_is_said_beside_it() -> None:
     message = SLAWarning.closest([Missed("TTFT", 50, 161, 133), Missed("ITL", 1, 5.4, 5.4)], "1 × tp8").message
     assert "Closest achievable: TTFT=133ms, ITL=5.4ms (1 × tp8; deployed: TTFT=161ms, ITL=5.4ms)." in message
 
 
-def test_a_target_that_is_missed_only_in_company_is_not_called_impossible() -> None:
+def test_target_that_is_missed_only_in_company_is_not_called_impossible() -> None:
     message = SLAWarning.closest([Missed("TTFT", 150, 161, 133)], "1 × tp8").message
     assert message.startswith(
         "Cannot meet TTFT=150ms with the other targets with this model/hardware. Closest achievable: TTFT=161ms (1 × tp8)."
@@ -40,13 +40,13 @@ def test_a_target_that_is_missed_only_in_company_is_not_called_impossible() -> N
 
 
 @pytest.mark.parametrize(("target", "closest"), [(50, 50.04), (2000, 2001), (0.001, 0.0010004)])
-def test_a_target_missed_by_a_hair_is_not_called_reached(target: float, closest: float) -> None:
+def test_target_missed_by_a_hair_is_not_called_reached(target: float, closest: float) -> None:
     message = SLAWarning.closest([Missed("TTFT", target, closest, closest)], "8 × H100").message
     wanted, reached = re.findall(r"TTFT=(\S+?)ms", message)
     assert wanted != reached
 
 
-def test_the_served_share_of_a_load_is_a_percentage() -> None:
+def test_served_share_of_a_load_is_a_percentage() -> None:
     warning = SLAWarning.share_served("concurrency 100", 0.42, 32, None)
     assert warning.type == "SLAWarning"
     assert warning.message == (
@@ -60,11 +60,11 @@ def test_the_served_share_of_a_load_is_a_percentage() -> None:
 
 
 @pytest.mark.parametrize(("share", "contradiction"), [(0.996, " 100% "), (0.004, " 0% ")])
-def test_a_part_of_a_load_is_neither_all_nor_nothing(share: float, contradiction: str) -> None:
+def test_part_of_a_load_is_neither_all_nor_nothing(share: float, contradiction: str) -> None:
     assert contradiction not in SLAWarning.share_served("concurrency 100", share, 32, None).message
 
 
-def test_a_note_about_the_configuration_carries_its_sentence() -> None:
+def test_note_about_the_configuration_carries_its_sentence() -> None:
     warning = ConfigurationWarning.note("The engine's version is newer than its data.")
     assert (warning.type, warning.message) == ("ConfigurationWarning", "The engine's version is newer than its data.")
 
@@ -85,7 +85,7 @@ def test_a_note_about_the_configuration_carries_its_sentence() -> None:
         (1.5e15, "1500000000000000"),
     ],
 )
-def test_a_number_has_three_digits_that_carry_meaning(value: float, text: str) -> None:
+def test_number_has_three_digits_that_carry_meaning(value: float, text: str) -> None:
     assert significant(value) == text
 
 
@@ -94,13 +94,13 @@ def test_digits_can_be_more_or_fewer(digits: int, text: str) -> None:
     assert significant(174.06, digits) == text
 
 
-def test_a_latency_has_its_unit() -> None:
+def test_latency_has_its_unit() -> None:
     assert milliseconds(17.349) == "17.3ms"
 
 
 @given(st.floats(min_value=1e-12, max_value=1e12))
 @example(0.00001)
-def test_a_number_is_within_half_a_percent_and_has_no_exponent(value: float) -> None:
+def test_number_is_within_half_a_percent_and_has_no_exponent(value: float) -> None:
     text = significant(value)
     assert re.fullmatch(r"\d+(\.\d+)?", text)
     assert float(text) == pytest.approx(value, rel=0.00501)

@@ -94,7 +94,7 @@ def test_conditions_are_a_map_by_type(schema: Node) -> None:
     assert set(lists.values()) == {"atomic"}
 
 
-def test_a_partial_job_needs_neither_template_nor_containers(schema: Node) -> None:
+def test_partial_job_needs_neither_template_nor_containers(schema: Node) -> None:
     assert "required" not in schema[JOB]
     assert "required" not in schema[f"{JOB}.template.spec"]
     assert schema[f"{JOB}.template.spec.containers"]["x-kubernetes-list-map-keys"] == ["name"]
@@ -131,7 +131,7 @@ class Whole(ApiModel):
     """A switch."""
 
 
-def test_a_model_is_rewritten_field_by_field() -> None:
+def test_model_is_rewritten_field_by_field() -> None:
     part = {
         "description": "A part.",
         "type": "object",
@@ -200,7 +200,7 @@ def test_model_without_a_structural_schema_is_an_error_that_names_the_field(mode
         structural(model)
 
 
-def test_the_file_says_where_it_comes_from() -> None:
+def test_file_says_where_it_comes_from() -> None:
     """That it is up to date, `make check` says."""
     file = Path(__file__).parent.parent.parent / "config/crd/bases/nvidia.com_dynamographdeploymentrequests.yaml"
     assert file.read_text(encoding="utf-8").startswith("# Made from api/dgdr_api by 'make manifests'.\n")

@@ -28,9 +28,7 @@ DEFAULTS = [
 
 @pytest.mark.parametrize(("field", "default"), DEFAULTS)
 @pytest.mark.parametrize("spec", [{}, {"workload": {}, "sla": {}, "features": {}, "hardware": {}}])
-def test_a_silent_request_gets_the_default(
-    manifest: Build, spec: dict[str, object], field: str, default: object
-) -> None:
+def test_silent_request_gets_the_default(manifest: Build, spec: dict[str, object], field: str, default: object) -> None:
     assert getattr(resolve(manifest(spec)), field) == Value(default, explicit=False)
 
 
@@ -56,7 +54,7 @@ def test_fields_without_default_stay_absent(manifest: Build, field: str) -> None
         ("optimization_type", {"sla": {"optimizationType": "hybrid"}}, "hybrid"),
     ],
 )
-def test_a_written_value_is_explicit_even_when_it_is_the_default(
+def test_written_value_is_explicit_even_when_it_is_the_default(
     manifest: Build, field: str, spec: dict[str, object], value: object
 ) -> None:
     assert getattr(resolve(manifest(spec)), field) == Value(value, explicit=True)
@@ -71,7 +69,7 @@ def test_target_that_is_written_leaves_the_other_a_default(
     assert getattr(found, other) == Value(default, explicit=False)
 
 
-def test_a_target_for_the_whole_request_replaces_both_others(manifest: Build) -> None:
+def test_target_for_the_whole_request_replaces_both_others(manifest: Build) -> None:
     found = resolve(manifest({"sla": {"e2eLatency": 9000}}))
     assert (found.ttft, found.itl) == (None, None)
 
@@ -98,7 +96,7 @@ def test_model_and_load_are_passed_on(manifest: Build) -> None:
         ({"mode": "agg"}, True),
     ],
 )
-def test_a_feature_is_on_unless_it_says_no(
+def test_feature_is_on_unless_it_says_no(
     manifest: Build, field: str, attribute: str, setting: object, on: object
 ) -> None:
     found = resolve(manifest({"features": {field: setting}}))
@@ -115,11 +113,11 @@ def test_a_feature_is_on_unless_it_says_no(
         ({"modelPathInPvc": "a"}, Cache("pvc", "a", "/opt/model-cache")),
     ],
 )
-def test_a_model_cache_has_one_path_under_any_of_its_names(
+def test_model_cache_has_one_path_under_any_of_its_names(
     manifest: Build, cache: dict[str, str], expected: Cache
 ) -> None:
     assert resolve(manifest({"modelCache": {"pvcName": "pvc", **cache}})).model_cache == expected
 
 
-def test_a_model_cache_without_a_claim_is_none(manifest: Build) -> None:
+def test_model_cache_without_a_claim_is_none(manifest: Build) -> None:
     assert resolve(manifest({"modelCache": {"pvcModelPath": "a"}})).model_cache is None

@@ -59,20 +59,20 @@ def test_misspelling_is_not_looked_for_in_what_is_no_word(manifest: Build, monke
         {"features": {"planner": [{"a": MEGABYTE}]}},
     ],
 )
-def test_a_wrong_value_is_shown_cut(manifest: Build, spec: dict[str, object]) -> None:
+def test_wrong_value_is_shown_cut(manifest: Build, spec: dict[str, object]) -> None:
     (found,) = errors(manifest(spec))
     assert "xxx…" in found.kind
     assert len(str(found)) < 300
 
 
 @pytest.mark.parametrize("field", ["kind", "apiVersion"])
-def test_a_wrong_type_is_shown_cut(manifest: Build, field: str) -> None:
+def test_wrong_type_is_shown_cut(manifest: Build, field: str) -> None:
     (found,) = errors(manifest(**{field: MEGABYTE}))
     assert "xxx…" in found.kind
     assert len(str(found)) < 300
 
 
-def test_a_missing_field_does_not_repeat_what_is_around_it(manifest: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_field_does_not_repeat_what_is_around_it(manifest: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is around it may be the whole document: it is not even looked at."""
     monkeypatch.setattr("dgdr_api.parse.shown", lambda _: pytest.fail("shown"))
     whole: dict[str, Any] = manifest()

@@ -11,7 +11,7 @@ DESIGN = (
 NAMES = [name for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)]
 
 
-def test_the_table_knows_exactly_the_skus_of_the_design() -> None:
+def test_table_knows_exactly_the_skus_of_the_design() -> None:
     assert {gpu.sku for gpu in GPUS} == set(DESIGN.split())
 
 
@@ -20,19 +20,19 @@ def test_names_are_given_once() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_in_lower_case_with_underscores(name: str) -> None:
+def test_name_is_in_lower_case_with_underscores(name: str) -> None:
     assert name == name.lower()
     assert name.replace("_", "").isalnum()
 
 
 @pytest.mark.parametrize("gpu", GPUS, ids=lambda gpu: gpu.sku)
-def test_a_gpu_is_found_by_each_of_its_names_and_is_plausible(gpu: Gpu) -> None:
+def test_gpu_is_found_by_each_of_its_names_and_is_plausible(gpu: Gpu) -> None:
     assert [find_gpu(name) for name in (gpu.sku, *gpu.deprecated)] == [gpu for _ in (gpu.sku, *gpu.deprecated)]
     assert 15_000 <= gpu.vram_mib <= 300_000
     assert gpu.gpus_per_node in {1, 4, 8}
 
 
-def test_the_old_name_of_gb200_still_finds_it() -> None:
+def test_old_name_of_gb200_still_finds_it() -> None:
     gpu = find_gpu("gb200_sxm")
     assert gpu is not None
     assert gpu.sku == "gb200"
@@ -43,7 +43,7 @@ def test_unknown_name_finds_nothing(name: str) -> None:
     assert find_gpu(name) is None
 
 
-def test_the_error_quotes_the_name_and_lists_the_skus_but_no_deprecated_name() -> None:
+def test_error_quotes_the_name_and_lists_the_skus_but_no_deprecated_name() -> None:
     error = unknown_gpu("spec.hardware.gpuSku", 'h"1')
     assert error.kind == r'Unsupported value: "h\"1"'
     assert error.detail == "supported values: " + ", ".join(f'"{gpu.sku}"' for gpu in GPUS)

@@ -20,14 +20,14 @@ DIGEST = "@sha256:" + "0" * 64
         ("localhost:5000/planner:1.6.1" + DIGEST, "localhost:5000", "1.6.1"),
     ],
 )
-def test_an_image_has_a_repository_and_perhaps_a_tag(image: str, repository: str, tag: str | None) -> None:
+def test_image_has_a_repository_and_perhaps_a_tag(image: str, repository: str, tag: str | None) -> None:
     assert (image_repository(image), image_tag(image)) == (repository, tag)
 
 
 @pytest.mark.parametrize(
     "tag", ["1.6.1", "v1.6.1", "0.0.0", "10.20.30", "1.6.1-rc.1", "1.6.1-rc1.post-2", "1.6.1-0", "1.6.1+cuda.12"]
 )
-def test_a_semantic_version_is_a_version(tag: str) -> None:
+def test_semantic_version_is_a_version(tag: str) -> None:
     assert is_version(tag)
 
 

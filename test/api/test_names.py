@@ -6,7 +6,7 @@ from dgdr_api import names
 
 
 @pytest.mark.parametrize("name", ["a", "qwen", "qwen-3", "a--b", "a1"])
-def test_a_service_name_begins_with_a_letter(name: str) -> None:
+def test_service_name_begins_with_a_letter(name: str) -> None:
     assert names.is_service_name(name)
 
 
@@ -15,7 +15,7 @@ def test_service_name_is_nothing_else(name: str) -> None:
     assert not names.is_service_name(name)
 
 
-def test_the_deployment_is_named_after_its_request() -> None:
+def test_deployment_is_named_after_its_request() -> None:
     assert names.dgd_name("qwen") == "qwen-dgd"
 
 

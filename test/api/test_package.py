@@ -24,7 +24,7 @@ def test_api_modules_import_neither_the_controller_nor_its_libraries() -> None:
     assert {"dgdr_api.parse", "dgdr_api.v1beta1", "dgdr_api.validation"} <= set(done.stdout.split())
 
 
-def test_the_example_of_the_package_works() -> None:
+def test_example_of_the_package_works() -> None:
     result = doctest.testmod(dgdr_api)
     assert result.attempted > 0
     assert result.failed == 0

@@ -50,7 +50,7 @@ def test_every_field_has_its_name_on_the_wire_and_survives_a_round_trip(manifest
 
 
 @pytest.mark.parametrize("parent", [name for name, value in EVERY_FIELD.items() if isinstance(value, dict)])
-def test_the_round_trip_covers_every_field(manifest: Build, parent: str) -> None:
+def test_round_trip_covers_every_field(manifest: Build, parent: str) -> None:
     part = getattr(parse_request(manifest(EVERY_FIELD)).spec, "model_cache" if parent == "modelCache" else parent)
     assert part.model_fields_set == set(type(part).model_fields)
 
@@ -83,7 +83,7 @@ def test_metadata_keeps_what_it_does_not_know(manifest: Build) -> None:
         ("spec.features", "planner"),
     ],
 )
-def test_a_parsed_request_cannot_be_changed(manifest: Build, part: str, field: str) -> None:
+def test_parsed_request_cannot_be_changed(manifest: Build, part: str, field: str) -> None:
     request = parse_request(manifest(EVERY_FIELD, metadata={"name": "qwen", "note": "free"}))
     target = attrgetter(part)(request)
     before = getattr(target, field)
@@ -92,7 +92,7 @@ def test_a_parsed_request_cannot_be_changed(manifest: Build, part: str, field: s
     assert getattr(target, field) == before
 
 
-def test_the_manifest_may_change_after_parsing(manifest: Build) -> None:
+def test_manifest_may_change_after_parsing(manifest: Build) -> None:
     free: dict[str, object] = {"spec": {"a": 1}}
     request = parse_request(manifest({"overrides": {"dgd": free}}))
     free["spec"] = None
@@ -112,14 +112,14 @@ def test_null_is_silence_for_an_optional_field(manifest: Build, field: str) -> N
 
 
 @pytest.mark.parametrize("value", ["4000", "4000.0", "4e3"])
-def test_an_integer_may_be_written_as_a_number_without_fraction(manifest: Build, value: str) -> None:
+def test_integer_may_be_written_as_a_number_without_fraction(manifest: Build, value: str) -> None:
     # kubectl sends `1e3` and `1000.0` as 1000: Go encodes a float64 without fraction as an integer.
     workload = parse_request(manifest({"workload": {"isl": json.loads(value)}})).spec.workload
     assert workload is not None
     assert workload.isl == 4000
 
 
-def test_a_whole_number_is_a_number(manifest: Build) -> None:
+def test_whole_number_is_a_number(manifest: Build) -> None:
     sla = parse_request(manifest({"sla": {"ttft": 200}})).spec.sla
     assert sla is not None
     assert sla.ttft == 200

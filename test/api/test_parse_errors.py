@@ -108,29 +108,27 @@ def test_python_names_are_unknown_on_the_wire(manifest: Build, spec: dict[str, o
         ),
     ],
 )
-def test_a_value_outside_an_enum_lists_the_supported_ones(
-    manifest: Build, spec: dict[str, object], message: str
-) -> None:
+def test_value_outside_an_enum_lists_the_supported_ones(manifest: Build, spec: dict[str, object], message: str) -> None:
     assert messages(manifest(spec)) == [message]
 
 
 @pytest.mark.parametrize(("value", "shown"), [("4000", '"4000"'), (True, "true"), (1.5, "1.5"), ([], "[]")])
 @pytest.mark.parametrize(("parent", "field"), INTEGERS)
-def test_an_integer_is_nothing_else(manifest: Build, parent: str, field: str, value: object, shown: str) -> None:
+def test_integer_is_nothing_else(manifest: Build, parent: str, field: str, value: object, shown: str) -> None:
     expected = f"spec.{parent}.{field}: Invalid value: {shown}: must be an integer"
     assert messages(manifest({parent: {field: value}})) == [expected]
 
 
 @pytest.mark.parametrize("value", [0, -1])
 @pytest.mark.parametrize(("parent", "field"), INTEGERS)
-def test_an_integer_is_at_least_one(manifest: Build, parent: str, field: str, value: int) -> None:
+def test_integer_is_at_least_one(manifest: Build, parent: str, field: str, value: int) -> None:
     expected = f"spec.{parent}.{field}: Invalid value: {value}: must be at least 1"
     assert messages(manifest({parent: {field: value}})) == [expected]
 
 
 @pytest.mark.parametrize(("parent", "field"), INTEGERS)
 @pytest.mark.parametrize("value", [2**31, 10**400], ids=["2**31", "10**400"])
-def test_an_integer_fits_the_int32_of_the_cluster(manifest: Build, parent: str, field: str, value: int) -> None:
+def test_integer_fits_the_int32_of_the_cluster(manifest: Build, parent: str, field: str, value: int) -> None:
     (message,) = messages(manifest({parent: {field: value}}))
     assert message.startswith(f"spec.{parent}.{field}: Invalid value")
 
@@ -148,7 +146,7 @@ def test_an_integer_fits_the_int32_of_the_cluster(manifest: Build, parent: str, 
     ],
 )
 @pytest.mark.parametrize(("parent", "field"), NUMBERS)
-def test_a_number_is_finite_and_positive(
+def test_number_is_finite_and_positive(
     manifest: Build, parent: str, field: str, value: object, shown: str, right: str
 ) -> None:
     expected = f"spec.{parent}.{field}: Invalid value: {shown}: must be {right}"
@@ -157,7 +155,7 @@ def test_a_number_is_finite_and_positive(
 
 @pytest.mark.parametrize(("parent", "field"), STRINGS)
 @pytest.mark.parametrize(("value", "shown"), [(7, "7"), (True, "true"), ({}, "{}")])
-def test_a_string_is_nothing_else(manifest: Build, parent: str, field: str, value: object, shown: str) -> None:
+def test_string_is_nothing_else(manifest: Build, parent: str, field: str, value: object, shown: str) -> None:
     expected = f"spec.{parent}.{field}: Invalid value: {shown}: must be a string"
     assert messages(manifest({parent: {field: value}})) == [expected]
 
@@ -176,12 +174,12 @@ def test_a_string_is_nothing_else(manifest: Build, parent: str, field: str, valu
         ({"overrides": {"profilingJob": "x"}}, 'spec.overrides.profilingJob: Invalid value: "x": must be an object'),
     ],
 )
-def test_a_wrong_type_says_which_would_be_right(manifest: Build, spec: dict[str, object], message: str) -> None:
+def test_wrong_type_says_which_would_be_right(manifest: Build, spec: dict[str, object], message: str) -> None:
     assert messages(manifest(spec)) == [message]
 
 
 @pytest.mark.parametrize("field", ["modelCache", "hardware", "workload", "sla", "overrides", "features"])
-def test_a_part_of_the_spec_is_an_object(manifest: Build, field: str) -> None:
+def test_part_of_the_spec_is_an_object(manifest: Build, field: str) -> None:
     assert messages(manifest({field: [1]})) == [f"spec.{field}: Invalid value: [1]: must be an object"]
 
 
@@ -213,7 +211,7 @@ def test_a_part_of_the_spec_is_an_object(manifest: Build, field: str) -> None:
         ),
     ],
 )
-def test_a_wrong_object_is_refused_before_its_fields(manifest: Build, top: dict[str, object], message: str) -> None:
+def test_wrong_object_is_refused_before_its_fields(manifest: Build, top: dict[str, object], message: str) -> None:
     assert messages(manifest(**top)) == [message]
 
 
@@ -226,14 +224,14 @@ def test_a_wrong_object_is_refused_before_its_fields(manifest: Build, top: dict[
         ("spec", "spec: Required value"),
     ],
 )
-def test_a_missing_part_is_required(manifest: Build, field: str, message: str) -> None:
+def test_missing_part_is_required(manifest: Build, field: str, message: str) -> None:
     whole = manifest()
     del whole[field]
     assert messages(whole) == [message]
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 7, True])
-def test_a_document_that_is_no_mapping_is_no_request(document: object) -> None:
+def test_document_that_is_no_mapping_is_no_request(document: object) -> None:
     expected = "(document): Invalid value: must be a DynamoGraphDeploymentRequest object"
     assert messages(document) == [expected]
 
@@ -249,7 +247,7 @@ def test_a_document_that_is_no_mapping_is_no_request(document: object) -> None:
         ({"enabled": None}, '{"enabled": null}'),
     ],
 )
-def test_a_feature_is_a_switch_or_an_object(manifest: Build, field: str, value: object, shown: str) -> None:
+def test_feature_is_a_switch_or_an_object(manifest: Build, field: str, value: object, shown: str) -> None:
     right = "must be true, false or an object (with 'enabled' true or false)"
     assert messages(manifest({"features": {field: value}})) == [
         f"spec.features.{field}: Invalid value: {shown}: {right}"
@@ -265,7 +263,7 @@ def test_every_form_of_a_feature_is_kept_as_it_is(manifest: Build, field: str, v
 
 
 @pytest.mark.parametrize("version", ["0.0.0", "1.6.1", "9999.9999.9999"])
-def test_a_runtime_version_has_three_numbers(manifest: Build, version: str) -> None:
+def test_runtime_version_has_three_numbers(manifest: Build, version: str) -> None:
     assert parse_request(manifest({"runtimeVersionOverride": version})).spec.runtime_version_override == version
 
 
@@ -290,7 +288,7 @@ def test_every_error_is_reported_in_the_order_of_the_fields(manifest: Build) -> 
     "value", [dt.date(2026, 1, 1), b"bytes", {1, 2}, object()], ids=["date", "bytes", "set", "object"]
 )
 @pytest.mark.parametrize("place", ["kind", "image", "free"])
-def test_a_value_that_json_does_not_know_is_an_invalid_request(manifest: Build, place: str, value: object) -> None:
+def test_value_that_json_does_not_know_is_an_invalid_request(manifest: Build, place: str, value: object) -> None:
     wrong = {
         "kind": manifest(kind=value),
         "image": manifest({"image": value}),
@@ -301,13 +299,13 @@ def test_a_value_that_json_does_not_know_is_an_invalid_request(manifest: Build, 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
 @pytest.mark.parametrize("parent", ["dgd", "profilingJob"])
-def test_a_number_that_json_does_not_know_is_refused_in_free_form(manifest: Build, parent: str, value: float) -> None:
+def test_number_that_json_does_not_know_is_refused_in_free_form(manifest: Build, parent: str, value: float) -> None:
     (message,) = messages(manifest({"overrides": {parent: {"spec": {"a": value}}}}))
     assert message.startswith(f"spec.overrides.{parent}")
 
 
 @pytest.mark.parametrize("depth", [250, 100_000])
-def test_a_request_nested_too_deeply_is_refused_in_one_readable_sentence(manifest: Build, depth: int) -> None:
+def test_request_nested_too_deeply_is_refused_in_one_readable_sentence(manifest: Build, depth: int) -> None:
     deep: dict[str, object] = {}
     for _ in range(depth):
         deep = {"a": deep}
@@ -348,5 +346,5 @@ def test_any_document_raises_nothing_but_an_invalid_request(
         (FieldError("spec.a", 'Invalid value: "x"', "must be y"), 'spec.a: Invalid value: "x": must be y'),
     ],
 )
-def test_a_field_error_reads_like_one_of_kubernetes(error: FieldError, text: str) -> None:
+def test_field_error_reads_like_one_of_kubernetes(error: FieldError, text: str) -> None:
     assert str(error) == text

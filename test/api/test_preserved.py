@@ -7,7 +7,7 @@ from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.preserved import preserved
 
 
-def test_the_annotation_is_read_as_far_as_it_matters() -> None:
+def test_annotation_is_read_as_far_as_it_matters() -> None:
     spec = {
         "profilingConfig": {"configMapRef": {"name": "base"}, "outputPVC": "x", "config": {"sweep": {"a": 1}}},
         "deploymentOverrides": {"workersImage": "r.io/i:1", "labels": {"a": "b"}},
@@ -35,7 +35,7 @@ def test_annotation_that_is_absent_or_empty_says_nothing(annotations: dict[str, 
         ('{"profilingConfig": {"configMapRef": {}}}', "profilingConfig.configMapRef.name: Field required"),
     ],
 )
-def test_an_annotation_that_somebody_has_edited_is_refused(text: str, problem: str) -> None:
+def test_annotation_that_somebody_has_edited_is_refused(text: str, problem: str) -> None:
     path = r"metadata.annotations\[nvidia.com/dgdr-spec\]"
     with pytest.raises(InvalidRequestError, match=f"^{path}: Invalid value: {problem}"):
         preserved({ANNOTATION_PRESERVED: text})

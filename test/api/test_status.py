@@ -44,7 +44,7 @@ def test_times_are_utc_and_whole_seconds(time: dt.datetime, written: str) -> Non
     assert json.loads(condition.model_dump_json())["lastTransitionTime"] == written
 
 
-def test_a_time_without_zone_is_none() -> None:
+def test_time_without_zone_is_none() -> None:
     with pytest.raises(ValueError, match="timezone"):
         Condition(type="A", status="True", reason="B", message="", last_transition_time=dt.datetime(2026, 8, 1))  # noqa: DTZ001
 

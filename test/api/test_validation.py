@@ -27,12 +27,12 @@ def problems(manifest: dict[str, object]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["q", "qwen-3", "a1", "a" * 33])
-def test_a_name_that_services_can_carry_is_valid(manifest: Build, name: str) -> None:
+def test_name_that_services_can_carry_is_valid(manifest: Build, name: str) -> None:
     assert problems(manifest(metadata={"name": name})) == []
 
 
 @pytest.mark.parametrize("name", ["3qwen", "-qwen", "qwen-", "Qwen", "qwen.3", "qwen_3", "qwén", "qwen\n"])
-def test_a_name_that_no_service_can_carry_is_invalid(manifest: Build, name: str) -> None:
+def test_name_that_no_service_can_carry_is_invalid(manifest: Build, name: str) -> None:
     right = "must start with a lower-case letter and hold only lower-case letters, digits and '-'"
     assert problems(manifest(metadata={"name": name})) == [
         f'metadata.name: Invalid value: "{name}": {right} (Services are named after it)'
@@ -40,7 +40,7 @@ def test_a_name_that_no_service_can_carry_is_invalid(manifest: Build, name: str)
 
 
 @pytest.mark.parametrize("length", [34, 55])
-def test_a_name_must_leave_room_for_the_longest_component(manifest: Build, length: int) -> None:
+def test_name_must_leave_room_for_the_longest_component(manifest: Build, length: int) -> None:
     name = "a" * length
     right = "may have 45 characters together: use at most 33 here"
     assert problems(manifest(metadata={"name": name})) == [
@@ -49,14 +49,14 @@ def test_a_name_must_leave_room_for_the_longest_component(manifest: Build, lengt
 
 
 @pytest.mark.parametrize("length", [56, 253])
-def test_a_name_over_55_characters_is_too_long_for_a_service(manifest: Build, length: int) -> None:
+def test_name_over_55_characters_is_too_long_for_a_service(manifest: Build, length: int) -> None:
     assert problems(manifest(metadata={"name": "a" * length})) == [
         "metadata.name: Too long: must have at most 55 characters"
     ]
 
 
 @pytest.mark.parametrize("namespace", ["dynamo", "3-dynamo", "a", "a" * 63, None])
-def test_a_namespace_is_a_dns_label(manifest: Build, namespace: str | None) -> None:
+def test_namespace_is_a_dns_label(manifest: Build, namespace: str | None) -> None:
     assert problems(manifest(metadata={"name": "q", "namespace": namespace})) == []
 
 
@@ -67,7 +67,7 @@ def test_namespace_of_another_form_is_invalid(manifest: Build, namespace: str) -
     ]
 
 
-def test_a_model_of_spaces_is_missing(manifest: Build) -> None:
+def test_model_of_spaces_is_missing(manifest: Build) -> None:
     assert problems(manifest({"model": " \t"})) == ["spec.model: Required value"]
 
 
@@ -82,7 +82,7 @@ def test_a_model_of_spaces_is_missing(manifest: Build) -> None:
         "planner:1.6.1-0a1",
     ],
 )
-def test_an_image_with_a_version_says_the_runtime_version(manifest: Build, image: str) -> None:
+def test_image_with_a_version_says_the_runtime_version(manifest: Build, image: str) -> None:
     assert problems(manifest({"image": image})) == []
 
 
@@ -103,7 +103,7 @@ def test_an_image_with_a_version_says_the_runtime_version(manifest: Build, image
         "planner:1.6.1-0814",  # the same: nor numbers with a leading zero (nightly tags); upstream asks, too
     ],
 )
-def test_an_image_without_a_version_needs_the_runtime_version(manifest: Build, image: str) -> None:
+def test_image_without_a_version_needs_the_runtime_version(manifest: Build, image: str) -> None:
     assert problems(manifest({"image": image})) == [NO_VERSION]
     assert problems(manifest({"image": image, "runtimeVersionOverride": "1.6.1"})) == []
 
@@ -116,12 +116,12 @@ def test_thorough_needs_a_backend(manifest: Build) -> None:
 @pytest.mark.parametrize(
     ("strategy", "backend"), [("thorough", "vllm"), ("thorough", "sglang"), ("thorough", "trtllm"), ("rapid", "auto")]
 )
-def test_a_backend_or_rapid_is_enough(manifest: Build, strategy: str, backend: str) -> None:
+def test_backend_or_rapid_is_enough(manifest: Build, strategy: str, backend: str) -> None:
     assert problems(manifest({"searchStrategy": strategy, "backend": backend})) == []
 
 
 @pytest.mark.parametrize("cache", [{}, {"pvcModelPath": "a"}])
-def test_a_model_cache_needs_its_claim(manifest: Build, cache: dict[str, str]) -> None:
+def test_model_cache_needs_its_claim(manifest: Build, cache: dict[str, str]) -> None:
     assert problems(manifest({"modelCache": cache})) == ["spec.modelCache.pvcName: Required value"]
 
 
@@ -155,7 +155,7 @@ def test_synonyms_that_disagree_name_both_fields_that_were_written(
     ]
 
 
-def test_an_unknown_gpu_lists_those_that_are_known(manifest: Build) -> None:
+def test_unknown_gpu_lists_those_that_are_known(manifest: Build) -> None:
     known = ", ".join(f'"{gpu.sku}"' for gpu in GPUS)
     assert problems(manifest({"hardware": {"gpuSku": "voodoo2"}})) == [
         f'spec.hardware.gpuSku: Unsupported value: "voodoo2": supported values: {known}'
@@ -165,13 +165,13 @@ def test_an_unknown_gpu_lists_those_that_are_known(manifest: Build) -> None:
 
 
 @pytest.mark.parametrize("sku", [gpu.sku for gpu in GPUS])
-def test_a_known_gpu_is_valid_and_not_deprecated(manifest: Build, sku: str) -> None:
+def test_known_gpu_is_valid_and_not_deprecated(manifest: Build, sku: str) -> None:
     written = manifest({"hardware": {"gpuSku": sku}})
     assert problems(written) == []
     assert warnings(parse_request(written)) == []
 
 
-def test_an_old_gpu_name_is_valid_and_deprecated(manifest: Build) -> None:
+def test_old_gpu_name_is_valid_and_deprecated(manifest: Build) -> None:
     written = manifest({"hardware": {"gpuSku": "gb200_sxm"}})
     assert problems(written) == []
     assert warnings(parse_request(written)) == [
@@ -206,7 +206,7 @@ def test_load_and_target_are_each_of_one_kind(
 
 
 @pytest.mark.parametrize("field", ["parallelism", "completions"])
-def test_the_profiling_job_has_one_pod(manifest: Build, field: str) -> None:
+def test_profiling_job_has_one_pod(manifest: Build, field: str) -> None:
     most = "must be less than or equal to 1 (the profiling Job is one pod that writes one result)"
     assert problems(manifest({"overrides": {"profilingJob": {field: 1, "backoffLimit": 7}}})) == []
     assert problems(manifest({"overrides": {"profilingJob": {field: 2}}})) == [

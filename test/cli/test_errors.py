@@ -38,7 +38,7 @@ def refused(run: subprocess.CompletedProcess[str], code: int, *sentences: str) -
         ("\x00\x01", "dgdr.yaml: not YAML"),
     ],
 )
-def test_a_file_that_is_no_request(dgdr: Any, tmp_path: Path, text: str, sentence: str) -> None:
+def test_file_that_is_no_request(dgdr: Any, tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "dgdr.yaml").write_text(text)
     for command in ("plan", "validate"):
         refused(dgdr(command, "-f", "dgdr.yaml"), REQUEST_WRONG, sentence)
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_request(dgdr: Any, tmp_path: Path, text: str, sentenc
         (lambda path: path.write_text("a: " + "x" * 2_000_000), "larger than 1500000 bytes"),
     ],
 )
-def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[Path], object], sentence: str) -> None:
+def test_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[Path], object], sentence: str) -> None:
     make(tmp_path / "dgdr.yaml")
     refused(
         dgdr("plan", "-f", "dgdr.yaml"),
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read(dgdr: Any, tmp_path: Path, make: Callable[[P
         ({"overrides": {"dgd": {"kind": "Deployment"}}}, "spec.overrides.dgd.apiVersion: Required value"),
     ],
 )
-def test_a_wrong_field(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
+def test_wrong_field(dgdr: Any, write: Callable[..., str], spec: dict[str, Any], sentence: str) -> None:
     refused(dgdr("plan", "-f", write(**spec)), REQUEST_WRONG, f"Error: {sentence}")
 
 
@@ -107,7 +107,7 @@ def test_options_are_checked_like_fields(dgdr: Any, write: Callable[..., str]) -
     )
 
 
-def test_a_folder_that_cannot_be_written_to_is_said_before_the_search(
+def test_folder_that_cannot_be_written_to_is_said_before_the_search(
     dgdr: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -115,11 +115,11 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_the_search(
         refused(dgdr("plan", "-f", write(), "-o", folder), 2, f"Error: Invalid value for --output: {folder}: ")
 
 
-def test_a_setting_that_is_no_object_is_refused(dgdr: Any, write: Callable[..., str]) -> None:
+def test_setting_that_is_no_object_is_refused(dgdr: Any, write: Callable[..., str]) -> None:
     refused(dgdr("plan", "-f", write(), DGDR_DYNAMO="x"), REQUEST_WRONG, "Error: settings in the environment: ")
 
 
-def test_a_wrong_setting_is_named(dgdr: Any, write: Callable[..., str]) -> None:
+def test_wrong_setting_is_named(dgdr: Any, write: Callable[..., str]) -> None:
     run = dgdr("plan", "-f", write(), DGDR_DYNAMO__VERSION="latest")
     refused(run, REQUEST_WRONG, "setting DGDR_DYNAMO__VERSION: ")
 
@@ -144,7 +144,7 @@ def test_several_requests_in_a_file_need_a_name(dgdr: Any, write: Callable[..., 
 
 
 @pytest.mark.aic
-def test_an_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
+def test_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
     dgdr_process: Any, write: Callable[..., str]
 ) -> None:
     run = dgdr_process("plan", "-f", write(model="Qwen/Qwen3-32"), HF_ENDPOINT="http://127.0.0.1:9")
@@ -157,7 +157,7 @@ def test_an_unknown_model_gets_a_suggestion_although_the_hub_is_out_of_reach(
 
 
 @pytest.mark.aic
-def test_a_model_that_the_engine_does_not_load(dgdr: Any, write: Callable[..., str]) -> None:
+def test_model_that_the_engine_does_not_load(dgdr: Any, write: Callable[..., str]) -> None:
     run = dgdr("plan", "-f", write(model="XiaomiMiMo/MiMo-7B-Base", backend="trtllm"))
     refused(
         run, REQUEST_WRONG, "Model 'XiaomiMiMo/MiMo-7B-Base' not supported by backend 'trtllm': it has architecture"
@@ -165,7 +165,7 @@ def test_a_model_that_the_engine_does_not_load(dgdr: Any, write: Callable[..., s
 
 
 @pytest.mark.aic
-def test_a_model_cache_without_the_model(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_model_cache_without_the_model(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "cache" / "other").mkdir(parents=True)
     file = write(model="mine", modelCache={"pvcName": "claim", "pvcModelPath": "llm"})
     refused(
@@ -176,7 +176,7 @@ def test_a_model_cache_without_the_model(dgdr: Any, write: Callable[..., str], t
 
 
 @pytest.mark.aic
-def test_a_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., str]) -> None:
+def test_workload_beyond_the_models_context(dgdr: Any, write: Callable[..., str]) -> None:
     run = dgdr("plan", "-f", write(model="Qwen/Qwen3-32B", workload={"isl": 40000, "osl": 1000}))
     refused(
         run, REQUEST_WRONG, "spec.workload: isl + osl is 41000 tokens, but the context of Qwen/Qwen3-32B ends at 40960"
@@ -202,7 +202,7 @@ def test_request_that_cannot_be_deployed(
 
 
 @pytest.mark.aic
-def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
+def test_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
     dgdr: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -216,7 +216,7 @@ def test_a_deployment_of_an_earlier_run_is_kept_and_said_to_be_one(
 
 
 @pytest.mark.aic
-def test_a_search_beyond_its_deadline_can_be_run_again(dgdr_process: Any, write: Callable[..., str]) -> None:
+def test_search_beyond_its_deadline_can_be_run_again(dgdr_process: Any, write: Callable[..., str]) -> None:
     write(model="Qwen/Qwen3-30B-A3B", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})  # takes ten seconds and more
     run = dgdr_process("plan", "-f", "dgdr.yaml", "--deadline", "1")
     refused(run, INTERRUPTED, "no search succeeded: vllm aggregated: took longer than 1 s")
@@ -225,7 +225,7 @@ def test_a_search_beyond_its_deadline_can_be_run_again(dgdr_process: Any, write:
 @pytest.mark.aic
 @pytest.mark.parametrize("moment", ["loading", "searching"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupt_ends_with_one_line_and_no_process(
+def test_interrupt_ends_with_one_line_and_no_process(
     write: Callable[..., str], tmp_path: Path, name: str, moment: str
 ) -> None:
     write(backend="auto", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})

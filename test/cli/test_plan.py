@@ -28,7 +28,7 @@ def outcome(folder: Path) -> tuple[Results, dict[str, Any]]:
     return results, yaml.safe_load((folder / "dgd.yaml").read_text())
 
 
-def test_the_sample_on_every_backend(dgdr_process: Any, tmp_path: Path) -> None:
+def test_sample_on_every_backend(dgdr_process: Any, tmp_path: Path) -> None:
     run = dgdr_process("plan", "-f", str(SAMPLES / "qwen3-32b.yaml"), "-o", "out")
     assert run.returncode == 0, run.stderr
     results, deployment = outcome(tmp_path / "out")
@@ -85,7 +85,7 @@ def test_targets_that_cannot_be_met_are_a_warning_with_a_deployment(
     assert gpus(deployment) == results.choice.gpus
 
 
-def test_the_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     write(sla={"ttft": 1}, hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
     assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
     results, _ = outcome(tmp_path / "out")
@@ -108,7 +108,7 @@ def test_output_of_one_token_is_planned(dgdr: Any, write: Callable[..., str], tm
     assert results.choice.numbers.request_rate > 0
 
 
-def test_a_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_load_gets_the_fewest_gpus_that_serve_it(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     write(workload={"requestRate": 0.5}, hardware={"gpuSku": "a100_sxm", "totalGpus": 8})
     assert dgdr("plan", "-f", "dgdr.yaml", "-o", "out").returncode == 0
     results, deployment = outcome(tmp_path / "out")
@@ -218,7 +218,7 @@ def mistral(folder: Path, weights_gib: float = 13.5) -> None:
         file.truncate(int(weights_gib * 2**30))
 
 
-def test_a_private_model_is_planned_from_its_cache_and_loaded_from_its_claim(
+def test_private_model_is_planned_from_its_cache_and_loaded_from_its_claim(
     dgdr: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     mistral(tmp_path / "cache" / "models" / "mine")
@@ -241,7 +241,7 @@ def test_a_private_model_is_planned_from_its_cache_and_loaded_from_its_claim(
     assert args[args.index("--served-model-name") + 1] == "acme/mine"
 
 
-def test_a_private_model_of_a_known_architecture_is_simulated(
+def test_private_model_of_a_known_architecture_is_simulated(
     dgdr: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     mistral(tmp_path / "cache" / "mine")
@@ -258,7 +258,7 @@ def test_a_private_model_of_a_known_architecture_is_simulated(
     assert results.warnings == ()
 
 
-def test_a_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
+def test_model_of_the_same_shape_is_simulated_and_loaded_by_its_own_name(
     dgdr: Any, write: Callable[..., str], tmp_path: Path
 ) -> None:
     run = dgdr("plan", "-f", write(model="meta-llama/Llama-3.1-8B-Instruct"), "-o", "out")

@@ -62,7 +62,7 @@ def test_run_leaves_nothing_behind(dgdr: Any, write: Callable[..., str], tmp_pat
     assert Path.cwd() != tmp_path
 
 
-def test_the_installed_program_is_the_same(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
+def test_installed_program_is_the_same(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
     command = [str(Path(sys.executable).parent / "dgdr"), "validate", "-f", write(modle="x")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert heard(done) == heard(dgdr("validate", "-f", "dgdr.yaml"))

@@ -52,14 +52,14 @@ def simulator(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[", '{"request": {}}'])
-def test_an_input_that_cannot_be_read_is_our_error(tmp_path: Path, text: str) -> None:
+def test_input_that_cannot_be_read_is_our_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "input.json").write_text(text)
     code, status = profiled(tmp_path / "input.json", tmp_path)
     assert (code, status["exitCode"], status["status"]) == (70, 70, "failed")
     assert "is not supported by this profiler" in status["error"]
 
 
-def test_an_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:
+def test_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:
     process = profile(tmp_path / "none.json", tmp_path)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 70
@@ -68,7 +68,7 @@ def test_an_input_that_is_not_there_is_our_error(tmp_path: Path) -> None:
 
 @pytest.mark.aic
 @pytest.mark.usefixtures("simulator")
-def test_a_model_that_nobody_knows_is_the_users_error(tmp_path: Path) -> None:
+def test_model_that_nobody_knows_is_the_users_error(tmp_path: Path) -> None:
     code, status = profiled(given(tmp_path, model="nobody/nothing/7b"), tmp_path)
     assert (code, status["exitCode"], status["status"]) == (65, 65, "failed")
     assert "Model 'nobody/nothing/7b' not found on HuggingFace and no modelCache specified" in status["error"]
@@ -76,7 +76,7 @@ def test_a_model_that_nobody_knows_is_the_users_error(tmp_path: Path) -> None:
 
 @pytest.mark.aic
 @pytest.mark.usefixtures("simulator")
-def test_a_model_that_does_not_fit_cannot_be_deployed(tmp_path: Path) -> None:
+def test_model_that_does_not_fit_cannot_be_deployed(tmp_path: Path) -> None:
     hardware = {"gpuSku": "l4", "totalGpus": 1}
     code, status = profiled(given(tmp_path, model="deepseek-ai/DeepSeek-V3", hardware=hardware), tmp_path)
     assert (code, status["exitCode"], status["status"]) == (69, 69, "failed")
@@ -84,7 +84,7 @@ def test_a_model_that_does_not_fit_cannot_be_deployed(tmp_path: Path) -> None:
 
 
 @pytest.mark.aic
-def test_a_result_is_there_before_its_status_says_so(tmp_path: Path) -> None:
+def test_result_is_there_before_its_status_says_so(tmp_path: Path) -> None:
     hardware = {"gpuSku": "a100_sxm", "totalGpus": 8}
     code, status = ended(profile(given(tmp_path, hardware=hardware), tmp_path), tmp_path)
     assert (code, status["exitCode"], status["status"], status["phase"]) == (0, 0, "success", "Done")

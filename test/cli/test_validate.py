@@ -38,7 +38,7 @@ def test_paths_are_those_of_the_version_that_was_written(tmp_path: Path, profili
     assert said(tmp_path, ALPHA | {"spec": spec}).startswith(f"{path}: ")
 
 
-def test_a_namespace_is_compared_where_there_is_one(tmp_path: Path) -> None:
+def test_namespace_is_compared_where_there_is_one(tmp_path: Path) -> None:
     spec = {"model": "m", "backend": "vllm", "profilingConfig": PROFILING, "deploymentOverrides": {"namespace": "a"}}
     assert said(tmp_path, ALPHA | {"spec": spec}) == "valid\n"
     told = said(tmp_path, ALPHA | {"spec": spec, "metadata": {"name": "r", "namespace": "b"}})
@@ -61,7 +61,7 @@ def test_warnings_are_those_of_kubectl_apply(tmp_path: Path, spec: dict[str, Any
     assert "valid\n" in told
 
 
-def test_an_annotation_without_effect_is_told(tmp_path: Path) -> None:
+def test_annotation_without_effect_is_told(tmp_path: Path) -> None:
     metadata = {"name": "r", "annotations": {"dgdr.nvidia.com/profiler": "image"}}
     told = said(tmp_path, BETA | {"spec": {"model": "m"}, "metadata": metadata})
     assert "warning: annotation dgdr.nvidia.com/profiler has no effect yet" in told

@@ -63,7 +63,7 @@ def composed(of: Candidate, request: Any) -> Composed:
 
 
 def component(made: Composed, name: str) -> dict[str, Any]:
-    return next(each for each in made.graph["spec"]["components"] if each["name"] == name)
+    return next(entry for entry in made.graph["spec"]["components"] if entry["name"] == name)
 
 
 def main_of(found: dict[str, Any]) -> dict[str, Any]:
@@ -81,20 +81,20 @@ def overriding(graph_request: Make, **dgd: Any) -> Any:
     return graph_request(overrides={"dgd": dgd})
 
 
-def test_an_override_is_laid_over_what_is_created(graph_request: Make, aggregated: Candidate) -> None:
+def test_override_is_laid_over_what_is_created(graph_request: Make, aggregated: Candidate) -> None:
     spec = {"services": {"worker": {"envs": [{"name": "A", "value": "b"}]}}}
     made = composed(aggregated, overriding(graph_request, spec=spec))
     assert main_of(component(made, "worker"))["env"] == [{"name": "A", "value": "b"}]
     assert gpus_of(made.graph) == 8
 
 
-def test_a_translated_name_is_told(graph_request: Make, aggregated: Candidate) -> None:
+def test_translated_name_is_told(graph_request: Make, aggregated: Candidate) -> None:
     made = composed(aggregated, overriding(graph_request, spec={"services": {"VllmWorker": {"replicas": 1}}}))
     assert any('override target "VllmWorker" is deprecated; use worker' in note for note in made.notes)
     assert component(made, "worker")["replicas"] == 1
 
 
-def test_an_override_may_not_take_more_than_the_budget(graph_request: Make, aggregated: Candidate) -> None:
+def test_override_may_not_take_more_than_the_budget(graph_request: Make, aggregated: Candidate) -> None:
     within = overriding(graph_request, spec={"services": {"worker": {"replicas": 8}}})
     assert gpus_of(composed(aggregated, within).graph) == 32
     beyond = overriding(graph_request, spec={"services": {"worker": {"replicas": 9}}})
@@ -103,13 +103,13 @@ def test_an_override_may_not_take_more_than_the_budget(graph_request: Make, aggr
     )
 
 
-def test_a_name_that_is_too_long_is_refused(graph_request: Make, aggregated: Candidate) -> None:
+def test_name_that_is_too_long_is_refused(graph_request: Make, aggregated: Candidate) -> None:
     assert "must have at most 37 characters" in refused(
         aggregated, overriding(graph_request, metadata={"name": "a" * 38})
     )
 
 
-def test_the_next_best_candidate_is_taken_where_the_best_one_does_not_fit(
+def test_next_best_candidate_is_taken_where_the_best_one_does_not_fit(
     graph_request: Make, aggregated: Candidate, disaggregated: Candidate
 ) -> None:
     request = overriding(graph_request, spec={"services": {"prefill": {"replicas": 1}}})
@@ -136,7 +136,7 @@ def test_engines_of_a_base_are_found_by_the_planner_too(graph_request: Make, agg
 # v1alpha1's base deployment and overrides
 
 
-def test_the_plan_is_put_into_the_users_own_deployment(graph_request: Make, aggregated: Candidate) -> None:
+def test_plan_is_put_into_the_users_own_deployment(graph_request: Make, aggregated: Candidate) -> None:
     made = composed(aggregated, replace(graph_request(), base=read_base(BASE)))
     worker = component(made, "VllmDecodeWorker")
     main = main_of(worker)
@@ -152,7 +152,7 @@ def test_the_plan_is_put_into_the_users_own_deployment(graph_request: Make, aggr
     assert gpus_of(made.graph) == 8
 
 
-def test_a_base_that_the_plan_does_not_fit_is_refused(graph_request: Make, make_candidate: Make) -> None:
+def test_base_that_the_plan_does_not_fit_is_refused(graph_request: Make, make_candidate: Make) -> None:
     base = read_base(BASE.replace("componentType: worker", "componentType: frontend"))
     assert "the plan needs a component of type worker" in refused(make_candidate(), replace(graph_request(), base=base))
 
@@ -162,7 +162,7 @@ def preserving(graph_request: Make, **said: Any) -> Any:
     return replace(request, preserved=Preserved(deployment_overrides=DeploymentOverrides(**said)))
 
 
-def test_the_workers_image_is_taken_verbatim(graph_request: Make, aggregated: Candidate) -> None:
+def test_workers_image_is_taken_verbatim(graph_request: Make, aggregated: Candidate) -> None:
     request = preserving(graph_request, workers_image="r.io/own@sha256:" + "0" * 64)
     made = composed(aggregated, request)
     for name in ("Frontend", "worker"):
@@ -171,12 +171,12 @@ def test_the_workers_image_is_taken_verbatim(graph_request: Make, aggregated: Ca
     assert main_of(component(based, "VllmDecodeWorker"))["image"] == "r.io/own@sha256:" + "0" * 64
 
 
-def test_an_older_workers_image_is_a_warning(graph_request: Make, aggregated: Candidate) -> None:
+def test_older_workers_image_is_a_warning(graph_request: Make, aggregated: Candidate) -> None:
     notes = composed(aggregated, preserving(graph_request, workers_image="r.io/vllm-runtime:0.6.1")).notes
     assert notes == ("The images are Dynamo 0.6.1; the flags were checked against 1.6.1",)
 
 
-def test_the_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggregated: Candidate) -> None:
+def test_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggregated: Candidate) -> None:
     request = preserving(
         graph_request, name="own", labels={"team": "a", "dgdr.nvidia.com/name": "x"}, annotations={"note": "b"}
     )

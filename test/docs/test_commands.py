@@ -92,7 +92,7 @@ def test_every_block_is_run_or_has_a_reason(page: Path) -> None:
     unknown = [block.text for block in blocks(page) if block.script and page not in RUN]
     assert unknown == [], "add the page to hack/commands.py, or a reason to the block"
     for block in blocks(page):
-        idle = [start for start in block.reasons if not any(each.startswith(start) for each in block.commands)]
+        idle = [start for start in block.reasons if not any(command.startswith(start) for command in block.commands)]
         assert idle == [], block.text
 
 
@@ -104,10 +104,10 @@ def test_reason_that_names_a_file_is_true(page: Path) -> None:
             for path in re.findall(r"\b(?:e2e|test|docs)/[\w./-]*\w", reason):
                 assert (ROOT / path).exists(), path
                 if path.endswith(".md"):
-                    ours = {each for each in commands_of([block]) if each.startswith(start)}
-                    theirs = [each for each in blocks(ROOT / path) if each.script]
+                    ours = {command for command in commands_of([block]) if command.startswith(start)}
+                    theirs = [other for other in blocks(ROOT / path) if other.script]
                     assert ours <= commands_of(theirs)
-                    shown = [each.output for each in theirs if ours & commands_of([each]) and each.output]
+                    shown = [other.output for other in theirs if ours & commands_of([other]) and other.output]
                     assert not block.output or block.output in shown
 
 

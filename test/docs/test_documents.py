@@ -131,7 +131,7 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in SITE)
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
@@ -171,7 +171,7 @@ def test_every_exit_code_is_listed() -> None:
     assert [code for code in ExitCode if f"| {code.value} |" not in page] == []
 
 
-def test_the_example_of_a_controller_is_that_of_the_package() -> None:
+def test_example_of_a_controller_is_that_of_the_package() -> None:
     (example,) = blocks(DOCS / "how-to" / "write-a-controller.md", "python")
     assert example in (runtime.__doc__ or "")
 

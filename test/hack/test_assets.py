@@ -44,7 +44,7 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Npm:
     return write
 
 
-def test_a_library_is_fetched_once(npm: Npm, tmp_path: Path) -> None:
+def test_library_is_fetched_once(npm: Npm, tmp_path: Path) -> None:
     npm(f'echo "$@" >> {tmp_path}/asked; cp {tmp_path}/lib.tgz "$5/lib-1.0.0.tgz"')
     folder = tmp_path / "vendor"
     for _ in range(2):

@@ -1,6 +1,6 @@
 import pytest
 
-from hack.words import private_words
+from hack.words import IN_TESTS, private_words
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from hack.words import private_words
         "for place in (): ...",
         "x = [it for it in ()]",
         "lambda faults: 1",
+        "{each: 1 for each in ()}",
     ],
 )
 def test_private_word_is_found_wherever_it_names_something(source: str) -> None:
@@ -24,3 +25,8 @@ def test_private_word_is_found_wherever_it_names_something(source: str) -> None:
 
 def test_words_of_others_and_parts_of_words_are_no_matter() -> None:
     assert list(private_words("x.told = other.said(given=1)\nplaced = 'anew'\ndef it_is(): ...")) == []
+
+
+def test_only_some_words_have_no_place_in_tests() -> None:
+    names = [name for _, name, _ in private_words("def f(told, each): ...\nfor _each in (): ...", IN_TESTS)]
+    assert names == ["each", "_each"]

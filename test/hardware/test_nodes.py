@@ -86,7 +86,7 @@ def test_product_strings_come_out_right(product: str, sku: str | None) -> None:
     assert (found.sku if found else None) == sku
 
 
-def test_a_whole_node_is_usable() -> None:
+def test_whole_node_is_usable() -> None:
     found = node(labels={"nvidia.com/gpu.memory": "143771"})
     assert found is not None
     assert (found.node, found.product, found.count, found.vram_mib, found.out) == ("n1", "NVIDIA-H200", 8, 143771, "")
@@ -94,7 +94,7 @@ def test_a_whole_node_is_usable() -> None:
     assert found.gpu.sku == "h200_sxm"
 
 
-def test_a_node_without_gpus_is_none() -> None:
+def test_node_without_gpus_is_none() -> None:
     assert node(product=None, gpus=None) is None
     assert node(product=None, gpus="0") is None
 

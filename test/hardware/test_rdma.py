@@ -35,7 +35,7 @@ def node(product: str = "NVIDIA-H200", **devices: str) -> NodeGpus:
         ([node()], None, 0),
     ],
 )
-def test_a_pod_must_find_a_place_on_any_node(nodes: list[NodeGpus], resource: str | None, per_node: int) -> None:
+def test_pod_must_find_a_place_on_any_node(nodes: list[NodeGpus], resource: str | None, per_node: int) -> None:
     found = resolve(Hardware(), nodes)
     assert (found.rdma_resource, found.rdma_per_node) == (resource, per_node)
     assert used(shown(found)) == found

@@ -34,7 +34,7 @@ def test_written_value_is_never_replaced() -> None:
     assert found.vram_mib == Resolved(value=40_000, source=SPEC)
 
 
-def test_a_written_sku_counts_the_nodes_of_that_sku_alone() -> None:
+def test_written_sku_counts_the_nodes_of_that_sku_alone() -> None:
     found = resolve(Hardware(gpu_sku="l40s"), [gpus(), gpus("NVIDIA-L40S", 4, 46068), gpus("NVIDIA-L40", 8)])
     assert found.total_gpus == Resolved(value=4, source=LABELS)
     assert found.num_gpus_per_node.value == 4
@@ -46,12 +46,12 @@ def test_table_fills_in_what_nobody_says() -> None:
     assert found.vram_mib == Resolved(value=81559, source=TABLE)
 
 
-def test_a_deprecated_name_becomes_the_present_one() -> None:
+def test_deprecated_name_becomes_the_present_one() -> None:
     assert resolve(Hardware(gpu_sku="gb200_sxm", total_gpus=4), []).gpu_sku == "gb200"
 
 
 @pytest.mark.parametrize(("nodes", "total"), [(3, 24), (4, 32), (5, DISCOVERED_CAP), (50, DISCOVERED_CAP)])
-def test_a_discovered_number_is_capped(nodes: int, total: int) -> None:
+def test_discovered_number_is_capped(nodes: int, total: int) -> None:
     assert resolve(Hardware(), [gpus()] * nodes).total_gpus.value == total
 
 
@@ -71,14 +71,14 @@ def test_memory_is_the_least_of_the_nodes_that_say_it() -> None:
     assert resolve(Hardware(), nodes).vram_mib.value == 140_000
 
 
-def test_the_sku_with_the_most_gpus_wins_and_of_a_tie_that_with_more_memory() -> None:
+def test_sku_with_the_most_gpus_wins_and_of_a_tie_that_with_more_memory() -> None:
     many, large = gpus("NVIDIA-L40S", 8, 46068), gpus("NVIDIA-H200", 4)
     assert resolve(Hardware(), [many, large]).gpu_sku == "l40s"
     assert resolve(Hardware(), [many, large, gpus("NVIDIA-H200", 4)]).gpu_sku == "h200_sxm"
     assert resolve(Hardware(), [large, gpus("NVIDIA-H200", 4), many]).gpu_sku == "h200_sxm"
 
 
-def test_a_tie_does_not_depend_on_labels_or_order() -> None:
+def test_tie_does_not_depend_on_labels_or_order() -> None:
     unlabelled = gpus("NVIDIA-H200", 4, None)
     nodes = [gpus("NVIDIA-L40S", 2, 46068), unlabelled, gpus("NVIDIA-L40S", 2, 46068)]
     assert resolve(Hardware(), nodes).gpu_sku == "h200_sxm"
@@ -92,7 +92,7 @@ def test_nodes_that_are_out_or_unknown_do_not_count() -> None:
     assert (found.gpu_sku, found.total_gpus.value) == ("l40s", 2)
 
 
-def test_an_unknown_name_is_the_users_error_with_a_guess() -> None:
+def test_unknown_name_is_the_users_error_with_a_guess() -> None:
     with pytest.raises(InvalidRequestError, match='did you mean "h100_sxm"') as raised:
         resolve(Hardware(gpu_sku="h100-sxm5"), [])
     assert raised.value.errors[0].path == "spec.hardware.gpuSku"
@@ -116,7 +116,7 @@ def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[N
     assert "Set spec.hardware.{gpuSku,totalGpus,numGpusPerNode} explicitly" in message
 
 
-def test_a_large_cluster_does_not_make_a_long_sentence() -> None:
+def test_large_cluster_does_not_make_a_long_sentence() -> None:
     with pytest.raises(HardwareNotFoundError) as raised:
         resolve(Hardware(), [gpus(out="it is cordoned")] * 500)
     assert len(str(raised.value)) < 1000
@@ -136,7 +136,7 @@ def test_a_large_cluster_does_not_make_a_long_sentence() -> None:
     total=st.none() | st.integers(1, 1000),
     data=st.data(),
 )
-def test_the_order_of_nodes_does_not_matter_and_the_status_keeps_all(
+def test_order_of_nodes_does_not_matter_and_the_status_keeps_all(
     nodes: list[NodeGpus], sku: str | None, total: int | None, data: st.DataObject
 ) -> None:
     spec = Hardware(gpu_sku=sku, total_gpus=total)
@@ -157,7 +157,7 @@ def test_the_order_of_nodes_does_not_matter_and_the_status_keeps_all(
     )
 
 
-def test_a_status_that_does_not_show_all_of_it_is_not_used() -> None:
+def test_status_that_does_not_show_all_of_it_is_not_used() -> None:
     whole = shown(resolve(Hardware(gpu_sku="l40s", total_gpus=4), []))
     assert used(None) is None
     for field in ("gpu_sku", "vram_mb", "num_gpus_per_node", "total_gpus", "sources"):

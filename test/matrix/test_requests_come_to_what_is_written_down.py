@@ -41,7 +41,7 @@ class Answer:
 
 def entries() -> list[Any]:
     marks = {True: (), False: (pytest.mark.matrix,)}
-    return [pytest.param(each, id=each["id"], marks=marks[bool(each.get("short"))]) for each in ENTRIES]
+    return [pytest.param(entry, id=entry["id"], marks=marks[bool(entry.get("short"))]) for entry in ENTRIES]
 
 
 def answer(entry: dict[str, Any], root: Path) -> Answer:
@@ -114,7 +114,7 @@ def test_request_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any]
 
 
 def test_requests_of_every_kind_are_enough() -> None:
-    verdicts = [each["expect"]["verdict"] for each in ENTRIES]
-    assert len({each["id"] for each in ENTRIES}) == len(ENTRIES) >= 60
+    verdicts = [entry["expect"]["verdict"] for entry in ENTRIES]
+    assert len({entry["id"] for entry in ENTRIES}) == len(ENTRIES) >= 60
     assert set(verdicts) == {"planned", "naive", "refused", "impossible"}
-    assert {each["expect"]["verdict"] for each in ENTRIES if each.get("short")} == set(verdicts)
+    assert {entry["expect"]["verdict"] for entry in ENTRIES if entry.get("short")} == set(verdicts)

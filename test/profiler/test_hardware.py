@@ -28,7 +28,7 @@ def test_options_stand_before_the_request_and_each_replacement_is_noted() -> Non
     ]
 
 
-def test_an_option_that_says_the_same_replaces_nothing() -> None:
+def test_option_that_says_the_same_replaces_nothing() -> None:
     assert resolve_hardware(WRITTEN, HardwareOptions("h100_sxm", 4, 2))[2] == []
 
 

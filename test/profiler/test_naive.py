@@ -69,7 +69,7 @@ def test_engine_is_as_small_as_memory_allows_and_there_as_often_as_gpus_allow(
     assert candidate.context_length == 20_000  # four mean requests
 
 
-def test_a_load_takes_no_more_replicas_than_it_needs() -> None:
+def test_load_takes_no_more_replicas_than_it_needs() -> None:
     one = naive(request("h200_sxm", 8), model(weights_gib=15), Backend.VLLM)
     few = naive(
         request("h200_sxm", 8, workload={"concurrency": 2 * one.workers[0].batch}), model(weights_gib=15), Backend.VLLM
@@ -89,13 +89,13 @@ def test_experts_are_cut_with_the_attention() -> None:
     assert shape.moe_tp == shape.tp > 1
 
 
-def test_the_memory_that_the_request_states_counts() -> None:
+def test_memory_that_the_request_states_counts() -> None:
     whole = naive(request("h100_sxm", 8), model(weights_gib=15), Backend.VLLM)
     small = naive(request("h100_sxm", 8, hardware={"vramMb": 16384}), model(weights_gib=15), Backend.VLLM)
     assert (whole.workers[0].parallelism.tp, small.workers[0].parallelism.tp) == (1, 4)
 
 
-def test_the_planner_begins_with_one_engine() -> None:
+def test_planner_begins_with_one_engine() -> None:
     wanted, llm = request("h100_sxm", 8, features={"planner": True}), model(weights_gib=15)
     assert naive(wanted, llm, Backend.VLLM).replicas == 1
 
@@ -127,7 +127,7 @@ def test_model_that_is_too_big_is_told_with_the_number_that_would_do(
     assert said in str(error.value)
 
 
-def test_a_model_whose_size_nobody_knows_is_not_guessed() -> None:
+def test_model_whose_size_nobody_knows_is_not_guessed() -> None:
     mixed = LLAMA_70B | {"hybrid_override_pattern": "M-M*"}
     with pytest.raises(NotDeployableError, match=r"mount the model with spec\.modelCache"):
         naive(request(), model(mixed), Backend.VLLM)
@@ -161,7 +161,7 @@ def test_engine_fits_within_node_and_budget_and_a_smaller_one_would_not(
         return fit(llm.config, llm.weights or 0, gpu.vram_mib, tp=tp, pp=pp, step_tokens=step).tokens
 
     shapes = [(tp, pp) for tp in (1, 2, 4, 8) for pp in range(1, 9) if tp * pp <= room and tp <= gpu.gpus_per_node]
-    fitting = [each for each in shapes if tokens(*each) >= isl + osl]
+    fitting = [shape for shape in shapes if tokens(*shape) >= isl + osl]
     try:
         candidate = naive(wanted, llm, Backend.VLLM)
     except NotDeployableError as error:

@@ -227,7 +227,7 @@ def test_limits_are_never_compared_with_measured_data(known: Survey, searched: d
     request = wanted(backend="auto")
     model = Model("m", "m", "m", read_config(CONFIG), None, ())
     searches = plan_searches(request, model, known).searches
-    assert {each.backend: each.limits_version for each in searches} == searched
+    assert {search.backend: search.limits_version for search in searches} == searched
 
 
 def test_candidate_that_needs_more_memory_than_the_gpu_has_is_not_deployed() -> None:
@@ -254,18 +254,18 @@ def test_candidate_that_needs_more_memory_than_the_gpu_has_is_not_deployed() -> 
         (lost("took longer than 60 s"), InterruptedRunError, "did not start: took longer than 60 s"),
     ],
 )
-def test_a_simulator_that_does_not_work_is_told(survey: Ending, error: type[Exception], sentence: str) -> None:
+def test_simulator_that_does_not_work_is_told(survey: Ending, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         run(Replay(answered(), answered(), survey))
 
 
-def test_a_model_that_brings_code_of_its_own_is_a_warning() -> None:
+def test_model_that_brings_code_of_its_own_is_a_warning() -> None:
     survey = replace(SURVEY, content=CONFIG | {"auto_map": {"AutoModel": "m.M"}})
     results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1)))
     assert "--trust-remote-code, which is not rendered" in results.warnings[0].message
 
 
-def test_a_workload_must_end_within_the_models_context() -> None:
+def test_workload_must_end_within_the_models_context() -> None:
     with pytest.raises(RequestRefusedError, match="isl \\+ osl is 40961 tokens"):
         run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 961})
     assert run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 960}).choice is not None

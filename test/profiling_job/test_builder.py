@@ -62,7 +62,7 @@ def test_names_and_labels_keep_the_limits(name: str, model: str) -> None:
 
 
 @given(model=MODELS)
-def test_the_input_is_what_the_profiler_reads(model: str) -> None:
+def test_input_is_what_the_profiler_reads(model: str) -> None:
     made = run(model=model)
     content = builder.input_config_map(made)
     assert content["immutable"] is True
@@ -72,7 +72,7 @@ def test_the_input_is_what_the_profiler_reads(model: str) -> None:
     assert read.request.status is None
 
 
-def test_the_input_has_another_name_when_its_content_may_differ() -> None:
+def test_input_has_another_name_when_its_content_may_differ() -> None:
     names = {run(model=model).input_name for model in ("a", "b")} | {run(settings=profiled_by("x")).input_name}
     assert len(names) == 3
 
@@ -81,14 +81,14 @@ def profiled_by(image: str) -> Settings:
     return Settings(profiling=ProfilingSettings(image=image))
 
 
-def test_an_input_is_read_by_the_job_that_it_was_made_for() -> None:
+def test_input_is_read_by_the_job_that_it_was_made_for() -> None:
     made = run()
     job = builder.job(made)
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
     assert volumes["input"]["configMap"]["name"] == builder.input_config_map(made)["metadata"]["name"]
 
 
-def test_the_job_may_write_its_output_and_nothing_else() -> None:
+def test_job_may_write_its_output_and_nothing_else() -> None:
     role, binding = builder.role(run()), builder.role_binding(run())
     assert role["rules"] == [
         {
@@ -113,14 +113,14 @@ def test_objects_go_with_the_request_but_for_the_shared_account() -> None:
         assert all(owner["controller"] and "blockOwnerDeletion" not in owner for owner in owners)
 
 
-def test_the_first_rule_that_fits_decides_on_a_failed_pod() -> None:
+def test_first_rule_that_fits_decides_on_a_failed_pod() -> None:
     fails, interrupted, disrupted = builder.job(run())["spec"]["podFailurePolicy"]["rules"]
     assert (fails["action"], fails["onExitCodes"]["values"]) == ("FailJob", [65, 69, 126, 127, 128])
     assert (interrupted["action"], interrupted["onExitCodes"]["values"]) == ("Ignore", [75])
     assert (disrupted["action"], disrupted["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
 
 
-def test_the_profiler_reports_before_the_job_deletes_it() -> None:
+def test_profiler_reports_before_the_job_deletes_it() -> None:
     settings = Settings(profiling=ProfilingSettings(rapid_deadline_s=600))
     job = builder.job(run(settings=settings))
     (profiler,) = job["spec"]["template"]["spec"]["containers"]
@@ -130,7 +130,7 @@ def test_the_profiler_reports_before_the_job_deletes_it() -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", ["qwen", "a" * MAX_REQUEST_NAME])
-def test_the_api_server_takes_every_object_and_knows_every_field(api: Client, namespace: str, name: str) -> None:
+def test_api_server_takes_every_object_and_knows_every_field(api: Client, namespace: str, name: str) -> None:
     settings = Settings(profiling=ProfilingSettings(pull_secrets=("registry",)))
     request = request_of(name)
     moved = request.model_copy(update={"metadata": request.metadata.model_copy(update={"namespace": namespace})})
@@ -140,7 +140,7 @@ def test_the_api_server_takes_every_object_and_knows_every_field(api: Client, na
         assert stored["metadata"]["name"] == manifest["metadata"]["name"]
 
 
-def test_the_model_cache_is_mounted_for_the_profiler_alone_and_read_only() -> None:
+def test_model_cache_is_mounted_for_the_profiler_alone_and_read_only() -> None:
     pod = builder.job(run(modelCache={"pvcName": "claim", "pvcMountPath": "/models"}))["spec"]["template"]["spec"]
     claim = {"claimName": "claim", "readOnly": True}
     assert {"name": "model-cache", "persistentVolumeClaim": claim} in pod["volumes"]

@@ -104,7 +104,7 @@ def test_junk_instead_of_results_is_a_value_error_and_no_other(packed: str) -> N
         Output("uid", "hash", run, packed).results()
 
 
-def test_a_stream_that_breaks_in_the_middle_is_a_value_error() -> None:
+def test_stream_that_breaks_in_the_middle_is_a_value_error() -> None:
     whole = bytearray(gzip.compress(bytes(range(256)) * 50))
     run = RunStatus(status=RunState.SUCCESS, phase="Done", message="")
     for at in range(10, len(whole), 7):
@@ -113,7 +113,7 @@ def test_a_stream_that_breaks_in_the_middle_is_a_value_error() -> None:
             Output("uid", "hash", run, base64.b64encode(broken).decode()).results()
 
 
-def test_a_bomb_is_not_unpacked_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bomb_is_not_unpacked_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "_UNPACKED_LIMIT", 1000)
     run = RunStatus(status=RunState.SUCCESS, phase="Done", message="")
     with pytest.raises(ValueError, match="the published results cannot be read"):

@@ -100,7 +100,7 @@ def test_fields_of_the_job_replace_ours() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "own"), [(3600, 3480), (100, 50)])
-def test_the_profiler_ends_before_a_deadline_of_the_users(wanted: int, own: int) -> None:
+def test_profiler_ends_before_a_deadline_of_the_users(wanted: int, own: int) -> None:
     spec = job({"activeDeadlineSeconds": wanted})
     assert spec["activeDeadlineSeconds"] == wanted
     assert f"--deadline={own}" in pod(spec)["containers"][0]["args"]
@@ -126,7 +126,7 @@ def test_placement_is_replaced() -> None:
     assert pod(laid(**where)) == pod(OURS) | where
 
 
-def test_a_container_is_changed_field_by_field_and_its_lists_by_name() -> None:
+def test_container_is_changed_field_by_field_and_its_lists_by_name() -> None:
     token = {"name": "HF_TOKEN", "value": "abc"}
     proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     spec = laid(
@@ -156,7 +156,7 @@ def test_a_container_is_changed_field_by_field_and_its_lists_by_name() -> None:
 
 
 @pytest.mark.parametrize("where", ["containers", "initContainers"])
-def test_the_publisher_is_changed_wherever_it_is_written(where: str) -> None:
+def test_publisher_is_changed_wherever_it_is_written(where: str) -> None:
     changed = {"image": "mine", "resources": {"limits": {"memory": "1Gi"}}}
     spec = laid(**{where: [{"name": "output-copier", **changed}]})
     (publisher,) = pod(spec)["initContainers"]
@@ -188,7 +188,7 @@ def test_secrets_for_pulling_are_added_to_those_of_the_settings() -> None:
     assert pod(found)["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
 
 
-def test_an_account_of_the_users_may_publish() -> None:
+def test_account_of_the_users_may_publish() -> None:
     request = request_of("qwen", overrides={"profilingJob": {"template": {"spec": {"serviceAccountName": "mine"}}}})
     run = run_of(observed_of(request))
     assert pod(builder.job(run)["spec"])["serviceAccountName"] == "mine"

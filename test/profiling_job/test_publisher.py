@@ -119,9 +119,7 @@ def test_last_state_is_flushed_at_the_end(published: Published) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("answer", [SUCCESS, REFUSED])
-def test_an_answer_is_not_overwritten_by_another_pod_of_the_same_job(
-    published: Published, answer: dict[str, Any]
-) -> None:
+def test_answer_is_not_overwritten_by_another_pod_of_the_same_job(published: Published, answer: dict[str, Any]) -> None:
     tell(published.folder, answer, "{}")
     first = published.start()
     assert published.says(profiler_status=answer["status"])
@@ -158,7 +156,7 @@ def test_results_that_do_not_fit_are_a_failure_that_says_so(published: Published
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_the_last_state_is_written_however_long_the_api_server_is_away(tmp_path: Path) -> None:
+def test_last_state_is_written_however_long_the_api_server_is_away(tmp_path: Path) -> None:
     cluster = Local(layout("test-publisher"))
     with brought_up(cluster, Level.CONTROL_PLANE):
         published = Published(cluster.kubeconfig, tmp_path, "default")
@@ -179,7 +177,7 @@ def test_the_last_state_is_written_however_long_the_api_server_is_away(tmp_path:
 
 
 @pytest.mark.parametrize("text", ["", "- a", "status: odd", "a: [", "!!python/object:x {}", "status: running", "\x00"])
-def test_a_status_that_cannot_be_read_is_a_value_error(tmp_path: Path, text: str) -> None:
+def test_status_that_cannot_be_read_is_a_value_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "profiler_status.yaml").write_text(text)
     with pytest.raises(ValueError, match=r"profiler_status\.yaml cannot be read"):
         Source(tmp_path, "job", "inputs").read()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.mark.parametrize("after_s", [0.1, 0.4, 3.0])
-def test_the_last_state_is_published(
+def test_last_state_is_published(
     control_plane: Cluster, api: Client, namespace: str, tmp_path: Path, after_s: float
 ) -> None:
     api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "dgdr-output-x", "namespace": namespace}})

@@ -10,13 +10,13 @@ from test.builders.deployments import foreign, manifest
 from test.builders.observed_state import after, graph_of, said
 
 
-def test_a_healthy_deployment_changes_nothing(deployed_state: ObservedState) -> None:
+def test_healthy_deployment_changes_nothing(deployed_state: ObservedState) -> None:
     decision = deployed(deployed_state)
     assert decision.status == deployed_state.status
     assert not decision.events
 
 
-def test_a_degraded_one_goes_back_to_deploying_and_forth_again(deployed_state: ObservedState) -> None:
+def test_degraded_one_goes_back_to_deploying_and_forth_again(deployed_state: ObservedState) -> None:
     observed = replace(deployed_state, graph=graph_of(manifest(deployed_state), "failed"))
     decision = deployed(observed)
     assert decision.status.phase is Phase.DEPLOYING

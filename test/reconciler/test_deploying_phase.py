@@ -14,7 +14,7 @@ from test.builders.observed_state import after, graph_of, said
 from test.builders.results import results_of
 
 
-def test_the_deployment_is_made_from_the_status(deploying_state: ObservedState) -> None:
+def test_deployment_is_made_from_the_status(deploying_state: ObservedState) -> None:
     decision = deploying(deploying_state)
     (ensured,) = decision.ensure
     assert ensured.mode is WriteMode.CREATE
@@ -34,7 +34,7 @@ def test_deploying_waits_without_dynamo_and_says_so(deploying_state: ObservedSta
     assert deploying(after(observed, decision, graphs_known=True)).ensure
 
 
-def test_an_edited_status_is_not_guessed_from(deploying_state: ObservedState) -> None:
+def test_edited_status_is_not_guessed_from(deploying_state: ObservedState) -> None:
     bare = deploying_state.status.model_copy(update={"profiling_results": None})
     observed = replace(deploying_state, request=deploying_state.request.model_copy(update={"status": bare}))
     decision = deploying(observed)

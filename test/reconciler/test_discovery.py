@@ -63,7 +63,7 @@ def test_engines_stay_within_a_node_without_grove() -> None:
 
 
 @pytest.mark.parametrize("served", [GRAPHS, GRAPHS_V1ALPHA1])
-def test_the_version_that_is_served_is_found(served: Resource[Graph]) -> None:
+def test_version_that_is_served_is_found(served: Resource[Graph]) -> None:
     async def story() -> None:
         async with FakeApiServer() as server, Client(server.config) as client:
             server.serve(served)
@@ -109,7 +109,7 @@ def based(observed: ObservedState, text: str | None) -> ObservedState:
     return replace(observed, request=observed.request.model_copy(update={"metadata": metadata}), base=text)
 
 
-def test_a_base_that_is_missing_is_waited_for() -> None:
+def test_base_that_is_missing_is_waited_for() -> None:
     observed = based(after(observed_of(), pending(observed_of())), None)
     decision = pending(observed)
     assert decision.status.phase is Phase.PENDING
@@ -121,14 +121,14 @@ def test_a_base_that_is_missing_is_waited_for() -> None:
     assert pending(replace(observed, base=BASE)).status.phase is Phase.PROFILING
 
 
-def test_a_base_that_is_no_deployment_fails() -> None:
+def test_base_that_is_no_deployment_fails() -> None:
     observed = based(after(observed_of(request_of()), pending(observed_of())), "{")
     decision = pending(observed)
     assert decision.status.phase is Phase.FAILED
     assert "(document): Invalid value" in said(decision, "Validation")[2]
 
 
-def test_the_plan_is_put_into_it(profiling_state: ObservedState) -> None:
+def test_plan_is_put_into_it(profiling_state: ObservedState) -> None:
     observed = based(profiling_state, BASE)
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
@@ -137,7 +137,7 @@ def test_the_plan_is_put_into_it(profiling_state: ObservedState) -> None:
     assert '"r.io/own:1.6.1"' in json.dumps(results.selected_config)
 
 
-def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_state: ObservedState) -> None:
+def test_base_that_is_gone_is_not_replaced_by_our_own(profiling_state: ObservedState) -> None:
     observed = based(profiling_state, None)
     told = published_of(observed, results_of())
     decision = generate(replace(observed, **told), told["output"])
@@ -145,7 +145,7 @@ def test_a_base_that_is_gone_is_not_replaced_by_our_own(profiling_state: Observe
     assert 'configMapRef: "base": does not exist any more' in said(decision, "SpecGenerated")[2]
 
 
-def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_state: ObservedState) -> None:
+def test_override_that_is_not_for_the_choice_fails_with_its_path(profiling_state: ObservedState) -> None:
     overrides = {"dgd": {"spec": {"services": {"prefill": {"replicas": 1}}}}}
     spec = request_of(overrides=overrides).spec
     observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
@@ -161,7 +161,7 @@ def test_an_override_that_is_not_for_the_choice_fails_with_its_path(profiling_st
 @pytest.mark.parametrize(
     ("sla", "found", "told"), [({"ttft": 300}, False, True), ({"ttft": 300}, None, False), ({}, False, False)]
 )
-def test_a_planner_that_would_wait_for_metrics_is_told_of(
+def test_planner_that_would_wait_for_metrics_is_told_of(
     profiling_state: ObservedState, sla: dict[str, float], found: Any, told: Any
 ) -> None:
     spec = request_of(sla=sla, features={"planner": True}).spec

@@ -40,7 +40,7 @@ async def carried_out(server: FakeApiServer, observed: ObservedState, decision: 
     return written
 
 
-def test_a_deployment_that_would_be_refused_fails_without_being_made(profiling_state: ObservedState) -> None:
+def test_deployment_that_would_be_refused_fails_without_being_made(profiling_state: ObservedState) -> None:
     async def story() -> None:
         observed, decision = decided(profiling_state)
         async with FakeApiServer() as server:

@@ -35,7 +35,7 @@ def test_failed_stays_and_says_the_first_cause(failed_state: ObservedState) -> N
     assert said(decision, "Succeeded")[2] == "Profiling failed: BackoffLimitExceeded: too many"
 
 
-def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_state: ObservedState) -> None:
+def test_changed_spec_begins_anew_and_what_was_derived_goes(failed_state: ObservedState) -> None:
     decision = failed(replace(failed_state, generation=2))
     assert decision.status.phase is Phase.PENDING
     assert decision.status.observed_generation == 2
@@ -48,7 +48,7 @@ def test_a_changed_spec_begins_anew_and_what_was_derived_goes(failed_state: Obse
     assert {c.type for c in decision.status.conditions or ()} == {"Profiling", "Succeeded"}
 
 
-def test_an_export_that_no_longer_holds_is_taken_off(failed_state: ObservedState) -> None:
+def test_export_that_no_longer_holds_is_taken_off(failed_state: ObservedState) -> None:
     assert not failed(replace(failed_state, generation=2)).annotations
     exported = failed_state.request.metadata.model_copy(update={"annotations": {ANNOTATION_GENERATED: "kind: x"}})
     observed = replace(failed_state, request=failed_state.request.model_copy(update={"metadata": exported}))
@@ -65,7 +65,7 @@ def test_an_export_that_no_longer_holds_is_taken_off(failed_state: ObservedState
         ({"retry": ""}, Phase.FAILED),
     ],
 )
-def test_a_retry_counts_when_its_value_is_new(
+def test_retry_counts_when_its_value_is_new(
     failed_state: ObservedState, annotations: dict[str, str], phase: Phase
 ) -> None:
     assert failed(annotated(failed_state, **annotations)).status.phase is phase
@@ -87,5 +87,5 @@ def test_crash_leaves_nothing_to_remove(failed_state: ObservedState) -> None:
     assert not decision.remove
 
 
-def test_a_request_that_failed_at_once_has_nothing_derived() -> None:
+def test_request_that_failed_at_once_has_nothing_derived() -> None:
     assert not failed(observed_of()).remove

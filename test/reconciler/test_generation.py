@@ -17,7 +17,7 @@ from test.builders.results import candidate_of, results_of
 STATUS_BYTES = 64 * 1024
 
 
-def test_the_chosen_candidate_is_written_everywhere_the_same(profiling_state: ObservedState) -> None:
+def test_chosen_candidate_is_written_everywhere_the_same(profiling_state: ObservedState) -> None:
     decision = generated(profiling_state, results_of())
     observed = after(profiling_state, decision)
     assert decision.status.phase is Phase.DEPLOYING
@@ -42,7 +42,7 @@ def test_deployment_is_found_where_v1alpha1_has_it(profiling_state: ObservedStat
     assert status.generated_deployment == expected
 
 
-def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_state: ObservedState) -> None:
+def test_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_state: ObservedState) -> None:
     found = [candidate_of(1, context_length=10_000 + n) for n in range(20)]
     results = results_of(found, selected=15)
     decision = generated(profiling_state, results)
@@ -52,7 +52,7 @@ def test_the_selected_one_is_first_and_no_more_than_twelve_are_shown(profiling_s
     assert [point.id for point in shown.pareto] == [found[15].id, *(found[n].id for n in range(11))]
 
 
-def test_a_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_state: ObservedState) -> None:
+def test_selected_one_off_the_front_is_shown_too_and_losers_are_not(profiling_state: ObservedState) -> None:
     found = [candidate_of(1), candidate_of(2), candidate_of(4)]
     decision = generated(profiling_state, results_of(found, selected=2, pareto=[1]))
     shown = decision.status.profiling_results
@@ -90,7 +90,7 @@ def long_model(count: int) -> Results:
     return results_of(found).model_copy(update={"model": "/models/" + "ü" * 3000})
 
 
-def test_the_status_stays_short_and_keeps_what_was_chosen(profiling_state: ObservedState) -> None:
+def test_status_stays_short_and_keeps_what_was_chosen(profiling_state: ObservedState) -> None:
     decision = generated(profiling_state, long_model(12))
     assert len(decision.status.model_dump_json(exclude_none=True, by_alias=True).encode()) <= STATUS_BYTES
     shown = decision.status.profiling_results

@@ -81,7 +81,7 @@ def events(server: FakeApiServer) -> Counter[str]:
 
 @pytest.mark.parametrize("late", [CONFIG_MAPS, JOBS, REQUESTS, PODS], ids=str)
 @virtual_time
-async def test_a_watch_that_lags_behind_costs_no_requests(late: Resource[Any]) -> None:
+async def test_watch_that_lags_behind_costs_no_requests(late: Resource[Any]) -> None:
     async with FakeApiServer() as server, controlled(server):
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(0.001)
@@ -96,7 +96,7 @@ async def test_a_watch_that_lags_behind_costs_no_requests(late: Resource[Any]) -
 
 
 @virtual_time
-async def test_a_job_that_is_made_while_its_spec_changes_is_made_anew() -> None:
+async def test_job_that_is_made_while_its_spec_changes_is_made_anew() -> None:
     async with FakeApiServer() as server, controlled(server) as manager:
         send, changed = manager.client.transport.send, asyncio.Event()
 
@@ -120,7 +120,7 @@ async def test_a_job_that_is_made_while_its_spec_changes_is_made_anew() -> None:
 
 
 @virtual_time
-async def test_a_job_of_an_older_spec_that_is_not_seen_yet_is_not_taken_for_this_ones() -> None:
+async def test_job_of_an_older_spec_that_is_not_seen_yet_is_not_taken_for_this_ones() -> None:
     async with FakeApiServer() as server, controlled(server) as manager:
         send, made = manager.client.transport.send, asyncio.Event()
 
@@ -166,7 +166,7 @@ async def test_write_that_is_refused_for_now_is_said(what: str) -> None:
 
 
 @virtual_time
-async def test_a_job_that_is_being_deleted_is_ours_still_and_nothing_is_written_meanwhile() -> None:
+async def test_job_that_is_being_deleted_is_ours_still_and_nothing_is_written_meanwhile() -> None:
     async with FakeApiServer() as server, controlled(server):
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(5)
@@ -184,7 +184,7 @@ async def test_a_job_that_is_being_deleted_is_ours_still_and_nothing_is_written_
 
 
 @virtual_time
-async def test_a_job_that_is_deleted_is_made_again_and_told_of_once() -> None:
+async def test_job_that_is_deleted_is_made_again_and_told_of_once() -> None:
     async with FakeApiServer() as server, controlled(server):
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(5)
@@ -213,7 +213,7 @@ def end_job(server: FakeApiServer, kind: str) -> None:
 
 
 @virtual_time
-async def test_a_result_that_is_told_of_after_the_jobs_failure_counts() -> None:
+async def test_result_that_is_told_of_after_the_jobs_failure_counts() -> None:
     async with FakeApiServer() as server, controlled(server):
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(5)
@@ -225,7 +225,7 @@ async def test_a_result_that_is_told_of_after_the_jobs_failure_counts() -> None:
 
 
 @virtual_time
-async def test_a_result_in_a_config_map_of_somebody_else_does_not_count() -> None:
+async def test_result_in_a_config_map_of_somebody_else_does_not_count() -> None:
     async with FakeApiServer() as server, controlled(server):
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(5)
@@ -236,7 +236,7 @@ async def test_a_result_in_a_config_map_of_somebody_else_does_not_count() -> Non
 
 
 @virtual_time
-async def test_a_publisher_whose_request_is_gone_ends_soon(tmp_path: Path) -> None:
+async def test_publisher_whose_request_is_gone_ends_soon(tmp_path: Path) -> None:
     async with FakeApiServer() as server:
         server.serve(CONFIG_MAPS)
         server.put(CONFIG_MAPS, {"metadata": {"name": "dgdr-output-x", "namespace": "n"}})
@@ -254,7 +254,7 @@ async def test_a_publisher_whose_request_is_gone_ends_soon(tmp_path: Path) -> No
 
 
 @virtual_time
-async def test_a_publisher_that_never_saw_its_config_map_ends_when_told_to(tmp_path: Path) -> None:
+async def test_publisher_that_never_saw_its_config_map_ends_when_told_to(tmp_path: Path) -> None:
     async with FakeApiServer() as server:
         server.serve(CONFIG_MAPS)
         client, stop = Client(server.config), asyncio.Event()

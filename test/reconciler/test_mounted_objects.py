@@ -48,7 +48,7 @@ def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_state:
     assert not deploying(replace(observed, graph=graph_of(manifest(observed), state="pending"))).ensure
 
 
-def test_the_export_has_all_that_it_mounts_and_other_points_have_none(profiling_state: ObservedState) -> None:
+def test_export_has_all_that_it_mounts_and_other_points_have_none(profiling_state: ObservedState) -> None:
     decision = generated(planned(profiling_state), results_of())
     documents = load_documents(decision.annotations[ANNOTATION_GENERATED] or "")
     assert [document["kind"] for document in documents if isinstance(document, dict)] == [

@@ -16,7 +16,7 @@ def begun(observed: ObservedState) -> ObservedState:
     return in_phase(Phase.PENDING, observed, pending(observed))
 
 
-def test_the_first_look_only_says_pending() -> None:
+def test_first_look_only_says_pending() -> None:
     decision = pending(observed_of())
     assert decision.status.phase is Phase.PENDING
     assert decision.status.observed_generation == 1
@@ -26,7 +26,7 @@ def test_the_first_look_only_says_pending() -> None:
     assert said(decision, "Profiling")[:2] == ("False", "DiscoveringHardware")
 
 
-def test_the_job_is_made_last_and_the_status_shows_the_hardware() -> None:
+def test_job_is_made_last_and_the_status_shows_the_hardware() -> None:
     decision = pending(begun(observed_of()))
     assert decision.status.phase is Phase.PROFILING
     assert [(ensure.manifest["kind"], ensure.mode) for ensure in decision.ensure] == [
@@ -123,14 +123,14 @@ def test_switching_auto_apply_does_not_change_the_inputs() -> None:
     assert run_of(observed_of(request_of(backend="sglang"))).inputs != run_of(observed_of()).inputs
 
 
-def test_a_retry_is_noted_when_the_job_is_made() -> None:
+def test_retry_is_noted_when_the_job_is_made() -> None:
     observed = begun(observed_of(request_of(annotations={ANNOTATION_RETRY: "1"})))
     assert pending(observed).annotations == {ANNOTATION_RETRIED: "1"}
     noted = after(observed, pending(observed))
     assert not pending(noted).annotations
 
 
-def test_a_retry_of_an_invalid_request_is_tried_once() -> None:
+def test_retry_of_an_invalid_request_is_tried_once() -> None:
     observed = begun(observed_of(request_of(model=" ", annotations={ANNOTATION_RETRY: "1"})))
     observed = in_phase(Phase.FAILED, observed, pending(observed))
     assert failed(observed).status == observed.status

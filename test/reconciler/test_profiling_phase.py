@@ -47,7 +47,7 @@ def unschedulable(ago: float, *, dated: bool = True) -> Pod:
 # The Job
 
 
-def test_a_job_is_remembered_before_anything_else(profiling_state: ObservedState) -> None:
+def test_job_is_remembered_before_anything_else(profiling_state: ObservedState) -> None:
     observed = replace(profiling_state, job=job_of(profiling_state), output_map=map_of(profiling_state))
     decision = profiling(observed)
     (ensured,) = decision.ensure
@@ -58,7 +58,7 @@ def test_a_job_is_remembered_before_anything_else(profiling_state: ObservedState
     assert decision.after_s == 5
 
 
-def test_a_second_job_is_remembered_beside_the_first(following: ObservedState) -> None:
+def test_second_job_is_remembered_beside_the_first(following: ObservedState) -> None:
     (ensured,) = profiling(replace(following, job=job_of(following, "job-2"))).ensure
     assert ensured.mode is WriteMode.APPLY
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] == "job-1,job-2"
@@ -71,7 +71,7 @@ def test_remembering_keeps_what_the_output_was_made_for(profiling_state: Observe
     assert ensured.manifest["metadata"]["annotations"][ANNOTATION_INPUTS] == "old"
 
 
-def test_a_job_that_runs_is_left_alone(following: ObservedState) -> None:
+def test_job_that_runs_is_left_alone(following: ObservedState) -> None:
     decision = profiling(following)
     assert decision.status == following.status
     assert not decision.ensure
@@ -79,7 +79,7 @@ def test_a_job_that_runs_is_left_alone(following: ObservedState) -> None:
     assert decision.after_s == 10  # by then it should have a pod
 
 
-def test_a_job_that_is_not_there_yet_is_made(profiling_state: ObservedState) -> None:
+def test_job_that_is_not_there_yet_is_made(profiling_state: ObservedState) -> None:
     decision = profiling(profiling_state)
     assert decision.ensure[-1].manifest["kind"] == "Job"
     assert decision.status.phase is Phase.PROFILING
@@ -87,7 +87,7 @@ def test_a_job_that_is_not_there_yet_is_made(profiling_state: ObservedState) -> 
     assert ANNOTATION_JOB_UID not in decision.ensure[1].manifest["metadata"]["annotations"]
 
 
-def test_a_deleted_job_is_made_again_once(following: ObservedState) -> None:
+def test_deleted_job_is_made_again_once(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None))
     assert [ensure.manifest["kind"] for ensure in decision.ensure][-1] == "Job"
     (kept,) = [e for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen" and e.mode is WriteMode.APPLY
@@ -97,7 +97,7 @@ def test_a_deleted_job_is_made_again_once(following: ObservedState) -> None:
     assert [(event.reason, event.warning) for event in decision.events] == [("RetryingJob", True)]
 
 
-def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_a_third(
+def test_crash_between_making_the_second_job_and_remembering_it_does_not_give_a_third(
     following: ObservedState,
 ) -> None:
     again = after(following, profiling(replace(following, job=None)), job=job_of(following, "job-2"))
@@ -107,7 +107,7 @@ def test_a_crash_between_making_the_second_job_and_remembering_it_does_not_give_
     assert profiling(gone).status.phase is Phase.FAILED
 
 
-def test_a_job_that_is_deleted_twice_fails(following: ObservedState) -> None:
+def test_job_that_is_deleted_twice_fails(following: ObservedState) -> None:
     decision = profiling(replace(following, job=None, output_map=map_of(following, seen="job-1,job-2")))
     assert decision.status.phase is Phase.FAILED
     assert "deleted 2 times before its result was published" in said(decision, "Profiling")[2]
@@ -117,9 +117,7 @@ def test_a_job_that_is_deleted_twice_fails(following: ObservedState) -> None:
 @pytest.mark.parametrize(
     ("how", "reason"), [({"deleted": True}, "WaitingForCleanup"), ({"owner": "other"}, "NameConflict")]
 )
-def test_a_job_that_goes_or_is_anothers_is_waited_for(
-    following: ObservedState, how: dict[str, Any], reason: str
-) -> None:
+def test_job_that_goes_or_is_anothers_is_waited_for(following: ObservedState, how: dict[str, Any], reason: str) -> None:
     observed = replace(following, job=job_of(following, Failed=("Odd", "no"), **how))
     decision = profiling(observed)
     assert decision.status.phase is Phase.PROFILING
@@ -131,14 +129,14 @@ def test_a_job_that_goes_or_is_anothers_is_waited_for(
     assert profiling(gone).ensure[-1].manifest["kind"] == "Job"
 
 
-def test_a_job_of_other_inputs_is_not_followed(following: ObservedState) -> None:
+def test_job_of_other_inputs_is_not_followed(following: ObservedState) -> None:
     decision = profiling(replace(following, job=job_of(following, inputs="of an older spec")))
     assert decision.status.phase is Phase.PENDING
     observed = after(following, decision, job=job_of(following, inputs="of an older spec"))
     assert [remove.kind for remove in pending(observed).remove] == ["Job"]
 
 
-def test_an_output_that_is_gone_is_made_again(following: ObservedState) -> None:
+def test_output_that_is_gone_is_made_again(following: ObservedState) -> None:
     decision = profiling(replace(following, output_map=None))
     assert decision.status.phase is Phase.PROFILING
     (ensured,) = decision.ensure
@@ -153,13 +151,13 @@ def test_words_of_an_earlier_job_are_not_said_of_this_one(following: ObservedSta
     assert said(failed, "Profiling")[2] == "BackoffLimitExceeded: too many"
 
 
-def test_a_long_message_is_cut(following: ObservedState) -> None:
+def test_long_message_is_cut(following: ObservedState) -> None:
     decision = profiling(replace(following, **published_of(following, message="x" * 900_000)))
     assert len(decision.status.model_dump_json()) < 10_000
 
 
 @pytest.mark.parametrize("job", [True, False])
-def test_a_status_without_hardware_begins_anew(following: ObservedState, job: bool) -> None:  # noqa: FBT001
+def test_status_without_hardware_begins_anew(following: ObservedState, job: bool) -> None:  # noqa: FBT001
     bare = following.status.model_copy(update={"hardware": None})
     observed = replace(following, request=following.request.model_copy(update={"status": bare}))
     observed = replace(observed, job=job_of(observed, "job-2") if job else None)
@@ -182,7 +180,7 @@ def test_progress_is_shown(following: ObservedState) -> None:
 @pytest.mark.parametrize(
     "phase", ["Polishing", "Sweeping 2/5", "", "9 to 5", "ünïcode", "x" * 5000, "a\nb", " 9a", "_"]
 )
-def test_an_unknown_sub_phase_is_shown(following: ObservedState, phase: str) -> None:
+def test_unknown_sub_phase_is_shown(following: ObservedState, phase: str) -> None:
     decision = profiling(replace(following, **published_of(following, phase=phase)))
     assert decision.status.phase is Phase.PROFILING
     assert (decision.status.profiling_phase or "") == phase[:253]
@@ -202,7 +200,7 @@ def test_an_unknown_sub_phase_is_shown(following: ObservedState, phase: str) -> 
         None,
     ],
 )
-def test_a_result_counts_whatever_became_of_the_job(following: ObservedState, job: dict[str, Any] | None) -> None:
+def test_result_counts_whatever_became_of_the_job(following: ObservedState, job: dict[str, Any] | None) -> None:
     seen = None if job is None else job_of(following, **job)
     decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
     assert decision.status.phase is Phase.DEPLOYING
@@ -211,7 +209,7 @@ def test_a_result_counts_whatever_became_of_the_job(following: ObservedState, jo
 
 
 @pytest.mark.parametrize("code", [65, 69])
-def test_a_refusal_fails_with_the_profilers_words(following: ObservedState, code: int) -> None:
+def test_refusal_fails_with_the_profilers_words(following: ObservedState, code: int) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=code, error="unknown model x")
     decision = profiling(replace(following, **told))
     assert decision.status.phase is Phase.FAILED
@@ -239,7 +237,7 @@ def test_failure_that_another_pod_may_mend_is_left_to_the_job(following: Observe
         {"phase": "OfTheRunBefore"},
     ],
 )
-def test_an_output_of_other_inputs_is_ignored(following: ObservedState, told: dict[str, Any]) -> None:
+def test_output_of_other_inputs_is_ignored(following: ObservedState, told: dict[str, Any]) -> None:
     results = results_of() if told.pop("results", False) else None
     observed = replace(following, **published_of(following, results, inputs="other", **told))
     assert profiling(observed).status == following.status
@@ -250,7 +248,7 @@ def test_an_output_of_other_inputs_is_ignored(following: ObservedState, told: di
 # WriteMode Jobs end without a result
 
 
-def test_a_failed_job_tells_what_its_container_said(following: ObservedState) -> None:
+def test_failed_job_tells_what_its_container_said(following: ObservedState) -> None:
     ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "loading vllm\nKilled"}}
     pod = pod_of(containerStatuses=[container("profiler", **ended)])
     decision = profiling(replace(following, job=job_of(following, Failed=("BackoffLimitExceeded", "")), pods=(pod,)))
@@ -260,7 +258,7 @@ def test_a_failed_job_tells_what_its_container_said(following: ObservedState) ->
     )
 
 
-def test_a_container_without_last_words_is_named_all_the_same(following: ObservedState) -> None:
+def test_container_without_last_words_is_named_all_the_same(following: ObservedState) -> None:
     pod = pod_of(containerStatuses=[container("profiler", terminated={"exitCode": 1, "reason": "Error"})])
     decision = profiling(replace(following, job=job_of(following, Failed=("Odd", "")), pods=(pod,)))
     assert said(decision, "Profiling")[2].endswith("ended with exit code 1 (Error)")
@@ -276,7 +274,7 @@ def test_other_containers_and_good_ends_explain_nothing(following: ObservedState
     assert said(decision, "Profiling")[2] == "it exceeded its deadline of 30 min (DeadlineExceeded)"
 
 
-def test_a_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: ObservedState) -> None:
+def test_deadline_is_told_before_what_the_profiler_said_when_it_was_stopped(following: ObservedState) -> None:
     told = published_of(following, status=RunState.FAILED, exit_code=75, error="interrupted", message="interrupted")
     job = job_of(following, Failed=("DeadlineExceeded", ""))
     decision = profiling(replace(following, job=job, **told))
@@ -298,7 +296,7 @@ def test_failure_of_the_publisher_is_said(following: ObservedState) -> None:
         ({"exitCode": 70, "reason": "Error", "message": "a bug"}, "ProfilerEnded"),
     ],
 )
-def test_a_profiler_that_died_is_told_of_and_left_to_the_job(
+def test_profiler_that_died_is_told_of_and_left_to_the_job(
     following: ObservedState, ended: dict[str, Any], reason: str
 ) -> None:
     pod = pod_of(created_ago=5000, containerStatuses=[container("profiler", terminated=ended)])
@@ -311,7 +309,7 @@ def test_a_profiler_that_died_is_told_of_and_left_to_the_job(
     assert said(profiling(after(observed, decision, pods=(pod, younger))), "Profiling")[1] == "ProfilingRunning"
 
 
-def test_a_job_without_a_pod_is_told_of(following: ObservedState) -> None:
+def test_job_without_a_pod_is_told_of(following: ObservedState) -> None:
     job = following.job
     assert job is not None
     old = msgspec.structs.replace(
@@ -338,7 +336,7 @@ def test_trouble_of_a_moment_is_not_told(following: ObservedState) -> None:
     assert decision.after_s == pytest.approx(2.5)
 
 
-def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: ObservedState) -> None:
+def test_trouble_is_an_event_once_whatever_words_it_finds(following: ObservedState) -> None:
     def pods(reason: str) -> tuple[Pod, ...]:
         return (pod_of(containerStatuses=[container("profiler", waiting={"reason": reason, "message": reason})]),)
 
@@ -350,7 +348,7 @@ def test_a_trouble_is_an_event_once_whatever_words_it_finds(following: ObservedS
     assert "ImagePullBackOff" in said(again, "Profiling")[2]
 
 
-def test_a_completed_jobs_result_is_waited_for_a_minute(following: ObservedState) -> None:
+def test_completed_jobs_result_is_waited_for_a_minute(following: ObservedState) -> None:
     decision = profiling(replace(following, job=job_of(following, Complete=59)))
     assert decision.status.phase is Phase.PROFILING
     assert decision.after_s is not None
@@ -421,7 +419,7 @@ def test_trouble_that_stays_fails_once_the_grace_is_over(following: ObservedStat
     assert [(remove.kind, remove.uid) for remove in decision.remove] == [("Job", following.job.metadata.uid)]
 
 
-def test_a_spec_that_changes_meanwhile_is_profiled_anew(following: ObservedState) -> None:
+def test_spec_that_changes_meanwhile_is_profiled_anew(following: ObservedState) -> None:
     changed = following.request.model_copy(
         update={"spec": following.request.spec.model_copy(update={"model": "Qwen/Qwen3-8B"})}
     )
@@ -449,11 +447,11 @@ def test_trouble_that_is_over_is_not_said_any_more(following: ObservedState) -> 
 
 
 @pytest.mark.parametrize("state", [{}, {"running": {}}, {"waiting": {"reason": "ContainerCreating"}}])
-def test_a_pod_that_starts_or_runs_is_no_trouble(following: ObservedState, state: dict[str, Any]) -> None:
+def test_pod_that_starts_or_runs_is_no_trouble(following: ObservedState, state: dict[str, Any]) -> None:
     observed = replace(following, pods=(pod_of(created_ago=5000, containerStatuses=[container("profiler", **state)]),))
     assert profiling(observed).status == following.status
 
 
-def test_a_result_beats_trouble(following: ObservedState) -> None:
+def test_result_beats_trouble(following: ObservedState) -> None:
     told = published_of(following, results_of())
     assert profiling(replace(following, pods=(unschedulable(5000),), **told)).status.phase is Phase.DEPLOYING

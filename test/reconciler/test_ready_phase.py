@@ -36,7 +36,7 @@ def test_switching_auto_apply_on_deploys_what_was_chosen(ready_state: ObservedSt
 
 
 @pytest.mark.parametrize("asked", ["recommended", "the other"])
-def test_the_annotation_deploys_the_candidate_that_it_names(ready_state: ObservedState, asked: str) -> None:
+def test_annotation_deploys_the_candidate_that_it_names(ready_state: ObservedState, asked: str) -> None:
     other = results_of().candidates[1]
     observed = asked_for(ready_state, other.id if asked == "the other" else asked)
     decision = ready(observed)
@@ -49,7 +49,7 @@ def test_the_annotation_deploys_the_candidate_that_it_names(ready_state: Observe
     assert load_documents(decision.annotations[ANNOTATION_GENERATED] or "") == [manifest(after(observed, decision))]
 
 
-def test_an_id_that_no_candidate_has_is_not_answered_with_another_deployment(ready_state: ObservedState) -> None:
+def test_id_that_no_candidate_has_is_not_answered_with_another_deployment(ready_state: ObservedState) -> None:
     decision = ready(asked_for(ready_state, "vllm-agg-typo"))
     assert decision.status.phase is Phase.READY
     assert said(decision, "SpecGenerated")[:2] == ("True", "CandidateNotOffered")
@@ -74,13 +74,13 @@ def test_candidate_that_cannot_be_deployed_is_not_deployed_on_demand(ready_state
     assert bad.id in said(decision, "SpecGenerated")[2]
 
 
-def test_an_annotation_that_is_taken_back_is_forgotten(ready_state: ObservedState) -> None:
+def test_annotation_that_is_taken_back_is_forgotten(ready_state: ObservedState) -> None:
     asked = asked_for(ready_state, "vllm-agg-typo")
     back = annotated(after(asked, ready(asked)))
     assert ready(back).status == ready_state.status
 
 
-def test_an_id_that_is_there_before_the_results_are_is_looked_up_then(profiling_state: ObservedState) -> None:
+def test_id_that_is_there_before_the_results_are_is_looked_up_then(profiling_state: ObservedState) -> None:
     spec = profiling_state.request.spec.model_copy(update={"auto_apply": False})
     observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
     assert generated(asked_for(observed, "vllm-agg-typo"), results_of()).status.phase is Phase.READY
@@ -97,7 +97,7 @@ def test_candidate_that_was_chosen_is_the_only_one_to_be_had_without_the_output(
     assert decision.status.phase is Phase.READY
 
 
-def test_a_candidate_is_never_answered_with_another_one_even_when_deployments_are_automatic(
+def test_candidate_is_never_answered_with_another_one_even_when_deployments_are_automatic(
     ready_state: ObservedState, profiling_state: ObservedState
 ) -> None:
     automatic = ready_state.request.spec.model_copy(update={"auto_apply": True})

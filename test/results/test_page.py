@@ -33,7 +33,7 @@ def column(page: Page, title: str) -> list[str]:
     return page.locator(f"#table tbody tr td:nth-child({number})").all_inner_texts()
 
 
-def test_the_verdict_comes_first_with_its_numbers_against_the_targets(show: Open, found: Results) -> None:
+def test_verdict_comes_first_with_its_numbers_against_the_targets(show: Open, found: Results) -> None:
     page = show(found)
     choice = found.choice
     assert choice is not None
@@ -87,7 +87,7 @@ def test_hovering_and_focus_tell_all_numbers(show: Open, found: Results) -> None
     expect(tip).to_contain_text(significant(choice.numbers.ttft))
 
 
-def test_the_keyboard_goes_along_the_front_looks_and_compares(show: Open, found: Results) -> None:
+def test_keyboard_goes_along_the_front_looks_and_compares(show: Open, found: Results) -> None:
     page = show(found)
     page.locator('.point[tabindex="0"]').focus()
     page.keyboard.press("ArrowRight")
@@ -104,7 +104,7 @@ def test_the_keyboard_goes_along_the_front_looks_and_compares(show: Open, found:
     expect(page.locator("#compare thead th")).to_have_count(2)
 
 
-def test_a_click_selects_and_the_card_tells_of_it(show: Open, found: Results) -> None:
+def test_click_selects_and_the_card_tells_of_it(show: Open, found: Results) -> None:
     page = show(found)
     other = next(c for c in found.candidates if c.verdict and c.verdict.outcome is Outcome.MISSES_TARGET)
     page.locator(f'.point[data-id="{other.id}"]').click(force=True)
@@ -119,7 +119,7 @@ def test_a_click_selects_and_the_card_tells_of_it(show: Open, found: Results) ->
     ("across", "upward", "label"),
     [("ttft", "tokensPerSPerGpu", "TTFT ≤ 2000 ms"), ("itl", "cost", "ITL ≤ 30 ms"), ("e2e", "budget", None)],
 )
-def test_the_axes_can_be_switched(show: Open, found: Results, across: str, upward: str, label: str | None) -> None:
+def test_axes_can_be_switched(show: Open, found: Results, across: str, upward: str, label: str | None) -> None:
     page = show(found)
     before = page.locator("path.front").get_attribute("d")
     page.select_option("#across", across)
@@ -129,7 +129,7 @@ def test_the_axes_can_be_switched(show: Open, found: Results, across: str, upwar
     assert [label.removesuffix(" (default)") for label in labels] == ([label] if label else [])
 
 
-def test_the_price_of_a_gpu_is_the_readers(show: Open, found: Results) -> None:
+def test_price_of_a_gpu_is_the_readers(show: Open, found: Results) -> None:
     page = show(found)
     choice = found.choice
     assert choice is not None
@@ -151,7 +151,7 @@ def test_engines_and_modes_can_be_hidden(show: Open, found: Results) -> None:
     expect(page.locator(".plot")).to_contain_text("nothing to plot")
 
 
-def test_the_table_sorts_by_every_column(show: Open, found: Results) -> None:
+def test_table_sorts_by_every_column(show: Open, found: Results) -> None:
     page = show(found)
     page.locator("#more").click()
     assert rows(page)[0] == found.selected
@@ -168,7 +168,7 @@ def test_the_table_sorts_by_every_column(show: Open, found: Results) -> None:
     assert heading.get_attribute("aria-sort") == "ascending"
 
 
-def test_the_table_filters_by_words_and_verdict(show: Open, found: Results) -> None:
+def test_table_filters_by_words_and_verdict(show: Open, found: Results) -> None:
     page = show(found)
     page.fill("#words", "sglang -disagg")
     shown = rows(page)
@@ -201,7 +201,7 @@ def test_two_to_four_are_compared_side_by_side(show: Open, found: Results) -> No
     expect(page.locator("#compare")).to_be_hidden()
 
 
-def test_the_difference_of_two_deployments_is_shown(show: Open, found: Results) -> None:
+def test_difference_of_two_deployments_is_shown(show: Open, found: Results) -> None:
     page = show(found)
     texts = manifests(found, Settings())
     one, other = (c.id for c in found.candidates[:2])
@@ -218,7 +218,7 @@ def test_the_difference_of_two_deployments_is_shown(show: Open, found: Results) 
     assert set(new) <= set(texts[other].split("\n"))
 
 
-def test_the_deployment_of_any_candidate_can_be_taken_away(show: Open, found: Results) -> None:
+def test_deployment_of_any_candidate_can_be_taken_away(show: Open, found: Results) -> None:
     page = show(found)
     texts = manifests(found, Settings())
     assert found.selected is not None
@@ -273,7 +273,7 @@ def test_other_targets_are_judged_at_once(show: Open, found: Results) -> None:
     assert page.locator("p.whatif").count() == 0
 
 
-def test_a_target_for_the_whole_request_replaces_the_others(show: Open, found: Results) -> None:
+def test_target_for_the_whole_request_replaces_the_others(show: Open, found: Results) -> None:
     page = show(found)
     page.fill("#target-e2e", "9000")
     expect(page.locator("#target-itl")).to_be_disabled()

@@ -65,7 +65,7 @@ def test_content_of_objects_is_text(show: Open, found: Results) -> None:
 
 
 @pytest.mark.usefixtures("assets")
-def test_a_script_that_was_slipped_in_does_not_run(browser: Browser, found: Results, tmp_path: Path) -> None:
+def test_script_that_was_slipped_in_does_not_run(browser: Browser, found: Results, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     slipped = "</header><p id='p' onclick='document.title = 1'>here</p><script>document.title = 2</script>"
     path.write_text(report(found, Settings()).replace("</header>", slipped), encoding="utf-8")
@@ -80,7 +80,7 @@ def test_a_script_that_was_slipped_in_does_not_run(browser: Browser, found: Resu
     page.close()
 
 
-def test_a_plan_by_memory_fit_is_shown_without_numbers(show: Open) -> None:
+def test_plan_by_memory_fit_is_shown_without_numbers(show: Open) -> None:
     verdict = Verdict(outcome=Outcome.SELECTED, reason="the smallest engine that the model fits in")
     page = show(results_of([candidate_of(2, performance=None, source=Source.NAIVE, verdict=verdict)]))
     expect(page.locator("#headline")).to_contain_text("Its performance is unknown")

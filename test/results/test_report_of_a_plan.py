@@ -23,9 +23,7 @@ spec:
 
 @pytest.mark.aic
 @pytest.mark.usefixtures("assets")
-def test_the_page_of_a_real_search_shows_what_was_found(
-    request: pytest.FixtureRequest, look: Look, tmp_path: Path
-) -> None:
+def test_page_of_a_real_search_shows_what_was_found(request: pytest.FixtureRequest, look: Look, tmp_path: Path) -> None:
     serve_simulator(request)
     done = run("plan", "-f", "-", "--report", "pages/sample.html", "--format", "json", folder=tmp_path, stdin=REQUEST)
     assert done.returncode == 0, done.stderr
@@ -49,7 +47,7 @@ def test_the_page_of_a_real_search_shows_what_was_found(
     assert outcomes == [candidate["verdict"]["outcome"] for candidate in results["candidates"]][: len(outcomes)]
 
 
-def test_a_place_that_cannot_be_written_to_is_refused_before_the_search(tmp_path: Path) -> None:
+def test_place_that_cannot_be_written_to_is_refused_before_the_search(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = run("plan", "-f", "-", "--report", "file/page.html", folder=tmp_path, stdin=REQUEST)
     assert done.returncode == 2

@@ -53,7 +53,7 @@ def sizes(cache: Cache, resource: Widgets) -> dict[str, int]:
 
 @pytest.mark.parametrize("watch_list", [True, False])
 @virtual_time
-async def test_a_list_of_many_pages_is_complete(widgets: Widgets, *, watch_list: bool) -> None:
+async def test_list_of_many_pages_is_complete(widgets: Widgets, *, watch_list: bool) -> None:
     async with FakeApiServer(watch_list=watch_list) as server:
         server.serve(widgets)
         for number in range(1201):
@@ -111,7 +111,7 @@ async def test_missed_changes_are_made_up_for_after_410(widgets: Widgets, *, wat
 
 
 @virtual_time
-async def test_a_watch_that_ends_goes_on_where_it_was(widgets: Widgets) -> None:
+async def test_watch_that_ends_goes_on_where_it_was(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         async with running(server, widgets) as cache:
@@ -124,7 +124,7 @@ async def test_a_watch_that_ends_goes_on_where_it_was(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_server_that_fails_is_asked_few_times(widgets: Widgets) -> None:
+async def test_server_that_fails_is_asked_few_times(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         async with running(server, widgets) as cache:
@@ -152,7 +152,7 @@ async def test_410_again_and_again_is_no_storm(widgets: Widgets, *, watch_list: 
 
 
 @virtual_time
-async def test_a_silent_connection_is_given_up(widgets: Widgets) -> None:
+async def test_silent_connection_is_given_up(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         async with running(server, widgets) as cache:
@@ -178,7 +178,7 @@ async def test_broken_line_is_a_lost_connection(widgets: Widgets, caplog: pytest
 
 
 @virtual_time
-async def test_an_object_of_a_megabyte_and_a_half_arrives(widgets: Widgets) -> None:
+async def test_object_of_a_megabyte_and_a_half_arrives(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         async with running(server, widgets) as cache:
@@ -204,7 +204,7 @@ async def test_etcd_restored_from_a_backup_is_noticed(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_an_optional_kind_may_be_absent_appear_and_disappear(widgets: Widgets) -> None:
+async def test_optional_kind_may_be_absent_appear_and_disappear(widgets: Widgets) -> None:
     async with FakeApiServer() as server, running(server, widgets, optional=True) as cache:
         assert not cache.available(widgets)
         assert cache.list(widgets) == ()
@@ -225,7 +225,7 @@ async def test_an_optional_kind_may_be_absent_appear_and_disappear(widgets: Widg
 
 
 @virtual_time
-async def test_a_kind_that_must_exist_is_named_when_it_does_not(widgets: Widgets) -> None:
+async def test_kind_that_must_exist_is_named_when_it_does_not(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         with pytest.raises(NotSyncedError, match=r"widgets\.example\.com.*CustomResourceDefinition"):
             async with running(server, widgets):
@@ -247,7 +247,7 @@ async def test_cache_claims_nothing_before_the_list_is_complete(widgets: Widgets
 
 
 @virtual_time
-async def test_an_older_state_does_not_replace_a_newer_one(widgets: Widgets) -> None:
+async def test_older_state_does_not_replace_a_newer_one(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         older = json.dumps(server.put(widgets, widget("a", 1))).encode()
@@ -283,7 +283,7 @@ async def test_objects_are_found_by_index_namespace_and_label(widgets: Widgets) 
 
 
 @virtual_time
-async def test_a_transform_drops_what_nobody_reads(widgets: Widgets) -> None:
+async def test_transform_drops_what_nobody_reads(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         server.put(widgets, widget("a"))
@@ -297,7 +297,7 @@ async def test_a_transform_drops_what_nobody_reads(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_handler_or_index_that_raises_ends_nothing(widgets: Widgets) -> None:
+async def test_handler_or_index_that_raises_ends_nothing(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
 
@@ -312,7 +312,7 @@ async def test_a_handler_or_index_that_raises_ends_nothing(widgets: Widgets) -> 
 
 
 @virtual_time
-async def test_a_write_is_read_at_once_although_the_watch_lags(widgets: Widgets) -> None:
+async def test_write_is_read_at_once_although_the_watch_lags(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets, status=True)
         server.put(widgets, widget("a", colour="red"))
@@ -353,7 +353,7 @@ async def test_a_write_is_read_at_once_although_the_watch_lags(widgets: Widgets)
     ],
 )
 @virtual_time
-async def test_a_write_is_read_at_once_if_its_labels_are_those_that_are_watched(
+async def test_write_is_read_at_once_if_its_labels_are_those_that_are_watched(
     widgets: Widgets, selector: str, labels: dict[str, str], *, shown: bool
 ) -> None:
     async with FakeApiServer() as server:
@@ -365,7 +365,7 @@ async def test_a_write_is_read_at_once_if_its_labels_are_those_that_are_watched(
 
 
 @virtual_time
-async def test_a_deleted_object_is_hidden_at_once_but_not_its_successor(widgets: Widgets) -> None:
+async def test_deleted_object_is_hidden_at_once_but_not_its_successor(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         server.put(widgets, widget("a"))

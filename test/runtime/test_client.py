@@ -61,7 +61,7 @@ async def test_each_refusal_has_its_error(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_status_is_merged_or_replaced_in_the_state_that_was_read(widgets: Widgets) -> None:
+async def test_status_is_merged_or_replaced_in_the_state_that_was_read(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets, status=True)
         client = Client(server.config)
@@ -80,7 +80,7 @@ async def test_a_status_is_merged_or_replaced_in_the_state_that_was_read(widgets
 
 
 @virtual_time
-async def test_the_server_is_given_the_time_that_it_asks_for(widgets: Widgets) -> None:
+async def test_server_is_given_the_time_that_it_asks_for(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         client, loop = Client(server.config), asyncio.get_running_loop()
@@ -116,7 +116,7 @@ async def test_requests_are_repeated_where_they_may_be_carried_out_twice(widgets
 
 
 @virtual_time
-async def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(widgets: Widgets) -> None:
+async def test_server_that_does_not_answer_is_not_waited_for_for_ever(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         client, loop = Client(Transport(server.config, timeout=3, attempts=2)), asyncio.get_running_loop()
@@ -129,7 +129,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(widgets:
 
 
 @virtual_time
-async def test_a_refused_connection_is_no_answer() -> None:
+async def test_refused_connection_is_no_answer() -> None:
     client = Client(Transport(Config("http://127.0.0.1:9"), attempts=1))
     with pytest.raises(UnreachableError) as refused:
         await client.get_raw("/version")
@@ -138,7 +138,7 @@ async def test_a_refused_connection_is_no_answer() -> None:
 
 
 @virtual_time
-async def test_a_write_without_the_lease_is_not_sent(widgets: Widgets) -> None:
+async def test_write_without_the_lease_is_not_sent(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
 
@@ -154,7 +154,7 @@ async def test_a_write_without_the_lease_is_not_sent(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_list_comes_in_pages(widgets: Widgets) -> None:
+async def test_list_comes_in_pages(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         for number in range(1201):
@@ -175,7 +175,7 @@ def test_causes_of_a_refusal_name_fields() -> None:
     assert str(api_error(502, b"<html>bad gateway</html>")) == "<html>bad gateway</html> (HTTP 502)"
 
 
-def test_a_token_is_read_again_after_a_minute_and_after_a_refusal(tmp_path: Path) -> None:
+def test_token_is_read_again_after_a_minute_and_after_a_refusal(tmp_path: Path) -> None:
     now, path = [0.0], tmp_path / "token"
     path.write_text("one\n")
     token = TokenFile(path, lambda: now[0])
@@ -195,7 +195,7 @@ def test_a_token_is_read_again_after_a_minute_and_after_a_refusal(tmp_path: Path
 
 
 @virtual_time
-async def test_a_token_that_was_rotated_is_taken_up(widgets: Widgets, tmp_path: Path) -> None:
+async def test_token_that_was_rotated_is_taken_up(widgets: Widgets, tmp_path: Path) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets)
         path = tmp_path / "token"
@@ -220,7 +220,7 @@ def kubeconfig(tmp_path: Path, user: dict[str, Any], **cluster: Any) -> Path:
     return path
 
 
-def test_a_kubeconfig_says_where_and_who(tmp_path: Path) -> None:
+def test_kubeconfig_says_where_and_who(tmp_path: Path) -> None:
     config = Config.from_kubeconfig(kubeconfig(tmp_path, {"token": "secret"}))
     assert (config.server, config.namespace) == ("https://example.com:6443", "mine")
     assert config.authorization() == "Bearer secret"
@@ -237,7 +237,7 @@ def test_a_kubeconfig_says_where_and_who(tmp_path: Path) -> None:
         ({}, {"certificate-authority-data": "bm9uZQ=="}, "certificates of c or u"),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_says_why(
+def test_kubeconfig_that_cannot_be_used_says_why(
     tmp_path: Path, user: dict[str, Any], cluster: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -60,7 +60,7 @@ async def test_predicates_drop_what_does_not_matter_but_no_deletion(widgets: Wid
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 @virtual_time
-async def test_a_key_that_fails_comes_again_later_and_others_go_on(
+async def test_key_that_fails_comes_again_later_and_others_go_on(
     widgets: Widgets, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     async def act(key: Key) -> Result:
@@ -116,7 +116,7 @@ async def test_refusal_of_the_api_server_is_told_in_a_line_without_a_traceback(
 
 @pytest.mark.parametrize("answer", [None, 30, Result.after("soon")])  # type: ignore[arg-type]
 @virtual_time
-async def test_a_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: Any) -> None:
+async def test_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: Any) -> None:
     async def act(key: Key) -> Result:
         return Result.done() if key.name == "good" else answer
 
@@ -132,7 +132,7 @@ async def test_a_wrong_answer_is_an_error_like_others(widgets: Widgets, answer: 
 
 
 @virtual_time
-async def test_the_initial_list_waits_behind_what_happens_now(widgets: Widgets) -> None:
+async def test_initial_list_waits_behind_what_happens_now(widgets: Widgets) -> None:
     order = []
 
     async def act(key: Key) -> Result:
@@ -154,7 +154,7 @@ async def test_the_initial_list_waits_behind_what_happens_now(widgets: Widgets) 
 
 
 @virtual_time
-async def test_a_success_makes_the_next_failure_wait_briefly_again(widgets: Widgets) -> None:
+async def test_success_makes_the_next_failure_wait_briefly_again(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
         times.append(asyncio.get_running_loop().time())
         if len(times) != 11:
@@ -176,7 +176,7 @@ async def test_a_success_makes_the_next_failure_wait_briefly_again(widgets: Widg
 
 
 @virtual_time
-async def test_a_terminal_error_is_not_repeated(widgets: Widgets) -> None:
+async def test_terminal_error_is_not_repeated(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
         raise TerminalError("the user must change something")
 
@@ -192,7 +192,7 @@ async def test_a_terminal_error_is_not_repeated(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_result_says_when_to_come_back(widgets: Widgets) -> None:
+async def test_result_says_when_to_come_back(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
         return Result.after(60)
 
@@ -210,7 +210,7 @@ async def test_a_result_says_when_to_come_back(widgets: Widgets) -> None:
 
 
 @virtual_time
-async def test_a_reconcile_that_hangs_is_cancelled_and_repeated(widgets: Widgets) -> None:
+async def test_reconcile_that_hangs_is_cancelled_and_repeated(widgets: Widgets) -> None:
     async def act(_: Key) -> Result:
         if reconciler.calls["a"] == 1:
             await asyncio.sleep(10_000)
@@ -248,7 +248,7 @@ async def test_stopping_lets_reconciles_end_and_starts_none(widgets: Widgets) ->
 
 
 @virtual_time
-async def test_a_reconcile_that_does_not_end_in_time_is_cancelled(widgets: Widgets) -> None:
+async def test_reconcile_that_does_not_end_in_time_is_cancelled(widgets: Widgets) -> None:
     cancelled = []
 
     async def act(key: Key) -> Result:

@@ -47,7 +47,7 @@ async def test_event_that_recurs_counts_up() -> None:
 
 
 @virtual_time
-async def test_a_flood_becomes_few_writes() -> None:
+async def test_flood_becomes_few_writes() -> None:
     async with FakeApiServer() as server, recording(server) as recorder:
         for _ in range(10_000):
             recorder.normal(ABOUT, "Made", "made it")
@@ -78,7 +78,7 @@ async def test_similar_events_are_merged() -> None:
 
 
 @virtual_time
-async def test_an_event_waits_for_the_server_but_not_for_permission(caplog: pytest.LogCaptureFixture) -> None:
+async def test_event_waits_for_the_server_but_not_for_permission(caplog: pytest.LogCaptureFixture) -> None:
     async with FakeApiServer() as server, recording(server) as recorder:
         server.faults.append(Fault(lambda _: True, 503, times=3))
         recorder.normal(ABOUT, "Made", "made it")
@@ -92,7 +92,7 @@ async def test_an_event_waits_for_the_server_but_not_for_permission(caplog: pyte
 
 
 @virtual_time
-async def test_an_event_that_expired_is_written_anew() -> None:
+async def test_event_that_expired_is_written_anew() -> None:
     async with FakeApiServer() as server, recording(server) as recorder:
         recorder.normal(ABOUT, "Made", "made it")
         await recorder.drain(60)

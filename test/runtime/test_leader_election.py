@@ -81,7 +81,7 @@ async def test_leader_renews_while_another_waits() -> None:
 
 
 @virtual_time
-async def test_a_killed_leader_is_followed_when_its_lease_is_over() -> None:
+async def test_killed_leader_is_followed_when_its_lease_is_over() -> None:
     async with FakeApiServer() as server, two(server) as (first, second):
         await asyncio.sleep(30)
         loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ async def test_a_killed_leader_is_followed_when_its_lease_is_over() -> None:
 
 
 @virtual_time
-async def test_a_released_lease_is_taken_at_once() -> None:
+async def test_released_lease_is_taken_at_once() -> None:
     async with FakeApiServer() as server, two(server) as (first, second):
         first.task.cancel()
         await first.elector.release()
@@ -104,7 +104,7 @@ async def test_a_released_lease_is_taken_at_once() -> None:
 
 @pytest.mark.parametrize("fault", ["hang", "refuse", "hang after it was carried out"])
 @virtual_time
-async def test_a_leader_that_cannot_renew_has_stopped_before_another_begins(fault: str) -> None:
+async def test_leader_that_cannot_renew_has_stopped_before_another_begins(fault: str) -> None:
     async with FakeApiServer() as server, two(server) as (first, second):
         loop = asyncio.get_running_loop()
         await asyncio.sleep(10)
@@ -134,7 +134,7 @@ async def test_a_leader_that_cannot_renew_has_stopped_before_another_begins(faul
 
 
 @virtual_time
-async def test_a_leader_that_learns_of_another_stops_at_once() -> None:
+async def test_leader_that_learns_of_another_stops_at_once() -> None:
     async with FakeApiServer() as server, two(server) as (first, _):
         lease = server.object(LEASES, KEY)
         lease["spec"] |= {"holderIdentity": "third"}
@@ -144,7 +144,7 @@ async def test_a_leader_that_learns_of_another_stops_at_once() -> None:
 
 
 @virtual_time
-async def test_a_lease_that_was_deleted_is_made_again() -> None:
+async def test_lease_that_was_deleted_is_made_again() -> None:
     async with FakeApiServer() as server, two(server) as (first, second):
         server.remove(LEASES, KEY)
         await asyncio.sleep(60)
@@ -194,7 +194,7 @@ async def test_leader_is_at_most_one_of_many_whatever_the_network_does(rounds: i
             await candidate.end()
 
 
-def test_a_fence_is_open_only_while_the_lease_is_valid() -> None:
+def test_fence_is_open_only_while_the_lease_is_valid() -> None:
     now = [100.0]
     fence = LeaderFence(5.0, lambda: now[0])
     with pytest.raises(NotLeaderError):

@@ -32,7 +32,7 @@ async def test_manager_wants_to_lead_once_it_has_listed_everything(widgets: Widg
 
 
 @virtual_time
-async def test_a_runnable_that_raises_stops_everything(widgets: Widgets, caplog: pytest.LogCaptureFixture) -> None:
+async def test_runnable_that_raises_stops_everything(widgets: Widgets, caplog: pytest.LogCaptureFixture) -> None:
     async def broken() -> None:
         raise OSError("no disk")
 

@@ -162,7 +162,7 @@ async def test_each_refusal_has_its_error(config: Config, namespace: str) -> Non
 
 
 @real_time
-async def test_a_pod_is_its_service_account(
+async def test_pod_is_its_service_account(
     control_plane: Cluster, config: Config, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = urlsplit(config.server)
@@ -220,7 +220,7 @@ async def test_fields_have_managers_and_a_status_a_lock(config: Config, namespac
 
 @pytest.mark.parametrize("streams", [True, False])
 @real_time
-async def test_the_cache_equals_the_server(
+async def test_cache_equals_the_server(
     config: Config, namespace: str, monkeypatch: pytest.MonkeyPatch, *, streams: bool
 ) -> None:
     if not streams:
@@ -284,7 +284,7 @@ async def test_own_write_is_read_at_once(config: Config, namespace: str) -> None
 
 
 @real_time
-async def test_a_kind_comes_and_goes_while_the_manager_runs(
+async def test_kind_comes_and_goes_while_the_manager_runs(
     config: Config, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dgdr_controller.runtime.reflector_state._ABSENT_S", 0.5)
@@ -331,7 +331,7 @@ async def test_kubectl_shows_an_event_once_with_its_count(config: Config, namesp
 
 
 @real_time
-async def test_a_lease_is_kept_handed_over_and_never_held_twice(config: Config, namespace: str) -> None:
+async def test_lease_is_kept_handed_over_and_never_held_twice(config: Config, namespace: str) -> None:
     log: list[tuple[str, int]] = []
 
     class Stamping:
@@ -374,7 +374,7 @@ async def test_a_lease_is_kept_handed_over_and_never_held_twice(config: Config, 
 
 
 @real_time
-async def test_a_stolen_lease_ends_the_manager_at_once(config: Config, namespace: str) -> None:
+async def test_stolen_lease_ends_the_manager_at_once(config: Config, namespace: str) -> None:
     election = LeaderElection("stolen", namespace, "victim", lease_duration=3, renew_deadline=2, retry_period=0.3)
     manager, client = Manager(config, leader_election=election), Client(config)
     cancelled = []
@@ -404,7 +404,7 @@ async def test_a_stolen_lease_ends_the_manager_at_once(config: Config, namespace
 # A TLS connection to a server that was killed waits half a minute for the goodbye of the other side.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @real_time
-async def test_a_restart_of_the_api_server_is_survived_and_nothing_missed(own: Local) -> None:
+async def test_restart_of_the_api_server_is_survived_and_nothing_missed(own: Local) -> None:
     config = Config.from_kubeconfig(own.kubeconfig)
     manager, client = Manager(config), Client(config)
     recorder = Recorder(manager, PARTS)
@@ -450,7 +450,7 @@ async def answer(port: int, path: str) -> str:
 
 
 @real_time
-async def test_a_blocked_loop_cannot_outlive_the_lease(
+async def test_blocked_loop_cannot_outlive_the_lease(
     control_plane: Cluster, config: Config, namespace: str, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -481,7 +481,7 @@ async def answered(port: int, path: str, said: str) -> bool:
 
 
 @real_time
-async def test_a_killed_manager_is_followed_by_one_that_ends_its_work(
+async def test_killed_manager_is_followed_by_one_that_ends_its_work(
     control_plane: Cluster, config: Config, namespace: str, tmp_path: Path
 ) -> None:
     client = Client(config)

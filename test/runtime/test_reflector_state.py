@@ -7,7 +7,7 @@ WATCHING = ReflectorState(Phase.WATCH, "42")
 TOO_LARGE = b'{"reason":"Timeout","details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}'
 
 
-def test_a_streamed_list_becomes_a_watch_at_its_version() -> None:
+def test_streamed_list_becomes_a_watch_at_its_version() -> None:
     assert ReflectorState().phase is Phase.STREAM
     assert ReflectorState().advanced("7") == ReflectorState()  # initial events come in no order
     assert ReflectorState().listed("42") == WATCHING
@@ -24,33 +24,33 @@ def test_pages_become_a_watch_after_the_last_one() -> None:
     "error",
     [api_error(429, b""), api_error(500, b""), api_error(503, b""), api_error(403, b""), UnreachableError("refused")],
 )
-def test_a_fault_while_watching_goes_on_at_the_same_version(error: RequestError) -> None:
+def test_fault_while_watching_goes_on_at_the_same_version(error: RequestError) -> None:
     assert failed(WATCHING, error) == Step(WATCHING, Pause.BACKOFF)
     assert failed(ReflectorState(), error) == Step(ReflectorState(), Pause.BACKOFF)
 
 
-def test_an_expired_version_lists_anew() -> None:
+def test_expired_version_lists_anew() -> None:
     assert failed(WATCHING, api_error(410, b"")) == Step(ReflectorState(), Pause.BACKOFF)
 
 
-def test_a_list_that_expires_begins_anew() -> None:
+def test_list_that_expires_begins_anew() -> None:
     paged = ReflectorState(Phase.PAGES, "", "t", streams=False)
     assert failed(paged, api_error(410, b"")) == Step(ReflectorState(Phase.PAGES, streams=False), Pause.BACKOFF)
 
 
-def test_a_version_from_the_future_lists_anew() -> None:
+def test_version_from_the_future_lists_anew() -> None:
     assert failed(WATCHING, api_error(504, TOO_LARGE)) == Step(ReflectorState(), Pause.BACKOFF)
     assert failed(WATCHING, api_error(504, b"")) == Step(WATCHING, Pause.BACKOFF)
 
 
-def test_a_server_without_watch_list_is_asked_for_pages_from_then_on() -> None:
+def test_server_without_watch_list_is_asked_for_pages_from_then_on() -> None:
     step = failed(ReflectorState(), api_error(422, b""))
     assert step == Step(ReflectorState(Phase.PAGES, streams=False))
     assert failed(step.state.listed("42"), api_error(410, b"")).state.phase is Phase.PAGES
 
 
 @pytest.mark.parametrize("state", [ReflectorState(), WATCHING, ReflectorState(Phase.PAGES, "", "t")])
-def test_an_unknown_kind_is_empty_and_looked_for_slowly(state: ReflectorState) -> None:
+def test_unknown_kind_is_empty_and_looked_for_slowly(state: ReflectorState) -> None:
     step = failed(state, api_error(404, b""))
     assert step.absent
     assert step.pause is Pause.ABSENT

@@ -24,7 +24,7 @@ async def taken(queue: PriorityQueue[str]) -> list[str]:
 
 
 @virtual_time
-async def test_a_key_that_waits_is_not_added_twice() -> None:
+async def test_key_that_waits_is_not_added_twice() -> None:
     queue: PriorityQueue[str] = PriorityQueue()
     for key in "abab":
         queue.add(key)
@@ -32,7 +32,7 @@ async def test_a_key_that_waits_is_not_added_twice() -> None:
 
 
 @virtual_time
-async def test_a_key_added_during_its_work_comes_again_only_after_it() -> None:
+async def test_key_added_during_its_work_comes_again_only_after_it() -> None:
     queue: PriorityQueue[str] = PriorityQueue()
     queue.add("a")
     await queue.get()
@@ -56,7 +56,7 @@ async def test_higher_priority_first_then_age() -> None:
 
 
 @virtual_time
-async def test_a_delay_is_kept_and_an_earlier_time_wins() -> None:
+async def test_delay_is_kept_and_an_earlier_time_wins() -> None:
     queue, loop = PriorityQueue[str](), asyncio.get_running_loop()
     begun = loop.time()
     queue.add("a", after=60)
@@ -115,7 +115,7 @@ async def test_shutting_down_tells_who_waits_and_hands_out_nothing_more() -> Non
 
 
 @virtual_time
-async def test_a_cancelled_getter_passes_its_key_on() -> None:
+async def test_cancelled_getter_passes_its_key_on() -> None:
     queue: PriorityQueue[str] = PriorityQueue()
     first, second = asyncio.ensure_future(queue.get()), asyncio.ensure_future(queue.get())
     await asyncio.sleep(0)

@@ -65,13 +65,13 @@ def test_request_that_shapes_the_deployment_freely_is_refused(
     assert refused(spec, RightsSettings(mode="open"), annotations) == []
 
 
-def test_a_mirror_is_trusted_by_its_name() -> None:
+def test_mirror_is_trusted_by_its_name() -> None:
     mirror = RightsSettings(images="nvcr.io/nvidia, registry.example:5000/mirror/,")
     assert refused({"image": "registry.example:5000/mirror/planner:1.6.1"}, mirror) == []
     assert refused({"image": "registry.example:5000/mirrored/planner:1.6.1"}, mirror)
 
 
-def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DGDR_RIGHTS__MODE", raising=False)
     request = request_of(overrides={"dgd": {"spec": {}}})
     observed = observed_of(request, settings=Settings())
@@ -86,5 +86,5 @@ def test_the_request_fails_and_says_the_way_out(monkeypatch: pytest.MonkeyPatch)
     assert pending(after(asked, pending(asked))).status.phase is Phase.PROFILING
 
 
-def test_a_mode_from_a_config_map_may_end_with_a_line_break() -> None:
+def test_mode_from_a_config_map_may_end_with_a_line_break() -> None:
     assert refused(next(iter(DANGEROUS.values())), RightsSettings.model_validate({"mode": "enforce\n"})) == []

@@ -1,8 +1,8 @@
 """A deployment that the user wrote, in place of our skeleton: the plan's numbers and flags go into it.
 
 Three layers, component by component, which match by their type: what we render, over it what the base says, over
-that what makes the plan – replicas, GPUs, parallelism, role, model. Source: design page "deployment", Base DGD;
-v1alpha1's ``spec.profilingConfig.configMapRef``.
+that what makes the plan – replicas, GPUs, parallelism, role, model. v1alpha1 names such a deployment in
+``spec.profilingConfig.configMapRef`` (Dynamo's deploy/operator/api/v1alpha1/dynamographdeploymentrequest_types.go).
 """
 
 import copy
@@ -74,7 +74,7 @@ def on_base(base: JsonObject, graph: JsonObject) -> JsonObject:
             merged[position] = _component(components[position], ours, errors)
         elif ours.get("type") in _OPTIONAL:
             added.append(ours)
-    whole: list[JsonValue] = [merged.get(position, each) for position, each in enumerate(components)]
+    whole: list[JsonValue] = [merged.get(position, component) for position, component in enumerate(components)]
     shared = {name: value for name, value in plan.items() if name not in spec or name == "backendFramework"}
     result: JsonObject = {
         **graph,
@@ -124,10 +124,10 @@ def _unclaimed(values: JsonObject) -> JsonObject:
 def _position(ours: JsonObject, components: list[JsonObject], errors: ErrorList) -> int | None:
     """Return which component of the base is ours; None, and a fault unless it can be added, when there is none."""
     kind = ours.get("type")
-    found = [position for position, each in enumerate(components) if each.get("type") == kind]
+    found = [position for position, component in enumerate(components) if component.get("type") == kind]
     if len(found) == 1:
         return found[0]
-    there = ", ".join(f"{each.get('name')} ({each.get('type')})" for each in components) or "none"
+    there = ", ".join(f"{component.get('name')} ({component.get('type')})" for component in components) or "none"
     if found:
         errors.forbidden("spec.components", f"several components have type {kind}, but the plan has one: {there}")
     elif kind not in _OPTIONAL:
@@ -153,20 +153,26 @@ def _without_plan(base: JsonObject) -> JsonObject:
     """Return a component of a base without GPUs, and without labels and annotations that would be proofs of ours."""
     template, main = part(base, "podTemplate"), _main(base)
     if isinstance(metadata := template.get("metadata"), dict):
-        kept = {field: _unclaimed(each) if isinstance(each, dict) else each for field, each in metadata.items()}
+        kept = {field: _unclaimed(value) if isinstance(value, dict) else value for field, value in metadata.items()}
         template["metadata"] = kept
     if isinstance(resources := main.get("resources"), dict):
         spec = part(template, "spec")
-        cleaned: JsonObject = {**main, "resources": {kind: _without_gpus(each) for kind, each in resources.items()}}
+        cleaned: JsonObject = {
+            **main,
+            "resources": {kind: _without_gpus(quantities) for kind, quantities in resources.items()},
+        }
         containers = spec["containers"] if isinstance(spec["containers"], list) else []
-        template["spec"] = {**spec, "containers": [cleaned if each == main else each for each in containers]}
+        template["spec"] = {
+            **spec,
+            "containers": [cleaned if container == main else container for container in containers],
+        }
     return {**base, **({"podTemplate": template} if template else {})}
 
 
 def _without_gpus(quantities: JsonValue) -> JsonValue:
     if not isinstance(quantities, dict):
         return quantities
-    return {name: each for name, each in quantities.items() if name not in GPU_RESOURCES}
+    return {name: quantity for name, quantity in quantities.items() if name not in GPU_RESOURCES}
 
 
 def _main(component: JsonObject) -> JsonObject:
@@ -189,11 +195,11 @@ def _plan(base: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> J
     main, theirs = _main(ours), _main(base)
     wanted: JsonObject = {field: main[field] for field in ("env", "volumeMounts") if field in main}
     limits = part(main, "resources", "limits")
-    gpus: JsonObject = {name: each for name, each in limits.items() if name in GPU_RESOURCES}
+    gpus: JsonObject = {name: quantity for name, quantity in limits.items() if name in GPU_RESOURCES}
     wanted |= {"resources": {"limits": gpus}} if gpus else {}
     wanted |= _command_line(theirs, main, f"{path}.podTemplate.spec.containers[{MAIN}]", errors)
     sources = _sources(theirs)
-    added = [each for each in _sources(main) if _secret(each) not in map(_secret, sources)]
+    added = [source for source in _sources(main) if _secret(source) not in map(_secret, sources)]
     wanted |= {"envFrom": [*sources, *added]} if sources or added else {}
     metadata: JsonObject = {"metadata": part(ours, "podTemplate", "metadata")}
     pod: JsonObject = {"containers": [{"name": MAIN, **wanted}]}
@@ -204,7 +210,7 @@ def _plan(base: JsonObject, ours: JsonObject, path: str, errors: ErrorList) -> J
 def _sources(container: JsonObject) -> list[JsonValue]:
     """Return where a container has its environment from."""
     sources = container.get("envFrom")
-    return [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+    return [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
 
 
 def _secret(source: JsonValue) -> JsonValue:

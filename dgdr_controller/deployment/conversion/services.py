@@ -128,8 +128,8 @@ def _spread(template: JsonObject, path: str, errors: ErrorList) -> JsonObject:
         return fields
     pod = errors.mapping(template["spec"], f"{path}.spec")
     containers = errors.mappings(pod.pop("containers", None), f"{path}.spec.containers")
-    main = next((each for each in containers if each.get("name") == MAIN), {})
-    others: list[JsonValue] = [each for each in containers if each is not main]
+    main = next((container for container in containers if container.get("name") == MAIN), {})
+    others: list[JsonValue] = [container for container in containers if container is not main]
     main.pop("name", None)
     for pair in _CONTAINER:
         if pair.beta in main:
@@ -168,11 +168,11 @@ def to_component(service: JsonObject, claims: set[str], path: str, errors: Error
         value = pair.up(service.get(pair.alpha), f"{path}.{pair.alpha}", errors)
         component |= {} if value is None else {pair.beta: value}
     mounts = errors.mappings(service.get("volumeMounts"), f"{path}.volumeMounts")
-    caches = [each for each in mounts if each.get("useAsCompilationCache") is True]
+    caches = [mount for mount in mounts if mount.get("useAsCompilationCache") is True]
     if len(caches) > 1:
         errors.forbidden(f"{path}.volumeMounts", "v1beta1 supports one compilation cache per component")
     component |= {"compilationCache": _cache(caches[0])} if caches else {}
-    template = _gathered(service, [each for each in mounts if each not in caches], claims, path, errors)
+    template = _gathered(service, [mount for mount in mounts if mount not in caches], claims, path, errors)
     return {**component, **rest, **({"podTemplate": template} if template else {})}
 
 
@@ -203,7 +203,7 @@ def _gathered(
         if service.get(pair.alpha) is not None:
             main[pair.beta] = pair.up(service[pair.alpha], f"{path}.{pair.alpha}", errors)
     if mounts:
-        main["volumeMounts"] = [_mount(each, f"{path}.volumeMounts[{i}]", errors) for i, each in enumerate(mounts)]
+        main["volumeMounts"] = [_mount(mount, f"{path}.volumeMounts[{i}]", errors) for i, mount in enumerate(mounts)]
         pod["volumes"] = _with_claims(pod.get("volumes"), mounts, claims, path, errors)
     own.pop("name", None)
     main = errors.mapping(overlaid(main, own, f"{path}.extraPodSpec.mainContainer", "mainContainer", errors), path)
@@ -226,7 +226,7 @@ def _with_claims(
 ) -> list[JsonValue]:
     """Return the volumes of a pod and those of the claims that its service mounts, which bear the claim's name."""
     volumes = errors.items(value, f"{path}.extraPodSpec.volumes")
-    for name in dict.fromkeys(str(each.get("name")) for each in mounts):
+    for name in dict.fromkeys(str(mount.get("name")) for mount in mounts):
         claimed: JsonObject = {"name": name, "persistentVolumeClaim": {"claimName": name}}
         there = named(volumes, name)
         if there is None:
@@ -251,6 +251,6 @@ def _with_secret(value: JsonValue, secret: JsonValue, path: str, errors: ErrorLi
         errors.invalid(f"{path}.envFromSecret", secret, "must be the name of a Secret")
     sources = errors.mappings(value, f"{path}.extraPodSpec.mainContainer.envFrom")
     wanted: JsonObject = {"secretRef": {"name": secret}}
-    named_so = [each for each in sources if named([each.get("secretRef")], str(secret))]
-    replaced: list[JsonValue] = [wanted if each in named_so else each for each in sources]
+    named_so = [source for source in sources if named([source.get("secretRef")], str(secret))]
+    replaced: list[JsonValue] = [wanted if source in named_so else source for source in sources]
     return {"envFrom": replaced if named_so else [*replaced, wanted]}

@@ -1,7 +1,8 @@
 """A DynamoGraphDeployment in v1beta1 and in v1alpha1: the same graph in two notations.
 
 v1beta1 has a list of components, v1alpha1 a map of services (``services`` in this package says what each is in the
-other). What one version cannot say is refused with the way out, never dropped. Facts: dynamo-api-facts §3.1–§3.4.
+other). What one version cannot say is refused with the way out, never dropped.
+Source: Dynamo's deploy/operator/api/v1alpha1/dynamographdeployment_conversion.go, which keeps the rest in annotations.
 """
 
 import copy
@@ -43,7 +44,7 @@ def to_v1alpha1(manifest: JsonObject) -> JsonObject:
             services[name] = to_service(component, f"spec.components[{name}]", errors)
         else:
             errors.required(f"spec.components[{index}].name")
-    claims = sorted({str(each["name"]) for each in _mounts(services)})
+    claims = sorted({str(mount["name"]) for mount in _mounts(services)})
     declared: JsonObject = {"pvcs": [{"name": name, "create": False} for name in claims]} if claims else {}
     renamed: JsonObject = {_RENAMED.get(name, name): value for name, value in spec.items()}
     errors.raise_as(ConversionError)
@@ -89,7 +90,7 @@ def _opened(manifest: JsonObject, errors: ErrorList) -> tuple[JsonObject, JsonOb
 def _mounts(services: JsonObject) -> Iterator[JsonObject]:
     for service in services.values():
         mounts = service.get("volumeMounts") if isinstance(service, dict) else None
-        yield from (each for each in mounts if isinstance(each, dict)) if isinstance(mounts, list) else ()
+        yield from (mount for mount in mounts if isinstance(mount, dict)) if isinstance(mounts, list) else ()
 
 
 def _declared(value: JsonValue, errors: ErrorList) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """``spec.overrides.dgd``: a part of a DynamoGraphDeployment, laid over the one that was rendered.
 
 The override is merged in the version that it is written in; the result is always v1beta1. Without ``apiVersion`` and
-``kind`` it is the older form with v1alpha1's services. Rules: dynamo-api-facts §3.8; upstream's engine
-(``internal/dgdoverride``) has the same but drops what it does not take, where this one refuses it.
+``kind`` it is the older form with v1alpha1's services. Rules as in Dynamo's
+deploy/operator/internal/dgdoverride/override.go, which drops some of what it does not take, where this one refuses it.
 """
 
 import copy
@@ -124,7 +124,9 @@ def deprecations(override: JsonObject) -> list[str]:
     """Return a sentence for each older component name in an override, for a warning at admission."""
     written = [(f"services.{name}", name) for name in part(override, "spec", "services")]
     components = ErrorList().mappings(part(override, "spec").get("components"), "")
-    written += [(f"components[{name}]", name) for each in components if isinstance(name := each.get("name"), str)]
+    written += [
+        (f"components[{name}]", name) for component in components if isinstance(name := component.get("name"), str)
+    ]
     return [
         f'{PATH}.spec.{path}: override target "{name}" is deprecated; use {instead}'
         for path, name in written
@@ -230,7 +232,7 @@ def _in_v1alpha1(graph: JsonObject, spec: JsonObject, errors: ErrorList, warning
     try:
         base = to_v1alpha1(graph)
     except ConversionError as error:
-        reasons = "; ".join(str(each) for each in error.errors)
+        reasons = "; ".join(str(field_error) for field_error in error.errors)
         errors.forbidden(f"{PATH}.apiVersion", f"write the override in {BETA}: the deployment needs it ({reasons})")
         return graph
     there = errors.mapping(base["spec"], "spec")
@@ -238,7 +240,7 @@ def _in_v1alpha1(graph: JsonObject, spec: JsonObject, errors: ErrorList, warning
     if isinstance(services := spec.get("services"), dict):
         generated = errors.mapping(there.get("services"), "spec.services")
         wanted["services"] = _resolved_services(services, generated, topology, errors, warnings)
-    warnings += [f"{PATH}.{each}" for each in obsolete({"spec": spec})]
+    warnings += [f"{PATH}.{sentence}" for sentence in obsolete({"spec": spec})]
     try:
         return to_v1beta1({**base, "spec": overlaid(there, wanted, path, "graph", errors)})
     except ConversionError as error:
@@ -268,11 +270,11 @@ def _resolved_services(
 
 def _appended(base: JsonValue, service: JsonValue) -> JsonValue:
     """Return a service whose arguments begin with those that the worker has: v1alpha1's older contract."""
-    ours, requested = (part(each, "extraPodSpec", "mainContainer").get("args") for each in (base, service))
+    ours, requested = (part(side, "extraPodSpec", "mainContainer").get("args") for side in (base, service))
     if (
         not isinstance(ours, list)
         or not isinstance(requested, list)
-        or not all(isinstance(each, str) for each in requested)
+        or not all(isinstance(arg, str) for arg in requested)
     ):
         return service
     pod = part(service, "extraPodSpec")

@@ -48,7 +48,7 @@ class Topology:
         spec = part(graph, "spec")
         components = ErrorList().mappings(spec.get("components"), "")
         backend = spec.get("backendFramework")
-        types = {str(each.get("name")): str(each.get("type")) for each in components}
+        types = {str(component.get("name")): str(component.get("type")) for component in components}
         return cls(backend if isinstance(backend, str) else None, types)
 
     def named(self, types: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ from dgdr_controller.deployment.render.engines import ENGINES
 def unrenderable(candidate: Candidate, nodes: Nodes) -> str | None:
     """Say why a candidate cannot be rendered, or None if it can."""
     engine = candidate.backend
-    reasons = (unrenderable_worker(engine, each.role, each.parallelism, nodes) for each in candidate.workers)
+    reasons = (unrenderable_worker(engine, worker.role, worker.parallelism, nodes) for worker in candidate.workers)
     return next((reason for reason in reasons if reason), None)
 
 
@@ -32,7 +32,7 @@ def unpairable(backend: Backend, prefill: Parallelism, decode: Parallelism, kv_h
     if kv_heads is None:
         return None
     kv_transfers = ENGINES[backend].kv_transfers
-    return next((each.reason for each in kv_transfers if each.fails(prefill, decode, kv_heads)), None)
+    return next((transfer.reason for transfer in kv_transfers if transfer.fails(prefill, decode, kv_heads)), None)
 
 
 def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> Iterator[str]:

@@ -41,7 +41,7 @@ def with_planner(
 
 def _component(maps: Sequence[Manifest], request: GraphRequest, settings: Settings) -> Component:
     folders = dict(zip((_CONFIG, _CURVES), (_CONFIG_FOLDER, _CURVES_FOLDER), strict=True))
-    names = dict(zip(folders, (each["metadata"]["name"] for each in maps), strict=False))
+    names = dict(zip(folders, (config_map["metadata"]["name"] for config_map in maps), strict=False))
     container = Container(
         image=image("dynamo-planner", request, settings),
         command=("python3", "-m", "dynamo.planner"),

@@ -37,7 +37,7 @@ def holds_latencies(spec: DgdrSpec, applied: Effective) -> bool:
 def _wants_latency(applied: Effective, written: Mapping[str, JsonValue]) -> bool:
     """Say whether the user has written a latency, or how load is forecast, which serves nothing else."""
     targets = (applied.ttft, applied.itl, applied.e2e_latency)
-    return any(each is not None and each.explicit for each in targets) or bool(written.keys() & FORECASTING)
+    return any(target is not None and target.explicit for target in targets) or bool(written.keys() & FORECASTING)
 
 
 def _planned(

@@ -65,7 +65,9 @@ class GraphRequest:
         """Tolerations of the profiling Job: a deployment goes to the same nodes."""
         job = (self.spec.overrides.profiling_job or {}) if self.spec.overrides else {}
         found = _inside(job, "template", "spec").get("tolerations")
-        return tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
+        return (
+            tuple(toleration for toleration in found if isinstance(toleration, dict)) if isinstance(found, list) else ()
+        )
 
 
 def owner_labels(request: GraphRequest) -> dict[str, str]:

@@ -211,6 +211,6 @@ def _bytes_per_weight(parts: list[Mapping[str, Any]], quantisation: Mapping[str,
 def _block(quantisation: Mapping[str, Any]) -> int:
     """Return the block that a slice of a matrix must hold whole, else engines refuse the tensor parallel size."""
     block = quantisation.get("weight_block_size")
-    if isinstance(block, list) and block and all(isinstance(each, int) and 0 < each < _LARGEST for each in block):
+    if isinstance(block, list) and block and all(isinstance(side, int) and 0 < side < _LARGEST for side in block):
         return int(max(block))
     return 1

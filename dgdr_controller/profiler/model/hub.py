@@ -68,7 +68,7 @@ def _download(model: str, folder: Path) -> int | None:
     api = HfApi()
     try:
         found = api.model_info(model, files_metadata=True, timeout=TIMEOUT_S)
-        sizes = {each.rfilename: each.size for each in found.siblings or ()}
+        sizes = {sibling.rfilename: sibling.size for sibling in found.siblings or ()}
         for name in CONFIG_FILES:
             if name in sizes:
                 api.hf_hub_download(model, name, local_dir=folder, etag_timeout=TIMEOUT_S)

@@ -40,7 +40,7 @@ def by_limits(request: PlanRequest, model: Model) -> RequestWarning:
 
 
 def notes(request: PlanRequest, model: Model, judgement: Judgement, *, measured: bool) -> Iterator[str]:
-    """Yield the notes on the numbers; sources: aic-facts §8, §4."""
+    """Yield the notes on the numbers; docs/explanation/what-estimates-are-worth.md says what they rest on."""
     yield from (_TTFT, _ITL) if measured else (_LIMITS.format(sku=request.gpu.sku), _TTFT_BY_LIMITS)
     if request.backend is Backend.AUTO:
         yield _ENGINES

@@ -86,14 +86,14 @@ def _matched(
     number: int, prefill: Row, shape: int, indices: Sequence[int], decodes: Sequence[Row], wanted: Search
 ) -> Pairs:
     """Pair one prefill worker with all operating points of one decode shape: a line for each count of workers."""
-    each = int(prefill["num_total_gpus"]), int(decodes[indices[0]]["num_total_gpus"])
-    counts = _counts(each, wanted)
+    worker_gpus = int(prefill["num_total_gpus"]), int(decodes[indices[0]]["num_total_gpus"])
+    counts = _counts(worker_gpus, wanted)
     keys = ("request_rate", "tpot", "concurrency", "deployable")
     of = {key: np.array([decodes[i][key] for i in indices]) for key in keys}
     sides = counts[:, :1] * prefill["request_rate"] * PREFILL_SHARE, counts[:, 1:] * of["request_rate"] * DECODE_SHARE
     rate = np.minimum(*sides)
     concurrency = counts[:, 1:] * of["concurrency"]
-    gpus = np.broadcast_to((counts @ np.array(each))[:, None], rate.shape).astype(np.float64)
+    gpus = np.broadcast_to((counts @ np.array(worker_gpus))[:, None], rate.shape).astype(np.float64)
     best = np.concatenate(
         [
             np.argmax(rate / gpus - 1e-9 * gpus, axis=0),  # of equals the smaller one
@@ -102,7 +102,7 @@ def _matched(
     )
     columns = np.tile(np.arange(len(indices)), 2)
     # Where the planner brings both sides into proportion, GPUs spend their time on each request: none waits.
-    scaled = gpus / (each[0] / sides[0] + each[1] / sides[1]) if wanted.autoscale else rate
+    scaled = gpus / (worker_gpus[0] / sides[0] + worker_gpus[1] / sides[1]) if wanted.autoscale else rate
     return Pairs(
         prefill=np.full(best.size, number),
         decode=np.array(indices)[columns],
@@ -120,7 +120,7 @@ def _matched(
     )
 
 
-def _counts(each: tuple[int, int], wanted: Search) -> Indices:
+def _counts(worker_gpus: tuple[int, int], wanted: Search) -> Indices:
     """Return how many prefill and decode workers of so many GPUs each there may be, two columns."""
     if wanted.autoscale:
         return np.array([(1, 1)])
@@ -128,8 +128,8 @@ def _counts(each: tuple[int, int], wanted: Search) -> Indices:
     return np.array(
         [
             (prefill, decode)
-            for prefill in range(1, min(_MOST_WORKERS, budget // each[0]) + 1)
-            for decode in range(1, min(_MOST_WORKERS, (budget - prefill * each[0]) // each[1]) + 1)
+            for prefill in range(1, min(_MOST_WORKERS, budget // worker_gpus[0]) + 1)
+            for decode in range(1, min(_MOST_WORKERS, (budget - prefill * worker_gpus[0]) // worker_gpus[1]) + 1)
         ]
     )
 

@@ -43,9 +43,9 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_pro
     on_progress(Progress(Step.CURVES, state, finished=True, seconds=time.monotonic() - begun))
     notes = [
         ConfigurationWarning.note(
-            f"The planner starts without estimates of its workers ({each}); it learns from the load"
+            f"The planner starts without estimates of its workers ({cause}); it learns from the load"
         )
-        for each in missing
+        for cause in missing
     ]
     return results.model_copy(update={"curves": tuple(found), "warnings": (*results.warnings, *notes)})
 

@@ -57,7 +57,6 @@ class _Jumping(selectors.DefaultSelector):
             self._jump(timeout)
         return found
 
-
     def _is_under_way(self) -> bool:
         """Whether something that was sent has not arrived: on a busy machine the kernel delivers late, too."""
         return any(_undelivered_bytes(key.fd) for key in self.get_map().values())

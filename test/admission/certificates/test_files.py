@@ -161,7 +161,7 @@ async def test_files_that_cannot_be_used_say_why(
 
 
 @virtual_time
-async def test_a_key_with_a_password_is_not_asked_for_on_the_terminal(mounted: Mounted) -> None:
+async def test_key_with_a_password_is_not_asked_for_on_the_terminal(mounted: Mounted) -> None:
     key = serialization.load_pem_private_key(GOOD.key, None)
     locked = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")

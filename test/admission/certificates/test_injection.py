@@ -86,7 +86,7 @@ async def test_foreign_entries_and_all_else_stay_as_they_are(installation: Any, 
     ],
 )
 @virtual_time
-async def test_a_conversion_that_is_not_ours_is_left_alone(
+async def test_conversion_that_is_not_ours_is_left_alone(
     installation: Any, start: datetime, caplog: pytest.LogCaptureFixture, conversion: dict[str, Any] | None
 ) -> None:
     async with FakeApiServer() as server:
@@ -102,7 +102,7 @@ async def test_a_conversion_that_is_not_ours_is_left_alone(
 
 @pytest.mark.parametrize("resource", [MUTATING, VALIDATING])
 @virtual_time
-async def test_a_configuration_that_is_applied_without_the_bundle_is_mended_within_a_second(
+async def test_configuration_that_is_applied_without_the_bundle_is_mended_within_a_second(
     installation: Any, start: datetime, resource: Resource[dict[str, Any]]
 ) -> None:
     async with FakeApiServer() as server:
@@ -115,7 +115,7 @@ async def test_a_configuration_that_is_applied_without_the_bundle_is_mended_with
 
 
 @virtual_time
-async def test_a_definition_that_is_applied_without_the_bundle_is_mended_within_a_second(
+async def test_definition_that_is_applied_without_the_bundle_is_mended_within_a_second(
     installation: Any, start: datetime
 ) -> None:
     async with FakeApiServer() as server:
@@ -130,7 +130,7 @@ async def test_a_definition_that_is_applied_without_the_bundle_is_mended_within_
 
 
 @virtual_time
-async def test_a_missing_object_is_passed_over_and_given_the_bundle_when_it_comes(
+async def test_missing_object_is_passed_over_and_given_the_bundle_when_it_comes(
     installation: Any, start: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -275,7 +275,7 @@ async def test_bundle_that_is_removed_again_and_again_is_put_back_at_a_limited_r
 
 @pytest.mark.parametrize("status", [403, 500, 422])
 @virtual_time
-async def test_a_refused_write_holds_nothing_up_and_is_tried_again(
+async def test_refused_write_holds_nothing_up_and_is_tried_again(
     installation: Any, start: datetime, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     async with FakeApiServer() as server:

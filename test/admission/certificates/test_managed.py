@@ -38,7 +38,7 @@ def served(handshake: Handshake, replica: ServingCertificates) -> x509.Certifica
 
 
 @virtual_time
-async def test_an_empty_secret_is_filled_and_trusted_before_anything_is_served(
+async def test_empty_secret_is_filled_and_trusted_before_anything_is_served(
     installation: Any, start: datetime, handshake: Handshake
 ) -> None:
     async with FakeApiServer() as server:
@@ -115,7 +115,7 @@ async def test_renewal_happens_when_it_is_due(installation: Any, start: datetime
 
 
 @virtual_time
-async def test_a_secret_is_read_every_half_minute_and_nothing_else(installation: Any, start: datetime) -> None:
+async def test_secret_is_read_every_half_minute_and_nothing_else(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         async with started(it.replica(start, LIFETIMES)):
@@ -130,7 +130,7 @@ async def test_a_secret_is_read_every_half_minute_and_nothing_else(installation:
 
 
 @virtual_time
-async def test_a_secret_that_somebody_emptied_is_filled_again_and_trusted_before_it_is_served(
+async def test_secret_that_somebody_emptied_is_filled_again_and_trusted_before_it_is_served(
     installation: Any, start: datetime, handshake: Handshake
 ) -> None:
     async with FakeApiServer() as server:
@@ -160,7 +160,7 @@ async def test_secret_keeps_what_else_it_holds(installation: Any, start: datetim
 
 
 @virtual_time
-async def test_a_missing_secret_says_how_to_get_it(installation: Any, start: datetime) -> None:
+async def test_missing_secret_says_how_to_get_it(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         server.remove(SECRETS, SECRET)
@@ -171,7 +171,7 @@ async def test_a_missing_secret_says_how_to_get_it(installation: Any, start: dat
 
 @pytest.mark.parametrize("verb", ["GET", "PATCH"])
 @virtual_time
-async def test_a_missing_right_is_named(installation: Any, start: datetime, verb: str) -> None:
+async def test_missing_right_is_named(installation: Any, start: datetime, verb: str) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         server.faults.append(Fault(lambda request: of_secret(request) and request.method == verb, 403, times=99))
@@ -182,7 +182,7 @@ async def test_a_missing_right_is_named(installation: Any, start: datetime, verb
 
 
 @virtual_time
-async def test_an_api_server_that_comes_back_within_a_minute_is_waited_for(installation: Any, start: datetime) -> None:
+async def test_api_server_that_comes_back_within_a_minute_is_waited_for(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         server.faults.append(Fault(of_secret, 503, times=8))
@@ -236,7 +236,7 @@ async def test_faults_of_the_api_server_leave_the_certificate_in_use(
 
 
 @virtual_time
-async def test_a_refusal_at_the_start_is_not_tried_for_a_minute(installation: Any, start: datetime) -> None:
+async def test_refusal_at_the_start_is_not_tried_for_a_minute(installation: Any, start: datetime) -> None:
     async with FakeApiServer() as server:
         it = installation(server)
         server.faults.append(Fault(of_secret, 400, times=99))

@@ -119,7 +119,7 @@ def test_rotation_misses_nothing_when_it_sleeps_until_something_is_due(
         material = following
 
 
-def test_a_new_ca_is_used_only_after_an_overlap_and_the_old_one_goes_after_another(
+def test_new_ca_is_used_only_after_an_overlap_and_the_old_one_goes_after_another(
     start: datetime, name: str, accepts: Accepts
 ) -> None:
     lifetimes = Lifetimes()
@@ -148,7 +148,7 @@ def test_rotation_has_nothing_to_do_for_months(start: datetime, name: str) -> No
     assert (later.bundle, later.authority_key) == (material.bundle, material.authority_key)
 
 
-def test_a_serving_certificate_ends_with_its_ca(start: datetime, name: str, short: Lifetimes) -> None:
+def test_serving_certificate_ends_with_its_ca(start: datetime, name: str, short: Lifetimes) -> None:
     same = Lifetimes(short.serving, short.serving, short.overlap, short.backdating)
     walk = renewed(None, [name], start, same)
     late = renewed(walk, [name], due(walk, same), same)  # both are due: the old CA signs once more, and then not again

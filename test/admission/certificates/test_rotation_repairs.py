@@ -54,7 +54,7 @@ def test_healthy_material_is_left_alone(healthy: Callable[[Material], None]) -> 
 
 
 @pytest.mark.parametrize("empty", [None, Material()])
-def test_an_empty_secret_is_filled(healthy: Callable[[Material], None], empty: Material | None) -> None:
+def test_empty_secret_is_filled(healthy: Callable[[Material], None], empty: Material | None) -> None:
     filled = again(empty)
     healthy(filled)
     assert len(bundle(filled)) == 1
@@ -89,7 +89,7 @@ def test_broken_pair_is_replaced_and_nothing_else(healthy: Callable[[Material], 
     assert mended.certificate != broken.certificate
 
 
-def test_an_expired_pair_is_made_anew(accepts: Accepts) -> None:
+def test_expired_pair_is_made_anew(accepts: Accepts) -> None:
     late = NOW - OLD + timedelta(days=400)
     mended = again(HELD, late)
     assert mended.bundle == HELD.bundle
@@ -105,7 +105,7 @@ KEYLESS = {
 
 
 @pytest.mark.parametrize("keyless", KEYLESS.values(), ids=KEYLESS)
-def test_a_ca_without_its_key_gets_a_successor_in_good_order(
+def test_ca_without_its_key_gets_a_successor_in_good_order(
     healthy: Callable[[Material], None], accepts: Accepts, keyless: Material
 ) -> None:
     mended = again(keyless)
@@ -137,7 +137,7 @@ def test_unusable_ca_has_everything_replaced(healthy: Callable[[Material], None]
     assert mended.authority_key != broken.authority_key
 
 
-def test_a_pair_that_breaks_while_a_ca_is_new_is_made_anew_by_that(healthy: Callable[[Material], None]) -> None:
+def test_pair_that_breaks_while_a_ca_is_new_is_made_anew_by_that(healthy: Callable[[Material], None]) -> None:
     both = again(KEYLESS["no key"])
     mended = again(replace(both, key=b""))
     healthy(mended)

@@ -205,7 +205,7 @@ def test_request_that_came_from_v1alpha1_is_stored_the_same_again(written: Json)
 
 
 @given(requests(V1ALPHA1, alpha_specs, alpha_statuses), beta_specs, beta_statuses)
-def test_an_edit_of_what_is_stored_reaches_who_reads_v1alpha1(written: Json, spec: Json, status: Json) -> None:
+def test_edit_of_what_is_stored_reaches_who_reads_v1alpha1(written: Json, spec: Json, status: Json) -> None:
     """The edit wins over what was kept, wherever it is said then: converted back it is the same."""
     stored = convert(written, V1BETA1)
     edited = {**stored, "spec": spec, "status": status}
@@ -222,7 +222,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("text", [*UNREADABLE, '{"profilingConfig": 3}'])
-def test_an_annotation_that_somebody_broke_stays_as_it_is(text: str) -> None:
+def test_annotation_that_somebody_broke_stays_as_it_is(text: str) -> None:
     stored = {
         "apiVersion": V1BETA1,
         "kind": "DynamoGraphDeploymentRequest",
@@ -265,14 +265,14 @@ def test_preserved_fields_that_cannot_be_written_again_stay_in_their_annotation(
     assert convert(read, V1BETA1) == stored
 
 
-def test_a_version_of_any_length_is_named_in_a_short_message() -> None:
+def test_version_of_any_length_is_named_in_a_short_message() -> None:
     for known, wanted in (("x" * 10**6, V1BETA1), (V1BETA1, "x" * 10**6)):
         with pytest.raises(conversion.UnknownVersionError, match=r"x….*there are nvidia\.com/v1alpha1 and") as caught:
             convert({"apiVersion": known}, wanted)
         assert len(str(caught.value)) < 1000
 
 
-def test_a_phase_that_was_nothing_does_not_come_back_as_one() -> None:
+def test_phase_that_was_nothing_does_not_come_back_as_one() -> None:
     written = {
         "apiVersion": V1ALPHA1,
         "kind": "DynamoGraphDeploymentRequest",

@@ -81,7 +81,7 @@ def at(spec: Json, path: str) -> Json:
         (profiled({"sla": {"isl": 7}}) | {"workload": {"osl": 3}}, "workload", {"isl": 7, "osl": 3}),
     ],
 )
-def test_a_word_reaches_its_field(spec: Json, path: str, value: Json) -> None:
+def test_word_reaches_its_field(spec: Json, path: str, value: Json) -> None:
     assert at(converted(spec), path) == value
 
 
@@ -198,7 +198,7 @@ def test_setting_without_effect_is_named(spec: Json, told: list[str]) -> None:
         ({"useMocker": "yes"}, 'spec.useMocker: Invalid value: "yes": must be true or false'),
     ],
 )
-def test_a_wrong_word_is_named_as_it_is_written(spec: Json, message: str) -> None:
+def test_wrong_word_is_named_as_it_is_written(spec: Json, message: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse_request(alpha(**spec))
     assert str(caught.value) == message
@@ -212,7 +212,7 @@ def test_a_wrong_word_is_named_as_it_is_written(spec: Json, message: str) -> Non
         ({"minNumGpusPerEngine": 2, "max_num_gpus_per_engine": 4}, (2, 4)),
     ],
 )
-def test_an_engine_has_as_many_gpus_as_v1alpha1_allows(hardware: Json, bounds: Json) -> None:
+def test_engine_has_as_many_gpus_as_v1alpha1_allows(hardware: Json, bounds: Json) -> None:
     request = parse_request(alpha(**profiled({"hardware": hardware})))
     assert engine_gpus(kept_spec(dict(request.metadata.annotations or {}))) == bounds
     assert validate(request) == []
@@ -234,7 +234,7 @@ def test_bounds_that_no_engine_can_keep_are_refused(hardware: Json, message: str
     assert [str(error) for error in found] == [f"spec.profilingConfig.config.hardware.{message}"]
 
 
-def test_an_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:
+def test_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:
     stored: Json = convert(alpha(**profiled({"sla": {"isl": 3000}, "sweep": {"use_ai_configurator": True}})), V1BETA1)
     stored["spec"] |= {"workload": {"isl": 8000}, "searchStrategy": "thorough"}
     read: Json = convert(stored, V1ALPHA1)
@@ -263,7 +263,7 @@ def test_request_stored_by_upstreams_conversion_has_the_defaults_of_its_form() -
 
 
 @pytest.mark.parametrize("version", ["nvidia.com/v1beta2", "v1beta1", ""])
-def test_a_version_that_is_not_served_is_refused(version: str) -> None:
+def test_version_that_is_not_served_is_refused(version: str) -> None:
     with pytest.raises(UnknownVersionError, match=r"nvidia\.com/v1alpha1"):
         convert(alpha(), version)
     with pytest.raises(UnknownVersionError):

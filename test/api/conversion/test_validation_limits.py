@@ -46,13 +46,13 @@ def test_faults_are_at_most_twenty_and_the_last_says_so() -> None:
         {"hardware": {"min_num_gpus_per_engine": MEGABYTE}},
     ],
 )
-def test_a_wrong_value_is_shown_cut(config: Json) -> None:
+def test_wrong_value_is_shown_cut(config: Json) -> None:
     told = [str(error) for error in validate_kept(configured(config))]
     assert told
     assert all("xxx…" in message and len(message) < 400 for message in told), told
 
 
-def test_a_contradicting_value_is_shown_cut() -> None:
+def test_contradicting_value_is_shown_cut() -> None:
     kept = configured({"hardware": {"gpu_type": MEGABYTE}}) | {"hardware": {"gpuSku": f"{MEGABYTE}y"}}
     (told,) = map(str, validate_kept(kept))
     assert told.count("xxx…") == 2
@@ -80,7 +80,7 @@ def test_faults_beyond_the_limit_are_not_even_looked_for(monkeypatch: pytest.Mon
     assert len(looked) == MAX_REPORTED + 1
 
 
-def test_a_setting_without_effect_is_told_in_a_short_sentence() -> None:
+def test_setting_without_effect_is_told_in_a_short_sentence() -> None:
     spec: Json = {"backend": MEGABYTE}
     found = without_effect(configured({MEGABYTE: 1, "engine": {"backend": [MEGABYTE]}}), spec)
     assert len(found) == 2

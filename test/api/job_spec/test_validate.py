@@ -330,10 +330,10 @@ def admitted(api: Client, requests: Requests, text: str) -> bool:
 
 
 @pytest.mark.cluster
-def test_the_api_server_admits_what_is_right(api: Client, requests: Requests) -> None:
+def test_api_server_admits_what_is_right(api: Client, requests: Requests) -> None:
     assert [text for text in RIGHT if not admitted(api, requests, text)] == []
 
 
 @pytest.mark.cluster
-def test_the_api_server_refuses_what_is_wrong(api: Client, requests: Requests) -> None:
+def test_api_server_refuses_what_is_wrong(api: Client, requests: Requests) -> None:
     assert [text for text in WRONG if admitted(api, requests, text)] == OURS

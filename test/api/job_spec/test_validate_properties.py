@@ -76,7 +76,7 @@ def test_part_that_the_schema_admits_is_admitted(job: Any) -> None:
 
 
 @given(data=st.data(), job=part())
-def test_a_value_of_the_wrong_type_is_found_where_it_is(data: st.DataObject, job: Any) -> None:
+def test_value_of_the_wrong_type_is_found_where_it_is(data: st.DataObject, job: Any) -> None:
     place = one(data, list(places(job, SCHEMA, PATH)))
     wrong = {"object": "x", "array": {}, "integer": "x", "boolean": "x"}.get(place.node.get("type"), True)
     place.holder[place.key] = wrong
@@ -84,7 +84,7 @@ def test_a_value_of_the_wrong_type_is_found_where_it_is(data: st.DataObject, job
 
 
 @given(data=st.data(), job=part())
-def test_an_unknown_field_is_found_where_it_is(data: st.DataObject, job: Any) -> None:
+def test_unknown_field_is_found_where_it_is(data: st.DataObject, job: Any) -> None:
     every = [Place([job], 0, SCHEMA, PATH), *places(job, SCHEMA, PATH)]
     place = one(data, [place for place in every if "properties" in place.node])
     place.holder[place.key]["nameOfNothing"] = data.draw(JUNK)
@@ -92,7 +92,7 @@ def test_an_unknown_field_is_found_where_it_is(data: st.DataObject, job: Any) ->
 
 
 @given(data=st.data(), job=part())
-def test_a_missing_field_is_found_where_it_should_be(data: st.DataObject, job: Any) -> None:
+def test_missing_field_is_found_where_it_should_be(data: st.DataObject, job: Any) -> None:
     needed = [place for place in places(job, SCHEMA, PATH) if "required" in place.node]
     assume(needed)
     place = one(data, needed)
@@ -140,7 +140,7 @@ def test_depth_and_size_cost_little() -> None:
 @pytest.mark.cluster
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), job=part())
-def test_the_api_server_refuses_nothing_more(requests: Requests, data: st.DataObject, job: Any) -> None:
+def test_api_server_refuses_nothing_more(requests: Requests, data: st.DataObject, job: Any) -> None:
     assert requests.takes({"overrides": {"profilingJob": job}})
     place = one(data, list(places(job, SCHEMA, PATH)))
     place.holder[place.key] = data.draw(SENDABLE)

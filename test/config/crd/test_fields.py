@@ -21,7 +21,7 @@ def test_defaults_are_filled_in_where_every_version_agrees(requests: Requests) -
     assert requests.create()["spec"] == SMALLEST | DEFAULTS
 
 
-def test_a_request_without_values_gets_none(requests: Requests) -> None:
+def test_request_without_values_gets_none(requests: Requests) -> None:
     """No ttft beside an e2eLatency, no pvcMountPath beside a mountPath: each would make the other illegal."""
     empty: dict[str, Any] = {key: {} for key in ("modelCache", "hardware", "workload", "sla", "overrides", "features")}
     assert requests.create(empty)["spec"] == SMALLEST | DEFAULTS | empty
@@ -134,7 +134,7 @@ def nested(path: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "value", "says"), LIMITS)
-def test_a_value_outside_its_limits_is_refused_by_name(refusal: Refusal, path: str, value: object, says: str) -> None:
+def test_value_outside_its_limits_is_refused_by_name(refusal: Refusal, path: str, value: object, says: str) -> None:
     refused = refusal(nested(path, value))
     assert refused.code == 422
     assert refused.fields[0] == f"spec.{path}"  # a second one may say that other rules were not looked at
@@ -155,14 +155,14 @@ def test_a_value_outside_its_limits_is_refused_by_name(refusal: Refusal, path: s
         "overrides.profilingJob.template.spec.ephemeralContainers",
     ],
 )
-def test_an_unknown_field_is_refused_by_name(refusal: Refusal, path: str) -> None:
+def test_unknown_field_is_refused_by_name(refusal: Refusal, path: str) -> None:
     refused = refusal(nested(path, 1))
     assert (refused.code, refused.fields) == (400, ())
     assert f'unknown field "spec.{path}"' in refused.message
 
 
 @pytest.mark.parametrize(("spec", "field"), [({}, "spec.model"), (7, "spec"), (None, "spec")])
-def test_a_request_names_a_model(refusal: Refusal, spec: object, field: str) -> None:
+def test_request_names_a_model(refusal: Refusal, spec: object, field: str) -> None:
     assert refusal(spec=spec).fields[0] == field
 
 
@@ -213,11 +213,11 @@ JOB: dict[str, Any] = {
         JOB,
     ],
 )
-def test_a_part_of_a_job_is_taken_unchanged(requests: Requests, job: dict[str, Any]) -> None:
+def test_part_of_a_job_is_taken_unchanged(requests: Requests, job: dict[str, Any]) -> None:
     assert requests.create({"overrides": {"profilingJob": job}})["spec"]["overrides"]["profilingJob"] == job
 
 
-def test_a_quantity_that_is_none_is_refused_by_name(refusal: Refusal) -> None:
+def test_quantity_that_is_none_is_refused_by_name(refusal: Refusal) -> None:
     container = {"name": "profiler", "resources": {"limits": {"cpu": "abc"}}}
     refused = refusal({"overrides": {"profilingJob": {"template": {"spec": {"containers": [container]}}}}})
     assert refused.fields == ("spec.overrides.profilingJob.template.spec.containers[0].resources.limits.cpu",)

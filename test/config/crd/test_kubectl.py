@@ -51,14 +51,14 @@ def test_get_shows_where_a_request_stands(requests: Requests, kubectl: Kubectl, 
         ]  # fmt: skip
 
 
-def test_a_new_request_has_no_empty_words_in_its_line(requests: Requests, kubectl: Kubectl, namespace: str) -> None:
+def test_new_request_has_no_empty_words_in_its_line(requests: Requests, kubectl: Kubectl, namespace: str) -> None:
     requests.create(metadata={"name": "new"})
     _, line = kubectl("get", "dgdr", "-n", namespace).splitlines()
     assert line.split()[:3] == ["new", "Qwen/Qwen3-32B", "auto"]
     assert "<" not in line
 
 
-def test_the_stand_in_for_a_deployment_takes_what_we_render_and_shows_its_columns(
+def test_stand_in_for_a_deployment_takes_what_we_render_and_shows_its_columns(
     api: Any, kubectl: Kubectl, namespace: str
 ) -> None:
     graph = {

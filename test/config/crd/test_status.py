@@ -111,7 +111,7 @@ def test_every_field_of_the_status_is_kept_and_read_back(requests: Requests) -> 
     assert DynamoGraphDeploymentRequest.model_validate_json(json.dumps(stored)).status == EVERYTHING
 
 
-def test_the_examples_leave_no_field_out() -> None:
+def test_examples_leave_no_field_out() -> None:
     def absent(model: Any) -> list[str]:
         return [f"{type(model).__name__}.{name}" for name in type(model).model_fields if getattr(model, name) is None]
 
@@ -125,7 +125,7 @@ def test_the_examples_leave_no_field_out() -> None:
     assert [name for part in parts for name in absent(part)] == []
 
 
-def test_a_status_that_comes_with_the_object_is_ignored(requests: Requests) -> None:
+def test_status_that_comes_with_the_object_is_ignored(requests: Requests) -> None:
     stored = requests.create(status={"phase": "Deployed"})
     assert "status" not in stored
     name = stored["metadata"]["name"]
@@ -134,7 +134,7 @@ def test_a_status_that_comes_with_the_object_is_ignored(requests: Requests) -> N
     assert patched["metadata"]["generation"] == 1
 
 
-def test_the_status_endpoint_leaves_the_spec_alone(requests: Requests) -> None:
+def test_status_endpoint_leaves_the_spec_alone(requests: Requests) -> None:
     name = requests.create()["metadata"]["name"]
     change = {"spec": {"model": "other"}, "metadata": {"labels": {"a": "b"}}, "status": {"phase": "Pending"}}
     stored = requests.send("PATCH", f"/{name}/status", change, MERGE)
@@ -171,7 +171,7 @@ CONDITION = {
         ({"hardware": {"sources": {"gpuSku": "magic"}}}, "status.hardware.sources.gpuSku"),
     ],
 )
-def test_a_status_outside_its_limits_is_refused_by_name(requests: Requests, status: object, field: str) -> None:
+def test_status_outside_its_limits_is_refused_by_name(requests: Requests, status: object, field: str) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the error's class is in conftest
         write(requests, status)
     assert getattr(caught.value, "code", None) == 422

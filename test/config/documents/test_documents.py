@@ -176,7 +176,7 @@ def test_values_that_the_guides_write_elsewhere_reach_their_field() -> None:
             assert image == f"nvcr.io/nvidia/ai-dynamo/{IMAGES[meant['backend']]}:0.6.1"
 
 
-def test_a_base_and_an_image_of_the_workers_are_kept() -> None:
+def test_base_and_an_image_of_the_workers_are_kept() -> None:
     said = preserved(parse_request(MANIFESTS["quickstart-v0.6.1-deepseek-r1"]).metadata.annotations)
     assert said.base is not None
     assert (said.base.name, said.base.key) == ("deepseek-r1-config", "disagg.yaml")

@@ -46,7 +46,7 @@ def test_kubectl_explains_it(deployed: Installer, what: str) -> None:
     assert said == golden(file, said)
 
 
-def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer) -> None:
+def test_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer) -> None:
     limit = time.monotonic() + 20
     while len(pods := json.loads(deployed.kubectl("get", "pods", "-n", SYSTEM, "-o", "json"))["items"]) < 2:
         events = deployed.kubectl("get", "events", "-n", SYSTEM)
@@ -58,7 +58,7 @@ def test_the_pod_is_admitted_where_only_restricted_pods_are(deployed: Installer)
         assert pod["spec"]["serviceAccountName"] == "dgdr-controller"
 
 
-def test_the_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
+def test_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
     (settings,) = [
         config_map["data"]
         for config_map in json.loads(deployed.kubectl("get", "configmaps", "-n", SYSTEM, "-o", "json"))["items"]
@@ -116,7 +116,7 @@ VERBS = [
 
 
 @pytest.mark.parametrize("resource", RIGHTS)
-def test_the_controller_may_do_this_and_nothing_else(deployed: Installer, resource: str) -> None:
+def test_controller_may_do_this_and_nothing_else(deployed: Installer, resource: str) -> None:
     assert [verb for verb in VERBS if deployed.may(verb, resource, "default")] == [
         verb for verb in VERBS if verb in RIGHTS[resource].split()
     ]

@@ -108,7 +108,7 @@ def test_namespaced_objects_are_in_our_namespace(kubectl_program: str, folder: s
         )
 
 
-def test_the_whole_definition_fits_a_plain_apply(shipped: list[Any]) -> None:
+def test_whole_definition_fits_a_plain_apply(shipped: list[Any]) -> None:
     """kubectl keeps all of it in an annotation, which may have 262,144 bytes."""
     definition = named(shipped, "CustomResourceDefinition")
     assert len(json.dumps(definition, separators=(",", ":"))) < 200_000
@@ -156,7 +156,7 @@ def test_webhooks_are_called_where_the_controller_serves(shipped: list[Any]) -> 
     assert settings["DGDR_WEBHOOK__CERTIFICATES"] == "self-managed"
 
 
-def test_the_controller_may_write_its_certificates_where_they_belong(shipped: list[Any]) -> None:
+def test_controller_may_write_its_certificates_where_they_belong(shipped: list[Any]) -> None:
     there = names(shipped)
     (secret,) = named(shipped, "Role", "dgdr-webhook")["rules"]
     assert ("Secret", *secret["resourceNames"]) in there
@@ -168,7 +168,7 @@ def test_the_controller_may_write_its_certificates_where_they_belong(shipped: li
     assert "data" not in named(shipped, "Secret")  # an apply would own it
 
 
-def test_a_replica_always_answers(shipped: list[Any]) -> None:
+def test_replica_always_answers(shipped: list[Any]) -> None:
     deployment = yaml.safe_load((CONFIG / "manager" / "manager.yaml").read_text(encoding="utf-8"))["spec"]
     assert deployment["replicas"] == 2
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -220,7 +220,7 @@ def test_traffic_is_let_through_to_ports_that_there_are(kubectl_program: str, sh
     assert allowed == {"webhook": "anywhere", "metrics": metrics}
 
 
-def test_the_rights_that_requests_need_are_enforced_everywhere(shipped: list[Any]) -> None:
+def test_rights_that_requests_need_are_enforced_everywhere(shipped: list[Any]) -> None:
     binding = named(shipped, "ValidatingAdmissionPolicyBinding")["spec"]
     switch = named(shipped, "ConfigMap", "dgdr-rights")
     assert binding == {
@@ -277,7 +277,7 @@ def test_every_right_is_given_for_a_reason() -> None:
         assert "*" not in re.sub(r"#.*", "", text)
 
 
-def test_the_pod_is_locked_down(pod: Any) -> None:
+def test_pod_is_locked_down(pod: Any) -> None:
     (manager,) = pod["containers"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert manager["securityContext"] == {
@@ -298,7 +298,7 @@ def test_probes_lead_to_ports_that_are_there(pod: Any) -> None:
     assert {manager[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} <= set(ports)
 
 
-def test_the_settings_are_ones_that_there_are(
+def test_settings_are_ones_that_there_are(
     kubectl_program: str, shipped: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A misspelt variable would be ignored in silence."""

@@ -193,7 +193,7 @@ class TestTheDefinitionOfRequests:
         soon(without_effect)
         return person
 
-    def test_a_write_of_its_changes_nothing(self, there: Person) -> None:
+    def test_write_of_its_changes_nothing(self, there: Person) -> None:
         before = there.send("GET", OURS)
         wrong = {"strategy": "Webhook", "webhook": webhook(there.namespace)}
         for change in ({"spec": {"conversion": wrong}}, {"spec": {"names": {"shortNames": ["theirs"]}}}):

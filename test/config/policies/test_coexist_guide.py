@@ -139,7 +139,7 @@ def shell(kubectl_program: str) -> Iterator[Shell]:
         yield run
 
 
-def test_the_operator_is_who_the_file_says(shell: Shell) -> None:
+def test_operator_is_who_the_file_says(shell: Shell) -> None:
     said, _ = shell(block("get deployments -A"))
     file = Path(CHECKOUT) / "config" / "coexist" / "operator.env"
     _, _, users = file.read_text(encoding="utf-8").partition("\nUSERS=")

@@ -73,14 +73,14 @@ def written(run: Kubectl) -> list[str]:
     return [*found, client.get("caBundle", "")]
 
 
-def test_a_plain_apply_leaves_it(own_kubectl: Kubectl, bundle: str) -> None:
+def test_plain_apply_leaves_it(own_kubectl: Kubectl, bundle: str) -> None:
     assert written(own_kubectl) == [bundle] * 4
     said = own_kubectl("apply", "-k", DEFAULT)
     assert f"secret/{SECRET} unchanged" in said
     assert written(own_kubectl) == [bundle] * 4
 
 
-def test_a_changed_manifest_leaves_it(own_kubectl: Kubectl, bundle: str, tmp_path: Path) -> None:
+def test_changed_manifest_leaves_it(own_kubectl: Kubectl, bundle: str, tmp_path: Path) -> None:
     config = Path(shutil.copytree(CONFIG, tmp_path / "config"))
     for file in ("secret.yaml", "manifests.yaml", "conversion_patch.yaml"):
         path = config / "webhook" / file
@@ -112,7 +112,7 @@ def test_installed_anew_it_is_empty(own_kubectl: Kubectl, bundle: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["network-policy", "coexist", "overlays/coexist-1.36"])
-def test_the_optional_parts_are_taken_with_strict_validation(own_kubectl: Kubectl, folder: str) -> None:
+def test_optional_parts_are_taken_with_strict_validation(own_kubectl: Kubectl, folder: str) -> None:
     where = str(CONFIG / folder)
     said = own_kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-k", where)
     assert len(said.splitlines()) == len(own_kubectl.built(where))
@@ -133,7 +133,7 @@ def test_the_optional_parts_are_taken_with_strict_validation(own_kubectl: Kubect
     ],
     ids=" ".join,
 )
-def test_the_controller_may_not(own_kubectl: Kubectl, arguments: tuple[str, ...]) -> None:
+def test_controller_may_not(own_kubectl: Kubectl, arguments: tuple[str, ...]) -> None:
     with pytest.raises(AssertionError, match=r"(?i)forbidden"):
         own_kubectl(*arguments, "--as", CONTROLLER)
 

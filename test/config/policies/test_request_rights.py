@@ -14,7 +14,7 @@ Kubectl = Any
 
 
 @pytest.mark.parametrize("what", PLAIN)
-def test_a_plain_editor_may_ask_for(people: People, what: str) -> None:
+def test_plain_editor_may_ask_for(people: People, what: str) -> None:
     people.editor.writes(PLAIN[what])
 
 
@@ -30,7 +30,7 @@ def test_dangerous_part_takes_the_right_to_create_jobs(people: People, refusal: 
     people.runner.writes(spec)
 
 
-def test_the_refusal_names_all_of_it_and_says_what_to_do(people: People, refusal: Any) -> None:
+def test_refusal_names_all_of_it_and_says_what_to_do(people: People, refusal: Any) -> None:
     spec = job(
         hostNetwork=True,
         volumes=[{"name": "root", "hostPath": {"path": "/"}}],
@@ -64,7 +64,7 @@ def test_the_refusal_names_all_of_it_and_says_what_to_do(people: People, refusal
     ],
 )
 @pytest.mark.parametrize("field", ["pvcMountPath", "mountPath"])
-def test_a_claim_over_programs_takes_the_right_to_create_jobs(
+def test_claim_over_programs_takes_the_right_to_create_jobs(
     people: People, refusal: Any, field: str, path: str
 ) -> None:
     spec = {"modelCache": {"pvcName": "code", field: path}}
@@ -174,7 +174,7 @@ def test_rights_in_another_namespace_do_not_count(people: People, place: Any, se
     assert refusal(lambda: elsewhere.writes(job(hostNetwork=True))).code == 403
 
 
-def test_a_long_override_is_not_too_much_to_look_at(people: People, refusal: Any) -> None:
+def test_long_override_is_not_too_much_to_look_at(people: People, refusal: Any) -> None:
     """An expression that costs too much fails, and refuses whoever it is."""
     long = job(
         tolerations=[{"key": f"k{n}", "operator": "Exists"} for n in range(2000)],
@@ -190,7 +190,7 @@ def test_a_long_override_is_not_too_much_to_look_at(people: People, refusal: Any
     assert "spec.overrides.profilingJob" in refused.message
 
 
-def test_the_policy_is_understood_by_the_api_server(kubectl: Kubectl, soon: Any) -> None:
+def test_policy_is_understood_by_the_api_server(kubectl: Kubectl, soon: Any) -> None:
     """A warning says that an expression does not fit the types of what it is about."""
     names = ("dgdr-request-rights", "dgdr-coexist")
 

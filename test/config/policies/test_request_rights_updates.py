@@ -60,7 +60,7 @@ def annotated(**values: str | None) -> Any:
         {"metadata": {"finalizers": ["example.com/kept"]}},
     ],
 )
-def test_an_editor_may_change_the_rest(people: People, made: str, change: Any) -> None:
+def test_editor_may_change_the_rest(people: People, made: str, change: Any) -> None:
     people.editor.changes(made, change)
     people.editor.changes(made, {"metadata": {"finalizers": None}})
 
@@ -82,7 +82,7 @@ def test_an_editor_may_change_the_rest(people: People, made: str, change: Any) -
         {"spec": {"image": NVIDIAS}} | annotated(dgdr_nvidia_com__profiler=None),
     ],
 )
-def test_an_editor_may_take_things_away(people: People, made: str, change: Any) -> None:
+def test_editor_may_take_things_away(people: People, made: str, change: Any) -> None:
     people.editor.changes(made, change)
 
 
@@ -108,7 +108,7 @@ MORE = {
 
 
 @pytest.mark.parametrize("what", MORE)
-def test_an_editor_may_not_change(people: People, made: str, refusal: Any, what: str) -> None:
+def test_editor_may_not_change(people: People, made: str, refusal: Any, what: str) -> None:
     change, right = MORE[what]
     assert right in refusal(lambda: people.editor.changes(made, change)).message
     other, able = (people.deployer, people.runner) if right == JOBS else (people.runner, people.deployer)
@@ -144,7 +144,7 @@ def test_replacing_and_server_side_apply_are_changes_like_any_other(people: Peop
         assert refused.code == 403
 
 
-def test_the_controller_may_annotate_and_finish_whatever_there_is(people: People, made: str) -> None:
+def test_controller_may_annotate_and_finish_whatever_there_is(people: People, made: str) -> None:
     controller = replace(people.editor, user=CONTROLLER)
     controller.changes(made, annotated(nvidia_com__generated_dgd_spec="{}", dgdr_nvidia_com__retried="1"))
     controller.changes(made, {"metadata": {"finalizers": ["dgdr.nvidia.com/kept"]}})

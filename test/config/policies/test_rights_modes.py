@@ -77,7 +77,7 @@ def test_images_of_a_mirror_can_be_trusted(there: Any, refusal: Any) -> None:
     assert "which is not in any registry that is trusted here" in message
 
 
-def test_a_change_of_the_switch_holds_soon(there: Any, kubectl: Any, soon: Any, refuses: Any) -> None:
+def test_change_of_the_switch_holds_soon(there: Any, kubectl: Any, soon: Any, refuses: Any) -> None:
     """With the command that the file says, but for the name."""
     _, editor = there("switched")
 

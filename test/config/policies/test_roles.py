@@ -27,21 +27,21 @@ def rules(kubectl: Any) -> Any:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_grants_this_and_no_more(rules: Any, role: str) -> None:
+def test_role_grants_this_and_no_more(rules: Any, role: str) -> None:
     assert rules(f"dgdr-{role}-role", RESOURCE) == set(ROLES[role])
 
 
 @pytest.mark.parametrize("role", BUILT_IN)
-def test_the_roles_of_every_cluster_get_it_too(rules: Any, soon: Any, role: str) -> None:
+def test_roles_of_every_cluster_get_it_too(rules: Any, soon: Any, role: str) -> None:
     soon(lambda: rules(role, RESOURCE) == set(BUILT_IN[role]))
 
 
 @pytest.mark.parametrize("role", [*(f"dgdr-{role}-role" for role in ROLES), *BUILT_IN])
-def test_the_status_is_the_controllers_to_write(rules: Any, soon: Any, role: str) -> None:
+def test_status_is_the_controllers_to_write(rules: Any, soon: Any, role: str) -> None:
     soon(lambda: rules(role, f"{RESOURCE}/status") == {"get"})
 
 
-def test_an_editor_is_refused_the_status_by_the_api_server(people: Any, refusal: Any) -> None:
+def test_editor_is_refused_the_status_by_the_api_server(people: Any, refusal: Any) -> None:
     people.editor.writes(name="seen")
     assert people.editor.send("GET", people.editor.path("seen"))["metadata"]["name"] == "seen"
     refused = refusal(lambda: people.editor.changes("seen", {"status": {"phase": "Deployed"}}, "/status"))

@@ -48,7 +48,7 @@ def test_flags_of_the_same_meaning_go(flags: tuple[str, str]) -> None:
         ("", "", None),
     ],
 )
-def test_a_command_line_begins_with_its_program(words: str, start: str, runs: str | None) -> None:
+def test_command_line_begins_with_its_program(words: str, start: str, runs: str | None) -> None:
     assert shlex.join(program(words.split())) == start
     assert module(words.split()) == runs
 
@@ -56,7 +56,7 @@ def test_a_command_line_begins_with_its_program(words: str, start: str, runs: st
 @pytest.mark.parametrize(
     ("words", "is_shell"), [("/bin/sh -c x", True), ("bash -c x", True), (VLLM, False), ("", False)]
 )
-def test_a_shell_is_recognised(words: str, is_shell: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_shell_is_recognised(words: str, is_shell: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert runs_a_shell(words.split()) is is_shell
 
 

@@ -60,7 +60,7 @@ spec:
 
 def of(graph: Any, name: str, *path: str | int) -> Any:
     """Return a component, or the part of it that is found this way."""
-    part = next(each for each in graph["spec"]["components"] if each["name"] == name)
+    part = next(component for component in graph["spec"]["components"] if component["name"] == name)
     for step in path:
         part = part[step]
     return part
@@ -77,8 +77,8 @@ def main(graph: Any, name: str) -> Any:
 def spoil(value: Any) -> None:
     """Empty every object and list within a value."""
     if isinstance(value, (dict, list)):
-        for each in value.values() if isinstance(value, dict) else value:
-            spoil(each)
+        for child in value.values() if isinstance(value, dict) else value:
+            spoil(child)
         value.clear()
 
 
@@ -96,7 +96,7 @@ def deployed(plan: Any) -> Any:
 
 
 def test_replicas_nodes_and_gpus_are_the_plans(deployed: Any) -> None:
-    assert [(each["name"], each["replicas"]) for each in deployed["spec"]["components"]] == [
+    assert [(component["name"], component["replicas"]) for component in deployed["spec"]["components"]] == [
         ("Frontend", 1),
         ("VllmPrefillWorker", 2),
         ("VllmDecodeWorker", 3),
@@ -150,12 +150,12 @@ def test_name_and_proofs_of_ownership_are_ours(deployed: Any, plan: Any) -> None
     assert labels == {"nvidia.com/dgdr-name": "qwen", "own": "label"}
 
 
-def test_a_base_that_is_the_plan_changes_nothing(plan: Any) -> None:
+def test_base_that_is_the_plan_changes_nothing(plan: Any) -> None:
     plan["spec"]["labels"] = {"a": "b"}
     assert on_base(plan, plan) == plan
 
 
-def test_the_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(plan: Any) -> None:
+def test_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(plan: Any) -> None:
     volume = {"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim", "readOnly": True}}
     mount = {"name": "model-cache", "mountPath": "/models", "readOnly": True}
     pod(plan, "decode")["volumes"] = [volume]
@@ -170,7 +170,7 @@ def test_the_model_cache_of_the_plan_is_mounted_beside_the_volumes_of_the_base(p
     main(base, "decode")["env"] = [{"name": "HF_HUB_CACHE", "value": "/own"}, {"name": "OWN", "value": "1"}]
     result = on_base(base, plan)
     assert pod(result, "decode")["volumes"] == [volume, {"name": "own", "emptyDir": {}}]
-    assert [each["name"] for each in main(result, "decode")["volumeMounts"]] == ["model-cache", "own"]
+    assert [mounted["name"] for mounted in main(result, "decode")["volumeMounts"]] == ["model-cache", "own"]
     assert main(result, "decode")["env"] == [
         {"name": "HF_HUB_CACHE", "value": "/models"},
         {"name": "OWN", "value": "1"},
@@ -186,7 +186,7 @@ def test_secrets_of_the_base_and_of_the_plan_are_both_read(plan: Any) -> None:
     assert main(on_base(base, plan), "decode")["envFrom"] == [*own, *main(plan, "decode")["envFrom"]]
 
 
-def test_a_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner: Any) -> None:
+def test_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner: Any) -> None:
     base = copy.deepcopy(plan)
     plan["spec"]["components"].append(planner)
     assert of(on_base(base, plan), "Planner") == planner
@@ -195,10 +195,10 @@ def test_a_planner_is_added_or_goes_into_the_one_of_the_base(plan: Any, planner:
     result: Any = on_base(base, plan)
     assert main(result, "Own")["args"] == ["--config", "/etc/planner_config.json", "--verbose"]
     assert of(result, "Own")["replicas"] == 1
-    assert not [each for each in result["spec"]["components"] if each["name"] == "Planner"]
+    assert not [component for component in result["spec"]["components"] if component["name"] == "Planner"]
 
 
-def test_a_shell_may_start_what_the_plan_says_nothing_about(plan: Any) -> None:
+def test_shell_may_start_what_the_plan_says_nothing_about(plan: Any) -> None:
     base = copy.deepcopy(plan)
     main(base, "Frontend").update(command=["/bin/sh", "-c"], args=["prepare && python3 -m dynamo.frontend"])
     assert main(on_base(base, plan), "Frontend")["args"] == ["prepare && python3 -m dynamo.frontend"]
@@ -279,7 +279,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("change", REASONS)
-def test_an_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> None:
+def test_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> None:
     pod(plan, "decode")["volumes"] = [{"name": "model-cache", "persistentVolumeClaim": {"claimName": "claim"}}]
     with pytest.raises(BaseDeploymentError) as refused:
         on_base(broken(plan, change), plan)
@@ -291,8 +291,8 @@ def test_an_unusable_base_is_refused_with_the_reason(plan: Any, change: str) -> 
 def test_missing_parts_are_told_all_at_once(plan: Any, change: str) -> None:
     with pytest.raises(BaseDeploymentError) as refused:
         on_base(broken(plan, change), plan)
-    assert {each.path for each in refused.value.errors} <= {"spec", "spec.components"}
-    missing = [each.detail for each in refused.value.errors if each.kind == "Required value"]
+    assert {error.path for error in refused.value.errors} <= {"spec", "spec.components"}
+    missing = [error.detail for error in refused.value.errors if error.kind == "Required value"]
     assert missing == [
         f"the plan needs a component of type {kind}; the base deployment has none"
         for kind in ("frontend", "prefill", "decode")
@@ -306,11 +306,11 @@ NO_MANIFESTS = {
 
 
 @pytest.mark.parametrize("text", NO_MANIFESTS)
-def test_a_text_that_is_no_manifest_is_refused(text: str) -> None:
+def test_text_that_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(BaseDeploymentError) as refused:
         read_base(text)
     assert NO_MANIFESTS[text] in str(refused.value)
 
 
-def test_a_base_is_read_as_kubectl_reads_it(plan: Any) -> None:
+def test_base_is_read_as_kubectl_reads_it(plan: Any) -> None:
     assert read_base(dump_documents([plan])) == plan

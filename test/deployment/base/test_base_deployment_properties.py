@@ -34,8 +34,8 @@ def test_base_of_any_shape_is_used_or_refused(inner: Any, fields: Any, kind: str
     )
     beta = copy.deepcopy(plan)
     beta["spec"]["components"] = [
-        {**each, **fields, "name": each["name"], "type": kind} if each["type"] == kind else each
-        for each in beta["spec"]["components"]
+        {**component, **fields, "name": component["name"], "type": kind} if component["type"] == kind else component
+        for component in beta["spec"]["components"]
     ]
     for base in (
         beta,

@@ -32,7 +32,7 @@ CONTAINER = {
     "command": st.lists(TEXT),
     "args": st.lists(TEXT),
     "workingDir": TEXT,
-    "env": st.lists(st.builds(env_var, TEXT, SOURCE), unique_by=lambda each: each["name"]),
+    "env": st.lists(st.builds(env_var, TEXT, SOURCE), unique_by=lambda variable: variable["name"]),
     "envFrom": st.just([{"secretRef": {"name": "hf-token-secret", "optional": True}}]),
     "volumeMounts": st.just([{"name": "v", "mountPath": "/v", "readOnly": True}]),
     "livenessProbe": PROBE,
@@ -237,7 +237,7 @@ def test_gpus_of_any_vendor(written: str, read_as: dict[str, Any]) -> None:
     assert main(f"{{resources: {written}}}")["resources"] == read_as
 
 
-def test_a_gpu_of_another_vendor_is_gpu_and_gpu_type() -> None:
+def test_gpu_of_another_vendor_is_gpu_and_gpu_type() -> None:
     graph = read(BETA)
     main_container = graph["spec"]["components"][0]["podTemplate"]["spec"]["containers"][0]
     main_container["resources"] = {"limits": {"amd.com/gpu": "8"}}
@@ -256,11 +256,11 @@ def test_a_gpu_of_another_vendor_is_gpu_and_gpu_type() -> None:
         ("{replicas: 1}", None),
     ],
 )
-def test_the_role_is_the_type(written: str, read_as: str | None) -> None:
+def test_role_is_the_type(written: str, read_as: str | None) -> None:
     assert service(written).get("type") == read_as
 
 
-def test_the_main_container_wins_over_the_fields_of_the_service() -> None:
+def test_main_container_wins_over_the_fields_of_the_service() -> None:
     written = """
     envs: [{name: A, value: "1"}, {name: B, value: "1"}]
     resources: {limits: {cpu: "1", gpu: "1"}}
@@ -294,11 +294,11 @@ def test_the_main_container_wins_over_the_fields_of_the_service() -> None:
         ("[{configMapRef: {name: s}}]", [{"configMapRef": {"name": "s"}}, {"secretRef": {"name": "s"}}]),
     ],
 )
-def test_a_secret_of_the_service_must_exist(others: str, sources: list[Any]) -> None:
+def test_secret_of_the_service_must_exist(others: str, sources: list[Any]) -> None:
     assert main(f"{{envFromSecret: s, extraPodSpec: {{mainContainer: {{envFrom: {others}}}}}}}")["envFrom"] == sources
 
 
-def test_a_mounted_claim_becomes_a_volume_of_its_name() -> None:
+def test_mounted_claim_becomes_a_volume_of_its_name() -> None:
     component = service(
         "{volumeMounts: [{name: m, mountPoint: /m}, {name: m, mountPoint: /n}]}", "pvcs: [{name: m, create: false}]"
     )
@@ -307,7 +307,7 @@ def test_a_mounted_claim_becomes_a_volume_of_its_name() -> None:
     assert pod["containers"][0]["volumeMounts"] == [{"name": "m", "mountPath": "/m"}, {"name": "m", "mountPath": "/n"}]
 
 
-def test_a_mount_of_a_volume_that_the_pod_has_adds_none() -> None:
+def test_mount_of_a_volume_that_the_pod_has_adds_none() -> None:
     written = "{volumeMounts: [{name: m, mountPoint: /m}], extraPodSpec: {volumes: [{name: m, emptyDir: {}}]}}"
     assert service(written)["podTemplate"]["spec"]["volumes"] == [{"name": "m", "emptyDir": {}}]
 
@@ -332,7 +332,7 @@ def test_fields_without_effect_are_told() -> None:
     written: Any = {
         "spec": {"services": {"w": {"dynamoNamespace": "x", "serviceName": "w"}, "v": {"autoscaling": {}}, "u": None}}
     }
-    assert [each.split(":")[0] for each in obsolete(written)] == [
+    assert [sentence.split(":")[0] for sentence in obsolete(written)] == [
         "spec.services.w.dynamoNamespace",
         "spec.services.w.serviceName",
         "spec.services.v.autoscaling",
@@ -383,10 +383,10 @@ def test_field_that_v1beta1_cannot_say_is_refused_with_the_way_out(written: str,
     assert way_out in error.detail
 
 
-def test_a_claim_is_not_created_and_everything_wrong_is_told_at_once() -> None:
+def test_claim_is_not_created_and_everything_wrong_is_told_at_once() -> None:
     with pytest.raises(ConversionError) as refused:
         service("{ingress: {enabled: true}, labels: {a: b}}", "pvcs: [{name: p, create: true}, {create: false}]")
-    assert [each.path for each in refused.value.errors] == [
+    assert [error.path for error in refused.value.errors] == [
         "spec.pvcs[p].create",
         "spec.pvcs[1].name",
         "spec.services.w.ingress",
@@ -411,4 +411,4 @@ V1BETA1_ONLY = {
 def test_field_that_v1alpha1_cannot_say_is_refused_with_its_path(written: str) -> None:
     with pytest.raises(ConversionError) as refused:
         to_v1alpha1({"spec": {"components": [read(written)]}})
-    assert [each.path for each in refused.value.errors] == [V1BETA1_ONLY[written]]
+    assert [error.path for error in refused.value.errors] == [V1BETA1_ONLY[written]]

@@ -20,7 +20,7 @@ def refused(graph: Any, override: Any) -> list[str]:
     with pytest.raises(OverrideError) as error:
         merge(graph, override)
     assert (graph, override) == before
-    return [str(each).removeprefix("spec.overrides.dgd.") for each in error.value.errors]
+    return [str(field_error).removeprefix("spec.overrides.dgd.") for field_error in error.value.errors]
 
 
 def component(fields: str, name: str = "worker") -> str:
@@ -230,11 +230,11 @@ NOT_BEFORE = {  # what only the deployment tells
 
 
 @pytest.mark.parametrize(("override", "message"), MISTAKES.items())
-def test_a_mistake_is_named(aggregated: Any, override: str, message: str) -> None:
+def test_mistake_is_named(aggregated: Any, override: str, message: str) -> None:
     assert refused(aggregated, read(override)) == [message]
 
 
-@pytest.mark.parametrize("override", [each for each in MISTAKES if each not in NOT_BEFORE])
+@pytest.mark.parametrize("override", [override for override in MISTAKES if override not in NOT_BEFORE])
 def test_admission_finds_it_too_at_the_same_place(override: str) -> None:
     given = read(override)
     before = copy.deepcopy(given)
@@ -262,7 +262,7 @@ def test_mistakes_are_told_all_at_once(aggregated: Any) -> None:
       replicas: many
       podTemplate: {spec: {containers: [{name: main, args: [1], env: [{value: a}]}]}}
     """)
-    assert [each.split(":")[0] for each in refused(aggregated, override)] == [
+    assert [message.split(":")[0] for message in refused(aggregated, override)] == [
         "status",
         "metadata.finalizers",
         "metadata.namespace",
@@ -276,14 +276,14 @@ def test_mistakes_are_told_all_at_once(aggregated: Any) -> None:
 
 def test_mistakes_of_merging_and_of_converting_are_told_together(aggregated: Any) -> None:
     override = read(service("replicas: null, ingress: {enabled: true}, resources: {limits: {gpu: x}}"))
-    assert [each.split(":")[0] for each in refused(aggregated, override)] == [
+    assert [message.split(":")[0] for message in refused(aggregated, override)] == [
         f"{SERVICE}.replicas",
         f"{SERVICE}.resources.limits.gpu",
         f"{SERVICE}.ingress",
     ]
 
 
-def test_a_deployment_that_v1alpha1_cannot_say_wants_v1beta1(aggregated: Any) -> None:
+def test_deployment_that_v1alpha1_cannot_say_wants_v1beta1(aggregated: Any) -> None:
     graph = copy.deepcopy(aggregated)
     graph["spec"]["components"][1]["experimental"] = {"failover": {}}
     (message,) = refused(graph, read(service("replicas: 1")))
@@ -298,7 +298,7 @@ def test_metadata_of_ours_may_be_repeated(aggregated: Any) -> None:
     assert merge(aggregated, override).graph == aggregated
 
 
-def test_a_container_without_arguments_has_none_to_append_to(aggregated: Any) -> None:
+def test_container_without_arguments_has_none_to_append_to(aggregated: Any) -> None:
     graph = copy.deepcopy(aggregated)
     del graph["spec"]["components"][1]["podTemplate"]["spec"]["containers"][0]["args"]
     (message,) = refused(graph, read(container("$patch: {args: append}, args: [--a]")))
@@ -310,7 +310,7 @@ def test_a_container_without_arguments_has_none_to_append_to(aggregated: Any) ->
 
 def test_namespace_cannot_be_given_where_none_is_known() -> None:
     override = read("metadata: {namespace: team}")
-    assert [each.path for each in check(override, "qwen")] == ["spec.overrides.dgd.metadata.namespace"]
+    assert [error.path for error in check(override, "qwen")] == ["spec.overrides.dgd.metadata.namespace"]
     assert check(override, "qwen", "team") == []
 
 

@@ -30,7 +30,7 @@ def applied(graph: Any, text: str) -> Any:
 
 
 def component(graph: Any, name: str) -> Any:
-    (found,) = [each for each in graph["spec"]["components"] if each["name"] == name]
+    (found,) = [entry for entry in graph["spec"]["components"] if entry["name"] == name]
     return found
 
 
@@ -106,7 +106,7 @@ def test_golden_of_upstream_switches_grove_off(aggregated: Any) -> None:
 
 
 @pytest.mark.parametrize("version", [BETA, ALPHA, ""])
-def test_an_override_can_name_the_deployment(aggregated: Any, version: str) -> None:
+def test_override_can_name_the_deployment(aggregated: Any, version: str) -> None:
     graph = applied(aggregated, version + "metadata: {name: mine, namespace: team}")
     assert graph["metadata"] == aggregated["metadata"] | {"name": "mine"}
     assert graph["spec"] == aggregated["spec"]
@@ -132,7 +132,7 @@ def test_environment_and_mounts_merge_by_key(aggregated: Any, version: str) -> N
 
 
 @pytest.mark.parametrize("version", [BETA, ALPHA])
-def test_a_variable_and_a_volume_have_one_source(aggregated: Any, version: str) -> None:
+def test_variable_and_a_volume_have_one_source(aggregated: Any, version: str) -> None:
     fields = "env: [{name: HF_HOME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"
     graph = applied(aggregated, in_main("worker", fields, version))
     variable = {"name": "HF_HOME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
@@ -147,7 +147,7 @@ def test_a_variable_and_a_volume_have_one_source(aggregated: Any, version: str) 
     ]
 
 
-def test_a_volume_keeps_what_is_not_written_of_its_source(aggregated: Any) -> None:
+def test_volume_keeps_what_is_not_written_of_its_source(aggregated: Any) -> None:
     volume = "volumes: [{name: model-cache, persistentVolumeClaim: {claimName: new}}]"
     graph = applied(aggregated, in_pod(volume))
     claim = {"claimName": "new", "readOnly": True}
@@ -172,7 +172,7 @@ def test_shared_memory_is_switched_off_and_on(aggregated: Any) -> None:
         assert component(graph, "worker")["sharedMemorySize"] == size
 
 
-def test_a_probe_has_one_handler() -> None:
+def test_probe_has_one_handler() -> None:
     probe = {"livenessProbe": {"httpGet": {"port": 1}, "periodSeconds": 5}}
     graph: Any = {
         "metadata": {"name": "g"},
@@ -218,7 +218,7 @@ def test_v1alpha1_replaces_arguments_of_the_frontend(aggregated: Any) -> None:
     }
 
 
-def test_the_environment_of_the_graph_is_replaced(aggregated: Any) -> None:
+def test_environment_of_the_graph_is_replaced(aggregated: Any) -> None:
     graph = applied(aggregated, BETA + "spec: {env: [{name: A, value: a}]}")
     for text in (BETA + "spec: {env: [{name: B, value: b}]}", ALPHA + "spec: {envs: [{name: B, value: b}]}"):
         assert applied(graph, text)["spec"]["env"] == [{"name": "B", "value": "b"}]
@@ -293,7 +293,7 @@ def test_lists_without_a_key_are_replaced(aggregated: Any) -> None:
         ),
     ],
 )
-def test_the_gpus_are_counted_again(aggregated: Any, text: str, gpus: int) -> None:
+def test_gpus_are_counted_again(aggregated: Any, text: str, gpus: int) -> None:
     assert gpus_of(aggregated) == 4
     assert gpus_of(applied(aggregated, text)) == gpus
 
@@ -350,7 +350,7 @@ def test_names_of_today_are_not_deprecated() -> None:
 
 
 @pytest.mark.parametrize("role", ["worker", "prefill", "decode"])
-def test_a_component_of_a_base_is_reached_by_its_role(role: str) -> None:
+def test_component_of_a_base_is_reached_by_its_role(role: str) -> None:
     graph: Any = {
         "metadata": {"name": "g"},
         "spec": {"components": [{"name": "Front", "type": "frontend"}, {"name": "Mine", "type": role}]},
@@ -376,14 +376,14 @@ def test_v1alpha1_mounts_a_claim(aggregated: Any) -> None:
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     assert pod(graph, "worker")["volumes"] == [*pod(aggregated, "worker")["volumes"], volume]
     mounts = main(graph, "worker")["volumeMounts"]
-    assert sorted(mounts, key=lambda each: str(each["name"])) == [
+    assert sorted(mounts, key=lambda mount: str(mount["name"])) == [
         {"name": "data", "mountPath": "/data"},
         {"name": "data", "mountPath": "/more"},
         *main(aggregated, "worker")["volumeMounts"],
     ]
 
 
-def test_the_result_shares_nothing_with_what_it_was_made_of(aggregated: Any) -> None:
+def test_result_shares_nothing_with_what_it_was_made_of(aggregated: Any) -> None:
     graph, override = copy.deepcopy(aggregated), read(in_main("worker", "env: [{name: A, valueFrom: {b: {c: d}}}]"))
     merged = merge(graph, override).graph
     kept = copy.deepcopy(merged)
@@ -396,7 +396,7 @@ def test_the_result_shares_nothing_with_what_it_was_made_of(aggregated: Any) -> 
 def test_containers_can_be_added(aggregated: Any) -> None:
     sidecar = "{spec: {containers: [{name: log, image: l}], initContainers: [{name: prepare, image: p}]}}"
     graph = applied(aggregated, f"{BETA}spec: {{components: [{{name: worker, podTemplate: {sidecar}}}]}}")
-    assert [each["name"] for each in pod(graph, "worker")["containers"]] == ["main", "log"]
+    assert [container["name"] for container in pod(graph, "worker")["containers"]] == ["main", "log"]
     assert pod(graph, "worker")["initContainers"] == [{"name": "prepare", "image": "p"}]
 
 
@@ -422,7 +422,7 @@ def test_pods_get_labels_and_annotations(aggregated: Any) -> None:
         assert component(applied(aggregated, text), "worker")["podTemplate"]["metadata"] == expected
 
 
-def test_the_longest_component_says_how_long_a_name_may_be(aggregated: Any) -> None:
+def test_longest_component_says_how_long_a_name_may_be(aggregated: Any) -> None:
     room = 45 - len("Frontend")
     graph = applied(aggregated, f"metadata: {{name: {'a' * room}}}")
     assert validate_name(graph, "p") == []

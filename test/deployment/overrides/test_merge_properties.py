@@ -16,7 +16,10 @@ NAMES = st.sampled_from(["Frontend", "worker", "prefill", "decode", "VllmDecodeW
 WORD = st.sampled_from(["a", "b", "c"])
 MODE = st.sampled_from(Mode)
 ENV = st.lists(
-    st.fixed_dictionaries({"name": WORD, "value": WORD}), unique_by=lambda each: each["name"], min_size=1, max_size=3
+    st.fixed_dictionaries({"name": WORD, "value": WORD}),
+    unique_by=lambda variable: variable["name"],
+    min_size=1,
+    max_size=3,
 )
 CONTAINER = {
     "image": WORD,
@@ -71,7 +74,7 @@ JUNK = st.recursive(
 
 
 @given(data=st.data())
-def test_an_empty_override_changes_nothing(data: st.DataObject, rendered: Callable[..., Any]) -> None:
+def test_empty_override_changes_nothing(data: st.DataObject, rendered: Callable[..., Any]) -> None:
     graph = rendered(data.draw(MODE))
     for version in ({}, BETA, ALPHA):
         contents: tuple[Any, ...] = ({}, {"metadata": {}}, {"spec": {}}, {"spec": {"backendFramework": "vllm"}})
@@ -99,9 +102,9 @@ def test_override_is_deployed_as_it_is_written(data: st.DataObject, rendered: Ca
     graph, override = rendered(mode), data.draw(overrides(WORKERS[mode]))
     merged: Any = merge(graph, override).graph
     for wanted in override["spec"]["components"]:
-        (got,) = [each for each in merged["spec"]["components"] if each["name"] == wanted["name"]]
+        (got,) = [entry for entry in merged["spec"]["components"] if entry["name"] == wanted["name"]]
         assert covers(got, wanted), (got, wanted)
-    untouched = {each["name"] for each in graph["spec"]["components"]} - {
+    untouched = {entry["name"] for entry in graph["spec"]["components"]} - {
         c["name"] for c in override["spec"]["components"]
     }
     for name in untouched:
@@ -114,8 +117,8 @@ def covers(got: Any, wanted: Any) -> bool:
     """Say whether an object holds everything of another one; entries with a name are looked up by it."""
     if isinstance(wanted, dict):
         return all(key in got and covers(got[key], value) for key, value in wanted.items())
-    if isinstance(wanted, list) and wanted and all(isinstance(each, dict) and "name" in each for each in wanted):
-        return all(any(each["name"] == one["name"] and covers(each, one) for each in got) for one in wanted)
+    if isinstance(wanted, list) and wanted and all(isinstance(entry, dict) and "name" in entry for entry in wanted):
+        return all(any(entry["name"] == one["name"] and covers(entry, one) for entry in got) for one in wanted)
     return bool(got == wanted)
 
 
@@ -125,16 +128,16 @@ def test_override_does_the_same_in_both_versions(data: st.DataObject, rendered: 
     mode = data.draw(MODE)
     graph, beta = rendered(mode), data.draw(overrides(WORKERS[mode]))
     services = {}
-    for each in beta["spec"]["components"]:
-        fields = {key: value for key, value in each.items() if key not in ("name", "podTemplate", "sharedMemorySize")}
-        pod = dict(each["podTemplate"]["spec"])
+    for wanted in beta["spec"]["components"]:
+        fields = {key: value for key, value in wanted.items() if key not in ("name", "podTemplate", "sharedMemorySize")}
+        pod = dict(wanted["podTemplate"]["spec"])
         (main,) = pod.pop("containers")
         main.pop("args", None)
         fields["extraPodSpec"] = {**pod, "mainContainer": {k: v for k, v in main.items() if k != "name"}}
-        fields["extraPodMetadata"] = each["podTemplate"]["metadata"]
-        if "sharedMemorySize" in each:
-            fields["sharedMemory"] = {"size": each["sharedMemorySize"]}
-        services[each["name"]] = fields
+        fields["extraPodMetadata"] = wanted["podTemplate"]["metadata"]
+        if "sharedMemorySize" in wanted:
+            fields["sharedMemory"] = {"size": wanted["sharedMemorySize"]}
+        services[wanted["name"]] = fields
     alpha = beta | ALPHA | {"spec": {"services": services}}
     assert merge(graph, alpha).graph == merge(graph, beta).graph
 
@@ -145,7 +148,7 @@ def merged_or_refused(graph: Any, override: Any) -> None:
     try:
         merged = merge(graph, override).graph
     except OverrideError as error:
-        paths = [each.path for each in error.errors]
+        paths = [field_error.path for field_error in error.errors]
     else:
         assert gpus_of(merged) >= 0
         assert merged["apiVersion"] == "nvidia.com/v1beta1"

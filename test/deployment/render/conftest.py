@@ -62,7 +62,7 @@ def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
         for dtype in KvCacheDtype
         for shape in SHAPES
     ]
-    rendered = [each for each in candidates if unrenderable(each, NODES) is None]
+    rendered = [candidate for candidate in candidates if unrenderable(candidate, NODES) is None]
     requests = [graph_request(features=features) for features in FEATURES]
     return [line for candidate in rendered for request in requests for line in _lines(candidate, request)]
 

@@ -97,10 +97,10 @@ def test_each_engine_understands_each_worker_as_it_is_meant(backend: Backend, li
 @pytest.mark.parametrize("module", ["dynamo.frontend", "dynamo.mocker"])
 def test_other_programs_accept_their_command_lines(module: str, lines: list[Any]) -> None:
     own = {line.words for line in lines if line.module == module}
-    assert [each.refusal for each in parse(module, sorted(own))] == [None] * len(own)
+    assert [answer.refusal for answer in parse(module, sorted(own))] == [None] * len(own)
 
 
-def test_the_mocker_understands_the_plan(lines: list[Any]) -> None:
+def test_mocker_understands_the_plan(lines: list[Any]) -> None:
     own = [line for line in lines if line.module == "dynamo.mocker"]
     for line, parsed in zip(own, parse("dynamo.mocker", [line.words for line in own]), strict=True):
         shape = line.worker.parallelism
@@ -121,14 +121,14 @@ def test_engines_refuse_what_we_think_that_they_refuse() -> None:
             ("--model", "m", "--max-batch-size", "4"),
         ],
     )
-    assert [each.refusal is None for each in vllm] == [False, False, False]
+    assert [answer.refusal is None for answer in vllm] == [False, False, False]
     (plain,) = parse("dynamo.trtllm", [("--max-num-seqs", "4")])
     assert plain.refusal == "Unrecognized argument: --max-num-seqs"
 
 
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 @pytest.mark.parametrize("mocker", [False, True])
-def test_the_planner_accepts_the_configuration_that_is_rendered(
+def test_planner_accepts_the_configuration_that_is_rendered(
     backend: Backend, mocker: Any, graph_request: Any, make_candidate: Any
 ) -> None:
     written = {"loadPredictor": "kalman", "adjustment_interval": 60, "no_operation": True, "planner_min_endpoint": 2}
@@ -145,19 +145,19 @@ def test_the_planner_accepts_the_configuration_that_is_rendered(
     ]
     configs = [config_map["data"]["planner_config.json"] for (config_map,) in maps]
     parsed = parse("dynamo.planner", [("--config", config) for config in configs])
-    assert [each.refusal for each in parsed] == [None] * len(configs)
-    assert {each.values["max_gpu_budget"] for each in parsed} == {32}
-    targets = [each.values["optimization_target"] for each in parsed]
+    assert [answer.refusal for answer in parsed] == [None] * len(configs)
+    assert {answer.values["max_gpu_budget"] for answer in parsed} == {32}
+    targets = [answer.values["optimization_target"] for answer in parsed]
     assert targets[:6] == ["throughput", *["sla"] * 5]
     assert targets[6:] == ["throughput", "latency", "latency", *["sla"] * 3]  # the last ones say how load is forecast
-    assert [each.values["enable_throughput_scaling"] for each in parsed] == [target == "sla" for target in targets]
+    assert [answer.values["enable_throughput_scaling"] for answer in parsed] == [target == "sla" for target in targets]
     parsed = parsed[:6]
-    assert {each.values["load_predictor"] for each in parsed[3:]} == {"kalman"}
-    assert {each.values["throughput_adjustment_interval_seconds"] for each in parsed[3:]} == {60}
-    assert {each.values["advisory"] for each in parsed[3:]} == {True}
+    assert {answer.values["load_predictor"] for answer in parsed[3:]} == {"kalman"}
+    assert {answer.values["throughput_adjustment_interval_seconds"] for answer in parsed[3:]} == {60}
+    assert {answer.values["advisory"] for answer in parsed[3:]} == {True}
 
 
-def test_the_planner_validates_a_configuration() -> None:
+def test_planner_validates_a_configuration() -> None:
     good, bad = parse(
         "dynamo.planner",
         [
@@ -170,5 +170,5 @@ def test_the_planner_validates_a_configuration() -> None:
     assert "use min_endpoint" in (bad.refusal or "")
 
 
-def test_the_committed_facts_are_what_the_parsers_say() -> None:
+def test_committed_facts_are_what_the_parsers_say() -> None:
     assert main(["check"]) == 0

@@ -137,15 +137,13 @@ def test_command_lines_by_role(command_lines: Lines, backend: Backend, lines: di
         (Backend.TRTLLM, "--trtllm.kv_cache_config.dtype fp8"),
     ],
 )
-def test_an_8_bit_kv_cache_is_asked_for_in_each_engines_words(
-    command_lines: Lines, backend: Backend, flag: str
-) -> None:
+def test_8_bit_kv_cache_is_asked_for_in_each_engines_words(command_lines: Lines, backend: Backend, flag: str) -> None:
     assert flag in command_lines(backend, worker(Role.AGGREGATED, KvCacheDtype.FP8))["worker"]
     assert "dtype" not in command_lines(backend, worker(Role.AGGREGATED))["worker"]
 
 
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
-def test_a_pipeline_is_written_where_it_exists(command_lines: Lines, backend: Backend) -> None:
+def test_pipeline_is_written_where_it_exists(command_lines: Lines, backend: Backend) -> None:
     (line,) = [v for k, v in command_lines(backend, worker(Role.AGGREGATED, pp=2)).items() if k == "worker"]
     assert "--pp-size 2" in line or "--pipeline-parallel-size 2" in line
 
@@ -180,7 +178,7 @@ V, S, T = Backend.VLLM, Backend.SGLANG, Backend.TRTLLM
         (T, {"tp": 1, "dp": 2, "moe_tp": 2}, "--tensor-parallel-size 2 --enable-attention-dp"),
     ],
 )
-def test_a_mixture_of_experts_is_spread_as_planned(
+def test_mixture_of_experts_is_spread_as_planned(
     command_lines: Lines, backend: Backend, shape: dict[str, int], flags: str
 ) -> None:
     assert unrenderable(candidate(backend, shaped(**shape)), NODES) is None
@@ -252,7 +250,7 @@ def test_candidate_that_the_flags_cannot_say_is_not_rendered(
 
 
 @pytest.mark.parametrize("backend", [V, S, T])
-def test_a_disaggregated_pipeline_is_not_rendered(backend: Backend) -> None:
+def test_disaggregated_pipeline_is_not_rendered(backend: Backend) -> None:
     split = candidate(backend, worker(Role.PREFILL, pp=2), worker(Role.DECODE))
     assert (unrenderable(split, NODES) or "").endswith("KV cache transfer with pipeline parallelism")
 
@@ -310,7 +308,7 @@ def test_images_of_another_version_are_noted(
     assert (said is None) == (note is None)
 
 
-def test_a_rendering_whose_gpus_do_not_add_up_is_refused(graph_request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_whose_gpus_do_not_add_up_is_refused(graph_request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Worker, "gpus", 3)
     wrong = candidate(Backend.VLLM, worker(Role.AGGREGATED))
     with pytest.raises(ValueError, match=f"rendered 8 GPUs for candidate {wrong.id} of 6"):
@@ -320,6 +318,6 @@ def test_a_rendering_whose_gpus_do_not_add_up_is_refused(graph_request: Any, mon
 def test_pods_start_without_the_token_secret(graph_request: Any) -> None:
     graph = render(candidate(Backend.SGLANG, worker(Role.AGGREGATED)), graph_request(), Settings()).graph
     sources = [c.pod_template.spec.containers[0].env_from for c in graph.spec.components]
-    refs = [source.secret_ref for each in sources for source in each or ()]
+    refs = [source.secret_ref for env_from in sources for source in env_from or ()]
     assert len(refs) == 2
     assert all(ref.name == "hf-token-secret" and ref.optional for ref in refs)

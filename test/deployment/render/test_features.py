@@ -42,7 +42,7 @@ def composed(request: Any, of: Candidate | None = None) -> Composed:
 
 
 def components(request: Any, of: Candidate | None = None) -> dict[str, Manifest]:
-    return {each["name"]: each for each in composed(request, of).graph["spec"]["components"]}
+    return {component["name"]: component for component in composed(request, of).graph["spec"]["components"]}
 
 
 def main_of(component: Manifest) -> Manifest:
@@ -51,7 +51,7 @@ def main_of(component: Manifest) -> Manifest:
 
 
 def env_of(component: Manifest) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in main_of(component).get("env", ())}
+    return {variable["name"]: variable["value"] for variable in main_of(component).get("env", ())}
 
 
 def flag(component: Manifest, name: str) -> str | None:
@@ -69,7 +69,7 @@ def flag(component: Manifest, name: str) -> str | None:
         (Backend.SGLANG, {"publisher": "zmq", "topic": "kv-events", "endpoint": "tcp://*:5557"}),
     ],
 )
-def test_the_router_is_told_what_the_workers_hold(graph_request: Make, backend: Backend, events: Manifest) -> None:
+def test_router_is_told_what_the_workers_hold(graph_request: Make, backend: Backend, events: Manifest) -> None:
     found = components(graph_request(features={"kvRouter": True}), candidate(backend))
     assert env_of(found["Frontend"])["DYN_ROUTER_MODE"] == "kv"
     assert json.loads(flag(found["prefill"], "--kv-events-config") or "") == events
@@ -96,11 +96,13 @@ def test_workers_publish_nothing_without_a_router(graph_request: Make, features:
 
 def config_of(request: Any, of: Candidate | None = None) -> Manifest:
     made = composed(request, of)
-    (config_map,) = (each for each in made.config_maps if each["metadata"]["name"].startswith("planner-config-"))
+    (config_map,) = (
+        manifest for manifest in made.config_maps if manifest["metadata"]["name"].startswith("planner-config-")
+    )
     return json.loads(config_map["data"]["planner_config.json"])  # type: ignore[no-any-return]
 
 
-def test_the_planner_gets_the_plan_not_defaults(graph_request: Make) -> None:
+def test_planner_gets_the_plan_not_defaults(graph_request: Make) -> None:
     request = graph_request(features={"planner": True}, sla={"ttft": 300, "itl": 15})
     assert config_of(request, candidate(Backend.SGLANG)) == {
         "model_name": "org/m",
@@ -119,7 +121,7 @@ def test_planner_keeps_its_own_aim_without_a_target(graph_request: Make) -> None
     assert "optimization_target" not in config_of(graph_request(features={"planner": True}))
 
 
-def test_a_latency_of_the_whole_request_is_shared_out(graph_request: Make) -> None:
+def test_latency_of_the_whole_request_is_shared_out(graph_request: Make) -> None:
     config = config_of(graph_request(features={"planner": True}, sla={"e2eLatency": 30_000}, workload={"osl": 1000}))
     assert config["optimization_target"] == "sla"
     assert config["ttft_ms"] + 999 * config["itl_ms"] == pytest.approx(30_000, rel=1e-3)
@@ -166,12 +168,12 @@ def test_settings_that_the_planner_takes_are_not_refused(planner: Any) -> None:
     assert validate_settings(DgdrSpec(model="m", features=Features(planner=planner))) == []
 
 
-def test_a_setting_without_a_value_is_as_good_as_none(graph_request: Make) -> None:
+def test_setting_without_a_value_is_as_good_as_none(graph_request: Make) -> None:
     assert "itl_ms" in config_of(graph_request(features={"planner": {"itl": None}}))
 
 
 @pytest.mark.parametrize(("budget", "told"), [(64, "64 GPUs"), (-1, "any number of GPUs"), (32, "")])
-def test_a_planner_that_may_outgrow_the_budget_is_told_of(graph_request: Make, budget: int, told: str) -> None:
+def test_planner_that_may_outgrow_the_budget_is_told_of(graph_request: Make, budget: int, told: str) -> None:
     notes = composed(graph_request(features={"planner": {"max_gpu_budget": budget}})).notes
     assert [note for note in notes if "lets the planner use" in note] == (
         [f"spec.features.planner lets the planner use {told}; the budget of the request is 32"] if told else []
@@ -217,11 +219,11 @@ def test_settings_that_the_planner_would_pass_over_are_told(graph_request: Make)
     assert notes == ("spec.features.planner.maxGpuBugdet is not a setting of Dynamo's planner and has no effect",)
 
 
-def test_a_planner_without_curves_is_told_of(graph_request: Make) -> None:
+def test_planner_without_curves_is_told_of(graph_request: Make) -> None:
     assert any("starts without estimates" in note for note in composed(graph_request(features={"planner": True})).notes)
 
 
-def test_the_planner_is_a_component_that_mounts_its_configuration(graph_request: Make) -> None:
+def test_planner_is_a_component_that_mounts_its_configuration(graph_request: Make) -> None:
     request = graph_request(features={"planner": True})
     found, (config_map,) = components(request), composed(request).config_maps
     planner = found["Planner"]
@@ -248,16 +250,16 @@ def test_planner_scales_the_type_that_it_knows_of_engines_that_do_both(graph_req
     assert "prefill_engine_num_gpu" not in config
 
 
-def test_a_planner_that_only_advises_gets_no_hold_of_the_workers(graph_request: Make) -> None:
+def test_planner_that_only_advises_gets_no_hold_of_the_workers(graph_request: Make) -> None:
     found = components(graph_request(features={"planner": {"advisory": True}}))
     assert "scalingAdapter" not in found["decode"]
 
 
 def test_configurations_of_two_requests_do_not_meet(graph_request: Make) -> None:
     names = {
-        each["metadata"]["name"]
+        config_map["metadata"]["name"]
         for uid in ("a", "b")
-        for each in composed(graph_request(uid=uid, features={"planner": True})).config_maps
+        for config_map in composed(graph_request(uid=uid, features={"planner": True})).config_maps
     }
     assert len(names) == 2
 
@@ -274,7 +276,7 @@ def curve(role: Role, **shape: int) -> WorkerCurve:
     )
 
 
-def test_the_planner_begins_with_the_curves_of_its_own_workers(graph_request: Make) -> None:
+def test_planner_begins_with_the_curves_of_its_own_workers(graph_request: Make) -> None:
     known = (curve(Role.PREFILL, tp=8), curve(Role.PREFILL, tp=2), curve(Role.DECODE, tp=4))
     request = graph_request(features={"planner": True}, curves=known)
     config, data = composed(request).config_maps
@@ -314,26 +316,26 @@ def test_simulated_workers_have_the_plan_and_no_gpus(graph_request: Make) -> Non
     }  # fmt: skip
     assert {name: flag(decode, name) for name in wanted} == wanted
     assert flag(found["prefill"], "--disaggregation-mode") == "prefill"
-    assert all("resources" not in main_of(each) for each in found.values())
-    assert all("multinode" not in each and "sharedMemorySize" not in each for each in found.values())
+    assert all("resources" not in main_of(component) for component in found.values())
+    assert all("multinode" not in component and "sharedMemorySize" not in component for component in found.values())
     assert main_of(decode)["volumeMounts"][0]["mountPath"] == "/opt/model-cache"
     assert main_of(decode)["image"].endswith("/dynamo-planner:1.6.1")
     assert any("simulated" in note for note in composed(request, of).notes)
 
 
-def test_a_dense_model_has_no_experts_to_simulate(graph_request: Make) -> None:
+def test_dense_model_has_no_experts_to_simulate(graph_request: Make) -> None:
     found = components(graph_request(features={"mocker": True}))
     assert "--ais-tp-size" in main_of(found["decode"])["args"]
     assert "--ais-moe-tp-size" not in main_of(found["decode"])["args"]
 
 
-def test_a_gpu_that_the_simulator_does_not_know_has_the_mockers_own_times(graph_request: Make, hardware: Any) -> None:
+def test_gpu_that_the_simulator_does_not_know_has_the_mockers_own_times(graph_request: Make, hardware: Any) -> None:
     on = hardware.model_copy(update={"gpu_sku": "l40"})
     args = main_of(components(graph_request(on=on, features={"mocker": True}))["decode"])["args"]
-    assert not [each for each in args if each.startswith("--ais")]
+    assert not [arg for arg in args if arg.startswith("--ais")]
 
 
-def test_the_planner_of_simulated_workers_knows_that_they_are(graph_request: Make) -> None:
+def test_planner_of_simulated_workers_knows_that_they_are(graph_request: Make) -> None:
     request = graph_request(features={"mocker": True, "planner": True})
     assert config_of(request)["backend"] == "mocker"
     assert env_of(components(request)["decode"]) == {}

@@ -100,7 +100,7 @@ def test_rendering_of_the_same_candidate_has_the_same_bytes_and_survives_yaml(
 
 
 @given(data=st.data())
-def test_a_model_cache_is_mounted_read_only_everywhere(
+def test_model_cache_is_mounted_read_only_everywhere(
     data: st.DataObject, candidates: st.SearchStrategy[Candidate], graph_request: Any
 ) -> None:
     candidate = data.draw(candidates)
@@ -114,7 +114,7 @@ def test_a_model_cache_is_mounted_read_only_everywhere(
             assert volume["persistentVolumeClaim"] == {"claimName": "claim", "readOnly": True}
             (mount,) = main_of(component)["volumeMounts"]
             assert mount == {"name": volume["name"], "mountPath": "/models", "readOnly": True}
-            env = {each["name"]: each["value"] for each in main_of(component).get("env", ())}
+            env = {variable["name"]: variable["value"] for variable in main_of(component).get("env", ())}
             assert env.get("HF_HUB_CACHE") == home
             if home:  # the hub's library writes locks into its home, which the mount refuses
                 assert not env["HF_HOME"].startswith(home)

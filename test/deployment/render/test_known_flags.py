@@ -47,12 +47,12 @@ def trtllm_objections(words: Sequence[str]) -> list[str]:
 
 def test_every_rendered_command_line_is_in_the_words_of_its_program(lines: list[Any]) -> None:
     facts = {program.module: known.read(program.module) for program in PROGRAMS}
-    objections = {each for line in lines for each in facts[line.module].objections(line.words)}
+    objections = {objection for line in lines for objection in facts[line.module].objections(line.words)}
     assert objections == set()
-    assert [each for line in lines for each in trtllm_objections(line.words)] == []
+    assert [objection for line in lines for objection in trtllm_objections(line.words)] == []
 
 
-def test_the_lines_are_of_every_engine_and_role(lines: list[Any]) -> None:
+def test_lines_are_of_every_engine_and_role(lines: list[Any]) -> None:
     seen = {(line.module, line.worker.role if line.worker else None) for line in lines}
     workers = {(f"dynamo.{backend}", role) for backend in ENGINES for role in Role}
     simulated = {("dynamo.mocker", role) for role in Role}
@@ -75,14 +75,16 @@ def test_every_flag_of_the_mocker_is_known_and_takes_a_value_or_not() -> None:
 
 
 @pytest.mark.parametrize("backend", ENGINES)
-def test_a_flag_that_a_new_version_drops_is_noticed(backend: Backend, lines: list[Any]) -> None:
+def test_flag_that_a_new_version_drops_is_noticed(backend: Backend, lines: list[Any]) -> None:
     facts = known.read(f"dynamo.{backend}")
     words = {word for line in lines if line.module == facts.module for word in line.words}
     used = [word for word in words if word in facts.flags]
     assert len(used) > 5
     for name in used:
         without = replace(facts, flags={key: flag for key, flag in facts.flags.items() if key != name})
-        said = {each for line in lines if line.module == facts.module for each in without.objections(line.words)}
+        said = {
+            objection for line in lines if line.module == facts.module for objection in without.objections(line.words)
+        }
         assert said == {f"{name} is not known ({facts.module})"}
 
 
@@ -119,17 +121,17 @@ def test_flags_that_a_program_takes_are_not_objected_to(module: str, line: str) 
     assert known.read(module).objections(line.split()) == []
 
 
-def test_the_planner_would_ignore_a_key_that_it_does_not_have() -> None:
+def test_planner_would_ignore_a_key_that_it_does_not_have() -> None:
     planner = known.read("dynamo.planner")
     assert planner.unknown_keys({"ttft": 500, "itl_ms": 20, "mode": "disagg", "advisory": True}) == []
     assert planner.unknown_keys({"no_operation": True, "isl": 3000, "ttft": 500}) == ["isl", "no_operation"]
 
 
-def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
+def test_settings_that_the_planner_can_be_told_are_its_own() -> None:
     schema = known.read("dynamo.planner").config["schema"]
     kinds, choices = {}, {}
     for name, said in schema["properties"].items():
-        (first, *_) = (each for each in said.get("anyOf", [said]) if each.get("type") != "null")
+        (first, *_) = (alternative for alternative in said.get("anyOf", [said]) if alternative.get("type") != "null")
         meant = schema["$defs"][first["$ref"].rpartition("/")[2]] if "$ref" in first else first
         if "enum" in meant:
             choices[name] = tuple(meant["enum"])
@@ -140,8 +142,8 @@ def test_the_settings_that_the_planner_can_be_told_are_its_own() -> None:
 
 
 def test_committed_answers_hold_no_prose_of_others() -> None:
-    for each in known.FOLDER.glob("*.json"):
-        text = each.read_text(encoding="utf-8")
+    for path in known.FOLDER.glob("*.json"):
+        text = path.read_text(encoding="utf-8")
         assert '"description"' not in text
         assert '"help"' not in text
 

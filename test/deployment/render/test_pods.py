@@ -44,7 +44,7 @@ def limits(component: Any) -> dict[str, str]:
     return component["podTemplate"]["spec"]["containers"][0]["resources"]["limits"]  # type: ignore[no-any-return]
 
 
-def test_an_engine_that_spans_nodes_takes_whole_nodes(component: Make, make_candidate: Make) -> None:
+def test_engine_that_spans_nodes_takes_whole_nodes(component: Make, make_candidate: Make) -> None:
     worker, notes = component(make_candidate(tp=1, dp=32, moe_ep=32))
     assert worker["multinode"] == {"nodeCount": 4}
     assert limits(worker) == {"nvidia.com/gpu": "8"}
@@ -63,11 +63,11 @@ def test_estimates_for_large_nodes_are_not_taken_for_small_ones(hardware: Any, m
     assert (unrenderable(of, Nodes.of(alone)) or "").startswith("needs Grove or LWS")
 
 
-def test_a_cluster_that_was_asked_is_not_doubted(component: Make, make_candidate: Make) -> None:
+def test_cluster_that_was_asked_is_not_doubted(component: Make, make_candidate: Make) -> None:
     assert not component(make_candidate(tp=16), uid="u")[1]
 
 
-def test_an_engine_within_a_node_is_one_pod(component: Make) -> None:
+def test_engine_within_a_node_is_one_pod(component: Make) -> None:
     worker, notes = component()
     assert "multinode" not in worker
     assert limits(worker) == {"nvidia.com/gpu": "2"}
@@ -87,7 +87,7 @@ def test_each_vendor_has_its_own_resource(component: Make, sku: str, resource: s
     worker, notes = component(gpu_sku=sku)
     assert limits(worker) == {resource: "2"}
     assert bool(notes) is bool(note)
-    assert all(note in each for each in notes)
+    assert all(note in sentence for sentence in notes)
 
 
 def test_pods_in_a_mixed_cluster_are_kept_to_the_gpus_they_were_planned_for(component: Make) -> None:

@@ -72,7 +72,7 @@ def own(breakable: Local) -> Iterator[Local]:
         yield breakable
 
 
-def test_the_api_server_answers_who_verifies_it(control_plane: Cluster) -> None:
+def test_api_server_answers_who_verifies_it(control_plane: Cluster) -> None:
     api = Client(control_plane.kubeconfig)
     assert api.request("GET", "/version")["major"] == "1"
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -117,7 +117,7 @@ def test_up_again_changes_nothing(control_plane: Cluster) -> None:
 
 
 @alone
-def test_a_component_that_dies_is_reported_with_its_last_words_and_mended_by_up(own: Local) -> None:
+def test_component_that_dies_is_reported_with_its_last_words_and_mended_by_up(own: Local) -> None:
     os.kill(process(own, "kube-scheduler"), signal.SIGKILL)
     limit = time.monotonic() + 5
     while own.status().usable and time.monotonic() < limit:
@@ -131,7 +131,7 @@ def test_a_component_that_dies_is_reported_with_its_last_words_and_mended_by_up(
 
 
 @alone
-def test_a_component_that_is_restarted_is_another_process_and_data_are_kept(own: Local) -> None:
+def test_component_that_is_restarted_is_another_process_and_data_are_kept(own: Local) -> None:
     api = Client(own.kubeconfig)
     name = f"kept-{uuid.uuid4().hex[:8]}"
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})

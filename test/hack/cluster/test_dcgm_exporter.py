@@ -75,7 +75,7 @@ def test_discovery_finds_it_by_each_of_the_labels_in_use(api: Client) -> None:
         assert [item["metadata"]["name"] for item in items] == [f"nvidia-dcgm-exporter-{node.NAME}"]
 
 
-def test_an_older_one_has_no_reserved_memory_and_a_customised_one_the_number_of_links(api: Client) -> None:
+def test_older_one_has_no_reserved_memory_and_a_customised_one_the_number_of_links(api: Client) -> None:
     flags = ("-without=DCGM_FI_DEV_FB_RESERVED,DCGM_FI_DEV_XID_ERRORS", "-link-count")
     path = dcgm_exporter.start(api, Exporter(node.NAME, GPUS, nvlinks=18, flags=flags))
     found = families(scraped(api, path))
@@ -84,7 +84,7 @@ def test_an_older_one_has_no_reserved_memory_and_a_customised_one_the_number_of_
     assert {sample.value for sample in found["DCGM_FI_DEV_NVLINK_LINK_COUNT"].samples} == {18}
 
 
-def test_the_one_of_a_fake_node_is_on_that_node_and_shows_its_instances(api: Client) -> None:
+def test_exporter_of_a_fake_node_is_on_that_node_and_shows_its_instances(api: Client) -> None:
     sliced = read("sliced=2xNVIDIA-A100-SXM4-80GB:81920,mig=1g.10gb,taint=team=a:NoExecute")
     fake_nodes.add(api, sliced)
     try:

@@ -77,14 +77,14 @@ def scheduled(api: Client, manifest: dict[str, Any]) -> tuple[str | None, str]:
         ("lost=8xNVIDIA-H200:143771,not-ready", "Unknown", {"node.kubernetes.io/unreachable"}),
     ],
 )
-def test_a_node_is_at_once_as_asked(api: Client, text: str, is_ready: str, keys: set[str]) -> None:
+def test_node_is_at_once_as_asked(api: Client, text: str, is_ready: str, keys: set[str]) -> None:
     asked = read(text)
     fake_nodes.add(api, asked)
     assert ready(api, asked.name) == is_ready
     assert taints(api, asked.name) == keys
 
 
-def test_a_node_that_is_named_again_is_made_anew(api: Client) -> None:
+def test_node_that_is_named_again_is_made_anew(api: Client) -> None:
     fake_nodes.add(api, read("again=8xNVIDIA-H200:143771,in-use=8,cordoned"))
     fake_nodes.add(api, read("again=4xTesla-T4:15360,in-use=1"))
     assert found(api, "again")["status"]["capacity"]["nvidia.com/gpu"] == "4"
@@ -98,7 +98,7 @@ def test_refusal_of_the_api_server_is_said_in_its_words(api: Client) -> None:
         fake_nodes.add(api, FakeNode("wrong", labels={"a b": "c"}))
 
 
-def test_a_node_stays_when_its_successor_is_refused(api: Client) -> None:
+def test_node_stays_when_its_successor_is_refused(api: Client) -> None:
     fake_nodes.add(api, FakeNode("stays"))
     before = found(api, "stays")["metadata"]["uid"]
     with pytest.raises(ClusterError, match="node stays is refused"):
@@ -118,7 +118,7 @@ def test_gpus_that_are_offered_replace_those_before(api: Client) -> None:
     assert changed["metadata"]["labels"]["pool"] == "a"
 
 
-def test_the_scheduler_puts_nothing_on_it_unless_asked_to(api: Client) -> None:
+def test_scheduler_puts_nothing_on_it_unless_asked_to(api: Client) -> None:
     fake_nodes.add(api, read("off=8xNVIDIA-H200:143771"))
     where, why = scheduled(api, pod("nowhere", on="off"))
     assert where is None
@@ -149,7 +149,7 @@ def test_pods_run_on_the_real_node_beside_nodes_with_more_gpus(api: Client) -> N
 
 
 @pytest.mark.usefixtures("cluster")
-def test_the_real_node_is_not_replaced(api: Client) -> None:
+def test_real_node_is_not_replaced(api: Client) -> None:
     before = found(api, node.NAME)["metadata"]["uid"]
     with pytest.raises(ClusterError, match="node node1 exists and is not fake"):
         fake_nodes.add(api, FakeNode(node.NAME))

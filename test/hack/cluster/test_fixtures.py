@@ -16,7 +16,7 @@ class Impossible:
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
-def test_a_cluster_that_cannot_be_had_fails_in_ci_and_skips_elsewhere(
+def test_cluster_that_cannot_be_had_fails_in_ci_and_skips_elsewhere(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, ci: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("CI", ci)

@@ -102,7 +102,7 @@ def test_cluster_that_was_complete_is_not_so_after_a_failure(kind: Kind, program
     assert kind.status().summary.startswith("not wholly up yet")
 
 
-def test_an_api_server_that_does_not_answer_is_told(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_server_that_does_not_answer_is_told(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     kind.up(Level.NODE)
     monkeypatch.setattr(Client, "is_ready", lambda _: False)
     monkeypatch.setattr("hack.cluster.kind._READY_S", 0.0)
@@ -170,7 +170,7 @@ def test_machine_without_kind_and_go_is_told_what_is_missing(
         without_kind.prepare(Level.NODE)
 
 
-def test_a_checkout_of_any_name_has_a_cluster_that_kind_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkout_of_any_name_has_a_cluster_that_kind_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "CHECKOUT", Path("/home/me/My Fork_of DGDR, with more words"))
     name = layout.layout("test-control-plane_and_more_and_more").name
     assert name.startswith("my-fork-of-d-test-control-plane-and-mo-")

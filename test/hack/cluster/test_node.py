@@ -40,7 +40,7 @@ def condition(found: dict[str, Any], kind: str) -> dict[str, Any]:
     return next((c for c in found["status"].get("conditions", []) if c["type"] == kind), {})
 
 
-def test_a_pod_with_gpus_runs_and_gpus_are_counted(cluster: Cluster, namespace: str) -> None:
+def test_pod_with_gpus_runs_and_gpus_are_counted(cluster: Cluster, namespace: str) -> None:
     api, pods = Client(cluster.kubeconfig), f"/api/v1/namespaces/{namespace}/pods"
     api.request("POST", pods, pod("six", gpus=6))
     api.request("POST", pods, pod("four", gpus=4))
@@ -57,7 +57,7 @@ def test_a_pod_with_gpus_runs_and_gpus_are_counted(cluster: Cluster, namespace: 
     api.request("DELETE", f"{pods}/four")
 
 
-def test_the_node_says_which_gpus_it_has(cluster: Cluster) -> None:
+def test_node_says_which_gpus_it_has(cluster: Cluster) -> None:
     found = Client(cluster.kubeconfig).request("GET", f"/api/v1/nodes/{node.NAME}")
     assert found["status"]["capacity"]["nvidia.com/gpu"] == "8"
     assert found["metadata"]["labels"]["nvidia.com/gpu.product"] == "NVIDIA-H200"
@@ -88,7 +88,7 @@ def traces(cluster: Local, link: str) -> dict[str, str]:
     return {name: "\n".join(told) for name, told in lines.items()}
 
 
-def test_a_node_that_is_up_is_kept_when_less_is_asked_for(cluster: Cluster) -> None:
+def test_node_that_is_up_is_kept_when_less_is_asked_for(cluster: Cluster) -> None:
     before = Client(cluster.kubeconfig).request("GET", f"/api/v1/nodes/{node.NAME}")["metadata"]["uid"]
     cluster.up(Level.CONTROL_PLANE)
     assert Client(cluster.kubeconfig).request("GET", f"/api/v1/nodes/{node.NAME}")["metadata"]["uid"] == before

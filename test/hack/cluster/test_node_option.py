@@ -41,7 +41,7 @@ A100 = FakeGpus(2, "NVIDIA-A100-SXM4-80GB", 81_920)
         ),
     ],
 )
-def test_a_node_is_read(text: str, node: FakeNode) -> None:
+def test_node_is_read(text: str, node: FakeNode) -> None:
     assert read(text) == node
 
 
@@ -129,7 +129,7 @@ def test_gpus_show_as_nvidias_device_plugin_and_labeller_show_them(
     assert gpus.labels.items() >= wanted.items()
 
 
-def test_a_product_that_nobody_knows_has_no_family() -> None:
+def test_product_that_nobody_knows_has_no_family() -> None:
     assert "nvidia.com/gpu.family" not in FakeGpus(1, "NVIDIA-X9000", 1000).labels
     assert "nvidia.com/gpu.family" not in FakeGpus(1, "NVIDIA-T400", 1000).labels  # no T4
 
@@ -151,7 +151,7 @@ def test_amds_gpus_show_as_its_labeller_shows_them() -> None:
         ("3g.71gb", 143_771, 2), ("7g.141gb", 143_771, 1), ("1g.6gb", 24_576, 4),
     ],
 )  # fmt: skip
-def test_a_gpu_has_as_many_instances_as_nvidias_tables_say(profile: str, gpu_mib: int, instances: int) -> None:
+def test_gpu_has_as_many_instances_as_nvidias_tables_say(profile: str, gpu_mib: int, instances: int) -> None:
     assert FakeGpus(1, "any", gpu_mib, mig=profile).instances == instances
 
 

@@ -119,7 +119,7 @@ def publish(mirror: Mirror, version: str, programs: dict[str, bytes]) -> None:
 
 
 @pytest.mark.cluster
-def test_a_downloaded_control_plane_comes_up(built: Path, mirror: Mirror) -> None:
+def test_downloaded_control_plane_comes_up(built: Path, mirror: Mirror) -> None:
     programs = {name: f'#!/bin/sh\nexec {built / name} "$@"\n'.encode() for name in CONTROL_PLANE}
     publish(mirror, "v1.36.2", programs)
     found = Local(layout("test-downloads"))
@@ -133,12 +133,12 @@ def test_a_downloaded_control_plane_comes_up(built: Path, mirror: Mirror) -> Non
         assert kept.name == "v1.36.2"
 
 
-def test_a_later_release_than_the_one_that_is_built_is_not_downloaded(mirror: Mirror) -> None:
+def test_later_release_than_the_one_that_is_built_is_not_downloaded(mirror: Mirror) -> None:
     publish(mirror, "v1.36.99", dict.fromkeys(CONTROL_PLANE, b"program"))
     assert downloads.control_plane(CONTROL_PLANE) is None
 
 
-def test_a_download_that_is_not_what_was_promised_is_refused(mirror: Mirror, tmp_path: Path) -> None:
+def test_download_that_is_not_what_was_promised_is_refused(mirror: Mirror, tmp_path: Path) -> None:
     publish(mirror, "v1.36.2", dict.fromkeys(CONTROL_PLANE, b"program"))
     (mirror.root / "v1.36.2" / "bin" / "linux" / ARCHITECTURE / "kube-scheduler").write_bytes(b"another")
     with pytest.raises(ClusterError, match="kube-scheduler is not what its index promises"):
@@ -153,7 +153,7 @@ def test_download_does_not_happen_without_network(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.cluster
-def test_a_given_cluster_is_used_and_left_alone(
+def test_given_cluster_is_used_and_left_alone(
     control_plane: Cluster,
     kubectl_program: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -194,13 +194,13 @@ def test_a_given_cluster_is_used_and_left_alone(
 # What a machine may lack: one sentence that says what to do.
 
 
-def test_a_node_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(UnavailableError, match=r"a node needs root \(namespaces, mounts, cgroups\)"):
         node.check()
 
 
-def test_a_node_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in {"containerd", "iptables"} else "/bin/x")
     monkeypatch.setattr(Path, "exists", lambda _: False)
@@ -217,7 +217,7 @@ def complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "exists", lambda _: True)
 
 
-def test_a_node_without_cgroup_controllers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_node_without_cgroup_controllers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cgroups, "ROOT", tmp_path)
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io\n")
     complete(monkeypatch)
@@ -226,7 +226,7 @@ def test_a_node_without_cgroup_controllers(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.cluster
-def test_a_node_in_a_sandbox_that_refuses_namespaces(cluster: Cluster, tmp_path: Path) -> None:
+def test_node_in_a_sandbox_that_refuses_namespaces(cluster: Cluster, tmp_path: Path) -> None:
     if not isinstance(cluster, Local):
         pytest.skip("the cluster is not one of processes")
     less = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
@@ -264,7 +264,7 @@ def test_leftovers_of_a_killed_build_are_removed(monkeypatch: pytest.MonkeyPatch
     assert not stale.exists()
 
 
-def test_a_control_plane_needs_no_program_of_a_node_and_uses_one_that_is_there(
+def test_control_plane_needs_no_program_of_a_node_and_uses_one_that_is_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -292,7 +292,7 @@ def test_a_control_plane_needs_no_program_of_a_node_and_uses_one_that_is_there(
         (["--node", "a=2xT4:15360,mig=7g.0gb"], "a profile that fits the GPU is wanted"),
     ],
 )
-def test_a_wrong_option_is_told_before_anything_starts(tmp_path: Path, options: list[str], sentence: str) -> None:
+def test_wrong_option_is_told_before_anything_starts(tmp_path: Path, options: list[str], sentence: str) -> None:
     done = run("up", *options, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode in {1, 2}
     assert sentence in done.stderr
@@ -300,7 +300,7 @@ def test_a_wrong_option_is_told_before_anything_starts(tmp_path: Path, options: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_to(tmp_path: Path) -> None:
+def test_cache_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("up", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert done.returncode == 1
@@ -320,13 +320,13 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_a_node_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
+def test_node_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"characters too long for .* set XDG_CACHE_HOME"):
         node.check_path(Layout(tmp_path / ("long" * 20)))
     node.check_path(Layout(Path("/home/somebody/.cache/dgdr-controller/clusters/main-test-node-12345678")))
 
 
-def test_a_kubeconfig_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubeconfig_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DGDR_KUBECONFIG", "/does/not/exist")
     with pytest.raises(ClusterError, match="DGDR_KUBECONFIG=/does/not/exist does not exist: correct it"):
         resolve()
@@ -341,7 +341,7 @@ def test_space_that_is_lacking_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path
         binaries._build(tmp_path / "kubernetes", ())
 
 
-def test_a_kubeconfig_that_proves_nothing(tmp_path: Path) -> None:
+def test_kubeconfig_that_proves_nothing(tmp_path: Path) -> None:
     config = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],

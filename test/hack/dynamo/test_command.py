@@ -68,7 +68,7 @@ def test_times_are_those_of_the_gpus_of_one_copy(line: str, gpus: int) -> None:
     assert worker.gpus == gpus
 
 
-def test_the_simulators_own_is_kept_but_for_the_times() -> None:
+def test_simulators_own_is_kept_but_for_the_times() -> None:
     ais = "--ais-perf-model --ais-backend sglang --ais-tp-size 4 --ais-attention-dp-size 1 --planner-profile-data /p"
     worker = understood(shlex.split(f"{MOCKER} {ais} --speedup-ratio=1.0 --no-enable-prefix-caching"))
     assert worker == command.Worker(

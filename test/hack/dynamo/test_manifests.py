@@ -40,13 +40,13 @@ def container(whole: dict[str, Any], number: int = 0) -> dict[str, Any]:
         ("/opt/model-cache-2/mine", [MOUNT], "/opt/simulation"),
     ],
 )
-def test_a_model_that_is_in_no_volume_is_stood_in_for(model: str, mounts: list[dict[str, str]], loaded: str) -> None:
+def test_model_that_is_in_no_volume_is_stood_in_for(model: str, mounts: list[dict[str, str]], loaded: str) -> None:
     args = container(graph(engine(model, *mounts)))["args"]
     assert args[args.index("--model-path") + 1] == loaded
     assert args[args.index("--model-name") + 1] == "m"
 
 
-def test_a_frontend_is_ready_once_it_lists_the_model_of_its_workers() -> None:
+def test_frontend_is_ready_once_it_lists_the_model_of_its_workers() -> None:
     front = component("Frontend", "frontend")
     assert container(graph(front, engine()))["readinessProbe"]["httpGet"]["path"] == "/v1/models/m"
     assert container(graph(front, component()))["readinessProbe"]["httpGet"]["path"] == "/health"
@@ -79,7 +79,7 @@ def test_engines_take_the_times_that_their_namespace_says() -> None:
 
 
 @pytest.mark.parametrize(("available", "state"), [(2, "successful"), (1, "pending"), (None, "pending")])
-def test_a_graph_is_successful_once_every_replica_is_available(available: int | None, state: str) -> None:
+def test_graph_is_successful_once_every_replica_is_available(available: int | None, state: str) -> None:
     deployment = None if available is None else {"status": {"availableReplicas": available}}
     status = status_of(graph(engine()), {"worker": deployment})
     assert (status["state"], status["observedGeneration"]) == (state, 3)

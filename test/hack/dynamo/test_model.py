@@ -29,7 +29,7 @@ def test_model_files_agree() -> None:
     assert sum(map(len, model.files().values())) < 512 * 1024  # in a ConfigMap, which takes 1 MiB
 
 
-def test_a_surface_says_what_the_times_say(tmp_path: Path) -> None:
+def test_surface_says_what_the_times_say(tmp_path: Path) -> None:
     timing = Timing(prefill_ms=20, prefill_ms_per_token=0.05, decode_ms=12, decode_ms_per_token=1e-4)
     (tmp_path / "s.npz").write_bytes(timing.surface())
     with np.load(tmp_path / "s.npz") as surface:

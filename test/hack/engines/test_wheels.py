@@ -54,7 +54,7 @@ def test_wheel_that_is_not_the_promised_one_is_not_used(registry: Any) -> None:
     assert not wheels.fetched((promised,))
 
 
-def test_a_machine_without_a_wheel_is_told_so(registry: Any) -> None:
+def test_machine_without_a_wheel_is_told_so(registry: Any) -> None:
     _, asked = registry
     with pytest.raises(EngineError, match="thing has no wheel for"):
         wheels.sources((Wheel("thing", "1.0", {"other": "0" * 64}),))

@@ -65,7 +65,7 @@ def test_image_that_is_there_is_not_built_again(build_with: Callable[..., Builde
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), ClusterError("the disk is full"), OSError("gone")])
-def test_a_build_that_does_not_come_to_its_end_leaves_nothing(
+def test_build_that_does_not_come_to_its_end_leaves_nothing(
     build_with: Callable[..., Builder], end: BaseException
 ) -> None:
     def half(archive: Path) -> None:
@@ -87,7 +87,7 @@ def test_leftovers_of_a_killed_build_are_removed_and_other_files_are_not(build_w
     assert left() == sorted([made.name, "pause-0123456789ab.tar", "pause-0123456789ab.part"])
 
 
-def test_the_two_archives_asked_for_last_are_kept_of_each_target(
+def test_two_archives_asked_for_last_are_kept_of_each_target(
     build_with: Callable[..., Builder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_with(lambda archive: archive.write_text("image"))
@@ -107,7 +107,7 @@ def test_the_two_archives_asked_for_last_are_kept_of_each_target(
     assert profiler.exists()
 
 
-def test_a_full_disk_is_told_before_the_build(
+def test_full_disk_is_told_before_the_build(
     build_with: Callable[..., Builder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builder = build_with(lambda archive: archive.write_text("image"))
@@ -136,7 +136,7 @@ def test_build_without_root_tells_the_way_out(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(("script", "answers"), [("exit 0", True), ("echo 'Cannot connect'; exit 1", False)])
-def test_a_docker_command_without_a_daemon_is_none(
+def test_docker_command_without_a_daemon_is_none(
     programs: Callable[[str, str], None], script: str, *, answers: bool
 ) -> None:
     programs("docker", script)
@@ -147,7 +147,7 @@ def test_a_docker_command_without_a_daemon_is_none(
         docker.answers.cache_clear()
 
 
-def test_the_release_is_the_one_that_apt_is_set_up_for(
+def test_release_is_the_one_that_apt_is_set_up_for(
     programs: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "_SCRIPTS", tmp_path)
@@ -175,7 +175,7 @@ def archive_of(path: Path, names: list[str], *, manifest_last: bool = True) -> N
             tar.addfile(info, io.BytesIO(content))
 
 
-def test_an_archive_is_renamed_in_place(tmp_path: Path) -> None:
+def test_archive_is_renamed_in_place(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     archive_of(path, [f"a:{number}" for number in range(5000)])
     buildah.rename(path, ("b:1", "b:dev"))
@@ -187,7 +187,7 @@ def test_an_archive_is_renamed_in_place(tmp_path: Path) -> None:
         assert json.load(manifest) == [{"Config": "c", "RepoTags": ["b:1", "b:dev"], "Layers": ["layer.tar"]}]
 
 
-def test_an_archive_of_another_order_is_refused_and_not_cut_off(tmp_path: Path) -> None:
+def test_archive_of_another_order_is_refused_and_not_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     archive_of(path, ["a:1"], manifest_last=False)
     before = path.read_bytes()
@@ -233,7 +233,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_what_the_build_has_started(
+def test_interrupt_ends_what_the_build_has_started(
     programs: Callable[[str, str], None], tmp_path: Path, number: signal.Signals
 ) -> None:
     programs("docker", DOCKER)
@@ -247,7 +247,7 @@ def test_an_interrupt_ends_what_the_build_has_started(
     assert [path.name for path in (tmp_path / "dgdr-controller/images").iterdir()] == ["lock"]
 
 
-def test_a_second_build_waits_even_for_what_a_killed_one_has_left_running(
+def test_second_build_waits_even_for_what_a_killed_one_has_left_running(
     programs: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     programs("docker", DOCKER)

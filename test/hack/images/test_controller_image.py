@@ -170,7 +170,7 @@ def test_every_module_has_bytecode_that_is_used_as_it_is(controller: Image) -> N
         assert compiled.read_bytes()[4:8] == b"\1\0\0\0", compiled  # by hash, and unchecked (PEP 552)
 
 
-def test_a_second_build_finds_the_first(controller: Image) -> None:
+def test_second_build_finds_the_first(controller: Image) -> None:
     before = controller.archive.stat().st_ino
     made = subprocess.run(
         [sys.executable, "-m", "hack.images", "build", "controller"],

@@ -18,7 +18,7 @@ SIMULATED = ("--kv-cache-dtype", "--block-size", "--sglang-chunked-prefill-size"
 """What engines' flags become besides."""
 
 
-def test_the_simulator_knows_every_flag(dynamo: Image) -> None:
+def test_simulator_knows_every_flag(dynamo: Image) -> None:
     code, said = dynamo.run("-m", "dynamo.mocker", "--help")
     assert code == 0, said
     known = set(re.findall(r"--[a-z0-9-]+", said))

@@ -47,7 +47,7 @@ def test_hash_is_decided_by_what_is_in_an_image_alone(checkout: Path, path: str,
     assert changed(checkout, path) == images
 
 
-def test_a_renamed_or_removed_file_makes_another_image(checkout: Path) -> None:
+def test_renamed_or_removed_file_makes_another_image(checkout: Path) -> None:
     hashes = [content_hash(Target.CONTROLLER, checkout)]
     module = checkout / "dgdr_controller/settings.py"
     module = module.rename(module.with_name("other.py"))
@@ -63,7 +63,7 @@ def test_times_modes_and_places_do_not_matter(checkout: Path, tmp_path: Path) ->
     assert content_hash(Target.CONTROLLER, checkout.rename(tmp_path / "elsewhere")) == before
 
 
-def test_the_recipe_of_the_base_matters(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recipe_of_the_base_matters(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {content_hash(target, checkout) for target in Target} | {layers_hash("bookworm", checkout)}
     monkeypatch.setattr(base, "RECIPE", "another")
     after = {content_hash(target, checkout) for target in Target} | {layers_hash("bookworm", checkout)}
@@ -94,7 +94,7 @@ def test_every_file_that_the_dockerfile_copies_is_let_through(checkout: Path) ->
     ("line", "says"),
     [("!nothing.txt", "nothing.txt is let through, and there is none"), ("api/*.md", "write \\*, then !PATH")],
 )
-def test_a_dockerignore_that_is_not_understood_is_refused(checkout: Path, line: str, says: str) -> None:
+def test_dockerignore_that_is_not_understood_is_refused(checkout: Path, line: str, says: str) -> None:
     with (checkout / ".dockerignore").open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(ClusterError, match=says):

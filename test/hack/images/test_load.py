@@ -53,7 +53,7 @@ def wait_for(api: Client, path: str, states: set[str]) -> dict[str, Any]:
     raise AssertionError(f"{path} reached none of {states}")
 
 
-def test_a_job_of_the_profiler_image_plans_a_mounted_request(api: Client, namespace: str, profiler: str) -> None:
+def test_job_of_the_profiler_image_plans_a_mounted_request(api: Client, namespace: str, profiler: str) -> None:
     text = (CHECKOUT / "config" / "samples" / "qwen3-32b.yaml").read_text()
     metadata = {"name": "request", "namespace": namespace}
     api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"dgdr.yaml": text}})
@@ -97,7 +97,7 @@ def test_logs_exec_and_port_forward_work_on_the_node(
         assert b'DCGM_FI_DEV_GPU_TEMP{gpu="1"' in answer.read()
 
 
-def test_an_image_is_loaded_once(cluster: Cluster, profiler: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_image_is_loaded_once(cluster: Cluster, profiler: str, capsys: pytest.CaptureFixture[str]) -> None:
     api = Client(cluster.kubeconfig)
     limit = time.monotonic() + 60  # the kubelet tells of its images now and then
     while time.monotonic() < limit:

@@ -6,7 +6,7 @@ TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 def words(svg: str) -> list[str]:
-    return [each.text or "" for each in ET.fromstring(svg).iter(TEXT)]  # noqa: S314 - made here
+    return [element.text or "" for element in ET.fromstring(svg).iter(TEXT)]  # noqa: S314 - made here
 
 
 def test_picture_shows_conditions_and_the_best_candidate_of_the_recorded_output() -> None:

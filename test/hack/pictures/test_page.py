@@ -19,7 +19,7 @@ LARGEST = 150_000
 
 
 def texts(svg: str) -> str:
-    return " ".join("".join(each.itertext()) for each in ET.fromstring(svg).iter(f"{SVG}text"))  # noqa: S314 - made here
+    return " ".join("".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text"))  # noqa: S314 - made here
 
 
 def is_whole(svg: str) -> bool:

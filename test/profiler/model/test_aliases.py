@@ -32,7 +32,7 @@ def bundled_shape(model: str) -> dict[str, Any]:
     return {"architectures": config["architectures"]} | {key: text.get(key) for key in SHAPE}
 
 
-def test_an_alias_is_found_in_whatever_case() -> None:
+def test_alias_is_found_in_whatever_case() -> None:
     lowered = Counter(alias.lower() for alias in ALIASES)
     assert [alias for alias, count in lowered.items() if count > 1] == []
 
@@ -45,7 +45,7 @@ def test_alias_and_model_are_ids_of_the_hub(name: str) -> None:
     assert not {*" /"} & {*model}
 
 
-def test_an_alias_leads_to_a_model_in_one_step() -> None:
+def test_alias_leads_to_a_model_in_one_step() -> None:
     assert {alias.lower() for alias in ALIASES}.isdisjoint(target.lower() for target in ALIASES.values())
 
 
@@ -57,7 +57,7 @@ def test_an_alias_leads_to_a_model_in_one_step() -> None:
         ("Qwen/Qwen3-30B-A3B-Instruct-2507-FP8", "Qwen/Qwen3-30B-A3B-FP8"),
     ],
 )
-def test_a_well_known_relative_stands_for_the_model(alias: str, target: str) -> None:
+def test_well_known_relative_stands_for_the_model(alias: str, target: str) -> None:
     assert ALIASES[alias] == target
 
 
@@ -71,7 +71,7 @@ def test_a_well_known_relative_stands_for_the_model(alias: str, target: str) -> 
         "moonshotai/Kimi-K2-Thinking",  # another architecture
     ],
 )
-def test_a_model_of_another_shape_has_no_stand_in(model: str) -> None:
+def test_model_of_another_shape_has_no_stand_in(model: str) -> None:
     assert model not in ALIASES
 
 
@@ -97,5 +97,5 @@ def test_every_stand_in_is_bundled_and_no_alias_is() -> None:
         ("nvidia/Kimi-K2.7-Code-NVFP4", "moonshotai/Kimi-K2.7-Code"),
     ],
 )
-def test_a_quantised_copy_that_is_bundled_has_the_shape_of_the_stand_in(quantised: str, alias: str) -> None:
+def test_quantised_copy_that_is_bundled_has_the_shape_of_the_stand_in(quantised: str, alias: str) -> None:
     assert bundled_shape(quantised) == bundled_shape(ALIASES[alias])

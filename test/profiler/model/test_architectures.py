@@ -70,7 +70,7 @@ def test_engines_are_not_said_to_load_what_does_not_generate_text(backend: Backe
     ],
 )
 @pytest.mark.parametrize("backend", Backend)
-def test_a_name_of_the_simulators_own_counts_as_the_checkpoints(backend: Backend, bundled: str, published: str) -> None:
+def test_name_of_the_simulators_own_counts_as_the_checkpoints(backend: Backend, bundled: str, published: str) -> None:
     assert loads(backend, published)
     assert loads(backend, bundled)
 

@@ -66,7 +66,7 @@ def cache(root: Path | None, path: str | None = None) -> MountedCache:
 
 
 @pytest.mark.parametrize("path", ["models/llm", f"{MOUNT}/models/llm", "models/llm/"])
-def test_a_model_is_where_the_request_says(tmp_path: Path, path: str) -> None:
+def test_model_is_where_the_request_says(tmp_path: Path, path: str) -> None:
     put(tmp_path / "models" / "llm", weights=10)
     model, survey = find_model("private", cache(tmp_path, path), looks, tmp_path, no_hub)
     assert (model.name, model.loaded_as, model.weights) == ("private", f"{MOUNT}/models/llm", 20)
@@ -83,7 +83,7 @@ def test_a_model_is_where_the_request_says(tmp_path: Path, path: str) -> None:
         ("/elsewhere/llm", "cannot be looked at: it is not under /opt/model-cache"),
     ],
 )
-def test_a_wrong_path_is_refused_with_what_is_there(tmp_path: Path, path: str, said: str) -> None:
+def test_wrong_path_is_refused_with_what_is_there(tmp_path: Path, path: str, said: str) -> None:
     put(tmp_path / "root" / "models" / "llm")
     put(tmp_path / "other")
     with pytest.raises(RequestRefusedError, match=f"spec.modelCache.pvcModelPath: .*{said}"):
@@ -91,7 +91,7 @@ def test_a_wrong_path_is_refused_with_what_is_there(tmp_path: Path, path: str, s
 
 
 @pytest.mark.parametrize("below", ["", "hub"])
-def test_a_snapshot_of_links_in_the_hubs_layout_is_found(tmp_path: Path, below: str) -> None:
+def test_snapshot_of_links_in_the_hubs_layout_is_found(tmp_path: Path, below: str) -> None:
     snapshot = hub_cache(tmp_path / below)
     model, _ = find_model("acme/private", cache(tmp_path), looks, tmp_path, no_hub)
     assert model.loaded_as == f"{MOUNT}/{snapshot.relative_to(tmp_path)}"
@@ -99,7 +99,7 @@ def test_a_snapshot_of_links_in_the_hubs_layout_is_found(tmp_path: Path, below: 
 
 
 @pytest.mark.parametrize("place", ["acme/private", "private", ""])
-def test_a_model_is_found_by_its_name(tmp_path: Path, place: str) -> None:
+def test_model_is_found_by_its_name(tmp_path: Path, place: str) -> None:
     folder = put(tmp_path / place)
     assert find(tmp_path, "acme/private") == folder
 
@@ -110,12 +110,12 @@ def test_model_that_is_not_in_the_cache_is_looked_for_elsewhere(tmp_path: Path) 
     assert model.weights is None
 
 
-def test_a_cache_that_cannot_be_looked_into_is_loaded_from_all_the_same(tmp_path: Path) -> None:
+def test_cache_that_cannot_be_looked_into_is_loaded_from_all_the_same(tmp_path: Path) -> None:
     model, _ = find_model("known", cache(None, "a/b"), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
     assert model.loaded_as == f"{MOUNT}/a/b"
 
 
-def test_a_name_that_the_simulator_spells_otherwise_is_loaded_by_that_name(tmp_path: Path) -> None:
+def test_name_that_the_simulator_spells_otherwise_is_loaded_by_that_name(tmp_path: Path) -> None:
     model, _ = find_model("ACME/Known", None, lambda _: known(CONFIG, "acme/known"), tmp_path, no_hub)
     assert (model.loaded_as, model.simulated_as, model.notes) == ("acme/known", "acme/known", ())
 
@@ -148,7 +148,7 @@ def test_refusal_of_the_hub_comes_with_names_that_are_alike(tmp_path: Path) -> N
     ("text", "said"),
     [("{", "not JSON"), ("[]", "not an object"), ("[" * 100_000, "not JSON"), (" " * (5 * 2**20), "longer than")],
 )
-def test_a_config_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_config_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(RequestRefusedError, match=f"config.json .*{said}"):
         find_model("private", cache(tmp_path), looks, tmp_path, no_hub)

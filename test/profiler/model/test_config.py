@@ -84,7 +84,7 @@ def test_quantised_weights_take_what_their_files_take(model: str, gib: float) ->
         ({"quant_algo": "FP8"}, 1.0),
     ],
 )
-def test_a_quantisation_has_its_width(quantisation: dict[str, Any] | None, size: float) -> None:
+def test_quantisation_has_its_width(quantisation: dict[str, Any] | None, size: float) -> None:
     content = DENSE | ({"quantization_config": quantisation} if quantisation else {})
     assert read_config(content).bytes_per_weight == size
 
@@ -99,13 +99,13 @@ def test_a_quantisation_has_its_width(quantisation: dict[str, Any] | None, size:
         ("acme/80GB", None),
     ],
 )
-def test_a_name_may_tell_the_size(name: str, billions: float | None) -> None:
+def test_name_may_tell_the_size(name: str, billions: float | None) -> None:
     plain, quantised = read_config(DENSE), read_config(DENSE | {"quantization_config": {"quant_method": "fp8"}})
     expected = (None, None) if billions is None else (billions * 2e9, billions * 1.25e9)
     assert (weight_bytes_by_name(name, plain), weight_bytes_by_name(name, quantised)) == expected
 
 
-def test_a_multimodal_models_text_part_is_read() -> None:
+def test_multimodal_models_text_part_is_read() -> None:
     text = {name: value for name, value in DENSE.items() if name != "architectures"}
     config = read_config({"architectures": ["SomeVLForConditionalGeneration"], "text_config": text, "hidden_size": 1})
     assert (config.hidden, config.layers, config.architecture) == (4096, 32, "SomeVLForConditionalGeneration")
@@ -123,17 +123,17 @@ def test_a_multimodal_models_text_part_is_read() -> None:
         (DENSE | {"num_hidden_layers": 1.5}, "num_hidden_layers is 1.5"),
     ],
 )
-def test_a_config_that_cannot_be_used_says_why(content: dict[str, Any], message: str) -> None:
+def test_config_that_cannot_be_used_says_why(content: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_config(content)
 
 
-def test_a_context_that_is_not_said_does_not_end() -> None:
+def test_context_that_is_not_said_does_not_end() -> None:
     content = {name: value for name, value in DENSE.items() if name != "max_position_embeddings"}
     assert read_config(content).context > 10**9
 
 
-def test_the_kv_cache_is_spread_over_heads_and_layers() -> None:
+def test_kv_cache_is_spread_over_heads_and_layers() -> None:
     config = read_config(DENSE)
     whole = 2 * 32 * 8 * 128 * 2
     assert kv_bytes_per_token(config, 1, 1) == whole
@@ -142,7 +142,7 @@ def test_the_kv_cache_is_spread_over_heads_and_layers() -> None:
     assert kv_bytes_per_token(config, 1, 2) == whole // 2
 
 
-def test_the_latent_vector_of_mla_is_on_every_rank() -> None:
+def test_latent_vector_of_mla_is_on_every_rank() -> None:
     mla = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128}
     config = read_config(DENSE | mla)
     assert kv_bytes_per_token(config, 1, 1) == kv_bytes_per_token(config, 8, 1) == 32 * (512 + 64) * 2

@@ -134,12 +134,12 @@ def test_refusal_of_the_hub_is_the_users_to_change(hub: Hub, tmp_path: Path, sta
     assert download(hub, tmp_path) == (65, said)
 
 
-def test_an_answer_that_may_pass_is_asked_for_again(hub: Hub, tmp_path: Path) -> None:
+def test_answer_that_may_pass_is_asked_for_again(hub: Hub, tmp_path: Path) -> None:
     hub.status["acme/new"] = [503, 503]
     assert download(hub, tmp_path)[0] == 0
 
 
-def test_a_hub_that_is_out_of_reach_is_worth_another_run(tmp_path: Path) -> None:
+def test_hub_that_is_out_of_reach_is_worth_another_run(tmp_path: Path) -> None:
     code, said = download(None, tmp_path)
     assert code == 75
     assert said.startswith("Model 'acme/new' is unknown to the simulator, and the Hugging Face hub cannot be")

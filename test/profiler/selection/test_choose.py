@@ -42,7 +42,7 @@ def test_each_objective_has_its_winner(
     assert choose(candidates.values(), goal, budget=8) == candidates[winner]
 
 
-def test_a_written_target_weighs_more_than_a_default_one(make_candidate: Any, plain_goal: Goal) -> None:
+def test_written_target_weighs_more_than_a_default_one(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"ttft": Target(value=200, explicit=True)})
     prompt = make_candidate(ttft=150, itl=45)
     steady = make_candidate(tp=4, ttft=250, itl=20)
@@ -79,7 +79,7 @@ def test_ties_go_to_fewer_gpus_then_aggregated(make_candidate: Any, plain_goal: 
         assert choose(pool_of_two, goal, 8) == together
 
 
-def test_an_unreachable_target_warns_with_what_the_choice_reaches(make_candidate: Any, plain_goal: Goal) -> None:
+def test_unreachable_target_warns_with_what_the_choice_reaches(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(
         update={"ttft": Target(value=50, explicit=True), "itl": Target(value=1, explicit=True)}
     )
@@ -91,11 +91,11 @@ def test_an_unreachable_target_warns_with_what_the_choice_reaches(make_candidate
     )
 
 
-def test_a_missed_default_target_is_no_warning(make_candidate: Any, plain_goal: Goal) -> None:
+def test_missed_default_target_is_no_warning(make_candidate: Any, plain_goal: Goal) -> None:
     assert warnings(judge([make_candidate(itl=500)], plain_goal, 8, free), plain_goal, 8, "l4") == []
 
 
-def test_a_load_beyond_the_budget_warns_with_the_share_served(make_candidate: Any, plain_goal: Goal) -> None:
+def test_load_beyond_the_budget_warns_with_the_share_served(make_candidate: Any, plain_goal: Goal) -> None:
     goal = plain_goal.model_copy(update={"request_rate": 40.0})
     most = scale(make_candidate(tp=2, per_gpu=1000), goal, 8)
     (warning,) = warnings(judge([most], goal, 8, free), goal, 8, "h100_sxm")

@@ -152,7 +152,7 @@ def share(pool: list[Candidate], goal: Goal, budget: int) -> float:
 
 
 @given(data=st.data())
-def test_the_choice_is_within_budget_and_on_the_front(
+def test_choice_is_within_budget_and_on_the_front(
     data: st.DataObject, candidates: Strategy, goals: st.SearchStrategy[Goal]
 ) -> None:
     goal = data.draw(goals)
@@ -168,7 +168,7 @@ def test_the_choice_is_within_budget_and_on_the_front(
 
 
 @given(data=st.data())
-def test_the_order_of_the_candidates_does_not_matter(
+def test_order_of_the_candidates_does_not_matter(
     data: st.DataObject, candidates: Strategy, goals: st.SearchStrategy[Goal]
 ) -> None:
     goal = data.draw(goals)
@@ -178,7 +178,7 @@ def test_the_order_of_the_candidates_does_not_matter(
 
 
 @given(data=st.data())
-def test_the_front_is_exactly_what_nothing_dominates(
+def test_front_is_exactly_what_nothing_dominates(
     data: st.DataObject, candidates: Strategy, goals: st.SearchStrategy[Goal]
 ) -> None:
     goal = data.draw(goals)
@@ -232,12 +232,12 @@ def test_replicas_serve_the_load_with_the_fewest_or_fill_the_budget(
     if load is None:
         assert many.replicas == full
         return
-    each = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
-    assert many.replicas == full or many.replicas * each >= load * (1 - 1e-9)
-    assert many.replicas == 1 or (many.replicas - 1) * each < load * (1 + 1e-9)
+    capacity = one.numbers.concurrency if goal.concurrency else one.numbers.request_rate
+    assert many.replicas == full or many.replicas * capacity >= load * (1 - 1e-9)
+    assert many.replicas == 1 or (many.replicas - 1) * capacity < load * (1 + 1e-9)
 
 
-def test_the_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, plain_goal: Goal) -> None:
+def test_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, plain_goal: Goal) -> None:
     """A batch of one is the quickest for each request; four such engines never serve 40 of them at once."""
     goal = plain_goal.model_copy(
         update={"autoscale": True, "concurrency": 40.0, "objective": OptimizationType.LATENCY, "ttft": None}
@@ -247,4 +247,4 @@ def test_the_planner_can_serve_a_load_by_all_it_may_use(make_candidate: Any, pla
     assert choose([quick, large], goal, 8) == large
     assert choose([quick], goal, 8) == quick
     told = warnings(judge([quick], goal, 8, never), goal, 8, "h200_sxm")
-    assert any("Closest achievable: 10" in each.message for each in told)
+    assert any("Closest achievable: 10" in warning.message for warning in told)

@@ -16,7 +16,7 @@ def judged(*candidates: Candidate, **goal: Any) -> Results:
     defaults = {"ttft": Target(value=2000, explicit=False), "itl": Target(value=30, explicit=False)}
     fields: dict[str, Any] = {"isl": 4000, "osl": 1000, "objective": OptimizationType.THROUGHPUT} | defaults | goal
     wanted = Goal(**fields)
-    scaled = [scale(each, wanted, 8) for each in candidates]
+    scaled = [scale(candidate, wanted, 8) for candidate in candidates]
     judgement = judge(scaled, wanted, 8, lambda _: None)
     assert judgement.choice is not None
     results = results_of(judgement.candidates, selected=0)
@@ -26,7 +26,7 @@ def judged(*candidates: Candidate, **goal: Any) -> Results:
 FAST, DENSE = candidate_of(4, per_gpu=400, ttft=60), candidate_of(2, per_gpu=500, ttft=100)
 
 
-def test_the_runner_up_is_named_with_its_distance() -> None:
+def test_runner_up_is_named_with_its_distance() -> None:
     rule, winner, verdict, runner_up, *_, last = explain(judged(FAST, DENSE))
     assert rule == (
         "Candidates are compared by the default targets, then tokens/s for the GPUs of the budget "
@@ -40,7 +40,7 @@ def test_the_runner_up_is_named_with_its_distance() -> None:
     assert last == "Of 2 candidates: 1 alternative, 1 selected."
 
 
-def test_a_runner_up_that_misses_a_target_is_told_by_that() -> None:
+def test_runner_up_that_misses_a_target_is_told_by_that() -> None:
     target = Target(value=80, explicit=True)
     rule, winner, _, runner_up, *_ = explain(judged(FAST, DENSE, ttft=target))
     assert "the targets that you wrote" in rule
@@ -73,7 +73,7 @@ def test_runner_up_says_by_what_it_comes_after() -> None:
     assert "it serves" in runner_up
 
 
-def test_a_single_candidate_has_no_runner_up() -> None:
+def test_single_candidate_has_no_runner_up() -> None:
     lines = list(explain(judged(DENSE)))
     assert not any("runner-up" in line for line in lines)
     assert lines[-1] == f"Of 1 candidates: 1 {Outcome.SELECTED}."

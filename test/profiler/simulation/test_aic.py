@@ -97,7 +97,7 @@ def beside(row: Row, estimated: dict[Role, list[Row]], mode: Mode) -> tuple[list
         rate = min(prefill["request_rate"] * n * PREFILL_SHARE, decode["request_rate"] * m * DECODE_SHARE)
         mine = [prefill["ttft"] * QUEUED_TTFT, decode["tpot"], rate, decode["concurrency"] * m]
     theirs = [row[key] for key in numbers] + [row[prefix + "memory"] for prefix in prefixes]
-    return theirs, mine + [each["memory"] for each in ours]
+    return theirs, mine + [worker["memory"] for worker in ours]
 
 
 def shape(row: Row, prefix: str) -> tuple[int, ...]:
@@ -107,7 +107,7 @@ def shape(row: Row, prefix: str) -> tuple[int, ...]:
 def same_worker(row: Row, prefix: str, estimated: list[Row]) -> Row:
     """Return the one worker of ours that a row of AIC's is made of."""
     keys = [key for key in (*SHAPE, "bs", "ctx_tokens") if prefix + key in row]
-    (found,) = [each for each in estimated if all(each[key] == row[prefix + key] for key in keys)]
+    (found,) = [worker for worker in estimated if all(worker[key] == row[prefix + key] for key in keys)]
     return found
 
 
@@ -143,8 +143,8 @@ def test_search_that_finds_nothing_has_a_reason(other: dict[str, Any], reason: s
 def test_rows_need_nothing_that_no_flag_can_say() -> None:
     found = asked(*(partial(search, wanted(mode, Backend.SGLANG, system="a100_sxm")) for mode in Mode))
     columns = {"cp", "(p)cp", "(d)cp"}
-    assert all(row[column] == 1 for each in found for row in each.rows for column in columns & row.keys())
-    assert all(each.rows for each in found)
+    assert all(row[column] == 1 for outcome in found for row in outcome.rows for column in columns & row.keys())
+    assert all(outcome.rows for outcome in found)
 
 
 @pytest.mark.aic
@@ -165,16 +165,16 @@ def test_every_model_of_the_simulator_has_a_config_that_is_read() -> None:
     (surveys,) = asked(
         partial(eval, "[survey(name.lower(), None, None) for name in names]", {"survey": aic.survey, "names": names})
     )
-    assert {each.simulated_as for each in surveys} == set(names)
-    known = {each.simulated_as: read_config(each.content or {}) for each in surveys}
-    assert all(each.context >= 1024 for each in known.values())
+    assert {surveyed.simulated_as for surveyed in surveys} == set(names)
+    known = {surveyed.simulated_as: read_config(surveyed.content or {}) for surveyed in surveys}
+    assert all(config.context >= 1024 for config in known.values())
     assert known["Qwen/Qwen3-32B"].plain_cache
     for compressed in ("deepseek-ai/DeepSeek-R1", "moonshotai/Kimi-K2.5", "nvidia/Nemotron-H-56B-Base-8K"):
         assert not known[compressed].plain_cache
 
 
 @pytest.mark.aic
-def test_a_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that_is_known() -> None:
+def test_model_of_another_name_and_the_same_shape_is_simulated_as_the_one_that_is_known() -> None:
     (found,) = asked(partial(aic.survey, "Meta-Llama/llama-3.1-8B-instruct", None, "h100_sxm"))
     assert found.simulated_as == "meta-llama/Meta-Llama-3.1-8B"
     assert found.content["architectures"] == ["LlamaForCausalLM"]

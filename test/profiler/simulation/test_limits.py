@@ -77,7 +77,7 @@ def measured() -> list[Step]:
         ("l40s", Backend.VLLM, DENSE), ("l40s", Backend.TRTLLM, EXPERTS), ("h100_sxm", Backend.TRTLLM, DENSE),
         ("h100_sxm", Backend.VLLM, EXPERTS), ("a100_sxm", Backend.SGLANG, DENSE),
     )  # fmt: skip
-    return [step for found in asked(*(partial(steps, *each) for each in combinations)) for step in found]
+    return [step for found in asked(*(partial(steps, *combination) for combination in combinations)) for step in found]
 
 
 @pytest.mark.aic
@@ -98,8 +98,8 @@ def test_nine_of_ten_steps_are_as_far_off_as_the_warning_says(measured: list[Ste
     off = [
         abs(ratio - 1) for step in measured if step.model == model for kind, ratio in step.ratios() if kind[0] == "w"
     ]
-    assert sum(each <= percent / 100 for each in off) >= 0.85 * len(off)
-    assert sum(each <= percent / 200 for each in off) < 0.95 * len(off)  # the warning does not exaggerate
+    assert sum(error <= percent / 100 for error in off) >= 0.85 * len(off)
+    assert sum(error <= percent / 200 for error in off) < 0.95 * len(off)  # the warning does not exaggerate
 
 
 def median(values: Sequence[float]) -> float:
@@ -122,9 +122,9 @@ WEIGHTS = 16.4e9 - 1.2e9
 @pytest.mark.aic
 def test_l4_is_estimated_and_no_row_passes_for_measured() -> None:
     found: list[Found] = asked(*(partial(search, wanted(mode)) for mode in Mode))
-    for each in found:
-        assert each.rows
-        assert {source for row in each.rows for source in row["sources"]} == {Source.EMPIRICAL.value}
+    for one in found:
+        assert one.rows
+        assert {source for row in one.rows for source in row["sources"]} == {Source.EMPIRICAL.value}
 
 
 @pytest.mark.aic

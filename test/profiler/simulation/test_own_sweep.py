@@ -46,7 +46,7 @@ def test_question_is_asked_once(tmp_path: Path, simulator: Simulator) -> None:
         {"installation": {"numpy": "1", "pandas": "1"}},
     ],
 )
-def test_a_changed_key_is_another_question(tmp_path: Path, simulator: Simulator, change: dict[str, Any]) -> None:
+def test_changed_key_is_another_question(tmp_path: Path, simulator: Simulator, change: dict[str, Any]) -> None:
     kept = Kept(tmp_path)
     kept.get(KEY, simulator)
     kept.get(KEY | change, simulator)
@@ -71,7 +71,7 @@ def damaged(path: Path, damage: str) -> None:
 @pytest.mark.parametrize(
     "damage", ["cut off", "empty", "no object", "other rows", "fewer rows", "of another key", "without digest"]
 )
-def test_an_answer_that_is_not_whole_is_asked_for_again(tmp_path: Path, simulator: Simulator, damage: str) -> None:
+def test_answer_that_is_not_whole_is_asked_for_again(tmp_path: Path, simulator: Simulator, damage: str) -> None:
     kept = Kept(tmp_path)
     kept.get(KEY, simulator)
     damaged(kept.path(KEY), damage)
@@ -81,7 +81,7 @@ def test_an_answer_that_is_not_whole_is_asked_for_again(tmp_path: Path, simulato
     assert simulator.asked == 2
 
 
-def test_a_sweep_that_fails_leaves_nothing(tmp_path: Path, simulator: Simulator) -> None:
+def test_sweep_that_fails_leaves_nothing(tmp_path: Path, simulator: Simulator) -> None:
     def fail() -> Rows:
         raise RuntimeError("no memory")
 

@@ -70,15 +70,15 @@ loads = st.sampled_from([{}, {"request_rate": 7.0}, {"concurrency": 40.0}, {"req
 targets = st.none() | milliseconds.map(lambda value: Target(value=value * 0.9, explicit=True))
 
 
-def candidate(each: Row, number: int) -> Candidate:
-    e2e = each["ttft"] + each["tpot"] * (OSL - 1)
+def candidate(estimate: Row, number: int) -> Candidate:
+    e2e = estimate["ttft"] + estimate["tpot"] * (OSL - 1)
     return Candidate(
         backend=Backend.VLLM,
         backend_version="1",
         mode=Mode.AGGREGATED,
         workers=(
             Worker(
-                role=Role.AGGREGATED, parallelism=Parallelism(tp=each["tp"]), count=1, batch=each["bs"],
+                role=Role.AGGREGATED, parallelism=Parallelism(tp=estimate["tp"]), count=1, batch=estimate["bs"],
                 max_num_tokens=1000 + number,
             ),
         ),
@@ -86,17 +86,18 @@ def candidate(each: Row, number: int) -> Candidate:
         context_length=4000,
         source=Source.SILICON,
         performance=Performance(
-            ttft=each["ttft"], itl=each["tpot"], e2e=e2e, tokens_per_s=each["tokens/s"],
-            tokens_per_s_per_gpu=each["tokens/s"] / each["num_total_gpus"], tokens_per_s_per_user=1000 / each["tpot"],
-            concurrency=each["concurrency"], request_rate=each["request_rate"],
+            ttft=estimate["ttft"], itl=estimate["tpot"], e2e=e2e, tokens_per_s=estimate["tokens/s"],
+            tokens_per_s_per_gpu=estimate["tokens/s"] / estimate["num_total_gpus"],
+            tokens_per_s_per_user=1000 / estimate["tpot"],
+            concurrency=estimate["concurrency"], request_rate=estimate["request_rate"],
         ),
     )  # fmt: skip
 
 
 def table(found: list[Row]) -> Replicas:
     keys = ("ttft", "tpot", "request_rate", "concurrency", "num_total_gpus")
-    ttft, itl, rate, concurrency, gpus = (np.array([float(each[key]) for each in found]) for key in keys)
-    deployable = np.array([each["deployable"] for each in found])
+    ttft, itl, rate, concurrency, gpus = (np.array([float(estimate[key]) for estimate in found]) for key in keys)
+    deployable = np.array([estimate["deployable"] for estimate in found])
     return Replicas(np.zeros(len(found), dtype=np.int64), ttft, itl, rate, concurrency, gpus, deployable)
 
 
@@ -108,7 +109,7 @@ def table(found: list[Row]) -> Replicas:
     targets,
     targets,
 )
-def test_the_best_of_all_is_among_those_that_are_shown(
+def test_best_of_all_is_among_those_that_are_shown(
     found: list[Row],
     budget: int,
     load: Load,
@@ -117,7 +118,7 @@ def test_the_best_of_all_is_among_those_that_are_shown(
     itl: Target | None,
 ) -> None:
     goal = Goal(isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=objective, **load)
-    candidates = [scale(candidate(each, number), goal, budget) for number, each in enumerate(found)]
+    candidates = [scale(candidate(estimate, number), goal, budget) for number, estimate in enumerate(found)]
     shown = worth_showing(table(found), search(budget, **load))
     best, kept = choose(candidates, goal, budget), choose([candidates[i] for i in shown], goal, budget)
     assert best is not None
@@ -153,10 +154,13 @@ def test_workers_are_paired_as_well_as_by_trying_everything(
         assert not everything
         return
     found = list(pairing.rows(pairs, range(pairs.prefill.size), workers))
-    for each in found:
-        assert each["num_total_gpus"] <= budget
-        assert each["num_total_gpus"] == each["(p)tp"] * each["(p)workers"] + each["(d)tp"] * each["(d)workers"]
-        assert not same or each["(p)tp"] == each["(d)tp"]
+    for replica in found:
+        assert replica["num_total_gpus"] <= budget
+        assert (
+            replica["num_total_gpus"]
+            == replica["(p)tp"] * replica["(p)workers"] + replica["(d)tp"] * replica["(d)workers"]
+        )
+        assert not same or replica["(p)tp"] == replica["(d)tp"]
     # Whichever counts of workers somebody tries, one of ours serves as much and is as fast.
     for rate, gpus, prefill, decode in everything:
         assert any(
@@ -172,7 +176,7 @@ def test_workers_are_paired_as_well_as_by_trying_everything(
         )
 
 
-def test_a_pair_worked_out_by_hand() -> None:
+def test_pair_worked_out_by_hand() -> None:
     """2 × 5/s · 0.9 of prefill, 1 × 9/s · 0.92 of decode: decode is the slower side, on 2 · 1 + 1 · 4 GPUs."""
     workers = Workers(
         {Role.PREFILL: [row(1, 100.0, 0.0, 5.0, 1.0, 1)], Role.DECODE: [row(4, 0.0, 20.0, 9.0, 48.0, 48)]}
@@ -188,10 +192,10 @@ def test_a_pair_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("side", [Role.PREFILL, Role.DECODE])
-def test_a_pair_is_as_deployable_as_both_of_its_workers(side: Role) -> None:
-    each = row(1, 50.0, 20.0, 5.0, 8.0, 8)
+def test_pair_is_as_deployable_as_both_of_its_workers(side: Role) -> None:
+    worker = row(1, 50.0, 20.0, 5.0, 8.0, 8)
     rows: dict[Role, list[Row]] = {
-        role: [{**each, "deployable": role is not side}] for role in (Role.PREFILL, Role.DECODE)
+        role: [{**worker, "deployable": role is not side}] for role in (Role.PREFILL, Role.DECODE)
     }
     pairs = pairing.pair(Workers(rows), search(4))
     assert pairs is not None
@@ -203,7 +207,7 @@ def test_many_small_workers_go_together() -> None:
     workers = Workers({Role.PREFILL: [row(1, 10.0, 0.0, 20.0, 1.0, 1)], Role.DECODE: [row(1, 0.0, 20.0, 1.0, 4.0, 4)]})
     pairs = pairing.pair(workers, search(64))
     assert pairs is not None
-    assert max(each["(d)workers"] for each in pairing.rows(pairs, range(pairs.prefill.size), workers)) >= 19
+    assert max(replica["(d)workers"] for replica in pairing.rows(pairs, range(pairs.prefill.size), workers)) >= 19
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1.0, 1e4])
@@ -214,7 +218,7 @@ def test_rates_of_any_size_are_told_apart(factor: float) -> None:
 
 def test_worker_that_needs_more_memory_than_there_is_is_no_replica_to_deploy() -> None:
     found = [{**row(1, 50.0, 10.0, 1.0, 8.0, 8), "memory": memory} for memory in (79.9, 80.1)]
-    assert [each["deployable"] for each in _marked(found, Role.AGGREGATED, search(8))] == [True, False]
+    assert [marked["deployable"] for marked in _marked(found, Role.AGGREGATED, search(8))] == [True, False]
 
 
 def tried(prefill: Row, decode: Row, budget: int) -> list[tuple[float, int]]:
@@ -226,7 +230,7 @@ def tried(prefill: Row, decode: Row, budget: int) -> list[tuple[float, int]]:
     return found
 
 
-distinct = st.lists(rows, min_size=1, max_size=6, unique_by=lambda each: each["bs"])
+distinct = st.lists(rows, min_size=1, max_size=6, unique_by=lambda estimate: estimate["bs"])
 
 
 @given(distinct, distinct, targets, targets)
@@ -239,12 +243,12 @@ def test_sides_are_each_the_best_by_themselves_for_the_planner(
     pairs = pairing.pair(workers, wanted)
     assert pairs is not None
     found = list(pairing.rows(pairs, worth_showing(pairs.replicas, wanted), workers))
-    assert all((each["(p)workers"], each["(d)workers"]) == (1, 1) for each in found)
+    assert all((replica["(p)workers"], replica["(d)workers"]) == (1, 1) for replica in found)
     candidates = read_rows(found, wanted, MODEL, "1", 81_920).candidates
     goal = Goal(
         isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=OptimizationType.THROUGHPUT, request_rate=1e6, autoscale=True
     )
-    choice = choose([scale(each, goal, 8) for each in candidates], goal, 8)
+    choice = choose([scale(option, goal, 8) for option in candidates], goal, 8)
     assert choice is not None
     assert choice.replicas == 1
     prompt = [p for p in prefills if ttft is None or p["ttft"] * pairing.QUEUED_TTFT <= ttft.value]
@@ -252,7 +256,7 @@ def test_sides_are_each_the_best_by_themselves_for_the_planner(
     assume(prompt and quick)
     for worker, side, share in zip(choice.workers, (prompt, quick), (0.9, 0.92), strict=True):
         assert worker.request_rate is not None
-        best = max(each["request_rate"] * share / each["num_total_gpus"] for each in side)
+        best = max(estimate["request_rate"] * share / estimate["num_total_gpus"] for estimate in side)
         assert worker.request_rate / worker.gpus == pytest.approx(best, abs=0.002)
 
 

@@ -51,7 +51,7 @@ def read(row: dict[str, Any], wanted: Search, config: ModelConfig = QWEN, vram_m
     return candidate
 
 
-def test_an_aggregated_row() -> None:
+def test_aggregated_row() -> None:
     candidate = read(AGGREGATED, search())
     (worker,) = candidate.workers
     assert (candidate.gpus, worker.parallelism.tp, worker.batch) == (4, 4, 96)
@@ -63,7 +63,7 @@ def test_an_aggregated_row() -> None:
     assert candidate.source is Source.MIXED
 
 
-def test_a_disaggregated_row() -> None:
+def test_disaggregated_row() -> None:
     candidate = read(DISAGGREGATED, search(Mode.DISAGGREGATED))
     prefill, decode = candidate.workers
     assert (prefill.count, prefill.parallelism.tp, prefill.max_num_tokens) == (4, 1, 5504)
@@ -82,7 +82,7 @@ def test_a_disaggregated_row() -> None:
         {"ttft": 0.0, "tpot": 0.0},
     ],
 )
-def test_a_row_that_makes_no_sense_is_counted_and_dropped(change: dict[str, Any]) -> None:
+def test_row_that_makes_no_sense_is_counted_and_dropped(change: dict[str, Any]) -> None:
     reading = read_rows([AGGREGATED | change, AGGREGATED], search(), QWEN, "0.24.0", H200_MIB)
     assert (len(reading.candidates), reading.dropped.total()) == (1, 1)
 
@@ -101,7 +101,7 @@ def test_output_of_one_token_has_no_interval_between_tokens() -> None:
     assert performance.tokens_per_s_per_user == pytest.approx(1000 / 344.226)
 
 
-def test_the_kv_cache_format_is_the_estimates() -> None:
+def test_kv_cache_format_is_the_estimates() -> None:
     assert read(AGGREGATED | {"kvcache": "fp8"}, search()).workers[0].kv_cache_dtype is KvCacheDtype.FP8
     assert read(AGGREGATED, search()).workers[0].kv_cache_dtype is KvCacheDtype.AUTO
 
@@ -122,19 +122,19 @@ ONE = AGGREGATED | {"bs": 1, "concurrency": 1, "tp": 1, "num_total_gpus": 1}
         (ONE | {"memory": 130.0}, 40_960, 5000),
     ],
 )
-def test_the_context_covers_the_request_and_fits(row: dict[str, Any], context: int, expected: int) -> None:
+def test_context_covers_the_request_and_fits(row: dict[str, Any], context: int, expected: int) -> None:
     config = read_config(CONTENT | {"max_position_embeddings": context})
     assert read(row, search(), config).context_length == expected
 
 
-def test_a_cache_of_another_kind_counts_as_a_full_one_and_a_quarter_more() -> None:
+def test_cache_of_another_kind_counts_as_a_full_one_and_a_quarter_more() -> None:
     config = read_config(CONTENT | {"sliding_window": 1024})
     assert read(ONE | {"memory": 129.0}, search(), config).context_length == 5443
     assert read(ONE | {"memory": 130.0}, search(), config).context_length == 5000
     assert read(AGGREGATED, search(), config).context_length == 40_960
 
 
-def test_a_latent_cache_is_small_and_leaves_room_for_long_requests() -> None:
+def test_latent_cache_is_small_and_leaves_room_for_long_requests() -> None:
     mla = {"kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128}
     config = read_config(CONTENT | mla)
     assert read(ONE | {"memory": 120.0}, search(), config).context_length == 40_960

@@ -50,7 +50,7 @@ def test_items_beside_a_failure_are_answered(outcomes: dict[str, object], item: 
     ("item", "error", "message"),
     [("raise", "ValueError", "invalid literal for int() with base 10: 'x'"), ("exit", "SystemExit", "3")],
 )
-def test_an_exception_is_told(outcomes: dict[str, object], item: str, error: str, message: str) -> None:
+def test_exception_is_told(outcomes: dict[str, object], item: str, error: str, message: str) -> None:
     outcome = outcomes[item]
     assert isinstance(outcome, Refused)
     assert (outcome.error, outcome.message) == (error, message)
@@ -65,7 +65,7 @@ def test_an_exception_is_told(outcomes: dict[str, object], item: str, error: str
         ("unpicklable", "its process ended with exit code 1"),
     ],
 )
-def test_a_lost_process_is_told(outcomes: dict[str, object], item: str, reason: str) -> None:
+def test_lost_process_is_told(outcomes: dict[str, object], item: str, reason: str) -> None:
     outcome = outcomes[item]
     assert isinstance(outcome, Lost)
     assert outcome.reason == reason

@@ -171,7 +171,7 @@ async def nothing_more_is_written(stage: Stage) -> None:
         for plays, ends in (("success", "Deployed"), ("refused", "Failed"), ("runs", "Profiling"))
     },
 )
-async def test_an_idle_controller_writes_nothing(stage: Stage, ends: str) -> None:
+async def test_idle_controller_writes_nothing(stage: Stage, ends: str) -> None:
     await stage.request()
     await stage.reaches(ends)
     await stage.until(lambda: _pod_was_played(stage))
@@ -200,7 +200,7 @@ async def _settled(stage: Stage) -> int:
 
 
 @lives("nothing")
-async def test_a_request_that_cannot_be_read_is_answered_once(stage: Stage) -> None:
+async def test_request_that_cannot_be_read_is_answered_once(stage: Stage) -> None:
     await stage.request(features={"planner": "yes"})
     await stage.reaches("Failed")
     assert "spec.features.planner" in (await stage.condition("Validation"))["message"]
@@ -254,7 +254,7 @@ async def _any_pod(stage: Stage) -> bool:
 
 
 @lives("runs")
-async def test_a_deleted_job_is_made_again_once(stage: Stage) -> None:
+async def test_deleted_job_is_made_again_once(stage: Stage) -> None:
     await stage.request()
     for times in (1, 2):
 
@@ -327,7 +327,7 @@ async def test_deployment_of_another_owner_is_never_touched(stage: Stage) -> Non
 
 
 @lives("success")
-async def test_a_deleted_request_takes_what_was_its_own_and_leaves_the_deployment(stage: Stage) -> None:
+async def test_deleted_request_takes_what_was_its_own_and_leaves_the_deployment(stage: Stage) -> None:
     await stage.request()
     await stage.reaches("Deployed")
     request = await stage.client.get(REQUESTS, stage.key())
@@ -358,7 +358,7 @@ async def test_a_deleted_request_takes_what_was_its_own_and_leaves_the_deploymen
 
 
 @lives("refused", cases={how: {"how": how} for how in ("spec", "annotation")})
-async def test_a_failed_request_goes_on_when_the_user_changes_something(stage: Stage, how: str) -> None:
+async def test_failed_request_goes_on_when_the_user_changes_something(stage: Stage, how: str) -> None:
     await stage.request()
     await stage.reaches("Failed")
     stage.plays = "success"
@@ -372,7 +372,7 @@ async def test_a_failed_request_goes_on_when_the_user_changes_something(stage: S
 
 
 @lives("refused")
-async def test_a_retry_that_fails_again_is_one_retry(stage: Stage) -> None:
+async def test_retry_that_fails_again_is_one_retry(stage: Stage) -> None:
     await stage.request()
     await stage.reaches("Failed")
     await annotate(stage, retry="1")
@@ -432,7 +432,7 @@ async def test_config_map_of_the_planner_outlives_the_request_and_goes_with_the_
 
 
 @lives("success")
-async def test_a_deployment_that_is_deleted_is_not_made_again(stage: Stage) -> None:
+async def test_deployment_that_is_deleted_is_not_made_again(stage: Stage) -> None:
     await stage.request()
     await stage.reaches("Deployed")
     await stage.client.delete(GRAPHS, stage.key("qwen-dgd"))
@@ -443,7 +443,7 @@ async def test_a_deployment_that_is_deleted_is_not_made_again(stage: Stage) -> N
 
 
 @pytest.mark.slow
-def test_the_api_server_may_restart_in_every_phase_and_dynamo_may_come_late() -> None:
+def test_api_server_may_restart_in_every_phase_and_dynamo_may_come_late() -> None:
     cluster = Local(layout("test-restarts"))
 
     async def tell(config: Config) -> None:

@@ -1,7 +1,8 @@
 """How fast workers are at other loads than the planned one: what Dynamo's planner begins with.
 
-Points as in Dynamo's own profiler (dynamo-profiler-facts §3.5): prompts of 17 lengths, one at a time; six batches at
-each of six contexts.
+Points as in Dynamo's own profiler: prompts of 17 lengths, one at a time; six batches at each of six contexts. Source:
+``dynamo.profiler`` 1.6.1 ``utils/profile_prefill.py``, ``utils/profile_decode.py``, and their granularities in
+``utils/profile_common.py``.
 """
 
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ def estimate_workers(wanted: Search) -> Workers:
         if module("sdk.errors").is_expected_cli_error(error):
             return Workers({}, " ".join(str(error).split()))
         raise
-    lost = "; ".join(each.what_is_missing() for each in estimators if each.failures)
+    lost = "; ".join(estimator.what_is_missing() for estimator in estimators if estimator.failures)
     return Workers(rows, lost, same_tp=estimators[-1].same_tp)
 
 
