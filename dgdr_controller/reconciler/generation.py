@@ -140,6 +140,12 @@ def _owned(observed: ObservedState, config_map: Manifest) -> Manifest:
 
 
 def _sentence(choice: Candidate) -> str:
+    """Say what was chosen, what it delivers, and why."""
+    reason = choice.verdict.reason if choice.verdict else ""
+    return f"{_estimate(choice)}{f'. {reason[0].upper()}{reason[1:]}' if reason else ''}"
+
+
+def _estimate(choice: Candidate) -> str:
     performance = choice.performance
     if performance is None:
         return f"{choice.backend} {choice.mode}, {choice.shape}: it fits; its performance is unknown ({choice.source})"

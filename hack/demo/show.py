@@ -17,8 +17,10 @@ _COLUMNS = (
 
 
 def verdict(request: dict[str, Any]) -> str:
-    """Return what was chosen and what it is estimated to deliver."""
-    return str(_condition(request, "ProfilingComplete").get("message", "Nothing was chosen."))
+    """Return what was chosen and what it is estimated to deliver, without the reason."""
+    message = str(_condition(request, "ProfilingComplete").get("message", "Nothing was chosen."))
+    estimate, mark, _ = message.partition("). ")
+    return f"{estimate})" if mark else message
 
 
 def candidates(request: dict[str, Any], limit: int = _CANDIDATES) -> list[str]:

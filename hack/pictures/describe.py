@@ -13,6 +13,7 @@ _LEFT_OUT = "..."
 _FIELD = re.compile(r" +(Message|Reason|Status|Type): ")
 _CONDITIONS = ("ProfilingComplete", "DeploymentReady", "Succeeded")
 
+_COLUMNS = 120
 _FONT_SIZE = 14
 _ADVANCE = 8.43
 """Width of a character of most monospaced fonts at this size; each line is held to it, whatever font there is."""
@@ -42,7 +43,7 @@ def shortened(output: Sequence[str]) -> Iterator[str]:
     yield "  Conditions:"
     yield f"    {_LEFT_OUT}"
     begun, end = output.index("  Conditions:"), output.index("  Deployment Info:")
-    fields = [line for line in output[begun:end] if _FIELD.match(line)]
+    fields = [_cut(line) for line in output[begun:end] if _FIELD.match(line)]
     for last in (number for number, line in enumerate(fields) if line.split()[-1] in _CONDITIONS and "Type:" in line):
         yield from fields[last - 3 : last + 1]
     yield f"  {_LEFT_OUT}"
@@ -50,6 +51,11 @@ def shortened(output: Sequence[str]) -> Iterator[str]:
     yield f"  {_LEFT_OUT}"
     yield from _best(output)
     yield f"      {_LEFT_OUT}"
+
+
+def _cut(line: str) -> str:
+    """Cut what a terminal would wrap."""
+    return line if len(line) <= _COLUMNS else f"{line[: _COLUMNS - 2].rstrip()} …"
 
 
 def _best(output: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from dgdr_api.candidate import Outcome, Verdict
 from dgdr_api.conditions import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_UID
 from dgdr_api.v1beta1 import Phase
@@ -31,6 +32,15 @@ def test_chosen_candidate_is_written_everywhere_the_same(profiling_state: Observ
     assert results is not None
     assert results.start_time is not None
     assert results.completion_time == observed.now
+
+
+def test_reason_of_the_choice_is_in_the_status(profiling_state: ObservedState) -> None:
+    why = Verdict(outcome=Outcome.SELECTED, reason="most tokens/s/GPU among those that meet the targets")
+    decision = generated(profiling_state, results_of([candidate_of(2, verdict=why)]))
+    assert said(decision, "ProfilingComplete")[2] == (
+        "vllm aggregated, 1 × tp2: 500 tokens/s/GPU at TTFT 100 ms, ITL 10 ms (mixed). "
+        "Most tokens/s/GPU among those that meet the targets"
+    )
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])

@@ -61,4 +61,4 @@ def test_pictures_of_the_documents_are_small_and_whole(name: str) -> None:
     svg = (FILE.parent / name).read_text(encoding="utf-8")
     assert len(svg.encode()) < LARGEST
     assert is_whole(svg)
-    assert "tp8" in texts(svg)
+    assert "tp4" in texts(svg)
