@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from dgdr_api import InvalidRequestError
+from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
@@ -161,11 +162,23 @@ def _deployment(results: Results, settings: Settings, base: Manifest | None) -> 
     if choice is None:
         return results, None
     offered = [choice, *(c for c in results.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED)]
-    _, composed = compose_first(offered, graph_request(results, base), settings)
+    deployed, composed = compose_first(offered, graph_request(results, base), settings)
     asked = as_far_as_known(results.request.annotations).base
     unread = [_BASE_NOT_READ.format(asked.name)] if asked is not None and base is None else []
     notes = (ConfigurationWarning.note(note) for note in [*composed.notes, *unread])
-    return results.model_copy(update={"warnings": (*results.warnings, *notes)}), composed
+    return _with_choice(results, deployed).model_copy(update={"warnings": (*results.warnings, *notes)}), composed
+
+
+def _with_choice(results: Results, deployed: Candidate) -> Results:
+    """Return the results with the candidate that is deployed as the selected one, where the best one cannot be."""
+    if deployed.id == results.selected:
+        return results
+    passed_over = Verdict(outcome=Outcome.NOT_RENDERABLE, reason="the base deployment or an override does not take it")
+    selected = Verdict(outcome=Outcome.SELECTED, reason="the best one that the base deployment and overrides take")
+    verdicts = {results.selected: passed_over, deployed.id: selected}
+    candidates = [c.model_copy(update={"verdict": verdicts.get(c.id, c.verdict)}) for c in results.candidates]
+    candidates.sort(key=lambda candidate: candidate.id != deployed.id)
+    return results.model_copy(update={"candidates": tuple(candidates), "selected": deployed.id})
 
 
 def _results_text(results: Results) -> str:

@@ -11,7 +11,7 @@ _CERTAIN = 0.8
 """Share of the free memory that is counted on: an engine that finds less than it is started for does not start."""
 
 
-def longest_request(mean: int, batch: int, free_tokens: int, limit: int) -> int:
+def longest_request(mean: int, batch: int, free_tokens: int, limit: int, *, wanted: bool = False) -> int:
     """Return how long one request may be, in tokens; at least the mean, which the estimates are for.
 
     Args:
@@ -19,8 +19,9 @@ def longest_request(mean: int, batch: int, free_tokens: int, limit: int) -> int:
         batch: Requests of the planned load, of which the KV cache is part of the estimate.
         free_tokens: Tokens that the KV cache could hold beyond the planned load.
         limit: The longest one that is wanted.
+        wanted: Whether somebody asked for it, who may have it at the cost of all other requests of the load.
     """
     free = int(free_tokens * _CERTAIN)
     beside = mean + free
     instead = batch * mean + free
-    return max(mean, min(limit, max(beside, min(LEAST_MEANS * mean, instead))))
+    return max(mean, min(limit, instead if wanted else max(beside, min(LEAST_MEANS * mean, instead))))

@@ -148,7 +148,10 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
         mode=Mode.AGGREGATED,
         workers=(worker,),
         replicas=replicas,
-        context_length=longest_request(mean, chosen.requests, chosen.fit.tokens - chosen.requests * mean, limit),
+        context_length=longest_request(
+            *(mean, chosen.requests, chosen.fit.tokens - chosen.requests * mean, limit),
+            wanted=request.options.context_length is not None,
+        ),
         source=Source.NAIVE,
     )
 

@@ -1,5 +1,6 @@
 """From candidates to `Results`: judged; or, where none of them can be deployed, a plan by memory fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
@@ -102,15 +103,15 @@ def _by_memory(question: Question, found: Collected, losers: list[Candidate]) ->
         [choice, *losers],
         choice,
         pareto=(choice.id,),
-        warnings=[_by_memory_alone(question, "; ".join(why))],
+        warnings=[_by_memory_alone(model.name, losers, "; ".join(why))],
         notes=(*model.notes, *([_BY_NAME] if model.weights is None and model.config.mixed else []), _UNVERIFIED),
     )
 
 
-def _by_memory_alone(question: Question, why: str) -> RequestWarning:
+def _by_memory_alone(model: str, losers: Sequence[Candidate], why: str) -> RequestWarning:
     """Say that the simulator had no estimates, or none of what can be deployed: these are two things."""
-    if question.model.simulated_as is None or not set(question.engines) & set(question.known.estimable):
-        return ConfigurationWarning.not_simulated(question.model.name, why)
+    if not losers:
+        return ConfigurationWarning.not_simulated(model, why)
     return ConfigurationWarning.note(
         f"The search found no configuration that can be deployed ({why}). The deployment is planned by memory fit alone"
     )

@@ -16,3 +16,9 @@ from dgdr_controller.profiler.context import longest_request
 )
 def test_longest_request_is_what_the_cache_allows(batch: int, free: int, limit: int, longest: int) -> None:
     assert longest_request(1000, batch, free, limit) == longest
+
+
+def test_longest_request_may_take_the_whole_cache_where_it_is_asked_for() -> None:
+    assert longest_request(1000, 16, 0, 12_000, wanted=True) == 12_000
+    assert longest_request(1000, 16, 0, 20_000, wanted=True) == 16_000
+    assert longest_request(1000, 16, 0, 12_000) == 4000

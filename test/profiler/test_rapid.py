@@ -135,8 +135,8 @@ def test_request_that_the_simulator_finds_nothing_for_is_planned_by_memory_fit()
     by_memory, context = results.warnings
     assert {by_memory.type, context.type} == {"ConfigurationWarning"}
     assert by_memory.message == (
-        "The search found no configuration that can be deployed (no data for this). The deployment is planned by memory "
-        "fit alone"
+        "Model 'Qwen/Qwen3-32B' not supported by AIC. Generated DGD uses reasonable defaults but may not be "
+        "SLA-optimized. Use searchStrategy: thorough for SLA optimization (no data for this)"
     )
     assert context.message.startswith("Engines refuse requests of more than 20000 tokens, prompt and output together: ")
 

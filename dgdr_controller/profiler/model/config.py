@@ -27,7 +27,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "rope_head_dim": ("qk_rope_head_dim",),
     "nope_head_dim": ("qk_nope_head_dim",),
     "v_head_dim": ("v_head_dim",),
-    "draft_layers": ("num_nextn_predict_layers",),
+    "draft_layers": ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"),
 }
 _REQUIRED = ("layers", "hidden", "heads", "vocab")
 _UNBOUNDED = 2**31

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
 from dgdr_api.conditions import RequestWarning, SLAWarning
+from dgdr_api.formatting import exact
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.reasons import (
@@ -42,7 +43,11 @@ def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[
 
 
 def _load(goal: Goal) -> str:
-    return f"requestRate={goal.request_rate:g}/s" if goal.request_rate else f"concurrency={goal.concurrency:g}"
+    return (
+        f"requestRate={exact(goal.request_rate)}/s"
+        if goal.request_rate
+        else f"concurrency={exact(goal.concurrency or 0)}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

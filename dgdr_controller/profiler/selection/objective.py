@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.targets import targets, targets_of
@@ -14,6 +14,14 @@ keeps none. On AIC's own measured samples an estimated ITL that equals the targe
 the margin in 84 %; TTFT in 24 % and 37 %. The worth is the square of their ratio: a promise broken costs more than
 throughput not had."""
 
+
+_NEARLY = 1.05
+"""Scores that differ by less are equal within the error of the estimates: one engine that does both phases is simpler
+to run than workers that hand KV caches over."""
+
+_NEARLY_AT_THE_KNEE = 1.0125
+"""The same at the knee: as much as leaves no point there from which a tenth less throughput buys a quarter more speed
+(0.9² · 1.25)."""
 
 FEW = 2
 """Requests at a time. Nobody deploys an engine for one or two who may have more from it."""
@@ -32,6 +40,14 @@ def best(candidates: Sequence[Candidate], goal: Goal, budget: int) -> list[Candi
         candidates = [candidate for candidate in candidates if requests(candidate) > FEW] or candidates
     ranks = [rank(candidate, goal, budget) for candidate in candidates]
     most = max(ranks)
+    if goal.objective is OptimizationType.HYBRID:
+        near = most[0] / (_NEARLY if targets_of(goal, explicit=True) else _NEARLY_AT_THE_KNEE)
+        simple = [
+            found
+            for candidate, found in zip(candidates, ranks, strict=True)
+            if candidate.mode is Mode.AGGREGATED and found[0] >= near
+        ]
+        most = max(simple, default=most)
     return [candidate for candidate, found in zip(candidates, ranks, strict=True) if found == most]
 
 

@@ -1,6 +1,5 @@
 """What candidates are compared by, and which of them no other one beats. Pure."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ class Criteria:
             found the counts of workers that go together.
         ttft: In ms.
         gpus: Number of GPUs; 0 without a load, where the whole budget is there to be used.
-        served: Share of the load that is served; with the planner whether it can be served.
+        served: Share of the load that is served; with the planner that can be served.
     """
 
     tokens_per_s_per_user: float
@@ -40,7 +39,7 @@ class Criteria:
             tokens_per_s_per_gpu=autoscaled(candidate) if goal.autoscale else performance.tokens_per_s / used,
             ttft=performance.ttft,
             gpus=candidate.gpus if loaded else 0,
-            served=math.floor(share) if goal.autoscale else share,
+            served=share,
         )
 
     @property

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.formatting import exact, significant
+from dgdr_api.formatting import exact, percentage, significant
 from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.scaling import has_load
 from dgdr_controller.profiler.selection.targets import NEAR, closest, meets_targets, targets, targets_of, violation
@@ -24,30 +25,35 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
         goal: The goal.
         budget: The GPUs that may be used.
     """
-    first = f"{_fewest(choice, goal, budget)}{_aim(goal)}"
+    first = f"{_fewest(choice, goal, budget)}{_aim(choice, goal)}"
     if meets_targets(choice, goal):
         reason = f"{first} among those that meet the targets"
     elif not violation(choice, goal, explicit=True):
-        reason = f"{first}; {how_missed(choice, goal)}, a default: {_given_up(deployable, goal)}"
+        reason = f"{first}; {how_missed(choice, goal)} ({_given_up(deployable, goal)})"
     elif any(not violation(candidate, goal, explicit=True) for candidate in deployable):
         reason = f"no configuration that serves as much of the load meets every target ({how_missed(choice, goal)})"
     else:
         near = exact(round((NEAR - 1) * 100, 2))
+        as_much = " that serves as much of the load" if goal.request_rate is not None else ""
         reason = (
-            f"no configuration meets every target; {_aim(goal)} among those within {near} % of the closest one "
-            f"({how_missed(choice, goal)})"
+            f"no configuration meets every target; {_aim(choice, goal)} among those within {near} % of the closest one"
+            f"{as_much} ({how_missed(choice, goal)})"
         )
     return "; ".join([reason, *_trade(choice, deployable, goal, budget)])
 
 
-def _aim(goal: Goal) -> str:
+def _aim(choice: Candidate, goal: Goal) -> str:
     match goal.objective:
         case OptimizationType.THROUGHPUT:
             return "most tokens/s/GPU"
         case OptimizationType.LATENCY:
             return "shortest request"
+        case OptimizationType.HYBRID if violation(choice, goal, explicit=True):
+            return "most tokens/s/GPU"
         case OptimizationType.HYBRID if targets_of(goal, explicit=True):
-            return "most tokens/s/GPU with a margin for the error of the estimates"
+            margin = "a margin for the error of the estimates"
+            kept = confidence(choice, goal) == 1
+            return f"most tokens/s/GPU with {margin}" if kept else f"best trade of tokens/s/GPU and {margin}"
         case OptimizationType.HYBRID:
             return "best balance of tokens/s/GPU and tokens/s/user"
 
@@ -61,8 +67,8 @@ def _fewest(choice: Candidate, goal: Goal, budget: int) -> str:
 
 def _given_up(deployable: Sequence[Candidate], goal: Goal) -> str:
     if any(not violation(candidate, goal, explicit=False) for candidate in deployable):
-        return "it gives way where it costs more than half of the throughput"
-    return "no configuration meets it"
+        return "default targets, which give way where they cost more than half of the throughput"
+    return "default targets, which no configuration meets"
 
 
 def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> Iterator[str]:
@@ -90,6 +96,9 @@ def price_of_closest(choice: Candidate, deployable: Sequence[Candidate], goal: G
     ours, theirs = _density(choice, goal, budget), _density(nearest, goal, budget)
     if violation(choice, goal, explicit=True) == violation(nearest, goal, explicit=True):
         return ""
+    if has_load(goal) and not violation(nearest, goal, explicit=True):
+        share = max(Criteria.of(c, goal, budget).served for c in deployable if not violation(c, goal, explicit=True))
+        return f"Within the targets, {percentage(share)} of the load can be served"
     missed = (f"{name}={significant(value)}ms" for name, value, target in targets(nearest, goal) if target.explicit)
     return (
         f"{' and '.join(missed)} would leave {significant(theirs)} tokens/s/GPU; "

@@ -36,14 +36,28 @@ def has_load(goal: Goal) -> bool:
 def served(candidate: Candidate, goal: Goal, budget: int) -> float:
     """Return the share of the wanted load that the candidate serves, 0 to 1; 1 when no load is wanted.
 
-    With the planner that is what it can make of the whole budget.
+    With the planner that is what it can make of the whole budget: it sets the number of workers of each role.
     """
+    if goal.autoscale and goal.request_rate is not None and (rate := _balanced_rate(candidate, budget)):
+        return min(1.0, rate / goal.request_rate)
     times = max(1, budget // candidate.gpus_per_replica) if goal.autoscale else 1
     if goal.concurrency is not None:
         return min(1.0, times * candidate.numbers.concurrency / goal.concurrency)
     if goal.request_rate is not None:
         return min(1.0, times * candidate.numbers.request_rate / goal.request_rate)
     return 1.0
+
+
+def _balanced_rate(candidate: Candidate, budget: int) -> float:
+    """Return the requests per second of the best numbers of prefill and decode workers; 0 where that is not known."""
+    if len(candidate.workers) != 2 or not all(worker.request_rate for worker in candidate.workers):  # noqa: PLR2004
+        return 0.0
+    (prefill, decode), rates = candidate.workers, [worker.request_rate or 0.0 for worker in candidate.workers]
+    most = max(1, (budget - decode.parallelism.gpus) // prefill.parallelism.gpus)
+    return max(
+        min(count * rates[0], max(1, (budget - count * prefill.parallelism.gpus) // decode.parallelism.gpus) * rates[1])
+        for count in range(1, most + 1)
+    )
 
 
 def autoscaled(candidate: Candidate) -> float:

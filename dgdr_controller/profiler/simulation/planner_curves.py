@@ -23,7 +23,12 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_pro
 
     Only workers of one role have them: the planner has no use for those of engines that do both.
     """
-    offered = [c for c in results.candidates if c.verdict and c.verdict.outcome in _OFFERED and _has_curves(c)]
+    drafts = results.choice.draft_tokens if results.choice else 0  # a curve does not say of how many it is
+    offered = [
+        c
+        for c in results.candidates
+        if c.verdict and c.verdict.outcome in _OFFERED and _has_curves(c) and c.draft_tokens == drafts
+    ]
     wanted = [asked for search in searches if (asked := _asked(search, offered))]
     if not wanted:
         return results
@@ -56,7 +61,9 @@ def _has_curves(candidate: Candidate) -> bool:
 
 def _asked(search: Search, offered: Sequence[Candidate]) -> Asked | None:
     """Return what is wanted of one search's workers, each shape once."""
-    of_it = [c for c in offered if (c.backend, c.mode) == (search.backend, search.mode)]
+    of_it = [
+        c for c in offered if (c.backend, c.mode, c.draft_tokens) == (search.backend, search.mode, search.draft_tokens)
+    ]
     workers: dict[tuple[Role, Parallelism], None] = {
         (worker.role, worker.parallelism): None for candidate in of_it for worker in candidate.workers
     }

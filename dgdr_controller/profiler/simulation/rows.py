@@ -167,8 +167,10 @@ def context_length(workers: tuple[Worker, ...], search: Search, config: ModelCon
     """Return the longest sequence that the engines are started for, in tokens: what the smallest KV cache allows."""
     mean = search.isl + search.osl
     limit = min(config.context, search.context_length or config.context)
+    wanted = search.context_length is not None
     return min(
-        longest_request(mean, worker.batch, _free_tokens(worker, search, config, vram_mib), limit) for worker in workers
+        longest_request(mean, worker.batch, _free_tokens(worker, search, config, vram_mib), limit, wanted=wanted)
+        for worker in workers
     )
 
 

@@ -58,6 +58,6 @@ def _aggregated(rows: list[Row], wanted: Search) -> list[Row]:
 def _disaggregated(workers: Workers, wanted: Search) -> Found:
     pairs = pairing.pair(workers, wanted)
     if pairs is None:
-        return Found([], f"{wanted.total_gpus} GPUs are too few for a prefill and a decode worker")
+        return Found([], f"no prefill and decode worker that work together fit in {wanted.total_gpus} GPUs")
     kept = worth_showing(pairs.replicas, wanted)
     return Found(list(pairing.rows(pairs, kept, workers)), workers.reason)

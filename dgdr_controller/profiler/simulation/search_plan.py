@@ -46,7 +46,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     if request.options.draft_tokens and not model.config.draft_layers:
         raise RequestRefusedError(
             f"annotation {ANNOTATION_SPECULATIVE} or --speculative: {model.name} has no layers that predict further "
-            "tokens (num_nextn_predict_layers); remove it"
+            "tokens; do not set it for this model"
         )
     wanted = ENGINES if request.backend is Backend.AUTO else (request.backend,)
     architecture = model.config.architecture

@@ -15,11 +15,26 @@
   }
 
   // The share of the wanted load that the candidate serves, 0 to 1; with the planner by the whole budget.
-  function served({ performance, gpusPerReplica }, goal, budget) {
+  function served({ performance, gpusPerReplica, workers }, goal, budget) {
+    const balanced = goal.autoscale && goal.requestRate !== undefined ? balancedRate(workers, budget) : 0;
+    if (balanced) return Math.min(1, balanced / goal.requestRate);
     const times = goal.autoscale ? Math.max(1, Math.floor(budget / gpusPerReplica)) : 1;
     if (goal.concurrency !== undefined) return Math.min(1, (times * performance.concurrency) / goal.concurrency);
     if (goal.requestRate !== undefined) return Math.min(1, (times * performance.requestRate) / goal.requestRate);
     return 1;
+  }
+
+  // Requests per second of the best numbers of prefill and decode workers; 0 where that is not known.
+  function balancedRate(workers, budget) {
+    if (workers.length !== 2 || workers.some(({ requestRate }) => !requestRate)) return 0;
+    const gpus = workers.map(({ parallelism: { tp = 1, pp = 1, dp = 1, cp = 1 } }) => tp * pp * dp * cp);
+    const most = Math.max(1, Math.floor((budget - gpus[1]) / gpus[0]));
+    let best = 0;
+    for (let count = 1; count <= most; count += 1) {
+      const others = Math.max(1, Math.floor((budget - count * gpus[0]) / gpus[1]));
+      best = Math.max(best, Math.min(count * workers[0].requestRate, others * workers[1].requestRate));
+    }
+    return best;
   }
 
   // Tokens/s/GPU where neither side waits for the other: each request takes its share of both.
@@ -40,7 +55,7 @@
       tokensPerSPerGpu: goal.autoscale ? autoscaled(candidate) : performance.tokensPerS / used,
       tokensPerSPerUser: performance.tokensPerSPerUser,
       ttft: performance.ttft,
-      served: goal.autoscale ? Math.floor(served(candidate, goal, budget)) : served(candidate, goal, budget),
+      served: served(candidate, goal, budget),
       gpus: loaded ? candidate.gpus : 0,
     };
   }
@@ -72,6 +87,7 @@
   const MOST_FOR_DEFAULTS = 2; // factor in throughput, with a load in GPUs, that default targets may cost
   const NEAR = 1.15; // times the closest latency that can be had
   const FEW = 2; // requests at a time
+  const [NEARLY, NEARLY_AT_THE_KNEE] = [1.05, 1.0125]; // factors between scores: an aggregated engine is simpler
   // Of each latency: the share of the target up to which an estimate keeps a margin, the worth of one that keeps none.
   const MARGINS = { TTFT: [0.5, 0.42], ITL: [1 / 1.2, 0.27], "E2E latency": [1 / 1.2, 0.27] };
 
@@ -118,7 +134,13 @@
       pool = busy.length ? busy : pool;
     }
     const ranked = pool.map((candidate) => ({ candidate, rank: rankOf(candidate, goal, budget) }));
-    const most = ranked.reduce((best, each) => (compared(each.rank, best.rank) > 0 ? each : best)).rank;
+    const largest = (some) => some.reduce((best, each) => (compared(each.rank, best.rank) > 0 ? each : best)).rank;
+    let most = largest(ranked);
+    if (goal.objective === "hybrid") {
+      const near = most[0] / (isWritten(goal, true) ? NEARLY : NEARLY_AT_THE_KNEE);
+      const simple = ranked.filter(({ candidate, rank }) => candidate.mode === "aggregated" && rank[0] >= near);
+      if (simple.length) most = largest(simple);
+    }
     return ranked.filter(({ rank }) => compared(rank, most) === 0).map(({ candidate }) => candidate);
   }
 
@@ -203,7 +225,7 @@
   }
 
   dgdr.selection = {
-    NEAR, choose, closest, compared, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
+    NEAR, choose, closest, compared, confidence, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
     violation,
   };
 })();

@@ -4,7 +4,7 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { exact, percent, significant } = dgdr.numbers;
   const {
-    NEAR, choose, closest, compared, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
+    NEAR, choose, closest, compared, confidence, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
     violation,
   } = dgdr.selection;
 
@@ -37,23 +37,25 @@
   }
 
   function reason(choice, offered, goal, budget) {
-    const [missed, aim] = [howMissed(choice, goal), aimOf(goal)];
+    const [missed, aim] = [howMissed(choice, goal), aimOf(choice, goal)];
     const first = `${fewest(choice, goal, budget)}${aim}`;
     if (meetsTargets(choice, goal)) return `${first} among those that meet the targets`;
-    if (!violation(choice, goal, true)) return `${first}; ${missed}, a default: ${givenUp(offered, goal)}`;
+    if (!violation(choice, goal, true)) return `${first}; ${missed} (${givenUp(offered, goal)})`;
     if (offered.some((candidate) => !violation(candidate, goal, true))) {
       return `no configuration that serves as much of the load meets every target (${missed})`;
     }
     const near = exact(Math.round((NEAR - 1) * 10000) / 100);
-    return `no configuration meets every target; ${aim} among those within ${near} % of the closest one (${missed})`;
+    const load = goal.requestRate !== undefined ? " that serves as much of the load" : "";
+    return `no configuration meets every target; ${aim} among those within ${near} % of the closest one${load} (${missed})`;
   }
 
-  function aimOf(goal) {
-    if (goal.objective === "throughput") return "most tokens/s/GPU";
+  function aimOf(choice, goal) {
     if (goal.objective === "latency") return "shortest request";
-    return isWritten(goal, true)
+    if (goal.objective === "throughput" || violation(choice, goal, true)) return "most tokens/s/GPU";
+    if (!isWritten(goal, true)) return "best balance of tokens/s/GPU and tokens/s/user";
+    return confidence(choice, goal) === 1
       ? "most tokens/s/GPU with a margin for the error of the estimates"
-      : "best balance of tokens/s/GPU and tokens/s/user";
+      : "best trade of tokens/s/GPU and a margin for the error of the estimates";
   }
 
   function fewest(choice, goal, budget) {
@@ -64,8 +66,8 @@
 
   function givenUp(offered, goal) {
     return offered.some((candidate) => !violation(candidate, goal, false))
-      ? "it gives way where it costs more than half of the throughput"
-      : "no configuration meets it";
+      ? "default targets, which give way where they cost more than half of the throughput"
+      : "default targets, which no configuration meets";
   }
 
   function trade(choice, offered, goal, budget) {
@@ -146,6 +148,11 @@
     const rank = (candidate) => [violation(candidate, goal, true), -density(candidate), candidate.id];
     const nearest = offered.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
     if (violation(choice, goal, true) === violation(nearest, goal, true)) return "";
+    if (hasLoad(goal) && !violation(nearest, goal, true)) {
+      const within = offered.filter((candidate) => !violation(candidate, goal, true));
+      const share = Math.max(...within.map((candidate) => criteria(candidate, goal, budget).served));
+      return `Within the targets, ${percentage(share)} of the load can be served. `;
+    }
     const missed = targets(nearest, goal)
       .filter(({ target }) => target.explicit)
       .map(({ name, value }) => `${name}=${significant(value)}ms`);
@@ -189,11 +196,15 @@
 
   function shareServed(share, goal, hardware, enough) {
     const gpus = hardware.totalGpus.value;
-    const part = share >= 0.01 ? `${Math.floor(share * 100)}%` : "less than 1%";
     return (
-      `Cannot serve ${load(goal)} with ${gpus} GPU${gpus > 1 ? "s" : ""}. Closest achievable: ${part} of it. ` +
+      `Cannot serve ${load(goal)} with ${gpus} GPU${gpus > 1 ? "s" : ""}. Closest achievable: ${percentage(share)} of it. ` +
       `${enough ? `${enough} GPUs serve it within the latency targets. ` : ""}Deploying with best available configuration`
     );
+  }
+
+  // Writes a share below 1 as a percentage that is neither all nor nothing.
+  function percentage(share) {
+    return share >= 0.01 ? `${Math.floor(share * 100)}%` : "less than 1%";
   }
 
   // Writes a value with as many digits as it takes to tell it from another.

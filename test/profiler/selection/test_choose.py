@@ -7,7 +7,7 @@ from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
 from dgdr_controller.profiler.selection.objective import confidence
-from dgdr_controller.profiler.selection.scaling import scale
+from dgdr_controller.profiler.selection.scaling import scale, served
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
 
@@ -184,8 +184,7 @@ def test_target_out_of_reach_does_not_leave_the_gpus_to_one_request(make_candida
     assert judgement.choice.id == near.id
     assert judgement.choice.verdict is not None
     assert judgement.choice.verdict.reason == (
-        "no configuration meets every target; most tokens/s/GPU with a margin for the error of the estimates among those "
-        "within 15 % of the closest one (misses TTFT=300ms by 100 %, misses ITL=10ms by 12 %)"
+        "no configuration meets every target; most tokens/s/GPU among those within 15 % of the closest one (misses TTFT=300ms by 100 %, misses ITL=10ms by 12 %)"
     )
     (warning,) = warnings(judgement, goal, 8, "h200_sxm")
     assert (
@@ -235,3 +234,27 @@ def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
         "odd": "not-renderable: three",
         "huge": "over-budget: needs 16 GPUs; the budget is 8",
     }
+
+
+def test_one_engine_is_simpler_than_workers_that_hand_caches_over(make_candidate: Any, plain_goal: Goal) -> None:
+    goal = written(plain_goal, itl=20)
+    together = make_candidate(tp=4, batch=48, itl=16.8, per_gpu=702)
+    prefill, decode = (together.workers[0].model_copy(update={"role": role}) for role in (Role.PREFILL, Role.DECODE))
+    apart = make_candidate(tp=8, itl=16.4, per_gpu=701, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    pool = [scale(together, goal, 8), scale(apart, goal, 8)]
+    assert choose(pool, goal, 8) == pool[0]
+    much = make_candidate(tp=8, itl=16.4, per_gpu=780, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    better = scale(much, goal, 8)
+    assert choose([pool[0], better], goal, 8) == better
+
+
+def test_planner_sets_the_number_of_workers_of_each_role(make_candidate: Any, plain_goal: Goal) -> None:
+    """Four prefill and two decode workers serve 8 requests/s with 8 GPUs; whole pairs would serve 4."""
+    goal = plain_goal.model_copy(update={"autoscale": True, "request_rate": 10.0})
+    worker = make_candidate(tp=1).workers[0]
+    prefill = worker.model_copy(update={"role": Role.PREFILL, "request_rate": 2.0})
+    decode = worker.model_copy(update={"role": Role.DECODE, "request_rate": 4.0, "parallelism": Parallelism(tp=2)})
+    pair = make_candidate(tp=3, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    assert served(pair, goal, 8) == 0.8
+    (warning,) = warnings(judge([pair], goal, 8, free), goal, 8, "h200_sxm")
+    assert "Closest achievable: 80% of it." in warning.message

@@ -245,9 +245,7 @@ def test_sides_are_each_the_best_by_themselves_for_the_planner(
     found = list(pairing.rows(pairs, worth_showing(pairs.replicas, wanted), workers))
     assert all((replica["(p)workers"], replica["(d)workers"]) == (1, 1) for replica in found)
     candidates = read_rows(found, wanted, MODEL, "1", 81_920).candidates
-    goal = Goal(
-        isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=OptimizationType.THROUGHPUT, request_rate=1e6, autoscale=True
-    )
+    goal = Goal(isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=OptimizationType.THROUGHPUT, autoscale=True)
     choice = choose([scale(option, goal, 8) for option in candidates], goal, 8)
     assert choice is not None
     assert choice.replicas == 1

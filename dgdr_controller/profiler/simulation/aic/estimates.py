@@ -146,7 +146,7 @@ class Estimator:
     def _rows_of(self, parallel: Parallel) -> Iterator[Row]:
         config = self.config(parallel)
         missing = module("sdk.errors").PerfDataNotAvailableError
-        predict = self.predictor(config)
+        predict = self.predictor(config, **({"osl": 2} if self.wanted.osl == 1 else {}))
         for points in operating_points(self.role, self.wanted.isl):
             for number, point in enumerate(points):
                 try:
@@ -221,12 +221,12 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
     osl = wanted.osl
     if role is Role.AGGREGATED:
         values, sources = summary.get_result_dict(), summary.get_per_ops_source().values()
-        # AIC counts decoded tokens only and says 0 for an output of one token; of a single request whose prompt is cut
-        # it counts one chunk only. The rate is Little's law.
-        if osl == 1 or (point.batch == 1 and point.chunk < wanted.isl):
-            itl = values["tpot"] if osl > 1 else 0.0
-            latency = values["ttft"] + itl * (osl - 1)
-            values = {**values, "tpot": itl, "request_rate": 1000 * values["concurrency"] / latency}
+        if osl == 1:  # estimated with a second token, whose time is nearly nothing beside the prompts
+            values = {**values, "tpot": 0.0}
+        if point.batch == 1 and point.chunk < wanted.isl:
+            # AIC counts one chunk only of a single request whose prompt is cut: the rate is Little's law.
+            latency = values["ttft"] + values["tpot"] * (osl - 1)
+            values = {**values, "request_rate": 1000 * values["concurrency"] / latency}
     else:
         values, sources = _phase(summary, role, config, point, wanted), [_phase_sources(summary, role)]
     return {
