@@ -43,6 +43,8 @@ class _Children:
     def hold(self, process: "subprocess.Popen[str]") -> Iterator[None]:
         with self._lock:
             self._running.add(process)
+            if self.ending:  # it was started before, and registered too late to be killed with the others
+                _kill(process)
         try:
             self.check()
             yield

@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiling_job.protocol import Results, Target
+from dgdr_controller.results.content import NOT_OFFERED
 from test.builders.command_line import run, serve_simulator
 from test.builders.results_page import Look
 
@@ -38,11 +41,16 @@ def test_page_of_a_real_search_shows_what_was_found(request: pytest.FixtureReque
     expect(page.locator("#table .count")).to_have_text(f"{len(results['candidates'])} of {len(results['candidates'])}")
     for note in results["provenance"]["notes"]:
         expect(page.locator("#provenance")).to_contain_text(note)
-    # Of the same targets, written by hand, the browser says what the profiler said of the default ones.
+    # Of the same targets, written by hand, the browser says what the profiler says of targets that a user wrote.
+    written = Results.model_validate_json(done.stdout)
+    targets = {name: Target(value=value, explicit=True) for name, value in (("ttft", 2000), ("itl", 30))}
+    offered = [c for c in written.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED]
+    expected = choose(offered, written.goal.model_copy(update=targets), written.hardware.total_gpus.value)
+    assert expected is not None
     page.fill("#target-ttft", "2000")
     page.fill("#target-itl", "30")
-    expect(page.locator("#headline h1")).to_contain_text(f"With these: {choice['backend']} {choice['mode']}")
-    assert page.locator("#table tbody tr").first.get_attribute("data-id") == choice["id"]
+    expect(page.locator("#headline h1")).to_contain_text(f"With these: {expected.backend} {expected.mode}")
+    assert page.locator("#table tbody tr").first.get_attribute("data-id") == expected.id
     outcomes = page.locator("#table tbody tr .badge").all_inner_texts()
     assert outcomes == [candidate["verdict"]["outcome"] for candidate in results["candidates"]][: len(outcomes)]
 

@@ -17,7 +17,8 @@ _GRACE_S = 0.0003
 _MOST_GRACES = 10_000
 _TASKS = Path("/proc/self/task")
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
-_CLOSING_S = 5.0
+_CLOSING_S = 35.0
+"""A little more than asyncio itself waits for a peer to end its side of TLS."""
 _OWN_SOCKETS = 1
 """Sockets of a loop itself: the one that wakes it up."""
 

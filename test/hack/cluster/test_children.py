@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hack.cluster import children
 from hack.cluster.children import finish, parallel
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.progress import ClusterError, run_long
@@ -56,6 +57,15 @@ def test_parallel_steps_start_nothing_more_once_one_has_failed(tmp_path: Path) -
     with pytest.raises(ClusterError, match=r"^no$"):
         parallel(fail, go_on)
     assert not (tmp_path / "made").exists()
+
+
+def test_program_that_is_registered_after_the_others_were_ended_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a step may not have got so far when another one fails."""
+    monkeypatch.setattr(children._children, "ending", True)
+    with subprocess.Popen(("sleep", "60"), start_new_session=True, text=True) as process:
+        with pytest.raises(children.EndedError), children._children.hold(process):
+            raise AssertionError("unreachable")
+        assert process.wait(10) == -signal.SIGKILL
 
 
 INTERRUPTED = """
