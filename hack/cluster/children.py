@@ -84,19 +84,18 @@ def parallel(*parts: Callable[[], T]) -> list[T]:
     Raises:
         BaseException: Whatever the first part that failed has raised.
     """
-    with ThreadPoolExecutor(len(parts)) as pool:
-        futures = [pool.submit(part) for part in parts]
-        try:
-            ended = wait(futures, return_when=FIRST_EXCEPTION).done
-            for future in ended:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            _children.end()
-            wait(futures)
-            raise
-        finally:
-            _children.ending = False
+    try:
+        with ThreadPoolExecutor(len(parts)) as pool:  # which waits for its threads
+            try:  # an interrupt may come as early as between the first part and the second
+                futures = [pool.submit(part) for part in parts]
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+                return [future.result() for future in futures]
+            except BaseException:
+                _children.end()
+                raise
+    finally:
+        _children.ending = False
 
 
 def start(
