@@ -60,6 +60,9 @@ class Outcome(StrEnum):
     NOT_RENDERABLE = "not-renderable"
 
 
+_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
+
+
 class KvCacheDtype(StrEnum):
     """Number format of the KV cache; auto is the model's own."""
 
@@ -202,6 +205,11 @@ class Candidate(ApiModel):
         short = {Mode.AGGREGATED: "agg", Mode.DISAGGREGATED: "disagg"}[self.mode]
         digest = hashlib.sha256(repr(self.configuration).encode()).hexdigest()[:10]
         return f"{self.backend}-{short}-{digest}"
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it can be deployed, as far as it has been judged."""
+        return self.verdict is None or self.verdict.outcome not in _NOT_OFFERED
 
     @property
     def configuration(self) -> tuple[object, ...]:

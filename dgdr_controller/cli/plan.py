@@ -28,7 +28,7 @@ from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results import MissingAssetError, report, require_assets
-from dgdr_controller.results.content import NOT_OFFERED, graph_request
+from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 
 _BASE_NOT_READ = (
@@ -158,10 +158,9 @@ def _make_folder(output: Path, option: str) -> None:
 
 def _deployment(results: Results, settings: Settings, base: Manifest | None) -> tuple[Results, Composed | None]:
     """Compose the deployment of the choice; add to the results what should be said about it."""
-    choice = results.choice
-    if choice is None:
+    if results.choice is None:
         return results, None
-    offered = [choice, *(c for c in results.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED)]
+    offered = [candidate for candidate in results.candidates if candidate.is_offered]  # the choice first
     deployed, composed = compose_first(offered, graph_request(results, base), settings)
     asked = as_far_as_known(results.request.annotations).base
     unread = [_BASE_NOT_READ.format(asked.name)] if asked is not None and base is None else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dgdr_api.candidate import Candidate, Outcome
+from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import (
     ConfigurationWarning,
     DeploymentReady,
@@ -35,7 +35,6 @@ _NO_CANDIDATE = (
     "the published results have no deployable candidate; set annotation dgdr.nvidia.com/retry to a new value, and use "
     "images of the controller and the profiler of one version"
 )
-_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
 def generate(observed: ObservedState, output: Output) -> Decision:
@@ -94,11 +93,7 @@ def wanted(observed: ObservedState, results: Results) -> Candidate | None:
 
 def _offered(results: Results) -> Iterator[Candidate]:
     """Yield the candidates that can be deployed, the best one first."""
-    return (
-        candidate
-        for candidate in results.candidates
-        if candidate.verdict is None or candidate.verdict.outcome not in _NOT_OFFERED
-    )
+    return (candidate for candidate in results.candidates if candidate.is_offered)
 
 
 def _about_prometheus(observed: ObservedState) -> Iterator[str]:

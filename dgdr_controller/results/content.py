@@ -5,7 +5,6 @@ import contextlib
 import gzip
 import json
 
-from dgdr_api.candidate import Outcome
 from dgdr_api.defaults import ASSUMED
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
@@ -16,8 +15,6 @@ from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.settings import Settings
-
-NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 
 
 def content(results: Results, settings: Settings, base: Manifest | None = None) -> str:
@@ -35,7 +32,7 @@ def content(results: Results, settings: Settings, base: Manifest | None = None) 
 def manifests(results: Results, settings: Settings, base: Manifest | None = None) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
     request = graph_request(results, base)
-    offered = (c for c in results.candidates if c.verdict is None or c.verdict.outcome not in NOT_OFFERED)
+    offered = (candidate for candidate in results.candidates if candidate.is_offered)
     texts = {}
     for candidate in offered:
         with contextlib.suppress(InvalidRequestError):  # the request's overrides are not for this one

@@ -6,7 +6,6 @@ from playwright.sync_api import expect
 
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiling_job.protocol import Results, Target
-from dgdr_controller.results.content import NOT_OFFERED
 from test.builders.command_line import run, serve_simulator
 from test.builders.results_page import Look
 
@@ -44,7 +43,7 @@ def test_page_of_a_real_search_shows_what_was_found(request: pytest.FixtureReque
     # Of the same targets, written by hand, the browser says what the profiler says of targets that a user wrote.
     written = Results.model_validate_json(done.stdout)
     targets = {name: Target(value=value, explicit=True) for name, value in (("ttft", 2000), ("itl", 30))}
-    offered = [c for c in written.candidates if c.verdict and c.verdict.outcome not in NOT_OFFERED]
+    offered = [candidate for candidate in written.candidates if candidate.is_offered]
     expected = choose(offered, written.goal.model_copy(update=targets), written.hardware.total_gpus.value)
     assert expected is not None
     page.fill("#target-ttft", "2000")

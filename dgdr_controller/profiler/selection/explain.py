@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dgdr_api.candidate import Candidate, Outcome, Source
+from dgdr_api.candidate import Candidate, Source
 from dgdr_api.formatting import exact, percentage, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import Comparison, choose, dropped, steps
@@ -13,7 +13,6 @@ from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.targets import targets, targets_of
 from dgdr_controller.profiling_job.protocol import Goal, Results
 
-_OUT = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
 _OBJECTIVES = {
     OptimizationType.THROUGHPUT: "tokens/s for the GPUs of the budget",
     OptimizationType.LATENCY: "the latency of a whole request",
@@ -47,7 +46,7 @@ def explain(results: Results) -> Iterator[str]:
     if choice.source is Source.NAIVE:
         yield f"{choice.shape} of {choice.backend} is the smallest engine that the model fits in; nothing was compared."
         return
-    deployable = [c for c in results.candidates if c.verdict is None or c.verdict.outcome not in _OUT]
+    deployable = [candidate for candidate in results.candidates if candidate.is_offered]
     contest = _Contest(choice, goal, budget, dropped(deployable, goal, budget))
     yield f"Candidates are compared by {', then '.join(_comparisons(goal, budget))}."
     yield f"The winner, {_name(choice)}: {_numbers(choice, contest)}."

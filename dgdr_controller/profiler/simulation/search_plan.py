@@ -1,6 +1,5 @@
 """What is searched: the engines that load the model, those of them that can be simulated, in each mode."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Mode
@@ -54,7 +53,11 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     if not engines:
         raise _unloadable(request, architecture)
     simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.estimable]
-    no_data = f"{known.engine} {known.engine_version} has no performance data for {{engine}} on {request.gpu.sku}"
+    simulator, gpu = f"{known.engine} {known.engine_version}", request.gpu.sku
+    left_out = {
+        **{engine: known.reason or f"{simulator} has no performance data for {engine} on {gpu}" for engine in engines},
+        **{engine: f"does not load architecture {architecture}" for engine in wanted if engine not in engines},
+    }
     return SearchPlan(
         engines,
         [
@@ -64,8 +67,10 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
             for draft_tokens in sorted({0, request.options.draft_tokens or 0})
         ],
         [
-            *_reports(request, set(engines) - set(simulated), known.reason or no_data),
-            *_reports(request, set(wanted) - set(engines), f"does not load architecture {architecture}"),
+            SearchReport(backend=engine, mode=mode, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+            for engine, message in left_out.items()
+            if engine not in simulated
+            for mode in _modes(request)
         ],
     )
 
@@ -129,17 +134,3 @@ def _search(
         engine_gpus=request.engine_gpus,
         limits_version=None if known.databases else known.limits.get(engine),
     )
-
-
-def _reports(request: PlanRequest, engines: Collection[Backend], message: str) -> list[SearchReport]:
-    return [
-        SearchReport(
-            backend=engine,
-            mode=mode,
-            outcome=SearchOutcome.NO_CANDIDATE,
-            message=message.replace("{engine}", engine),
-        )
-        for engine in ENGINES
-        if engine in engines
-        for mode in _modes(request)
-    ]
