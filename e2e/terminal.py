@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,28 +13,42 @@ from pathlib import Path
 from typing import Any
 
 from hack.cluster.api import Client
+from hack.cluster.layout import CHECKOUT
+from hack.commands import README, files
 
 Done = subprocess.CompletedProcess[str]
 LIMIT_S = 180.0
+ELSEWHERE = {"out", "dist", ".git", ".venv"}
+"""What a terminal's folder has of its own."""
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """A reader's: in a folder that has what a checkout has, with kubectl led to one namespace.
+    """A reader's: in a folder that has what a checkout has.
 
     Attributes:
-        api: The administrator's client.
-        namespace: The namespace.
         folder: The folder; what commands write stays in it.
         variables: What is set in the environment.
         port: Port of this machine that is free, in place of 8000.
     """
 
-    api: Client
-    namespace: str
     folder: Path
     variables: Mapping[str, str]
-    port: int
+    port: int = 8000
+
+    def prepare(self) -> None:
+        """Have what a checkout has in the folder, and the files of the README."""
+        for entry in Path(CHECKOUT).iterdir():
+            if entry.name not in ELSEWHERE:
+                (self.folder / entry.name).symlink_to(entry)
+        (self.folder / ".venv").symlink_to(sys.prefix)
+        (self.folder / ".exports").touch()
+        self.write(files(README))
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write files by name."""
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
 
     def run(self, script: str, until: str = "") -> Done:
         """Run a script; what it exports is set in the next one.
@@ -73,6 +88,19 @@ class Terminal:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(LIMIT_S)
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterTerminal(Terminal):
+    """One with kubectl, led to one namespace.
+
+    Attributes:
+        api: The administrator's client.
+        namespace: The namespace.
+    """
+
+    api: Client
+    namespace: str
 
     def object(self, path: str) -> Any:
         return self.api.request("GET", f"/apis/nvidia.com/v1beta1/namespaces/{self.namespace}/{path}")

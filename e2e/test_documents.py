@@ -13,16 +13,15 @@ import pytest
 import yaml
 
 from e2e.journey import Journey
-from e2e.terminal import Done, Terminal
+from e2e.terminal import ClusterTerminal, Done
 from hack.cluster.api import Client
 from hack.cluster.fixtures import lacking
-from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.cluster.progress import UnavailableError
 from hack.commands import (
     ABOUT_A_REQUEST,
     PAGES,
-    README,
+    PLANNING,
     RUN,
     TUTORIAL,
     WITHOUT_PODS,
@@ -43,29 +42,13 @@ pytestmark = [
     pytest.mark.usefixtures("installed"),
 ]
 
-ELSEWHERE = {"out", "dist", ".git", ".venv"}
-"""What a terminal's folder has of its own."""
-MODEL = {
-    "architectures": ["MistralForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4096, "vocab_size": 32000,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336, "max_position_embeddings": 32768,
-}  # fmt: skip
-MODELS = ("my-model", "models/private")
-"""Folders of models of one's own, as the pages name them."""
-
 
 @pytest.fixture
-def terminal(dynamo: Local, api: Client, namespace: str, kubectl_program: str, tmp_path: Path) -> Terminal:
+def terminal(dynamo: Local, api: Client, namespace: str, kubectl_program: str, tmp_path: Path) -> ClusterTerminal:
     try:
         debian.check(Purpose.DOCUMENTS)
     except UnavailableError as error:
         lacking(str(error))
-    for entry in Path(CHECKOUT).iterdir():
-        if entry.name not in ELSEWHERE:
-            (tmp_path / entry.name).symlink_to(entry)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    (tmp_path / ".exports").touch()
-    for name, text in files(README).items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
     config = yaml.safe_load(dynamo.kubeconfig.read_text(encoding="utf-8"))
     for context in config["contexts"]:
         context["context"]["namespace"] = namespace
@@ -82,16 +65,17 @@ def terminal(dynamo: Local, api: Client, namespace: str, kubectl_program: str, t
         "HF_TOKEN": "hf-example",
         "HF_HUB_OFFLINE": "1",
     }
-    return Terminal(api, namespace, tmp_path, variables, port)
+    terminal = ClusterTerminal(tmp_path, variables, port, api=api, namespace=namespace)
+    terminal.prepare()
+    return terminal
 
 
-def walk(terminal: Terminal, *pages: Path) -> None:
+def walk(terminal: ClusterTerminal, *pages: Path) -> None:
     """Run all that is run of pages, and look at what it writes."""
     for page in pages:
-        for name, text in files(page).items():
-            (terminal.folder / name).write_text(text, encoding="utf-8")
+        terminal.write(files(page))
         for block in blocks(page):
-            if block.script:
+            if block.script and (block.needs_cluster or page not in PLANNING):
                 until = next((word for words, word in WATCHED.items() if words in block.script), "")
                 done = terminal.run(block.script, until)
                 for words, check in CHECKS.items():
@@ -102,7 +86,7 @@ def walk(terminal: Terminal, *pages: Path) -> None:
 # --- What the tutorial shows
 
 
-def _deployed_as_shown(terminal: Terminal, block: Block, _: Done) -> None:
+def _deployed_as_shown(terminal: ClusterTerminal, block: Block, _: Done) -> None:
     with Journey(terminal.api, terminal.namespace, "qwen3-32b") as journey:
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
     shown = [line.split()[2] for line in block.output if re.match(r" +[\d.]+ s  ", line)]
@@ -110,125 +94,107 @@ def _deployed_as_shown(terminal: Terminal, block: Block, _: Done) -> None:
     assert f"Chosen: {verdict(terminal.object('dynamographdeploymentrequests/qwen3-32b'))}" in block.output
 
 
-def _kubeconfig_leads_to_the_cluster(terminal: Terminal, _: Block, __: Done) -> None:
+def _kubeconfig_leads_to_the_cluster(terminal: ClusterTerminal, _: Block, __: Done) -> None:
     assert terminal.run("kubectl get nodes").stdout
 
 
-def _conditions_of_the_tutorial(_: Terminal, __: Block, done: Done) -> None:
+def _conditions_of_the_tutorial(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert missing_lines(texts(TUTORIAL)[0], done.stdout) == []
 
 
-def _arguments_of_the_worker(_: Terminal, __: Block, done: Done) -> None:
+def _arguments_of_the_worker(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert "pod/qwen3-32b-dgd-frontend-" in done.stdout
     assert "- --tp-size\n" in done.stdout
 
 
-def _answer(_: Terminal, __: Block, done: Done) -> None:
+def _answer(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert '"completion_tokens":20' in done.stdout.replace(" ", "")
 
 
-def _deployment_stays(terminal: Terminal, _: Block, done: Done) -> None:
+def _deployment_stays(terminal: ClusterTerminal, _: Block, done: Done) -> None:
     assert "qwen3-32b-dgd" in done.stdout.splitlines()[-1]
     assert terminal.names("dynamographdeploymentrequests") == []
 
 
-def _candidates(_: Terminal, __: Block, done: Done) -> None:
+def _candidates(_: ClusterTerminal, __: Block, done: Done) -> None:
     line = re.compile(r"(vllm|sglang|trtllm)-\S+  .*tp\d.*  [\d.]+ tokens/s/GPU  TTFT [\d.]+ ms  ITL [\d.]+ ms")
     lines = done.stdout.splitlines()
     assert len(lines) > 3
     assert all(line.fullmatch(text) for text in lines), lines
 
 
-def _generated(_: Terminal, __: Block, done: Done) -> None:
+def _generated(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert yaml.safe_load(done.stdout)["kind"] == "DynamoGraphDeployment"
 
 
-def _other_candidate(terminal: Terminal, _: Block, done: Done) -> None:
+def _other_candidate(terminal: ClusterTerminal, _: Block, done: Done) -> None:
     assert re.search(r"\bDeploying\b.*\bDeployed\b", done.stdout, re.DOTALL)
     assert terminal.object("dynamographdeploymentrequests/look-first")["spec"]["autoApply"] is False
 
 
-def _models(_: Terminal, __: Block, done: Done) -> None:
+def _models(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert '"Qwen/Qwen3-32B"' in done.stdout
 
 
 # --- What pages about a request show
 
 
-def _healthy(_: Terminal, __: Block, done: Done) -> None:
+def _healthy(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert missing_lines(["Message: Deployment is healthy", "Status: True", "Type: Succeeded"], done.stdout) == []
 
 
-def _all_conditions(_: Terminal, __: Block, done: Done) -> None:
+def _all_conditions(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert "Succeeded=True Deployed: Deployment is healthy\n" in done.stdout
 
 
-def _what_was_made(_: Terminal, __: Block, done: Done) -> None:
+def _what_was_made(_: ClusterTerminal, __: Block, done: Done) -> None:
     names = ("job.batch/profile-my-model ", "configmap/dgdr-output-my-model ", "/my-model-dgd ")
     assert [name for name in names if name not in done.stdout] == []
 
 
-def _results(terminal: Terminal, _: Block, done: Done) -> None:
+def _results(terminal: ClusterTerminal, _: Block, done: Done) -> None:
     first, *_rest = terminal.object("dynamographdeploymentrequests/my-model")["status"]["profilingResults"]["pareto"]
     assert json.loads(done.stdout)["selected"] == first["id"]
 
 
-def _ids(terminal: Terminal, _: Block, done: Done) -> None:
+def _ids(terminal: ClusterTerminal, _: Block, done: Done) -> None:
     found = terminal.object("dynamographdeploymentrequests/my-model")["status"]["profilingResults"]["pareto"]
     assert [line.split()[0] for line in done.stdout.splitlines()] == [candidate["id"] for candidate in found]
 
 
-def _leader(_: Terminal, __: Block, done: Done) -> None:
+def _leader(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert done.stdout.splitlines()[-1].startswith("dgdr-controller-")
 
 
-def _annotated(_: Terminal, __: Block, done: Done) -> None:
+def _annotated(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert "my-model annotated" in done.stdout
 
 
 # --- What planning shows
 
 
-def _planned_and_applied(terminal: Terminal, block: Block, done: Done) -> None:
+def _planned_and_applied(terminal: ClusterTerminal, block: Block, done: Done) -> None:
     assert re.search(r"/my-model-dgd (created|configured|unchanged)\n", done.stdout)
     assert terminal.names("dynamographdeployments") == ["my-model-dgd"]
     page = re.search(r"--report (\S+)", block.script)
     assert not page or (terminal.folder / page[1]).exists()
 
 
-def _hardware_is_replaced(_: Terminal, __: Block, done: Done) -> None:
-    assert " on 16 × h100_sxm" in done.stdout
-    assert "--gpu-sku h100_sxm replaces spec.hardware.gpuSku h200_sxm\n" in done.stdout
-
-
-def _explained(_: Terminal, block: Block, done: Done) -> None:
-    assert missing_lines(block.output, done.stdout) == []
-
-
-def _page(terminal: Terminal, _: Block, __: Done) -> None:
-    assert "<html" in (terminal.folder / "qwen3-32b.html").read_text(encoding="utf-8")
-
-
-def _in_a_script(_: Terminal, __: Block, done: Done) -> None:
+def _in_a_script(_: ClusterTerminal, __: Block, done: Done) -> None:
     performance, end = json.JSONDecoder().raw_decode(done.stdout)
     assert performance["ttft"] > 0
     assert "/my-model-dgd " in done.stdout[end:]
 
 
-def _own_model(_: Terminal, block: Block, done: Done) -> None:
-    model = "acme/private" if "private-models" not in block.page else "my-company/my-model"
-    assert f"{model} on 8 × h200_sxm" in done.stdout
-
-
-def _conversion(_: Terminal, __: Block, done: Done) -> None:
+def _conversion(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert done.stdout == "dgdr-webhook-service"
 
 
-def _saved(terminal: Terminal, _: Block, __: Done) -> None:
+def _saved(terminal: ClusterTerminal, _: Block, __: Done) -> None:
     assert yaml.safe_load((terminal.folder / "requests.yaml").read_text(encoding="utf-8"))["kind"] == "List"
 
 
-CHECKS: Mapping[str, Callable[[Terminal, Block, Done], None]] = {
+CHECKS: Mapping[str, Callable[[ClusterTerminal, Block, Done], None]] = {
     "kubectl apply -f config/samples/qwen3-32b.yaml": _deployed_as_shown,
     "make -s kubeconfig": _kubeconfig_leads_to_the_cluster,
     "kubectl describe dgdr qwen3-32b": _conditions_of_the_tutorial,
@@ -247,11 +213,7 @@ CHECKS: Mapping[str, Callable[[Terminal, Block, Done], None]] = {
     "{.spec.holderIdentity}": _leader,
     "kubectl annotate dgdr my-model": _annotated,
     "kubectl apply -f out/dgd.yaml": _planned_and_applied,
-    "--gpu-sku h100_sxm": _hardware_is_replaced,
-    "--explain": _explained,
-    "--report qwen3-32b.html": _page,
     "| jq": _in_a_script,
-    "--model-cache weights": _own_model,
     "{.spec.conversion.": _conversion,
     "> requests.yaml": _saved,
 }
@@ -265,13 +227,13 @@ def test_what_is_asserted_belongs_to_a_block() -> None:
     assert [words for words in (*CHECKS, *WATCHED) if not any(words in script for script in scripts)] == []
 
 
-def test_tutorial_leads_to_a_deployment_and_leaves_nothing(terminal: Terminal) -> None:
+def test_tutorial_leads_to_a_deployment_and_leaves_nothing(terminal: ClusterTerminal) -> None:
     walk(terminal, TUTORIAL)
     assert terminal.names("dynamographdeploymentrequests") == []
     assert terminal.names("dynamographdeployments") == []
 
 
-def test_pages_about_a_request_show_what_there_is_of_it(terminal: Terminal) -> None:
+def test_pages_about_a_request_show_what_there_is_of_it(terminal: ClusterTerminal) -> None:
     terminal.run("kubectl apply -f my-model.yaml")
     with Journey(terminal.api, terminal.namespace, "my-model") as journey:
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
@@ -282,17 +244,11 @@ def test_pages_about_a_request_show_what_there_is_of_it(terminal: Terminal) -> N
         terminal.run("kubectl delete dgd my-model-dgd")
 
 
-def test_pages_that_plan_install_and_look_are_right(terminal: Terminal) -> None:
+def test_pages_that_install_and_look_are_right(terminal: ClusterTerminal) -> None:
     """No pod is made for what is deployed here: GPUs stay free."""
     quota = {"metadata": {"name": "none", "namespace": terminal.namespace}, "spec": {"hard": {"pods": "0"}}}
     terminal.api.create({"apiVersion": "v1", "kind": "ResourceQuota"} | quota)
-    for name in MODELS:
-        folder = terminal.folder / "weights" / name
-        folder.mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps(MODEL), encoding="utf-8")
-        with (folder / "model.safetensors").open("wb") as file:
-            file.truncate(14 * 2**30)  # takes no space on the disk
-    walk(terminal, *WITHOUT_PODS)
+    walk(terminal, *WITHOUT_PODS, *PLANNING)
 
 
 def requests_of(page: Path) -> list[Any]:
@@ -314,7 +270,7 @@ def requests_of(page: Path) -> list[Any]:
     ]
 
 
-def test_requests_that_pages_show_are_taken(terminal: Terminal) -> None:
+def test_requests_that_pages_show_are_taken(terminal: ClusterTerminal) -> None:
     requests = [request for page in PAGES for request in requests_of(page)]
     (terminal.folder / "requests.yaml").write_text(yaml.safe_dump_all(requests), encoding="utf-8")
     done = terminal.run("kubectl create --dry-run=server --validate=strict -f requests.yaml")

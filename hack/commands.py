@@ -32,11 +32,11 @@ WITHOUT_PODS = (
     _DOCS / "how-to" / "install-on-a-cluster.md",
     _DOCS / "how-to" / "upgrade.md",
     _DOCS / "how-to" / "live-beside-dynamos-operator.md",
-    _DOCS / "how-to" / "plan-without-a-cluster.md",
-    _DOCS / "how-to" / "private-models.md",
 )
-"""Pages whose commands only write objects, plan, or look at the controller."""
-RUN = (TUTORIAL, *ABOUT_A_REQUEST, *WITHOUT_PODS)
+"""Pages whose commands only write objects, or look at the controller."""
+PLANNING = (_DOCS / "how-to" / "plan-without-a-cluster.md", _DOCS / "how-to" / "private-models.md")
+"""Pages most of whose commands need no cluster: e2e/test_planning_documents.py."""
+RUN = (TUTORIAL, *ABOUT_A_REQUEST, *WITHOUT_PODS, *PLANNING)
 """Pages whose blocks run, unless a reason says otherwise: e2e/test_documents.py."""
 
 _FENCE = r"^( *)```{language}\n(.*?)^ *```$"
@@ -76,6 +76,11 @@ class Block:
         """What is run."""
         skipped = tuple(self.reasons)
         return "\n".join(line for line in self.commands if not (skipped and line.startswith(skipped)))
+
+    @property
+    def needs_cluster(self) -> bool:
+        """Whether what is run asks for a cluster."""
+        return "kubectl" in self.script
 
     @property
     def output(self) -> list[str]:
