@@ -11,8 +11,9 @@ from enum import StrEnum
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_controller.profiler.selection.objective import best
 from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.reach import nearest
 from dgdr_controller.profiler.selection.scaling import has_load
-from dgdr_controller.profiler.selection.targets import closest, targets_of
+from dgdr_controller.profiler.selection.targets import targets_of
 from dgdr_controller.profiling_job.protocol import Goal
 
 MOST_FOR_DEFAULTS = 2.0
@@ -85,13 +86,13 @@ def steps(goal: Goal, budget: int) -> list[Step]:
     def close_to_defaults(candidates: list[Candidate]) -> list[Candidate]:
         free = price(best(fewest_gpus(candidates), goal, budget)[0])
         affordable = [candidate for candidate in candidates if price(candidate) <= free * MOST_FOR_DEFAULTS]
-        return closest(affordable, goal, explicit=False)
+        return nearest(affordable, goal, budget, explicit=False)
 
     def price(candidate: Candidate) -> float:
         return candidate.gpus if has_load(goal) else 1 / criteria(candidate).tokens_per_s_per_gpu
 
     loaded = goal.request_rate is not None or goal.concurrency is not None
-    written = [Step(Comparison.WRITTEN, lambda candidates: closest(candidates, goal, explicit=True))]
+    written = [Step(Comparison.WRITTEN, lambda candidates: nearest(candidates, goal, budget, explicit=True))]
     served = [Step(Comparison.SERVED, most_served)] if loaded else []
     return [
         *(served if goal.request_rate is not None else []),

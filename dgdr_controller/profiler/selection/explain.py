@@ -8,8 +8,9 @@ from dgdr_api.candidate import Candidate, Source
 from dgdr_api.formatting import exact, percentage, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import Comparison, choose, dropped, steps
-from dgdr_controller.profiler.selection.objective import FEW, rank, requests
+from dgdr_controller.profiler.selection.objective import rank
 from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.reach import FEW, requests
 from dgdr_controller.profiler.selection.targets import targets, targets_of
 from dgdr_controller.profiling_job.protocol import Goal, Results
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.pareto import Criteria, front
+from dgdr_controller.profiler.selection.reach import FEW, requests
 from dgdr_controller.profiler.selection.targets import targets, targets_of
 from dgdr_controller.profiling_job.protocol import Goal
 
@@ -22,9 +23,6 @@ to run than workers that hand KV caches over."""
 _NEARLY_AT_THE_KNEE = 1.0125
 """The same at the knee: as much as leaves no point there from which a tenth less throughput buys a quarter more speed
 (0.9² · 1.25)."""
-
-FEW = 2
-"""Requests at a time. Nobody deploys an engine for one or two who may have more from it."""
 
 
 def best(candidates: Sequence[Candidate], goal: Goal, budget: int) -> list[Candidate]:
@@ -49,12 +47,6 @@ def best(candidates: Sequence[Candidate], goal: Goal, budget: int) -> list[Candi
         ]
         most = max(simple, default=most)
     return [candidate for candidate, found in zip(candidates, ranks, strict=True) if found == most]
-
-
-def requests(candidate: Candidate) -> int:
-    """Return how many requests one engine works on at a time."""
-    worker = candidate.workers[-1]  # the one that decodes
-    return worker.batch * worker.parallelism.dp
 
 
 def rank(candidate: Candidate, goal: Goal, budget: int) -> tuple[float, ...]:

@@ -8,8 +8,9 @@ from dgdr_api.formatting import exact, percentage, significant
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria
+from dgdr_controller.profiler.selection.reach import FEW, NEAR, for_several, nearest
 from dgdr_controller.profiler.selection.scaling import has_load
-from dgdr_controller.profiler.selection.targets import NEAR, closest, meets_targets, targets, targets_of, violation
+from dgdr_controller.profiler.selection.targets import meets_targets, targets, targets_of, violation
 from dgdr_controller.profiling_job.protocol import Goal
 
 _WORTH_TELLING = 1.05
@@ -34,10 +35,9 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
         reason = f"no configuration that serves as much of the load meets every target ({how_missed(choice, goal)})"
     else:
         near = exact(round((NEAR - 1) * 100, 2))
-        as_much = " that serves as much of the load" if goal.request_rate is not None else ""
         reason = (
             f"no configuration meets every target; {_aim(choice, goal)} among those within {near} % of the closest one"
-            f"{as_much} ({how_missed(choice, goal)})"
+            f"{_closest_that(choice, deployable, goal, budget)} ({how_missed(choice, goal)})"
         )
     return "; ".join([reason, *_trade(choice, deployable, goal, budget)])
 
@@ -71,13 +71,28 @@ def _given_up(deployable: Sequence[Candidate], goal: Goal) -> str:
     return "default targets, which no configuration meets"
 
 
+def _closest_that(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:
+    """Say what the closest one must do to be compared with."""
+    rivals = _as_much(choice, deployable, goal, budget) if goal.request_rate is not None else deployable
+    conditions = [
+        *(["serves as much of the load"] if goal.request_rate is not None else []),
+        *([f"works on more than {FEW} requests at a time"] if for_several(rivals, goal, budget, explicit=True) else []),
+    ]
+    return f" that {' and '.join(conditions)}" if conditions else ""
+
+
+def _as_much(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> list[Candidate]:
+    served = Criteria.of(choice, goal, budget).served
+    return [candidate for candidate in deployable if Criteria.of(candidate, goal, budget).served >= served]
+
+
 def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> Iterator[str]:
     """Say which other candidate has clearly more throughput, and at which latency."""
     if goal.objective is OptimizationType.THROUGHPUT:
         return
     ours = Criteria.of(choice, goal, budget)
     feasible = [candidate for candidate in deployable if meets_targets(candidate, goal)]
-    rivals = feasible if meets_targets(choice, goal) else closest(deployable, goal, explicit=True)
+    rivals = feasible if meets_targets(choice, goal) else nearest(deployable, goal, budget, explicit=True)
     measured = [(candidate, Criteria.of(candidate, goal, budget)) for candidate in rivals]
     as_much = [(criteria.tokens_per_s_per_gpu, c.id, c) for c, criteria in measured if criteria.served >= ours.served]
     if not as_much:

@@ -10,37 +10,6 @@ from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import Missed
 from dgdr_controller.profiling_job.protocol import Goal, Target
 
-NEAR = 1.15
-"""Latencies up to so many times the closest that can be had are as good as it where a target is out of reach: what
-differs by less is within the error of the estimates, and the last milliseconds cost the most throughput."""
-
-
-def closest(candidates: Sequence[Candidate], goal: Goal, *, explicit: bool) -> list[Candidate]:
-    """Return the candidates that meet the targets; where none does, those that come near the closest one.
-
-    Args:
-        candidates: At least one.
-        goal: The goal.
-        explicit: Whether to look at the targets that the user wrote, or at the default ones.
-    """
-    misses = [violation(candidate, goal, explicit=explicit) for candidate in candidates]
-    least = min(misses)
-    if least == 0:
-        return [candidate for candidate, missed in zip(candidates, misses, strict=True) if missed == 0]
-    best = [candidate for candidate, missed in zip(candidates, misses, strict=True) if missed == least]
-    columns = zip(*(_latencies(candidate, goal, explicit=explicit) for candidate in best), strict=True)
-    limits = [
-        NEAR * max(target.value, *(value for value, _ in column)) for column in columns for _, target in column[:1]
-    ]
-    return [
-        candidate
-        for candidate in candidates
-        if all(
-            value <= limit
-            for (value, _), limit in zip(_latencies(candidate, goal, explicit=explicit), limits, strict=True)
-        )
-    ]
-
 
 def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
     """Return by how much targets are missed: the sum of the relative excesses, 0 when all are met.
@@ -50,11 +19,12 @@ def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
         goal: The goal.
         explicit: Whether to look at the targets that the user wrote, or at the default ones.
     """
-    latencies = _latencies(candidate, goal, explicit=explicit)
-    return sum(value / target.value - 1 for value, target in latencies if value > target.value)
+    found = latencies(candidate, goal, explicit=explicit)
+    return sum(value / target.value - 1 for value, target in found if value > target.value)
 
 
-def _latencies(candidate: Candidate, goal: Goal, *, explicit: bool) -> list[tuple[float, Target]]:
+def latencies(candidate: Candidate, goal: Goal, *, explicit: bool) -> list[tuple[float, Target]]:
+    """Return what a candidate reaches of the targets that the user wrote, or of the default ones, with the target."""
     return [(value, target) for _, value, target in targets(candidate, goal) if target.explicit is explicit]
 
 

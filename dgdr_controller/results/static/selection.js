@@ -87,6 +87,7 @@
   const MOST_FOR_DEFAULTS = 2; // factor in throughput, with a load in GPUs, that default targets may cost
   const NEAR = 1.15; // times the closest latency that can be had
   const FEW = 2; // requests at a time
+  const FOR_SEVERAL = 1.5; // times the closest latency, where only engines for so few come near it
   const [NEARLY, NEARLY_AT_THE_KNEE] = [1.05, 1.0125]; // factors between scores: an aggregated engine is simpler
   // Of each latency: the share of the target up to which an estimate keeps a margin, the worth of one that keeps none.
   const MARGINS = { TTFT: [0.5, 0.42], ITL: [1 / 1.2, 0.27], "E2E latency": [1 / 1.2, 0.27] };
@@ -106,13 +107,13 @@
     const fewestGpus = (candidates) => lowest(candidates, (candidate) => of(candidate).gpus);
     const closeToDefaults = (candidates) => {
       const free = price(bestOf(fewestGpus(candidates), goal, budget)[0]);
-      return closest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, false);
+      return nearest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, budget, false);
     };
     const served = goal.requestRate !== undefined || goal.concurrency !== undefined ? [mostServed] : [];
     const [first, second] = goal.requestRate !== undefined ? [served, []] : [[], served];
     return [
       ...first,
-      (candidates) => closest(candidates, goal, true),
+      (candidates) => nearest(candidates, goal, budget, true),
       ...second,
       ...(isWritten(goal, false) ? [closeToDefaults] : []),
       fewestGpus,
@@ -180,14 +181,42 @@
   }
 
   // The candidates that meet the targets; where none does, those that come near the closest one.
-  function closest(candidates, goal, explicit) {
-    const least = Math.min(...candidates.map((candidate) => violation(candidate, goal, explicit)));
-    const best = candidates.filter((candidate) => violation(candidate, goal, explicit) === least);
-    if (least === 0) return best;
-    const latencies = (candidate) => targets(candidate, goal).filter(({ target }) => target.explicit === explicit);
-    const limits = latencies(best[0]).map(({ target }, i) =>
-      NEAR * Math.max(target.value, ...best.map((candidate) => latencies(candidate)[i].value)));
-    return candidates.filter((candidate) => latencies(candidate).every(({ value }, i) => value <= limits[i]));
+  function nearest(candidates, goal, budget, explicit) {
+    const several = forSeveral(candidates, goal, budget, explicit);
+    return near(several.length ? several : candidates, goal, explicit);
+  }
+
+  // What serves more than a few requests at a time, where targets are out of reach and nothing near does.
+  function forSeveral(candidates, goal, budget, explicit) {
+    const close = near(candidates, goal, explicit);
+    const reached = !violation(close[0], goal, explicit);
+    if (reached || goal.objective === "latency" || close.some((candidate) => requests(candidate) > FEW)) return [];
+    const limits = limitsOf(candidates, goal, FOR_SEVERAL, explicit);
+    return front(candidates, goal, budget)
+      .filter((candidate) => requests(candidate) > FEW && isWithin(candidate, limits, goal, explicit));
+  }
+
+  function near(candidates, goal, explicit) {
+    const feasible = candidates.filter((candidate) => !violation(candidate, goal, explicit));
+    if (feasible.length) return feasible;
+    const limits = limitsOf(candidates, goal, NEAR, explicit);
+    return candidates.filter((candidate) => isWithin(candidate, limits, goal, explicit));
+  }
+
+  // For each target so many times what the closest candidates reach, or the target itself.
+  function limitsOf(candidates, goal, factor, explicit) {
+    const best = lowest(candidates, (candidate) => violation(candidate, goal, explicit));
+    return latencies(best[0], goal, explicit).map(({ target }, i) =>
+      factor * Math.max(target.value, ...best.map((candidate) => latencies(candidate, goal, explicit)[i].value)));
+  }
+
+  function isWithin(candidate, limits, goal, explicit) {
+    return latencies(candidate, goal, explicit).every(({ value }, i) => value <= limits[i]);
+  }
+
+  // The targets that the user wrote, or the default ones.
+  function latencies(candidate, goal, explicit) {
+    return targets(candidate, goal).filter(({ target }) => target.explicit === explicit);
   }
 
   // Says whether there are targets that the user wrote, or default ones.
@@ -197,8 +226,8 @@
 
   // By how much targets are missed: the sum of the relative excesses. `explicit`: those that the user wrote.
   function violation(candidate, goal, explicit) {
-    return targets(candidate, goal)
-      .filter(({ value, target }) => target.explicit === explicit && value > target.value)
+    return latencies(candidate, goal, explicit)
+      .filter(({ value, target }) => value > target.value)
       .reduce((sum, { value, target }) => sum + (value / target.value - 1), 0);
   }
 
@@ -225,7 +254,7 @@
   }
 
   dgdr.selection = {
-    NEAR, choose, closest, compared, confidence, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
-    violation,
+    FEW, NEAR, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    served, targets, violation,
   };
 })();

@@ -4,8 +4,8 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { exact, percent, significant } = dgdr.numbers;
   const {
-    NEAR, choose, closest, compared, confidence, criteria, dominates, front, hasLoad, isOffered, isWritten, meetsTargets, served, targets,
-    violation,
+    FEW, NEAR, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    served, targets, violation,
   } = dgdr.selection;
 
   const OUTCOMES = [
@@ -45,8 +45,21 @@
       return `no configuration that serves as much of the load meets every target (${missed})`;
     }
     const near = exact(Math.round((NEAR - 1) * 10000) / 100);
-    const load = goal.requestRate !== undefined ? " that serves as much of the load" : "";
-    return `no configuration meets every target; ${aim} among those within ${near} % of the closest one${load} (${missed})`;
+    const that = closestThat(choice, offered, goal, budget);
+    return `no configuration meets every target; ${aim} among those within ${near} % of the closest one${that} (${missed})`;
+  }
+
+  // What the closest one must do to be compared with.
+  function closestThat(choice, offered, goal, budget) {
+    const loadFirst = goal.requestRate !== undefined;
+    const share = (candidate) => criteria(candidate, goal, budget).served;
+    const rivals = loadFirst ? offered.filter((candidate) => share(candidate) >= share(choice)) : offered;
+    const several = forSeveral(rivals, goal, budget, true).length;
+    const conditions = [
+      ...(loadFirst ? ["serves as much of the load"] : []),
+      ...(several ? [`works on more than ${FEW} requests at a time`] : []),
+    ];
+    return conditions.length ? ` that ${conditions.join(" and ")}` : "";
   }
 
   function aimOf(choice, goal) {
@@ -75,7 +88,7 @@
     const ours = criteria(choice, goal, budget);
     const pool = meetsTargets(choice, goal)
       ? offered.filter((candidate) => meetsTargets(candidate, goal))
-      : closest(offered, goal, true);
+      : nearest(offered, goal, budget, true);
     const rivals = pool
       .map((candidate) => ({ candidate, is: criteria(candidate, goal, budget) }))
       .filter(({ is }) => is.served >= ours.served);

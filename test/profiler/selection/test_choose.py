@@ -192,6 +192,24 @@ def test_target_out_of_reach_does_not_leave_the_gpus_to_one_request(make_candida
     )
 
 
+def test_target_out_of_reach_prefers_several_requests_half_again_as_far(make_candidate: Any, plain_goal: Goal) -> None:
+    alone = make_candidate(tp=8, batch=1, ttft=212, itl=5, per_gpu=20)
+    pair = make_candidate(tp=8, batch=2, ttft=240, itl=6, per_gpu=31)
+    several = make_candidate(tp=8, batch=3, ttft=255, itl=7, per_gpu=42)
+    more = make_candidate(tp=8, batch=8, ttft=290, itl=9, per_gpu=76)
+    far = make_candidate(tp=8, batch=16, ttft=330, itl=19, per_gpu=97)
+    goal = written(plain_goal, ttft=200, itl=50)
+    judgement = judge([alone, pair, several, more, far], goal, 8, free)
+    assert judgement.choice is not None
+    assert judgement.choice.id == more.id
+    assert judgement.choice.verdict is not None
+    assert judgement.choice.verdict.reason == (
+        "no configuration meets every target; most tokens/s/GPU among those within 15 % of the closest one that works on more than 2 requests at a time (misses TTFT=200ms by 45 %)"
+    )
+    assert choose([alone, pair, far], goal, 8) == pair
+    assert choose([alone, pair, more], goal.model_copy(update={"objective": OptimizationType.LATENCY}), 8) == alone
+
+
 def test_default_target_costs_half_of_the_throughput_at_most(make_candidate: Any, plain_goal: Goal) -> None:
     slow = scale(make_candidate(tp=2, batch=64, itl=40, per_gpu=1000), plain_goal, 8)
     steady = scale(make_candidate(tp=4, batch=16, itl=29, per_gpu=490), plain_goal, 8)
