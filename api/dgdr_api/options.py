@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
+from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_KV_CACHE_DTYPE, ANNOTATION_SPECULATIVE
 from dgdr_api.text import shown
 
 MOST_DRAFT_TOKENS = 8
 """Tokens of one draft: no engine's own recipes have more."""
-_LIMITS = {ANNOTATION_CONTEXT_LENGTH: 2**31 - 1, ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS}
-"""The annotations, and the largest value of each."""
-OPTIONS = tuple(_LIMITS)
+_COUNTS = {ANNOTATION_CONTEXT_LENGTH: 2**31 - 1, ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS}
+"""Annotations that are numbers, and the largest value of each."""
+OPTIONS = (*_COUNTS, ANNOTATION_KV_CACHE_DTYPE)
 """The annotations: results of a search with other values are not used."""
 
 
@@ -23,16 +24,19 @@ class SearchOptions:
         context_length: The longest sequence in tokens that engines are started for; None: as much as fits.
         draft_tokens: Tokens that a model's own layers draft in each step (multi-token prediction); None: no speculative
             decoding.
+        kv_cache_dtype: Number format of the KV cache; None: the one that the simulator assumes for the checkpoint.
     """
 
     context_length: int | None = None
     draft_tokens: int | None = None
+    kv_cache_dtype: KvCacheDtype | None = None
 
     def replaced_by(self, options: "SearchOptions") -> "SearchOptions":
         """Return these options but those that others set."""
         return SearchOptions(
             context_length=options.context_length or self.context_length,
             draft_tokens=options.draft_tokens or self.draft_tokens,
+            kv_cache_dtype=options.kv_cache_dtype or self.kv_cache_dtype,
         )
 
 
@@ -42,16 +46,32 @@ def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
     Raises:
         InvalidRequestError: A value is not one that the annotation may have.
     """
-    values = {name: _count(name, text) for name in OPTIONS if (text := (annotations or {}).get(name)) is not None}
-    if errors := [value for value in values.values() if isinstance(value, FieldError)]:
+    written = annotations or {}
+    counts = {name: _count(name, written[name]) for name in _COUNTS if name in written}
+    dtype = _dtype(written[ANNOTATION_KV_CACHE_DTYPE]) if ANNOTATION_KV_CACHE_DTYPE in written else None
+    if errors := [value for value in (*counts.values(), dtype) if isinstance(value, FieldError)]:
         raise InvalidRequestError(errors)
-    counts = {name: value for name, value in values.items() if isinstance(value, int)}
-    return SearchOptions(counts.get(ANNOTATION_CONTEXT_LENGTH), counts.get(ANNOTATION_SPECULATIVE))
+    numbers = {name: value for name, value in counts.items() if isinstance(value, int)}
+    return SearchOptions(
+        context_length=numbers.get(ANNOTATION_CONTEXT_LENGTH),
+        draft_tokens=numbers.get(ANNOTATION_SPECULATIVE),
+        kv_cache_dtype=dtype if isinstance(dtype, KvCacheDtype) else None,
+    )
 
 
 def _count(name: str, text: str) -> int | FieldError:
-    most = _LIMITS[name]
+    most = _COUNTS[name]
     if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 0 < int(text) <= most:
         return int(text)
-    path, kind = f"metadata.annotations[{name}]", f"Invalid value: {shown(text)}"
-    return FieldError(path, kind, f"must be a number from 1 to {most}")
+    return _invalid(name, text, f"must be a number from 1 to {most}")
+
+
+def _dtype(text: str) -> KvCacheDtype | FieldError:
+    try:
+        return KvCacheDtype(text)
+    except ValueError:
+        return _invalid(ANNOTATION_KV_CACHE_DTYPE, text, f"must be {' or '.join(KvCacheDtype)}")
+
+
+def _invalid(name: str, text: str, wish: str) -> FieldError:
+    return FieldError(f"metadata.annotations[{name}]", f"Invalid value: {shown(text)}", wish)

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from dgdr_api import InvalidRequestError
-from dgdr_api.candidate import Candidate, Outcome, Verdict
+from dgdr_api.candidate import Candidate, KvCacheDtype, Outcome, Verdict
 from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
@@ -72,6 +72,10 @@ _WIDE = 200
     help="Also search speculative decoding: so many tokens are drafted by the model's own layers in each step.",
 )  # fmt: skip
 @click.option(
+    "--kv-cache-dtype", type=click.Choice(KvCacheDtype, case_sensitive=False),
+    help="Number format of the KV cache: auto is the model's own. [default: fp8 if the model is quantised, else auto]",
+)  # fmt: skip
+@click.option(
     "--explain",
     "wants_reasons",
     is_flag=True,
@@ -98,6 +102,7 @@ def plan(  # noqa: PLR0913 - one for each option
     base_file: Path | None,
     context_length: int | None,
     draft_tokens: int | None,
+    kv_cache_dtype: KvCacheDtype | None,
     wants_reasons: bool,
     form: str,
     deadline: float,
@@ -107,7 +112,7 @@ def plan(  # noqa: PLR0913 - one for each option
     console = Console(stderr=True)
     settings = load_settings()
     try:
-        options = SearchOptions(context_length, draft_tokens)
+        options = SearchOptions(context_length, draft_tokens, kv_cache_dtype)
         request = plan_request(read_request(source, name), hardware, model_cache, options)
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dgdr_api.candidate import Candidate, Mode, Parallelism, Role, Source, Worker
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.context import longest_request
 from dgdr_controller.profiler.errors import NotDeployableError
@@ -137,6 +137,7 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
         count=1,
         batch=chosen.requests,
         max_num_tokens=max(_step(request.goal), chosen.requests),
+        kv_cache_dtype=request.options.kv_cache_dtype or KvCacheDtype.AUTO,
         memory_gib=round(chosen.fit.needed_gib, 1),
     )
     replicas = 1 if request.goal.autoscale else request.total_gpus // chosen.shape.gpus  # the planner adds others

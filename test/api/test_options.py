@@ -1,12 +1,18 @@
 import pytest
 
+from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.options import SearchOptions, search_options
 
 
 def test_options_are_read_off_the_annotations() -> None:
-    annotations = {"dgdr.nvidia.com/context-length": "32768", "dgdr.nvidia.com/speculative": "1", "other": "x"}
-    assert search_options(annotations) == SearchOptions(context_length=32_768, draft_tokens=1)
+    annotations = {
+        "dgdr.nvidia.com/context-length": "32768",
+        "dgdr.nvidia.com/speculative": "1",
+        "dgdr.nvidia.com/kv-cache-dtype": "fp8",
+        "other": "x",
+    }
+    assert search_options(annotations) == SearchOptions(32_768, 1, KvCacheDtype.FP8)
     assert search_options(None) == SearchOptions()
 
 
@@ -21,7 +27,20 @@ def test_options_that_are_no_counts_are_refused_all_at_once(text: str) -> None:
     assert len(length) < 300
 
 
+@pytest.mark.parametrize("text", ["", "FP8", "fp8_e4m3", "bfloat16", "x" * 5000])
+def test_number_format_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        search_options({"dgdr.nvidia.com/kv-cache-dtype": text})
+    message = str(caught.value)
+    assert message.startswith("metadata.annotations[dgdr.nvidia.com/kv-cache-dtype]: Invalid value: ")
+    assert message.endswith(": must be auto or fp8")
+    assert len(message) < 300
+
+
 def test_options_of_the_command_line_stand_before_those_of_the_request() -> None:
     written = SearchOptions(context_length=8192, draft_tokens=2)
     assert written.replaced_by(SearchOptions(draft_tokens=1)) == SearchOptions(8192, 1)
+    quantised = SearchOptions(kv_cache_dtype=KvCacheDtype.FP8)
+    assert quantised.replaced_by(SearchOptions(kv_cache_dtype=KvCacheDtype.AUTO)).kv_cache_dtype is KvCacheDtype.AUTO
+    assert quantised.replaced_by(SearchOptions(8192)).kv_cache_dtype is KvCacheDtype.FP8
     assert written.replaced_by(SearchOptions()) == written

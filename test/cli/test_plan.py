@@ -327,6 +327,17 @@ def test_context_length_is_the_one_that_is_asked_for(dgdr: Any, write: Callable[
     ) in refused.stderr
 
 
+def test_number_format_of_the_kv_cache_reaches_the_command_line_of_the_engine(
+    dgdr: Any, write: Callable[..., str], tmp_path: Path
+) -> None:
+    write(hardware={"gpuSku": "h100_sxm", "totalGpus": 1}, backend="vllm", model="Qwen/Qwen3-8B")
+    run = dgdr("plan", "-f", "dgdr.yaml", "-o", "out", "--kv-cache-dtype", "fp8")
+    assert run.returncode == 0, run.stderr
+    results, graph = outcome(tmp_path / "out")
+    assert {worker.kv_cache_dtype for candidate in results.candidates for worker in candidate.workers} == {"fp8"}
+    assert "'--kv-cache-dtype', 'fp8'" in str(graph)
+
+
 def test_base_that_only_the_cluster_holds_is_said_to_be_missing(dgdr: Any, tmp_path: Path) -> None:
     content = yaml.safe_load((SAMPLES / "v1alpha1-base-deployment.yaml").read_text())
     content["spec"] |= {"model": "Qwen/Qwen3-8B", "backend": "vllm"}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgdr_api.candidate import Mode, Role
+from dgdr_api.candidate import KvCacheDtype, Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 
@@ -41,6 +41,7 @@ class Search:
         engine_gpus: Fewest and most GPUs of an engine; None: the budget.
         context_length: The longest sequence that engines are to be started for; None: as much as fits.
         draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
+        kv_cache_dtype: Number format of the KV cache; None: the simulator's for the checkpoint.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
         limits_version: Version of the engine, where it is estimated from the limits of the GPU; None: from measured
             data.
@@ -60,6 +61,7 @@ class Search:
     concurrency: float | None = None
     context_length: int | None = None
     draft_tokens: int = 0
+    kv_cache_dtype: KvCacheDtype | None = None
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
     limits_version: str | None = None

@@ -129,6 +129,7 @@ def _search(
         request_rate=goal.request_rate if has_load(goal) else None,
         concurrency=goal.concurrency if has_load(goal) else None,
         draft_tokens=draft_tokens,
+        kv_cache_dtype=request.options.kv_cache_dtype,
         context_length=request.options.context_length,
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,

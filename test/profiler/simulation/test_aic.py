@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import dgdr_controller
-from dgdr_api.candidate import Mode, Role
+from dgdr_api.candidate import KvCacheDtype, Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import read_config
@@ -155,6 +155,18 @@ def test_accepted_drafts_shorten_the_time_between_tokens_by_less_than_their_numb
     plain, drafting = asked(*(partial(search, question) for question in questions))
     fastest = [min(row["tpot"] for row in found.rows) for found in (plain, drafting)]
     assert 1 < fastest[0] / fastest[1] <= 1 + accepted(1)
+
+
+@pytest.mark.aic
+@pytest.mark.parametrize("mode", list(Mode))
+def test_number_format_of_the_kv_cache_is_the_one_that_is_wanted(mode: Mode) -> None:
+    """Halving the cache leaves room for more requests on the same engine."""
+    formats = (KvCacheDtype.AUTO, KvCacheDtype.FP8)
+    found = asked(*(partial(search, wanted(mode, Backend.VLLM, kv_cache_dtype=dtype)) for dtype in formats))
+    prefix = "" if mode is Mode.AGGREGATED else "(d)"
+    assert [{row[f"{prefix}kvcache"] for row in outcome.rows} for outcome in found] == [{"bfloat16"}, {"fp8"}]
+    plain, quantised = (max(row[f"{prefix}bs"] for row in outcome.rows) for outcome in found)
+    assert quantised > plain
 
 
 @pytest.mark.aic

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgdr_api.candidate import Mode, Role
+from dgdr_api.candidate import KvCacheDtype, Mode, Role
 from dgdr_controller.profiler.simulation.aic import limits
 from dgdr_controller.profiler.simulation.aic.package import VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
@@ -272,15 +272,21 @@ def _phase_sources(summary: Any, role: Role) -> Mapping[str, str]:
     return sources
 
 
+_KV_CACHE_MODES = {KvCacheDtype.AUTO: "bfloat16", KvCacheDtype.FP8: "fp8"}
+"""What AIC calls the number formats of a KV cache."""
+
+
 def task_of(wanted: Search) -> Any:
     """Build AIC's Task: it works out parallelisms, precision and corrections for a model on a system."""
-    identity = {
+    identity: dict[str, Any] = {
         "model_path": wanted.model,
         "system_name": wanted.system,
         "backend_name": wanted.backend.value,
         "backend_version": wanted.limits_version or VERSION_SLOT,
     }
     prefixes, drafts = _PREFIXES[wanted.mode].values(), wanted.draft_tokens
+    if wanted.kv_cache_dtype:
+        identity["kvcache_quant_mode"] = module("sdk.common").KVCacheQuantMode[_KV_CACHE_MODES[wanted.kv_cache_dtype]]
     return module("sdk.task_v2").Task(
         serving_mode="agg" if wanted.mode is Mode.AGGREGATED else "disagg",
         **{f"{prefix}{key}": value for prefix in prefixes for key, value in identity.items()},
