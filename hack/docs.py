@@ -21,8 +21,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dgdr_api import conditions, v1beta1
-from dgdr_api.conditions import ConditionUpdate, Missed, RequestWarning
+from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
+from dgdr_api.request_warnings import ConfigurationWarning, Missed, RequestWarning, SLAWarning
 from dgdr_api.schema import Schema, structural
 from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
@@ -184,9 +185,9 @@ def _succeeded() -> str:
 
 
 def _warnings() -> str:
-    closest = conditions.SLAWarning.closest([Missed("TTFT", 50, 120, 120)], "vllm aggregated, 2 × tp4 on h200_sxm")
-    share = conditions.SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
-    model = conditions.ConfigurationWarning.not_simulated("acme/private", "")
+    closest = SLAWarning.closest([Missed("TTFT", 50, 120, 120)], "vllm aggregated, 2 × tp4 on h200_sxm")
+    share = SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
+    model = ConfigurationWarning.not_simulated("acme/private", "")
     rows: list[RequestWarning] = [closest, share, model]
     return _table(("Type and reason", "Example"), ((_code(row.type), row.message) for row in rows))
 

@@ -8,7 +8,7 @@ import yaml
 
 from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.results import Results
 from hack import docs
 from hack.pictures import describe
 from hack.sentences import collect

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
+from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
 from dgdr_controller.deployment.render import GraphRequest
-from dgdr_controller.profiling_job.protocol import Goal, Target
 
 pytest.register_assert_rewrite("test.builders")  # they assert, too
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.candidate import Candidate, KvCacheDtype, Outcome, Verdict
-from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.request_warnings import ConfigurationWarning
+from dgdr_api.results import Results
 from dgdr_controller.cli.files import UnreadableError, read_base_file, read_request, write_atomically
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
@@ -26,7 +27,6 @@ from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiling_job.exit_code import ExitCode
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.errors import located
+from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
@@ -18,15 +19,7 @@ from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiler.simulation.collect import Progress, Step
 from dgdr_controller.profiler.simulation.messages import Search
 from dgdr_controller.profiling_job.exit_code import ExitCode
-from dgdr_controller.profiling_job.protocol import (
-    RESULTS_FILE,
-    STATUS_FILE,
-    JobInput,
-    ProfilingPhase,
-    Results,
-    RunState,
-    RunStatus,
-)
+from dgdr_controller.profiling_job.protocol import STATUS_FILE, JobInput, ProfilingPhase, RunState, RunStatus
 
 _DEADLINE_S = 1680.0
 """Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""

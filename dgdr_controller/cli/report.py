@@ -3,8 +3,8 @@
 from rich.console import Console
 
 from dgdr_api.formatting import exact, significant
+from dgdr_api.results import Results, Target
 from dgdr_controller.cli.table import candidate_table, rest
-from dgdr_controller.profiling_job.protocol import Results, Target
 
 
 def sentence(results: Results) -> str:

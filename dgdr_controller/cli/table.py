@@ -8,7 +8,7 @@ from rich.table import Table
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Role
 from dgdr_api.formatting import significant
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.results import Results
 
 ROWS = 12
 """Candidates shown; all of them are in ``results.json``."""

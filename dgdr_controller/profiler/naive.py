@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role, Source, Worker
+from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.context import longest_request
 from dgdr_controller.profiler.errors import NotDeployableError
@@ -17,7 +18,6 @@ from dgdr_controller.profiler.model.memory import Fit
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.simulation.rows import PROMPT_MARGIN_TOKENS
-from dgdr_controller.profiling_job.protocol import Goal
 
 ENGINE_VERSIONS = {Backend.VLLM: "0.31.0", Backend.SGLANG: "0.5.21", Backend.TRTLLM: "1.3.0rc29"}
 """Versions of the engines in Dynamo's images (1.6.1), whose flags are rendered."""

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from dgdr_api.results import Results, SearchOutcome
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.model import hub
 from dgdr_controller.profiler.model.resolve import Download, find_model
@@ -29,7 +30,6 @@ from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
 from dgdr_controller.profiler.simulation.search_plan import instead, plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
-from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
 SEARCH_DEADLINE_S = 180.0
 """Seconds for one engine and mode; dense models take 5 to 15, mixtures of experts up to 160 on two cores."""

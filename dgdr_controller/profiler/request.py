@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.validation import engine_gpus
 from dgdr_api.defaults import Value, effective
@@ -12,13 +11,14 @@ from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.options import SearchOptions, search_options
 from dgdr_api.preserved import search_annotations
+from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
+from dgdr_api.results import Goal, RequestIdentity, Target
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import warnings
 from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.profiler.hardware import HardwareOptions, resolve_hardware
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
-from dgdr_controller.profiling_job.protocol import Goal, RequestIdentity, Target
 from dgdr_controller.validation.request import validate
 
 

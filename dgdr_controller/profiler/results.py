@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning
+from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
+from dgdr_api.results import Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, unrenderable
 from dgdr_controller.profiler.errors import NotDeployableError
@@ -16,7 +17,6 @@ from dgdr_controller.profiler.selection.notes import by_limits, notes, out_of_re
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
-from dgdr_controller.profiling_job.protocol import Provenance, Results
 
 _FITS = "the smallest engine that the model fits in"
 _UNVERIFIED = "Nothing was simulated or measured: whether latency targets are met is unknown."

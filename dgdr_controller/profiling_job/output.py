@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.kinds import ConfigMap
-from dgdr_controller.profiling_job.protocol import RESULTS_FILE, Results, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 
 _RESULTS_KEY = f"{RESULTS_FILE}.gz"
 _LIMIT = 900 * 1024

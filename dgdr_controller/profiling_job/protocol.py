@@ -1,55 +1,12 @@
-"""What the profiler and the controller exchange: input, progress and ``results.json``.
-
-The schema is versioned by `SCHEMA`; a reader refuses a version that it does not know. Two runs on the same inputs
-write the same bytes: there are no times in it.
-"""
+"""What the profiler and the controller exchange while a search runs: its input and its progress."""
 
 from enum import StrEnum
-from typing import Literal, Self
 
-from pydantic import Field, model_validator
-
-from dgdr_api.candidate import Candidate, Mode, Performance
-from dgdr_api.conditions import RequestWarning
-from dgdr_api.curves import WorkerCurve
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
-from dgdr_api.v1beta1 import Backend, DgdrSpec, DynamoGraphDeploymentRequest, OptimizationType
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
-SCHEMA: Literal["results.dgdr.nvidia.com/v1"] = "results.dgdr.nvidia.com/v1"
-
-
-RESULTS_FILE = "results.json"
 STATUS_FILE = "profiler_status.yaml"
-
-
-class Target(ApiModel):
-    """A latency target."""
-
-    value: float
-    """In ms."""
-    explicit: bool
-    """Whether the user wrote it; otherwise it is a default and a preference only."""
-
-
-class Goal(ApiModel):
-    """What the candidates were judged by."""
-
-    isl: int
-    osl: int
-    ttft: Target | None = None
-    itl: Target | None = None
-    e2e_latency: Target | None = None
-    objective: OptimizationType
-    concurrency: float | None = None
-    request_rate: float | None = None
-    autoscale: bool = False
-    """The planner sets the number of workers as load comes and goes: the deployment starts with one of each role."""
-
-    def is_met_by(self, performance: Performance) -> bool:
-        """Say whether every target that the user wrote is met."""
-        reached = (performance.ttft, self.ttft), (performance.itl, self.itl), (performance.e2e, self.e2e_latency)
-        return all(value <= target.value for value, target in reached if target and target.explicit)
 
 
 class ProfilingPhase(StrEnum):
@@ -94,83 +51,3 @@ class JobInput(ApiModel):
 
     request: DynamoGraphDeploymentRequest
     hardware: HardwareUsed
-
-
-class SearchOutcome(StrEnum):
-    """How the search of one engine and mode ended."""
-
-    FOUND = "found"
-    NO_CANDIDATE = "no-candidate"
-    """It ran to its end: nothing fits or nothing is supported."""
-    FAILED = "failed"
-    """It crashed or took too long: more may have been there."""
-
-
-class SearchReport(ApiModel):
-    """What became of the search of one engine and mode."""
-
-    backend: Backend
-    mode: Mode
-    outcome: SearchOutcome
-    message: str = ""
-    """Why there is no candidate, or what failed."""
-    candidates: int = 0
-    """Distinct configurations found."""
-
-
-class Provenance(ApiModel):
-    """Where the numbers come from."""
-
-    engine: str
-    """Program that made them."""
-    engine_version: str
-    perf_database: dict[str, str]
-    """Version of the performance data for each backend."""
-    mode: Literal["rapid", "thorough", "naive"]
-    notes: tuple[str, ...] = ()
-    """What a reader of the numbers should know."""
-
-
-class RequestIdentity(ApiModel):
-    """The request that the results answer."""
-
-    name: str
-    namespace: str | None = None
-    annotations: dict[str, str] | None = None
-    """What v1alpha1 says of it beyond the spec."""
-    spec: DgdrSpec
-
-
-class Results(ApiModel):
-    """Everything that a search found; the content of ``results.json``."""
-
-    schema_version: Literal["results.dgdr.nvidia.com/v1"] = SCHEMA
-    request: RequestIdentity
-    model: str
-    """Id of the model that the engines load, as the simulator spells it."""
-    goal: Goal
-    hardware: HardwareUsed
-    candidates: tuple[Candidate, ...]
-    """Every candidate with verdict and reason; the selected one first, then the front, then the losers."""
-    pareto: tuple[str, ...]
-    """Ids of the non-dominated candidates, by falling tokens/s/GPU."""
-    selected: str | None = Field(default=None)
-    """Id of the chosen candidate; None when nothing can be deployed."""
-    warnings: tuple[RequestWarning, ...] = ()
-    searches: tuple[SearchReport, ...] = ()
-    curves: tuple[WorkerCurve, ...] = ()
-    """For the planner: how fast the workers of its candidates are at other loads."""
-    provenance: Provenance
-
-    @model_validator(mode="after")
-    def _ids_are_known(self) -> Self:
-        ids = {candidate.id for candidate in self.candidates}
-        unknown = {*self.pareto, *([self.selected] if self.selected else [])} - ids
-        if unknown:
-            raise ValueError(f"no candidate has the id {', '.join(sorted(unknown))}")
-        return self
-
-    @property
-    def choice(self) -> Candidate | None:
-        """The chosen candidate."""
-        return next((candidate for candidate in self.candidates if candidate.id == self.selected), None)

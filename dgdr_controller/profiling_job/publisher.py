@@ -8,11 +8,12 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from dgdr_api.results import RESULTS_FILE
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.output import Output, TooLargeError
-from dgdr_controller.profiling_job.protocol import RESULTS_FILE, STATUS_FILE, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import STATUS_FILE, RunState, RunStatus
 from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
 from dgdr_controller.runtime.log import get_logger
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.preserved import preserved
+from dgdr_api.results import Results
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 

@@ -3,28 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.conditions import (
-    ConfigurationWarning,
-    DeploymentReady,
-    Profiling,
-    ProfilingComplete,
-    RequestWarning,
-    SLAWarning,
-    SpecGenerated,
-    of_warning,
-)
+from dgdr_api.conditions import DeploymentReady, Profiling, ProfilingComplete, SpecGenerated, of_warning
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.formatting import significant
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
+from dgdr_api.results import Results
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.deployment.compose import Composed
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.builder import owner_reference
 from dgdr_controller.profiling_job.output import Output
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.composition import composed
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from dgdr_api.candidate import Candidate, Source
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.formatting import significant
+from dgdr_api.results import Results
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, ProfilingResults, Provenance
 from dgdr_api.v1beta1.status import MAX_PARETO
 from dgdr_controller.deployment.compose import Composed
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.composition import composed
 from dgdr_controller.reconciler.observed_state import ObservedState
 

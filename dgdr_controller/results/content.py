@@ -10,10 +10,10 @@ from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
 from dgdr_api.names import GROUP, KIND
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.results import Results
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.manifest import Manifest, dump_documents
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.settings import Settings
 
 

@@ -5,8 +5,8 @@ import hashlib
 import html
 import re
 
+from dgdr_api.results import Results
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results.assets import PAGE, VENDOR, read
 from dgdr_controller.results.content import content
 from dgdr_controller.settings import Settings

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dgdr_controller.runtime.client import Client
 from dgdr_controller.runtime.config import Config
 from dgdr_controller.runtime.health import HealthServer
-from dgdr_controller.runtime.leader_election import Elector, LeaderElection, LeaderFence, Leadership, boottime
+from dgdr_controller.runtime.leader_election import Elector, LeaderElection
+from dgdr_controller.runtime.leadership import LeaderFence, Leadership, boottime
 from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.transport import Transport
 

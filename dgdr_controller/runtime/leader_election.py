@@ -7,7 +7,6 @@ back; never by times that others wrote.
 import asyncio
 import random
 import socket
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,18 +17,14 @@ import msgspec
 
 from dgdr_controller.runtime import metrics
 from dgdr_controller.runtime.client import Client
-from dgdr_controller.runtime.errors import AlreadyExistsError, ConflictError, NotFoundError, NotLeaderError
+from dgdr_controller.runtime.errors import AlreadyExistsError, ConflictError, NotFoundError
+from dgdr_controller.runtime.leadership import Leadership, boottime
 from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.resource import Key, Resource
 
 log = get_logger(__name__)
 _JITTER = 1.2
 _RELEASES = 5
-
-
-def boottime() -> float:
-    """Return seconds that never go back and, on Linux, count on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _identity() -> str:
@@ -69,19 +64,6 @@ class LeaderElection:
     def request_timeout(self) -> float:
         """Seconds for one request: a server that does not answer must not use up the whole deadline."""
         return max(1.0, self.renew_deadline / 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Leadership:
-    """This process leads, for now.
-
-    Attributes:
-        epoch: How often the Lease had changed hands; later leaders have higher ones.
-        valid_until_monotonic: Until when, on the elector's clock, it may write unless it renews.
-    """
-
-    epoch: int
-    valid_until_monotonic: float
 
 
 class _Spec(msgspec.Struct, rename="camel"):
@@ -277,40 +259,3 @@ class Elector:
             "metadata": metadata | ({"resourceVersion": version} if version else {}),
             "spec": spec,
         }
-
-
-class LeaderFence:
-    """Lets writes through as long as this process leads. One thread sets it, all may ask.
-
-    Args:
-        grace: Seconds between the end of a leadership's validity and the earliest time that another process can lead.
-        clock: The elector's.
-    """
-
-    def __init__(self, grace: float, clock: Callable[[], float] = boottime) -> None:
-        self._grace = grace
-        self._clock = clock
-        self.leadership: Leadership | None = None
-        self.last_valid = float("-inf")
-
-    def publish(self, leadership: Leadership | None) -> None:
-        """Note what the elector says: one assignment, which threads see wholly or not at all."""
-        if leadership is not None:
-            self.last_valid = leadership.valid_until_monotonic
-        self.leadership = leadership
-
-    def expires(self) -> float:
-        """Return when, on the elector's clock, another process can lead."""
-        return self.last_valid + self._grace
-
-    def __call__(self) -> float:
-        """Return the seconds that a write may take.
-
-        Raises:
-            NotLeaderError: This process does not lead.
-        """
-        leadership = self.leadership
-        left = leadership.valid_until_monotonic - self._clock() if leadership else 0.0
-        if left <= 0:
-            raise NotLeaderError("no write: this process does not hold the lease")
-        return left + self._grace

@@ -20,7 +20,8 @@ from dgdr_controller.runtime.control_thread import ControlThread
 from dgdr_controller.runtime.errors import NotLeaderError
 from dgdr_controller.runtime.events import EventRecorder
 from dgdr_controller.runtime.health import Check, HealthServer
-from dgdr_controller.runtime.leader_election import LeaderElection, LeaderFence
+from dgdr_controller.runtime.leader_election import LeaderElection
+from dgdr_controller.runtime.leadership import LeaderFence
 from dgdr_controller.runtime.log import get_logger
 from dgdr_controller.runtime.metrics_auth import MetricsAuthorizer
 from dgdr_controller.runtime.runnables import Group, RunFunction, Runnable, cancel

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.results import Results
 from hack.bench.processes import Measured, measure
 
 _BIN = Path(sys.executable).parent

@@ -16,12 +16,12 @@ from dgdr_api.candidate import Candidate
 from dgdr_api.formatting import percentage, significant
 from dgdr_api.names import GROUP, KIND
 from dgdr_api.parse import parse_request
+from dgdr_api.results import Goal, Results
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.scaling import served
-from dgdr_controller.profiling_job.protocol import Goal, Results
 
 _REQUESTS = Path(__file__).with_name("requests.yaml")
 _DEADLINE_S = 600.0

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from dgdr_api.names import ANNOTATION_DEPLOY
+from dgdr_api.results import Results
 from dgdr_controller.kinds import Graph
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState

@@ -9,13 +9,14 @@ import msgspec
 
 from dgdr_api.gpus import find_product
 from dgdr_api.names import ANNOTATION_JOB_UID
+from dgdr_api.results import Results
 from dgdr_api.v1beta1 import DgdrStatus, DynamoGraphDeploymentRequest, Hardware, Phase
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.hardware.resolve import resolve
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, PODS, REQUESTS, ConfigMap, Graph, Job, Pod
 from dgdr_controller.profiling_job import builder, output
 from dgdr_controller.profiling_job.output import Output, pack
-from dgdr_controller.profiling_job.protocol import Results, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.observed_state import ObservedState

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
-from dgdr_api.conditions import RequestWarning
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
+from dgdr_api.request_warnings import RequestWarning
+from dgdr_api.results import Goal, Provenance, RequestIdentity, Results
 from dgdr_api.v1beta1 import Backend, OptimizationType
-from dgdr_controller.profiling_job.protocol import Goal, Provenance, RequestIdentity, Results
 from test.builders.observed_state import request_of
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from playwright.sync_api import Page
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Performance, Role, Source, Verdict, Worker
+from dgdr_api.results import Goal, Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.selection.judge import judge
-from dgdr_controller.profiling_job.protocol import Goal, Provenance, Results
 from test.builders.results import results_of
 
 Open = Callable[[Results], Page]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dgdr_api.candidate import Source
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.results import Results
 
 pytestmark = pytest.mark.aic
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.results import Results
 
 pytestmark = pytest.mark.aic
 

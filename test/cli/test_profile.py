@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dgdr_api.results import Results
 from dgdr_controller.profiling_job import builder
-from dgdr_controller.profiling_job.protocol import Results
 from test.builders.command_line import run, serve_simulator
 from test.builders.observed_state import observed_of, request_of, run_of
 

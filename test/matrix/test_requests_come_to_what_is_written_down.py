@@ -15,6 +15,7 @@ from dgdr_api.defaults import resolve
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.parse import parse_request
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.results import Results
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.overrides.dgd import gpus_of
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
@@ -22,7 +23,6 @@ from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.notes import nothing_deployable
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 

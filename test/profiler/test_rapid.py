@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Mode, Source
-from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.parse import parse_request
+from dgdr_api.request_warnings import ConfigurationWarning
+from dgdr_api.results import Results, SearchOutcome
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
@@ -21,7 +22,6 @@ from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
 from dgdr_controller.profiler.simulation.search_plan import plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
-from dgdr_controller.profiling_job.protocol import Results, SearchOutcome
 
 ROW: dict[str, Any] = {
     "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from dgdr_api.candidate import Outcome, Verdict
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_UID
+from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
+from dgdr_api.results import Results
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling_job.output import pack
-from dgdr_controller.profiling_job.protocol import Results
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from test.builders.deployments import annotated, generated, manifest

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from dgdr_api.results import Goal, Results, Target
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.settings import Settings
 from hack.cluster.fixtures import lacking

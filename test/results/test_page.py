@@ -8,9 +8,9 @@ from playwright.sync_api import Download, Page, expect
 
 from dgdr_api.candidate import Outcome
 from dgdr_api.formatting import significant
+from dgdr_api.results import Goal, Results, Target
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
-from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from dgdr_controller.results.content import manifests
 from dgdr_controller.settings import Settings
 from test.builders.results_page import Open, judged

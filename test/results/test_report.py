@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dgdr_api.candidate import Outcome, Source, Verdict
-from dgdr_api.conditions import RequestWarning
-from dgdr_controller.profiling_job.protocol import Results
+from dgdr_api.request_warnings import RequestWarning
+from dgdr_api.results import Results
 from dgdr_controller.results import MissingAssetError, assets, report
 from dgdr_controller.settings import Settings
 from test.builders.results import candidate_of, results_of

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from dgdr_api.results import Results, Target
 from dgdr_controller.profiler.selection.choose import choose
-from dgdr_controller.profiling_job.protocol import Results, Target
 from test.builders.command_line import run, serve_simulator
 from test.builders.results_page import Look
 

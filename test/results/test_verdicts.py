@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
 from dgdr_api.formatting import exact, significant
 from dgdr_api.model import ApiModel
+from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
 from dgdr_controller.profiler.selection.pareto import front
 from dgdr_controller.profiler.selection.scaling import scale
-from dgdr_controller.profiling_job.protocol import Goal
 from dgdr_controller.results.assets import read
 
 BUDGET = 16

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from dgdr_controller.runtime import Client, Key, LeaderElection, NotLeaderError
-from dgdr_controller.runtime.leader_election import LEASES, Elector, LeaderFence, Leadership
+from dgdr_controller.runtime.leader_election import LEASES, Elector
+from dgdr_controller.runtime.leadership import LeaderFence, Leadership
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, until, virtual_time
 from dgdr_controller.runtime.transport import Transport
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.results import Goal
 from dgdr_controller.profiler.selection.objective import best
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import nearest
 from dgdr_controller.profiler.selection.scaling import has_load
 from dgdr_controller.profiler.selection.targets import targets_of
-from dgdr_controller.profiling_job.protocol import Goal
 
 MOST_FOR_DEFAULTS = 2.0
 """Default targets are a preference: holding them may cost this factor in throughput (with a load, in GPUs) at most."""

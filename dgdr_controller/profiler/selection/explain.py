@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Source
 from dgdr_api.formatting import exact, percentage, significant
+from dgdr_api.results import Goal, Results
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import Comparison, choose, dropped, steps
 from dgdr_controller.profiler.selection.objective import rank
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, requests
-from dgdr_controller.profiler.selection.targets import targets, targets_of
-from dgdr_controller.profiling_job.protocol import Goal, Results
+from dgdr_controller.profiler.selection.targets import missed, targets, targets_of
 
 _OBJECTIVES = {
     OptimizationType.THROUGHPUT: "tokens/s for the GPUs of the budget",
@@ -109,8 +109,11 @@ def _behind(candidate: Candidate, contest: _Contest) -> str:
 
 
 def _over(candidate: Candidate, goal: Goal, *, explicit: bool) -> str:
-    latencies = ((n, v, t.value) for n, v, t in targets(candidate, goal) if v > t.value and t.explicit is explicit)
-    return " and ".join(f"{name} is {significant(value)} ms, over {exact(limit)}" for name, value, limit in latencies)
+    return " and ".join(
+        f"{name} is {significant(value)} ms, over {exact(target.value)}"
+        for name, value, target in missed(candidate, goal)
+        if target.explicit is explicit
+    )
 
 
 def _by_objective(candidate: Candidate, contest: _Contest) -> str:

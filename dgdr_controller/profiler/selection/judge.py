@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
-from dgdr_api.conditions import RequestWarning, SLAWarning
 from dgdr_api.formatting import exact
+from dgdr_api.request_warnings import RequestWarning, SLAWarning
+from dgdr_api.results import Goal
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.reasons import (
@@ -17,7 +18,6 @@ from dgdr_controller.profiler.selection.reasons import (
 )
 from dgdr_controller.profiler.selection.scaling import has_load, served
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
-from dgdr_controller.profiling_job.protocol import Goal
 
 Rejection = Callable[[Candidate], Verdict | None]
 """Says why a candidate cannot be deployed at all, or None if it can."""

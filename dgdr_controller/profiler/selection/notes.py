@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from dgdr_api.candidate import Candidate, Outcome
-from dgdr_api.conditions import ConfigurationWarning, RequestWarning
 from dgdr_api.formatting import exact, milliseconds, significant
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
 from dgdr_api.options import SearchOptions
+from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
+from dgdr_api.results import Goal, Results, SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
@@ -15,7 +16,6 @@ from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
 from dgdr_controller.profiler.simulation.aic.limits import DENSE_ERROR_PERCENT, EXPERTS_ERROR_PERCENT
 from dgdr_controller.profiler.simulation.speculation import accepted
-from dgdr_controller.profiling_job.protocol import Goal, Results, SearchOutcome, SearchReport
 
 _TTFT = "TTFT is an optimistic estimate: against AIC's own measured samples its median error is −41 %."
 _ITL = "ITL is within 20 % of those samples in 56 % of cases."

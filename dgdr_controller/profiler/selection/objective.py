@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.reach import FEW, requests
 from dgdr_controller.profiler.selection.targets import targets, targets_of
-from dgdr_controller.profiling_job.protocol import Goal
 
 _MARGINS = {"TTFT": (0.5, 0.42), "ITL": (1 / 1.2, 0.27), "E2E latency": (1 / 1.2, 0.27)}
 """Of each latency, the share of the target up to which an estimate keeps a margin, and what a candidate is worth that

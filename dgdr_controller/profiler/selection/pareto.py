@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate
+from dgdr_api.results import Goal
 from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served
-from dgdr_controller.profiling_job.protocol import Goal
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from dgdr_api.candidate import Candidate
+from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.pareto import front
 from dgdr_controller.profiler.selection.targets import latencies, violation
-from dgdr_controller.profiling_job.protocol import Goal
 
 NEAR = 1.15
 """Latencies up to so many times the closest that can be had are as good as it where a target is out of reach: what

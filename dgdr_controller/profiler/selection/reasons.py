@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.formatting import exact, percentage, significant
+from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, NEAR, for_several, nearest
 from dgdr_controller.profiler.selection.scaling import has_load
-from dgdr_controller.profiler.selection.targets import meets_targets, targets, targets_of, violation
-from dgdr_controller.profiling_job.protocol import Goal
+from dgdr_controller.profiler.selection.targets import meets_targets, missed, targets, targets_of, violation
 
 _WORTH_TELLING = 1.05
 """Of throughput: smaller differences are within the error of the estimates."""
@@ -107,16 +107,16 @@ def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budge
 
 def price_of_closest(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:
     """Say what the configuration that comes closest to the targets would cost; empty where it is the choice."""
-    nearest = min(deployable, key=lambda c: (violation(c, goal, explicit=True), -_density(c, goal, budget), c.id))
-    ours, theirs = _density(choice, goal, budget), _density(nearest, goal, budget)
-    if violation(choice, goal, explicit=True) == violation(nearest, goal, explicit=True):
+    closest = min(deployable, key=lambda c: (violation(c, goal, explicit=True), -_density(c, goal, budget), c.id))
+    ours, theirs = _density(choice, goal, budget), _density(closest, goal, budget)
+    if violation(choice, goal, explicit=True) == violation(closest, goal, explicit=True):
         return ""
-    if has_load(goal) and not violation(nearest, goal, explicit=True):
+    if has_load(goal) and not violation(closest, goal, explicit=True):
         share = max(Criteria.of(c, goal, budget).served for c in deployable if not violation(c, goal, explicit=True))
         return f"Within the targets, {percentage(share)} of the load can be served"
-    missed = (f"{name}={significant(value)}ms" for name, value, target in targets(nearest, goal) if target.explicit)
+    reached = (f"{name}={significant(value)}ms" for name, value, target in targets(closest, goal) if target.explicit)
     return (
-        f"{' and '.join(missed)} would leave {significant(theirs)} tokens/s/GPU; "
+        f"{' and '.join(reached)} would leave {significant(theirs)} tokens/s/GPU; "
         f"the deployed configuration has {significant(ours)}"
     )
 
@@ -142,8 +142,7 @@ def how_missed(candidate: Candidate, goal: Goal) -> str:
     """Name the targets that a candidate misses, and by how much."""
     return ", ".join(
         f"misses {name}={exact(target.value)}ms by {percent(value / target.value)}"
-        for name, value, target in targets(candidate, goal)
-        if value > target.value
+        for name, value, target in missed(candidate, goal)
     )
 
 

@@ -3,7 +3,7 @@
 import math
 
 from dgdr_api.candidate import Candidate
-from dgdr_controller.profiling_job.protocol import Goal
+from dgdr_api.results import Goal
 
 
 def scale(candidate: Candidate, goal: Goal, budget: int) -> Candidate:

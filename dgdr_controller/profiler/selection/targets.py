@@ -7,8 +7,8 @@ Targets that the user wrote come before default ones.
 from collections.abc import Sequence
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.conditions import Missed
-from dgdr_controller.profiling_job.protocol import Goal, Target
+from dgdr_api.request_warnings import Missed
+from dgdr_api.results import Goal, Target
 
 
 def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
@@ -19,8 +19,7 @@ def violation(candidate: Candidate, goal: Goal, *, explicit: bool) -> float:
         goal: The goal.
         explicit: Whether to look at the targets that the user wrote, or at the default ones.
     """
-    found = latencies(candidate, goal, explicit=explicit)
-    return sum(value / target.value - 1 for value, target in found if value > target.value)
+    return sum(value / target.value - 1 for _, value, target in missed(candidate, goal) if target.explicit is explicit)
 
 
 def latencies(candidate: Candidate, goal: Goal, *, explicit: bool) -> list[tuple[float, Target]]:
@@ -47,15 +46,21 @@ def targets_of(goal: Goal, *, explicit: bool) -> list[Target]:
 
 def meets_targets(candidate: Candidate, goal: Goal) -> bool:
     """Say whether a candidate is feasible."""
-    return all(value <= target.value for _, value, target in targets(candidate, goal))
+    return not missed(candidate, goal)
+
+
+def missed(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]:
+    """Return the targets that a candidate misses: name, what it reaches, and the target."""
+    return [(name, value, target) for name, value, target in targets(candidate, goal) if value > target.value]
 
 
 def missed_targets(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, *, explicit: bool) -> list[Missed]:
     """Return the targets that the choice misses, with what it reaches and the lowest that any candidate reaches."""
-    values = [[value for _, value, _ in targets(candidate, goal)] for candidate in deployable]
-    lowest = [min(column) for column in zip(*values, strict=True)]
+    lowest: dict[str, float] = {}
+    for candidate in deployable:
+        lowest |= {name: min(value, lowest.get(name, value)) for name, value, _ in targets(candidate, goal)}
     return [
-        Missed(name, target.value, value, best)
-        for (name, value, target), best in zip(targets(choice, goal), lowest, strict=True)
-        if value > target.value and target.explicit is explicit
+        Missed(name, target.value, value, lowest[name])
+        for name, value, target in missed(choice, goal)
+        if target.explicit is explicit
     ]

@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dgdr_api.candidate import Candidate
+from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.simulation.messages import Found, Search
 from dgdr_controller.profiler.simulation.rows import read_rows
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
-from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Role, Source
-from dgdr_api.conditions import ConfigurationWarning
 from dgdr_api.curves import WorkerCurve
+from dgdr_api.request_warnings import ConfigurationWarning
+from dgdr_api.results import Results
 from dgdr_controller.profiler.simulation.aic.curves import Asked, curves
 from dgdr_controller.profiler.simulation.collect import Pool, Progress, ProgressCallback, Step
 from dgdr_controller.profiler.simulation.messages import Search
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused
-from dgdr_controller.profiling_job.protocol import Results
 
 _DEADLINE_S = 120.0
 _LONGEST_MEANS = 2

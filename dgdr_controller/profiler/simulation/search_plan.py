@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Mode
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
+from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.errors import RequestRefusedError
@@ -12,7 +13,6 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.scaling import has_load
 from dgdr_controller.profiler.simulation.messages import ENGINES, Search, Survey
-from dgdr_controller.profiling_job.protocol import SearchOutcome, SearchReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-// Numbers as people read them: `significant` and `exact` of dgdr_api.conditions.
+// Numbers as people read them: `significant` and `exact` of dgdr_api.formatting.
 "use strict";
 (() => {
   const dgdr = (globalThis.dgdr ??= {});

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiling_job.protocol import Goal, Target
 from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.settings import Settings
 from hack.cluster.fixtures import lacking

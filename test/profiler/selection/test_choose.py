@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
+from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
 from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.scaling import scale, served
-from dgdr_controller.profiling_job.protocol import Goal, Target
 
 
 def free(_: Any) -> Verdict | None:

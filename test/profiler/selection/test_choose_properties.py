@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
+from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
@@ -11,7 +12,6 @@ from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.scaling import scale, served
 from dgdr_controller.profiler.selection.targets import meets_targets, targets, violation
-from dgdr_controller.profiling_job.protocol import Goal, Target
 
 BUDGET = 16
 TARGETS = ("ttft", "itl", "e2e_latency")

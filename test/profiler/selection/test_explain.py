@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Candidate, Outcome
+from dgdr_api.results import Goal, Results, Target
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.judge import judge
 from dgdr_controller.profiler.selection.scaling import scale
-from dgdr_controller.profiling_job.protocol import Goal, Results, Target
 from test.builders.results import candidate_of, results_of
 
 

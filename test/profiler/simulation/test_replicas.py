@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import read_config
@@ -21,7 +22,6 @@ from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
 from dgdr_controller.profiler.simulation.replicas import Replicas, worth_showing
 from dgdr_controller.profiler.simulation.rows import read_rows
 from dgdr_controller.profiler.simulation.search import _marked
-from dgdr_controller.profiling_job.protocol import Goal, Target
 
 OSL = 500
 MODEL = read_config({
