@@ -69,10 +69,11 @@ class SLAWarning:
     def share_served(cls, load: str, share: float, gpus: int, enough: int | None) -> RequestWarning:
         """Say which share of the load the whole budget serves, and how many GPUs serve it within the targets."""
         way_out = f"{enough} GPUs serve it within the latency targets. " if enough else ""
+        waiting = "Requests beyond that wait, which the estimated TTFT leaves out. "
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}. "
-            f"Closest achievable: {percentage(share)} of it. {way_out}Deploying with best available configuration",
+            message=f"Cannot serve {load} with {gpus} GPU{'s' if gpus > 1 else ''}. Closest achievable: "
+            f"{percentage(share)} of it. {waiting}{way_out}Deploying with best available configuration",
         )
 
     @classmethod

@@ -47,11 +47,13 @@ def test_served_share_of_a_load_is_a_percentage() -> None:
     warning = SLAWarning.share_served("concurrency 100", 0.42, 32, None)
     assert warning.type == "SLAWarning"
     assert warning.message == (
-        "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. "
+        "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. Requests beyond that wait, which the "
+        "estimated TTFT leaves out. "
         "Deploying with best available configuration"
     )
     assert SLAWarning.share_served("concurrency 100", 0.42, 32, 80).message == (
-        "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. 80 GPUs serve it within the latency "
+        "Cannot serve concurrency 100 with 32 GPUs. Closest achievable: 42% of it. Requests beyond that wait, which the "
+        "estimated TTFT leaves out. 80 GPUs serve it within the latency "
         "targets. Deploying with best available configuration"
     )
 

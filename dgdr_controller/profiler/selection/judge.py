@@ -16,7 +16,7 @@ from dgdr_controller.profiler.selection.reasons import (
     price_of_closest,
     why_selected,
 )
-from dgdr_controller.profiler.selection.scaling import has_load, served
+from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
 
 Rejection = Callable[[Candidate], Verdict | None]
@@ -76,7 +76,7 @@ def judge(candidates: Sequence[Candidate], goal: Goal, budget: int, rejection: R
         if not meets_targets(candidate, goal):
             return Verdict(outcome=Outcome.MISSES_TARGET, reason=how_missed(candidate, goal))
         if candidate.id in on_front and choice is not None:
-            return Verdict(outcome=Outcome.ALTERNATIVE, reason=_compared(candidate, choice))
+            return Verdict(outcome=Outcome.ALTERNATIVE, reason=_compared(candidate, choice, goal))
         return Verdict(outcome=Outcome.DOMINATED, reason=_dominator(candidate, best, goal, budget))
 
     judged = {c.id: c.model_copy(update={"verdict": verdict_on(c)}) for c in candidates}
@@ -102,12 +102,13 @@ def _over_budget(candidate: Candidate, budget: int) -> Verdict | None:
     return Verdict(outcome=Outcome.OVER_BUDGET, reason=f"needs {candidate.gpus} GPUs; the budget is {budget}")
 
 
-def _compared(candidate: Candidate, choice: Candidate) -> str:
+def _compared(candidate: Candidate, choice: Candidate, goal: Goal) -> str:
     """Say what an alternative gives and takes against the choice."""
     ours, theirs = candidate.numbers, choice.numbers
+    density = autoscaled if goal.autoscale else lambda one: one.numbers.tokens_per_s_per_gpu
     pairs = (
         ("tokens/s/user", ours.tokens_per_s_per_user, theirs.tokens_per_s_per_user),
-        ("tokens/s/GPU", ours.tokens_per_s_per_gpu, theirs.tokens_per_s_per_gpu),
+        ("tokens/s/GPU", density(candidate), density(choice)),
         ("TTFT", ours.ttft, theirs.ttft),
         ("GPUs", candidate.gpus, choice.gpus),
     )

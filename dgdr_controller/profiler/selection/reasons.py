@@ -10,7 +10,7 @@ from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, NEAR, for_several, nearest
-from dgdr_controller.profiler.selection.scaling import has_load
+from dgdr_controller.profiler.selection.scaling import autoscaled, has_load
 from dgdr_controller.profiler.selection.targets import meets_targets, missed, targets, targets_of, violation
 
 _WORTH_TELLING = 1.05
@@ -39,7 +39,7 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
             f"no configuration meets every target; {_aim(choice, goal)} among those within {near} % of the closest one"
             f"{_closest_that(choice, deployable, goal, budget)} ({how_missed(choice, goal)})"
         )
-    return "; ".join([reason, *_trade(choice, deployable, goal, budget)])
+    return "; ".join([reason, *_balanced(choice, goal), *_trade(choice, deployable, goal, budget)])
 
 
 def _aim(choice: Candidate, goal: Goal) -> str:
@@ -69,6 +69,12 @@ def _given_up(deployable: Sequence[Candidate], goal: Goal) -> str:
     if any(not violation(candidate, goal, explicit=False) for candidate in deployable):
         return "default targets, which give way where they cost more than half of the throughput"
     return "default targets, which no configuration meets"
+
+
+def _balanced(choice: Candidate, goal: Goal) -> Iterator[str]:
+    """Say why numbers that are compared differ from those of the deployment as it starts."""
+    if goal.autoscale and (density := autoscaled(choice)) != choice.numbers.tokens_per_s_per_gpu:
+        yield f"compared as the planner will balance the workers: {significant(density)} tokens/s/GPU"
 
 
 def _closest_that(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:

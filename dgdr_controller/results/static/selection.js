@@ -254,7 +254,7 @@
   }
 
   dgdr.selection = {
-    FEW, NEAR, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
     served, targets, violation,
   };
 })();

@@ -4,7 +4,7 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { exact, percent, significant } = dgdr.numbers;
   const {
-    FEW, NEAR, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
     served, targets, violation,
   } = dgdr.selection;
 
@@ -24,7 +24,7 @@
       if (!isOffered(candidate)) return candidate.verdict;
       if (candidate === choice) return { outcome: "selected", reason: whySelected(choice, offered, goal, budget) };
       if (!meetsTargets(candidate, goal)) return { outcome: "misses-target", reason: howMissed(candidate, goal) };
-      if (onFront.has(candidate)) return { outcome: "alternative", reason: against(candidate, choice) };
+      if (onFront.has(candidate)) return { outcome: "alternative", reason: against(candidate, choice, goal) };
       return { outcome: "dominated", reason: dominator(criteria(candidate, goal, budget), onFront) };
     };
     const verdicts = new Map(candidates.map((candidate) => [candidate.id, verdictOn(candidate)]));
@@ -33,7 +33,7 @@
 
   // By what the choice was chosen, and what more throughput would cost; words of selection/reasons.py.
   function whySelected(choice, offered, goal, budget) {
-    return [reason(choice, offered, goal, budget), ...trade(choice, offered, goal, budget)].join("; ");
+    return [reason(choice, offered, goal, budget), ...balanced(choice, goal), ...trade(choice, offered, goal, budget)].join("; ");
   }
 
   function reason(choice, offered, goal, budget) {
@@ -60,6 +60,13 @@
       ...(several ? [`works on more than ${FEW} requests at a time`] : []),
     ];
     return conditions.length ? ` that ${conditions.join(" and ")}` : "";
+  }
+
+  // Why numbers that are compared differ from those of the deployment as it starts.
+  function balanced(choice, goal) {
+    const density = goal.autoscale ? autoscaled(choice) : choice.performance.tokensPerSPerGpu;
+    if (density === choice.performance.tokensPerSPerGpu) return [];
+    return [`compared as the planner will balance the workers: ${significant(density)} tokens/s/GPU`];
   }
 
   function aimOf(choice, goal) {
@@ -112,11 +119,12 @@
   }
 
   // Says what an alternative gives and takes against the choice.
-  function against(candidate, choice) {
+  function against(candidate, choice, goal) {
     const [ours, theirs] = [candidate.performance, choice.performance];
+    const density = (one) => (goal.autoscale ? autoscaled(one) : one.performance.tokensPerSPerGpu);
     const parts = [
       ["tokens/s/user", ours.tokensPerSPerUser, theirs.tokensPerSPerUser],
-      ["tokens/s/GPU", ours.tokensPerSPerGpu, theirs.tokensPerSPerGpu],
+      ["tokens/s/GPU", density(candidate), density(choice)],
       ["TTFT", ours.ttft, theirs.ttft],
       ["GPUs", candidate.gpus, choice.gpus],
     ]
@@ -211,6 +219,7 @@
     const gpus = hardware.totalGpus.value;
     return (
       `Cannot serve ${load(goal)} with ${gpus} GPU${gpus > 1 ? "s" : ""}. Closest achievable: ${percentage(share)} of it. ` +
+      "Requests beyond that wait, which the estimated TTFT leaves out. " +
       `${enough ? `${enough} GPUs serve it within the latency targets. ` : ""}Deploying with best available configuration`
     );
   }

@@ -100,14 +100,16 @@ def test_load_beyond_the_budget_warns_with_the_share_served(make_candidate: Any,
     most = scale(make_candidate(tp=2, per_gpu=1000), goal, 8)
     (warning,) = warnings(judge([most], goal, 8, free), goal, 8, "h100_sxm")
     assert warning.message == (
-        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. 40 GPUs serve it within the latency "
+        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. Requests beyond that wait, which the "
+        "estimated TTFT leaves out. 40 GPUs serve it within the latency "
         "targets. Deploying with best available configuration"
     )
     written = goal.model_copy(update={"itl": Target(value=5, explicit=True)})
     missed, share = warnings(judge([most], written, 8, free), written, 8, "h100_sxm")
     assert missed.message.startswith("Cannot meet ITL=5ms")
     assert share.message == (
-        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. "
+        "Cannot serve requestRate=40/s with 8 GPUs. Closest achievable: 20% of it. Requests beyond that wait, which the "
+        "estimated TTFT leaves out. "
         "Deploying with best available configuration"
     )
 
@@ -276,3 +278,18 @@ def test_planner_sets_the_number_of_workers_of_each_role(make_candidate: Any, pl
     assert served(pair, goal, 8) == 0.8
     (warning,) = warnings(judge([pair], goal, 8, free), goal, 8, "h200_sxm")
     assert "Closest achievable: 80% of it." in warning.message
+
+
+def test_planner_balances_what_candidates_are_compared_by(make_candidate: Any, plain_goal: Goal) -> None:
+    """A prefill worker spends 0.5 GPU seconds on a request of 1000 tokens, a decode worker as much: 1000 tokens/s/GPU."""
+    goal = plain_goal.model_copy(update={"autoscale": True})
+    worker = make_candidate(tp=1).workers[0]
+    prefill = worker.model_copy(update={"role": Role.PREFILL, "request_rate": 2.0})
+    decode = worker.model_copy(update={"role": Role.DECODE, "request_rate": 4.0, "parallelism": Parallelism(tp=2)})
+    slow = decode.model_copy(update={"request_rate": 2.0, "batch": 4})
+    pair = make_candidate(tp=3, mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    other = make_candidate(tp=3, itl=8, mode=Mode.DISAGGREGATED, workers=(prefill, slow), per_gpu=200)
+    judgement = judge([pair, other], goal, 8, free)
+    reasons = {c.id: c.verdict.reason for c in judgement.candidates if c.verdict}
+    assert "; compared as the planner will balance the workers: 1000 tokens/s/GPU" in reasons[pair.id]
+    assert reasons[other.id] == "tokens/s/user +25 %, tokens/s/GPU −33 % vs selected"
