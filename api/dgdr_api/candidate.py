@@ -244,8 +244,12 @@ class Candidate(ApiModel):
     @property
     def shape(self) -> str:
         """The parallelism in a few words, for example ``2 × tp4`` or ``4 × tp1 prefill + 1 × tp4 decode``."""
-        drafts = f", {self.draft_tokens} draft token{'s' if self.draft_tokens > 1 else ''}" if self.draft_tokens else ""
         if self.mode is Mode.AGGREGATED:
-            return f"{self.replicas} × {self.workers[0].parallelism}{drafts}"
+            return with_drafts(f"{self.replicas} × {self.workers[0].parallelism}", self.draft_tokens)
         parts = (f"{w.count * self.replicas} × {w.parallelism} {w.role}" for w in self.workers)
-        return " + ".join(parts) + drafts
+        return with_drafts(" + ".join(parts), self.draft_tokens)
+
+
+def with_drafts(text: str, draft_tokens: int) -> str:
+    """Return a few words about engines, with the tokens that they draft in each step, if any."""
+    return f"{text}, {draft_tokens} draft token{'s' if draft_tokens > 1 else ''}" if draft_tokens else text

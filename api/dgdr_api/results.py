@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from dgdr_api.candidate import Candidate, Mode, Performance
+from dgdr_api.candidate import Candidate, Mode, Performance, with_drafts
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
@@ -65,11 +65,18 @@ class SearchReport(ApiModel):
 
     backend: Backend
     mode: Mode
+    draft_tokens: int = 0
+    """Tokens that were drafted in each step (speculative decoding); 0: none."""
     outcome: SearchOutcome
     message: str = ""
     """Why there is no candidate, or what failed."""
     candidates: int = 0
     """Distinct configurations found."""
+
+    @property
+    def title(self) -> str:
+        """What was searched, in a few words."""
+        return with_drafts(f"{self.backend} {self.mode}", self.draft_tokens)
 
 
 class Provenance(ApiModel):

@@ -208,6 +208,8 @@ def _print(form: str, results: Results, graph: Composed | None) -> None:
             click.echo(dump_documents(graph.documents), nl=False)
         for warning in results.warnings:
             click.echo(f"Warning ({warning.type}): {warning.message}", err=True)
+        for note in results.provenance.notes:
+            click.echo(note, err=True)
     else:
         print_report(results, Console(width=None if sys.stdout.isatty() else _WIDE))
 

@@ -86,7 +86,7 @@ class _Run:
         done, search = sum(self._searches.values()), progress.search
         self.tell(
             ProfilingPhase.SWEEPING_DECODE,
-            f"{search.backend} {search.mode}: {progress.state}",
+            f"{search.title}: {progress.state}",
             done,
             self._total,
         )

@@ -40,7 +40,7 @@ class ProgressDisplay:
     def __call__(self, progress: Progress) -> None:
         """Show one step."""
         search = progress.search
-        title = search.value if isinstance(search, Step) else f"{search.backend} {search.mode}"
+        title = search.value if isinstance(search, Step) else search.title
         if not self._console.is_terminal:
             if progress.finished:
                 self._console.print(

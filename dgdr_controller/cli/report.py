@@ -45,7 +45,7 @@ def print_report(results: Results, console: Console) -> None:
         _say(console, f"Warning ({warning.type}): {warning.message}", "yellow")
     for search in results.searches:
         if search.message:
-            _say(console, f"{search.backend} {search.mode}: {search.message}", "dim")
+            _say(console, f"{search.title}: {search.message}", "dim")
     provenance = results.provenance
     data = ", ".join(f"{backend} {version}" for backend, version in provenance.perf_database.items())
     notes = " ".join(provenance.notes)

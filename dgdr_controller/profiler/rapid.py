@@ -81,7 +81,7 @@ def rapid(
             found = Collected(others.candidates, [*found.reports, *others.reports])
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
-        reasons = "; ".join(f"{report.backend} {report.mode}: {report.message}" for report in failed)
+        reasons = "; ".join(f"{report.title}: {report.message}" for report in failed)
         raise InterruptedRunError(f"no search succeeded: {reasons}")
     question = Question(request, model, known, searched.engines)
     results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))

@@ -159,6 +159,7 @@ def test_formats(dgdr: Any, dgdr_process: Any, write: Callable[..., str], tmp_pa
     as_yaml = dgdr("plan", "-f", source, "--format", "yaml")
     as_json = dgdr_process("plan", "-f", "-", "--format", "json", stdin=(tmp_path / source).read_text())
     assert as_yaml.stdout == (tmp_path / "out" / "dgd.yaml").read_text()
+    assert "TTFT is an optimistic estimate" in as_yaml.stderr
     assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "results.json").read_text())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dgdr.yaml", "out"]
 

@@ -103,7 +103,7 @@ def search_warnings(reports: Iterable[SearchReport], model: Model) -> Iterator[R
     for report in reports:
         if report.outcome is SearchOutcome.FAILED:
             yield ConfigurationWarning.note(
-                f"The search of {report.backend} {report.mode} failed ({report.message}): "
+                f"The search of {report.title} failed ({report.message}): "
                 "better configurations may have been missed. Run it again to include them"
             )
     if model.config.own_code:
@@ -117,7 +117,7 @@ def nothing_deployable(results: Results) -> str:
     """Say why nothing can be deployed: the reasons of candidates, or of the searches where there were none."""
     reasons = {f"{c.backend} {c.mode}: {c.verdict.reason}" for c in results.candidates if c.verdict}
     if not reasons:
-        reasons = {f"{s.backend} {s.mode}: {s.message}" for s in results.searches}
+        reasons = {f"{s.title}: {s.message}" for s in results.searches}
     hardware = results.hardware
     listed = "\n".join(f"  {reason}" for reason in sorted(reasons))
     cluster_gpus = f"{hardware.total_gpus.value} × {hardware.gpu_sku}"

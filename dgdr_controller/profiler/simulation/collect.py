@@ -116,7 +116,12 @@ def _search(wanted: Search) -> Found:
 
 def _report(search: Search, outcome: SearchOutcome, message: str, candidates: int = 0) -> SearchReport:
     return SearchReport(
-        backend=search.backend, mode=search.mode, outcome=outcome, message=message, candidates=candidates
+        backend=search.backend,
+        mode=search.mode,
+        draft_tokens=search.draft_tokens,
+        outcome=outcome,
+        message=message,
+        candidates=candidates,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dgdr_api.candidate import KvCacheDtype, Mode, Role
+from dgdr_api.candidate import KvCacheDtype, Mode, Role, with_drafts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 
@@ -65,6 +65,11 @@ class Search:
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
     limits_version: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What is searched, in a few words."""
+        return with_drafts(f"{self.backend} {self.mode}", self.draft_tokens)
 
     def may_have(self, gpus: int) -> bool:
         """Say whether an engine may have so many GPUs."""

@@ -4,7 +4,7 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { byId, element } = dgdr.dom;
   const { exact, significant } = dgdr.numbers;
-  const { shape, warnings } = dgdr.verdicts;
+  const { shape, warnings, withDrafts } = dgdr.verdicts;
 
   const WHAT_IF =
     "What if: judged by the targets and the objective below. The search does not depend on them: its best for these " +
@@ -67,7 +67,12 @@
 
   function reasons({ searches = [] }) {
     const told = searches.filter(({ message }) => message);
-    return told.map(({ backend, mode, message }) => element("p.lead", {}, `${backend} ${mode}: ${message}`));
+    return told.map((search) => element("p.lead", {}, became(search)));
+  }
+
+  // What became of the search of one engine and mode.
+  function became({ backend, mode, draftTokens, message }) {
+    return `${withDrafts(`${backend} ${mode}`, draftTokens)}: ${message}`;
   }
 
   // With the targets of the request what the profiler said; with others what it would say of them.
@@ -87,7 +92,7 @@
       element("h2", {}, "About the numbers"),
       element("p", {}, strong(how), `, by ${engine} ${engineVersion}${data ? ` with the performance data of ${data}` : ""}.`),
       element("ul", {}, ...notes.map((note) => element("li", {}, note)),
-        ...searched.map(({ backend, mode: how_, message }) => element("li", {}, `${backend} ${how_}: ${message}`))),
+        ...searched.map((search) => element("li", {}, became(search)))),
     );
   }
 

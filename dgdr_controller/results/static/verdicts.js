@@ -240,9 +240,12 @@
 
   // The parallelism in a few words, as `Candidate.shape` and `Parallelism` write it.
   function shape({ mode, workers, replicas, draftTokens }) {
-    const drafts = draftTokens ? `, ${draftTokens} draft token${draftTokens > 1 ? "s" : ""}` : "";
-    if (mode === "aggregated") return `${replicas} × ${parallelism(workers[0])}${drafts}`;
-    return workers.map((w) => `${w.count * replicas} × ${parallelism(w)} ${w.role}`).join(" + ") + drafts;
+    if (mode === "aggregated") return withDrafts(`${replicas} × ${parallelism(workers[0])}`, draftTokens);
+    return withDrafts(workers.map((w) => `${w.count * replicas} × ${parallelism(w)} ${w.role}`).join(" + "), draftTokens);
+  }
+
+  function withDrafts(text, draftTokens) {
+    return draftTokens ? `${text}, ${draftTokens} draft token${draftTokens > 1 ? "s" : ""}` : text;
   }
 
   function parallelism({ parallelism: sizes }) {
@@ -250,5 +253,5 @@
     return [`tp${sizes.tp}`, ...more.filter(([, size]) => size > 1).map(([name, size]) => name + size)].join(" ");
   }
 
-  dgdr.verdicts = { OUTCOMES, judge, parallelism, shape, warnings };
+  dgdr.verdicts = { OUTCOMES, judge, parallelism, shape, warnings, withDrafts };
 })();
