@@ -167,7 +167,7 @@ matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal test/matrix
 
 .PHONY: recipes
-recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned by hand: ten minutes (OPTIONS="--output FILE").
+recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned by hand: ten minutes (OPTIONS="--page").
 	@$(BIN)/python -m hack.recipes $(OPTIONS)
 
 .PHONY: test-engines

@@ -1,10 +1,11 @@
-"""``make recipes``: plan every request of ``requests.yaml`` and put the plan beside the recipe, as a Markdown table.
+"""``make recipes``: plan every request of ``requests.yaml`` and put the plan beside the recipe.
 
 The comparison is for a reader: a recipe is one point that somebody has tuned, often with what a request cannot say
 (prefix caching, a router, speculative decoding). It ends with 1 where a request gets no plan, or one over its budget.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,17 +26,16 @@ from dgdr_controller.profiler.selection.scaling import served
 
 _REQUESTS = Path(__file__).with_name("requests.yaml")
 _DEADLINE_S = 600.0
-_TITLES = (
-    "Request", "Workload, targets", "GPUs", "Plan", "Batch", "Step tokens", "Context", "TTFT, ITL ms", "tok/s/GPU",
-    "Load", "Recipe", "Why it differs",
-)  # fmt: skip
+_PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "plans-and-recipes.md"
+_TITLES = ("Request", "Asked for", "Plan", "Estimate", "Recipe", "Why it differs")
+_TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 
 
 def main() -> int:
-    """Plan, and print a line for each request; the table goes to a file where one is named."""
+    """Plan, and print a line for each request; the page of the documentation is written anew if that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="only requests whose id contains this")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write the table to")
+    parser.add_argument("--page", action="store_true", help=f"write the table of {_PAGE.name} anew")
     asked = parser.parse_args()
     entries = [entry for entry in yaml.safe_load(_REQUESTS.read_text()) if asked.only in entry["id"]]
     rows, failed = [], False
@@ -43,11 +43,12 @@ def main() -> int:
         try:
             cells = _cells(entry, plan(entry))
         except ProfilerError as error:
-            cells, failed = (entry["id"], f"no plan: {error}"), True
+            cells, failed = (_name(entry), f"no plan: {error}"), True
         rows.append(cells)
         print(f"{number}/{len(entries)}", " | ".join(cells), flush=True)
-    if asked.output is not None:
-        asked.output.write_text("\n".join(_table(rows)) + "\n")
+    if asked.page and not failed and not asked.only:
+        table = "\n".join([*_table(rows), ""])
+        _PAGE.write_text(_TABLE.sub(lambda _: table, _PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return int(failed)
 
 
@@ -75,20 +76,30 @@ def _cells(entry: dict[str, Any], results: Results) -> tuple[str, ...]:
     if choice is None or choice.performance is None:
         raise ProfilerError("planned by memory fit alone")
     budget, performance = hardware.total_gpus.value, choice.performance
-    return (
-        entry["id"],
-        _asked(goal),
-        f"{choice.gpus} of {budget} {hardware.gpu_sku}",
-        f"{choice.backend} {choice.shape}",
-        _of_workers(choice, "batch"),
-        _of_workers(choice, "max_num_tokens"),
-        str(choice.context_length),
-        f"{significant(performance.ttft)}, {significant(performance.itl)}",
-        significant(performance.tokens_per_s / budget),
-        percentage(share) if (share := served(choice, goal, budget)) < 1 else "100%",
-        _recipe(entry.get("recipe")),
-        entry.get("differs", ""),
+    plan = (f"{choice.backend} {choice.shape}", _of_workers(choice, "batch"), _of_workers(choice, "max_num_tokens"))
+    estimate = (
+        f"{significant(performance.tokens_per_s / budget)} tokens/s/GPU",
+        f"TTFT {significant(performance.ttft)} ms",
+        f"ITL {significant(performance.itl)} ms",
+        *([f"{_share(served(choice, goal, budget))} of the load"] if goal.concurrency or goal.request_rate else []),
     )
+    return (
+        _name(entry),
+        _asked(goal),
+        f"{choice.gpus} of {budget} {hardware.gpu_sku}: {'; '.join(plan)}; {choice.context_length}",
+        ", ".join(estimate),
+        _recipe(entry.get("recipe")),
+        entry["differs"],
+    )
+
+
+def _name(entry: dict[str, Any]) -> str:
+    hardware = entry["spec"]["hardware"]
+    return f"{entry['spec']['model'].rpartition('/')[2]} on {hardware['totalGpus']} {hardware['gpuSku']}"
+
+
+def _share(share: float) -> str:
+    return percentage(share) if share < 1 else "100%"
 
 
 def _asked(goal: Goal) -> str:
@@ -106,7 +117,7 @@ def _of_workers(choice: Candidate, name: str) -> str:
 def _recipe(recipe: dict[str, Any] | None) -> str:
     if recipe is None:
         return "–"
-    return f"{recipe['deployment']}; batch {recipe['batch']}, step {recipe['chunk']}, context {recipe['context']}"
+    return "; ".join(str(recipe[name]) for name in ("deployment", "batch", "chunk", "context"))
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dgdr_api.results import Goal
 from dgdr_controller.profiler.selection.objective import best
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import nearest
-from dgdr_controller.profiler.selection.scaling import has_load
+from dgdr_controller.profiler.selection.scaling import has_load, wants_load
 from dgdr_controller.profiler.selection.targets import targets_of
 
 MOST_FOR_DEFAULTS = 2.0
@@ -91,9 +91,8 @@ def steps(goal: Goal, budget: int) -> list[Step]:
     def price(candidate: Candidate) -> float:
         return candidate.gpus if has_load(goal) else 1 / criteria(candidate).tokens_per_s_per_gpu
 
-    loaded = goal.request_rate is not None or goal.concurrency is not None
     written = [Step(Comparison.WRITTEN, lambda candidates: nearest(candidates, goal, budget, explicit=True))]
-    served = [Step(Comparison.SERVED, most_served)] if loaded else []
+    served = [Step(Comparison.SERVED, most_served)] if wants_load(goal) else []
     return [
         *(served if goal.request_rate is not None else []),
         *(written if targets_of(goal, explicit=True) else []),

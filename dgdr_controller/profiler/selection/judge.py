@@ -14,9 +14,10 @@ from dgdr_controller.profiler.selection.reasons import (
     how_missed,
     percent,
     price_of_closest,
+    reaches_targets,
     why_selected,
 )
-from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served
+from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served, wants_load
 from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
 
 Rejection = Callable[[Candidate], Verdict | None]
@@ -33,7 +34,7 @@ def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[
     if missed := missed_targets(choice, judgement.deployable, goal, explicit=True):
         configuration = f"{choice.backend} {choice.mode}, {choice.shape} on {gpu}"
         price = price_of_closest(choice, judgement.deployable, goal, budget)
-        in_the_way = "" if enough is None else _load(goal)
+        in_the_way = _load(goal) if wants_load(goal) and reaches_targets(judgement.deployable, goal) else ""
         found.append(SLAWarning.closest(missed, configuration, price, in_the_way))
     if (share := served(choice, goal, budget)) < 1:
         found.append(SLAWarning.share_served(_load(goal), share, budget, enough))

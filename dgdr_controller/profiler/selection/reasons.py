@@ -10,7 +10,7 @@ from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.objective import confidence
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, NEAR, for_several, nearest
-from dgdr_controller.profiler.selection.scaling import autoscaled, has_load
+from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, wants_load
 from dgdr_controller.profiler.selection.targets import meets_targets, missed, targets, targets_of, violation
 
 _WORTH_TELLING = 1.05
@@ -31,7 +31,7 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
         reason = f"{first} among those that meet the targets"
     elif not violation(choice, goal, explicit=True):
         reason = f"{first}; {how_missed(choice, goal)} ({_given_up(deployable, goal)})"
-    elif any(not violation(candidate, goal, explicit=True) for candidate in deployable):
+    elif reaches_targets(deployable, goal):
         reason = f"no configuration that serves as much of the load meets every target ({how_missed(choice, goal)})"
     else:
         near = exact(round((NEAR - 1) * 100, 2))
@@ -40,6 +40,11 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
             f"{_closest_that(choice, deployable, goal, budget)} ({how_missed(choice, goal)})"
         )
     return "; ".join([reason, *_balanced(choice, goal), *_trade(choice, deployable, goal, budget)])
+
+
+def reaches_targets(deployable: Iterable[Candidate], goal: Goal) -> bool:
+    """Say whether some candidate meets every target that the user wrote."""
+    return any(not violation(candidate, goal, explicit=True) for candidate in deployable)
 
 
 def _aim(choice: Candidate, goal: Goal) -> str:
@@ -117,7 +122,7 @@ def price_of_closest(choice: Candidate, deployable: Sequence[Candidate], goal: G
     ours, theirs = _density(choice, goal, budget), _density(closest, goal, budget)
     if violation(choice, goal, explicit=True) == violation(closest, goal, explicit=True):
         return ""
-    if has_load(goal) and not violation(closest, goal, explicit=True):
+    if wants_load(goal) and not violation(closest, goal, explicit=True):
         share = max(Criteria.of(c, goal, budget).served for c in deployable if not violation(c, goal, explicit=True))
         return f"Within the targets, {percentage(share)} of the load can be served"
     reached = (f"{name}={significant(value)}ms" for name, value, target in targets(closest, goal) if target.explicit)

@@ -28,9 +28,14 @@ def _replicas(wanted: float, affordable: int) -> int:
     return affordable if wanted >= affordable else math.ceil(wanted)
 
 
+def wants_load(goal: Goal) -> bool:
+    """Say whether a load is given."""
+    return goal.concurrency is not None or goal.request_rate is not None
+
+
 def has_load(goal: Goal) -> bool:
     """Say whether a load is given that must be served by what is deployed; the planner follows the load by itself."""
-    return not goal.autoscale and (goal.concurrency is not None or goal.request_rate is not None)
+    return wants_load(goal) and not goal.autoscale
 
 
 def served(candidate: Candidate, goal: Goal, budget: int) -> float:

@@ -10,8 +10,13 @@
     return Boolean(candidate.performance) && !NOT_OFFERED.includes(candidate.verdict?.outcome);
   }
 
+  function wantsLoad(goal) {
+    return goal.concurrency !== undefined || goal.requestRate !== undefined;
+  }
+
+  // A load that must be served by what is deployed; the planner follows the load by itself.
   function hasLoad(goal) {
-    return !goal.autoscale && (goal.concurrency !== undefined || goal.requestRate !== undefined);
+    return wantsLoad(goal) && !goal.autoscale;
   }
 
   // The share of the wanted load that the candidate serves, 0 to 1; with the planner by the whole budget.
@@ -109,7 +114,7 @@
       const free = price(bestOf(fewestGpus(candidates), goal, budget)[0]);
       return nearest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, budget, false);
     };
-    const served = goal.requestRate !== undefined || goal.concurrency !== undefined ? [mostServed] : [];
+    const served = wantsLoad(goal) ? [mostServed] : [];
     const [first, second] = goal.requestRate !== undefined ? [served, []] : [[], served];
     return [
       ...first,
@@ -255,6 +260,6 @@
 
   dgdr.selection = {
     FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
-    served, targets, violation,
+    served, targets, violation, wantsLoad,
   };
 })();

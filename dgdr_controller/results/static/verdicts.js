@@ -5,7 +5,7 @@
   const { exact, percent, significant } = dgdr.numbers;
   const {
     FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
-    served, targets, violation,
+    served, targets, violation, wantsLoad,
   } = dgdr.selection;
 
   const OUTCOMES = [
@@ -41,7 +41,7 @@
     const first = `${fewest(choice, goal, budget)}${aim}`;
     if (meetsTargets(choice, goal)) return `${first} among those that meet the targets`;
     if (!violation(choice, goal, true)) return `${first}; ${missed} (${givenUp(offered, goal)})`;
-    if (offered.some((candidate) => !violation(candidate, goal, true))) {
+    if (reachesTargets(offered, goal)) {
       return `no configuration that serves as much of the load meets every target (${missed})`;
     }
     const near = exact(Math.round((NEAR - 1) * 10000) / 100);
@@ -67,6 +67,10 @@
     const density = goal.autoscale ? autoscaled(choice) : choice.performance.tokensPerSPerGpu;
     if (density === choice.performance.tokensPerSPerGpu) return [];
     return [`compared as the planner will balance the workers: ${significant(density)} tokens/s/GPU`];
+  }
+
+  function reachesTargets(offered, goal) {
+    return offered.some((candidate) => !violation(candidate, goal, true));
   }
 
   function aimOf(choice, goal) {
@@ -153,7 +157,8 @@
     if (missed.length) {
       const configuration = `${choice.backend} ${choice.mode}, ${shape(choice)}`;
       const price = priceOfClosest(choice, offered, goal, budget);
-      found.push(closestAchievable(missed, configuration, hardware, price, enough === undefined ? "" : load(goal)));
+      const inTheWay = wantsLoad(goal) && reachesTargets(offered, goal) ? load(goal) : "";
+      found.push(closestAchievable(missed, configuration, hardware, price, inTheWay));
     }
     const share = served(choice, goal, budget);
     if (share < 1) found.push(shareServed(share, goal, hardware, enough));
@@ -169,7 +174,7 @@
     const rank = (candidate) => [violation(candidate, goal, true), -density(candidate), candidate.id];
     const nearest = offered.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
     if (violation(choice, goal, true) === violation(nearest, goal, true)) return "";
-    if (hasLoad(goal) && !violation(nearest, goal, true)) {
+    if (wantsLoad(goal) && !violation(nearest, goal, true)) {
       const within = offered.filter((candidate) => !violation(candidate, goal, true));
       const share = Math.max(...within.map((candidate) => criteria(candidate, goal, budget).served));
       return `Within the targets, ${percentage(share)} of the load can be served. `;

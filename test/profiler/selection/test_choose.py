@@ -293,3 +293,20 @@ def test_planner_balances_what_candidates_are_compared_by(make_candidate: Any, p
     reasons = {c.id: c.verdict.reason for c in judgement.candidates if c.verdict}
     assert "; compared as the planner will balance the workers: 1000 tokens/s/GPU" in reasons[pair.id]
     assert reasons[other.id] == "tokens/s/user +25 %, tokens/s/GPU −33 % vs selected"
+
+
+@pytest.mark.parametrize("autoscale", [False, True])
+def test_load_that_stands_in_the_way_of_a_target_is_named(
+    make_candidate: Any, plain_goal: Goal, *, autoscale: bool
+) -> None:
+    goal = written(plain_goal, ttft=500, itl=50).model_copy(update={"request_rate": 4.0, "autoscale": autoscale})
+    all_of_it = make_candidate(tp=8, batch=64, ttft=513, itl=34, per_gpu=500)
+    in_time = make_candidate(tp=8, batch=63, ttft=331, itl=34, per_gpu=490)
+    judgement = judge([all_of_it, in_time], goal, 8, free)
+    assert judgement.choice is not None
+    assert judgement.choice.id == all_of_it.id
+    message = warnings(judgement, goal, 8, "h100_sxm")[0].message
+    assert message.startswith(
+        "Cannot meet TTFT=500ms at requestRate=4/s with this model/hardware. Closest achievable: "
+    )
+    assert "Within the targets, 98% of the load can be served. " in message
