@@ -94,7 +94,7 @@ def test_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Callable
         mode: min(c.numbers.ttft for c in results.candidates if c.mode == mode)
         for mode in ("aggregated", "disaggregated")
     }
-    assert results.choice.numbers.ttft <= 1.15 * min(lowest.values())
+    assert results.choice.numbers.ttft <= 1.5 * min(lowest.values())
     # With the best throughput as the only aim, prefill would run on one GPU each; its shortest TTFT is at tp8 or tp4.
     assert lowest["disaggregated"] < 150
 
