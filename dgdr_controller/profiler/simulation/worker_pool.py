@@ -71,7 +71,8 @@ class WorkerPool:
     """Runs a function on items, each in a fresh process, a few at a time.
 
     Args:
-        preload: Names of modules that the server process imports first.
+        preload: Names of modules that the server process imports first. There is one server for all pools of a process:
+            those of the first pool count.
         slots: Processes at a time; by default one for each CPU that this process may use.
     """
 

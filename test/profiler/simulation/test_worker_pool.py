@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started, WorkerPool
 
 # Functions of the standard library: a worker process cannot import a test module.
@@ -29,7 +30,7 @@ FAULTS: dict[str, Callable[[], object]] = {
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, object]:
-    events = list(WorkerPool(slots=3).run(call, list(FAULTS.values()), deadline_s=3))
+    events = list(WorkerPool(PRELOAD, slots=3).run(call, list(FAULTS.values()), deadline_s=3))
     assert [e.item for e in events if isinstance(e, Started)] == list(FAULTS.values())
     names = {id(fault): name for name, fault in FAULTS.items()}
     return {names[id(e.item)]: e for e in events if not isinstance(e, Started)}
@@ -81,13 +82,13 @@ def alive(process: int) -> bool:
 
 def test_each_item_has_a_process_of_its_own_that_is_gone_afterwards() -> None:
     asked = [partial(os.getpid) for _ in range(3)]
-    pids = [e.answer for e in WorkerPool(slots=2).run(call, asked, deadline_s=30) if isinstance(e, Answered)]
+    pids = [e.answer for e in WorkerPool(PRELOAD, slots=2).run(call, asked, deadline_s=30) if isinstance(e, Answered)]
     assert len(set(pids)) == 3
     assert not any(alive(process) for process in pids)
 
 
 def test_workers_end_when_the_caller_stops_listening() -> None:
-    events = WorkerPool(slots=2).run(time.sleep, [600.0, 601.0], deadline_s=700)
+    events = WorkerPool(PRELOAD, slots=2).run(time.sleep, [600.0, 601.0], deadline_s=700)
     assert [type(next(events)), type(next(events))] == [Started, Started]
     begun = time.monotonic()
     events.close()  # type: ignore[attr-defined]
