@@ -18,6 +18,9 @@ class DynamoSettings(BaseModel):
     """Registry and path in front of the images' names."""
     version: str = Field(default=VERIFIED_DYNAMO_VERSION, pattern=r"^\d+\.\d+\.\d+$")
     """Tag of the images: a version of Dynamo."""
+    trust_remote_code: bool = False
+    """Have deployments run the code that a model's repository brings along, wherever its config names some; without it
+    `spec.overrides.trustRemoteCode` says so for one request, and models of a request's own model cache are trusted."""
 
 
 class ProfilingSettings(BaseModel):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
-from dgdr_api.results import Goal, Target
+from dgdr_api.results import Goal, ModelFacts, Target
 from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
 from dgdr_controller.deployment.render import GraphRequest
 
@@ -121,10 +121,11 @@ def graph_request(hardware: HardwareUsed) -> Any:
     """Make what a deployment is rendered for; fields of the spec by name, others as they are called there."""
 
     def make(
-        model: str = "org/m", uid: str | None = None, curves: Any = (), on: Any = None, **spec: Any
+        model: str = "org/m", uid: str | None = None, curves: Any = (), on: Any = None, facts: Any = None, **spec: Any
     ) -> GraphRequest:
         asked = DgdrSpec.model_validate({"model": "org/m"} | spec)
-        return GraphRequest("r", None, uid, asked, model, on or hardware, curves)
+        known = ModelFacts.model_validate(facts or {})
+        return GraphRequest("r", None, uid, asked, model, on or hardware, curves, facts=known)
 
     return make
 

@@ -102,6 +102,17 @@ class RequestIdentity(ApiModel):
     spec: DgdrSpec
 
 
+class ModelFacts(ApiModel):
+    """What was found out about the model that decides how engines are started."""
+
+    architecture: str = ""
+    """Name of the class that engines load it with."""
+    own_code: bool = False
+    """Whether its config names code of its own (``auto_map``)."""
+    in_cache: bool | None = None
+    """Whether the model cache holds it; None: there is none, or nobody has looked."""
+
+
 class Results(ApiModel):
     """Everything that a search found; the content of ``results.json``."""
 
@@ -109,6 +120,7 @@ class Results(ApiModel):
     request: RequestIdentity
     model: str
     """Id of the model that the engines load, as the simulator spells it."""
+    model_facts: ModelFacts = ModelFacts()
     goal: Goal
     hardware: HardwareUsed
     candidates: tuple[Candidate, ...]

@@ -16,6 +16,11 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
         yield note
     if request.effective.planner:
         yield from _about_the_planner(candidate, request)
+    if request.facts.own_code and not request.trusts_code(settings):
+        yield (
+            f"The config of {request.spec.model} names code of its own (auto_map). An engine that does not know the "
+            "model loads it only if it may run that code: set spec.overrides.trustRemoteCode to true"
+        )
     if request.effective.mocker:
         yield "spec.features.mocker: the workers are simulated and request no GPUs"
         return

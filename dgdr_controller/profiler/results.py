@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
-from dgdr_api.results import Provenance, Results
+from dgdr_api.results import ModelFacts, Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, unrenderable
 from dgdr_controller.profiler.errors import NotDeployableError
@@ -134,6 +134,9 @@ def _results(  # noqa: PLR0913 - what results say, by name
     return Results(
         request=request.identity,
         model=model.loaded_as,
+        model_facts=ModelFacts(
+            architecture=model.config.architecture, own_code=model.config.own_code, in_cache=model.in_cache
+        ),
         goal=request.goal,
         hardware=request.hardware,
         candidates=tuple(candidates),

@@ -36,6 +36,7 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
         results.curves,
         kept,
         read_base(observed.base) if observed.base is not None else None,
+        results.model_facts,
     )
     candidate, made = compose_first(candidates, request, observed.settings)
     return candidate, replace(made, graph=to_v1alpha1(made.graph)) if observed.graphs == GRAPHS_V1ALPHA1 else made

@@ -53,6 +53,7 @@ def graph_request(results: Results, base: Manifest | None = None) -> GraphReques
         results.curves,
         as_far_as_known(asked.annotations),
         base,
+        results.model_facts,
     )
 
 

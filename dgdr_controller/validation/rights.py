@@ -52,6 +52,8 @@ def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsS
     spec, kept = request.spec, as_far_as_known(request.metadata.annotations)
     if spec.overrides and spec.overrides.dgd:
         yield "spec.overrides.dgd", "can change anything in the deployment"
+    if spec.overrides and spec.overrides.trust_remote_code:
+        yield "spec.overrides.trustRemoteCode", "has the deployment run code of the model's repository"
     if kept.base:
         yield "spec.profilingConfig.configMapRef", "can change anything in the deployment"
     for name in beyond(spec):

@@ -36,7 +36,11 @@ EVERY_FIELD: dict[str, object] = {
     },
     "workload": {"isl": 1, "osl": 2, "concurrency": 0.5, "requestRate": 4.5},
     "sla": {"ttft": 200.5, "itl": 20.5, "e2eLatency": 2000.5, "optimizationType": "latency"},
-    "overrides": {"profilingJob": {"backoffLimit": 1}, "dgd": {"spec": {"snake_case": [None, {"x": 1}]}}},
+    "overrides": {
+        "profilingJob": {"backoffLimit": 1},
+        "dgd": {"spec": {"snake_case": [None, {"x": 1}]}},
+        "trustRemoteCode": True,
+    },
     "features": {"planner": {"mode": "agg"}, "kvRouter": True, "mocker": {"enabled": False}},
 }
 

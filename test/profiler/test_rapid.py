@@ -259,10 +259,11 @@ def test_simulator_that_does_not_work_is_told(survey: Ending, error: type[Except
         run(Replay(answered(), answered(), survey))
 
 
-def test_model_that_brings_code_of_its_own_is_a_warning() -> None:
+def test_model_that_brings_code_of_its_own_is_known_as_such() -> None:
     survey = replace(SURVEY, content=CONFIG | {"auto_map": {"AutoModel": "m.M"}})
     results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1)))
-    assert "--trust-remote-code, which is not rendered" in results.warnings[0].message
+    assert results.model_facts.own_code
+    assert results.model_facts.architecture == "Qwen3ForCausalLM"
 
 
 def test_workload_must_end_within_the_models_context() -> None:

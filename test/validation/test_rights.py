@@ -38,6 +38,7 @@ def test_request_that_takes_the_right_to_create_jobs_is_refused(what: str) -> No
     ("spec", "annotations", "path"),
     [
         ({"overrides": {"dgd": {"spec": {}}}}, {}, "spec.overrides.dgd"),
+        ({"overrides": {"trustRemoteCode": True}}, {}, "spec.overrides.trustRemoteCode"),
         ({"modelCache": {"pvcName": "a", "pvcMountPath": "/usr/lib"}}, {}, "spec.modelCache.pvcMountPath"),
         ({"modelCache": {"pvcName": "a", "mountPath": "/mnt/../usr"}}, {}, "spec.modelCache.mountPath"),
         (

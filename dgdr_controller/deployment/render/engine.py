@@ -25,6 +25,7 @@ class EngineWorker:
         draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
         kv_cache_dtype: Number format of the KV cache.
         kv_routed: Whether a router wants to know what is in the KV caches.
+        trusts_code: Whether it may run code that the model brings along.
         gpu: AIC's name of the GPU, or None where it has none.
         vram_mib: Memory of one GPU in MiB.
     """
@@ -40,6 +41,7 @@ class EngineWorker:
     kv_cache_dtype: KvCacheDtype
     draft_tokens: int = 0
     kv_routed: bool = False
+    trusts_code: bool = False
     gpu: str | None = None
     vram_mib: int = 0
 

@@ -96,7 +96,8 @@ def _frontend(candidate: Candidate, request: GraphRequest, settings: Settings) -
     container = Container(
         image=image(_engine(candidate, request).image, request, settings),
         command=("python3", "-m", "dynamo.frontend"),
-        args=(),
+        # Its tokenizer may be code, too.
+        args=("--trust-remote-code",) if request.trusts_code(settings) else (),
         env=routed,
         env_from=token(settings),
     )
@@ -116,7 +117,7 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     container = Container(
         image=image(engine.image, request, settings),
         command=("python3", "-m", engine.module),
-        args=tuple(engine.arguments(_engine_worker(worker, candidate, request))),
+        args=tuple(engine.arguments(_engine_worker(worker, candidate, request, settings))),
         env=_planner_env(worker, candidate, request) or None,
         env_from=token(settings),
         resources=None if simulated else Resources(limits=_devices(gpus, nodes, candidate, request)),
@@ -137,7 +138,7 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     )
 
 
-def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest) -> EngineWorker:
+def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest, settings: Settings) -> EngineWorker:
     gpu = find_gpu(request.hardware.gpu_sku)
     return EngineWorker(
         backend=candidate.backend,
@@ -151,6 +152,7 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest) 
         kv_cache_dtype=worker.kv_cache_dtype,
         draft_tokens=candidate.draft_tokens,
         kv_routed=request.effective.kv_router,
+        trusts_code=request.trusts_code(settings),
         gpu=gpu.aic_system if gpu else None,
         vram_mib=request.hardware.vram_mib.value,
     )

@@ -62,7 +62,8 @@ def with_model(container: Container, request: GraphRequest) -> Container:
     if cache is None:
         return container
     mount = VolumeMount(name=_CACHE, mount_path=cache.mount_path, read_only=True)
-    env = [] if request.loads_from_cache else [EnvVar(name=n, value=v) for n, v in _hub(cache)]
+    found_elsewhere = request.loads_from_cache or request.downloads
+    env = [] if found_elsewhere else [EnvVar(name=n, value=v) for n, v in _hub(cache)]
     changes = {
         "volume_mounts": (*(container.volume_mounts or ()), mount),
         "env": (*(container.env or ()), *env) or None,

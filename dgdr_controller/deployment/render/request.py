@@ -13,8 +13,10 @@ from dgdr_api.gpus import find_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import LABEL_MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, MANAGED_BY
 from dgdr_api.preserved import Preserved
+from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import DgdrSpec
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class GraphRequest:
         uid: UID of the request, or None outside a cluster.
         spec: What is asked for.
         model: What the engines load, as the search found it: an id of the hub or a path.
+        facts: What the search found out about the model.
         hardware: The hardware that it was planned for.
         preserved: What v1alpha1 says beyond the spec.
         base: The user's own deployment, which the plan is put into, or None.
@@ -42,6 +45,7 @@ class GraphRequest:
     curves: tuple[WorkerCurve, ...] = ()
     preserved: Preserved = field(default_factory=Preserved)
     base: Manifest | None = None
+    facts: ModelFacts = field(default_factory=ModelFacts)
 
     @property
     def effective(self) -> Effective:
@@ -59,6 +63,22 @@ class GraphRequest:
         """Whether engines load a folder of the model cache, not an id of the hub."""
         cache = self.effective.model_cache
         return cache is not None and PurePosixPath(self.model).is_relative_to(cache.mount_path)
+
+    @property
+    def downloads(self) -> bool:
+        """Whether engines get the model from the hub although there is a model cache: it does not hold it."""
+        return self.facts.in_cache is False
+
+    def trusts_code(self, settings: Settings) -> bool:
+        """Say whether engines may run code that the model brings along.
+
+        What the request says counts; where it says nothing, code out of its own model cache is trusted, and other code
+        where the installation allows it.
+        """
+        written = self.spec.overrides.trust_remote_code if self.spec.overrides else None
+        if written is not None:
+            return written
+        return self.facts.own_code and (bool(self.facts.in_cache) or settings.dynamo.trust_remote_code)
 
     @property
     def tolerations(self) -> tuple[dict[str, JsonValue], ...]:

@@ -43,6 +43,7 @@ ENGINE = Engine(
     flags=(
         Flag("--model-path", lambda w: w.model),
         Flag("--served-model-name", lambda w: w.served_name),
+        Flag("--trust-remote-code", when=lambda w: w.trusts_code),
         # SGLang's tp is the whole width; attention's data-parallel ranks are cut out of it.
         Flag("--tp-size", lambda w: w.width),
         Flag("--pp-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),

@@ -13,6 +13,7 @@ ENGINE = Engine(
     flags=(
         Flag("--model", lambda w: w.model),
         Flag("--served-model-name", lambda w: w.served_name),
+        Flag("--trtllm.trust_remote_code", lambda _: "true", when=lambda w: w.trusts_code),
         # TensorRT-LLM's tp is the whole width; attention goes over it in slices or, with attention DP, in copies.
         Flag("--tensor-parallel-size", lambda w: w.width),
         Flag("--pipeline-parallel-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),

@@ -32,6 +32,7 @@ ENGINE = Engine(
     flags=(
         Flag("--model", lambda w: w.model),
         Flag("--served-model-name", lambda w: w.served_name),
+        Flag("--trust-remote-code", when=lambda w: w.trusts_code),
         Flag("--tensor-parallel-size", lambda w: w.shape.tp),
         Flag("--pipeline-parallel-size", lambda w: w.shape.pp, when=lambda w: w.shape.pp > 1),
         Flag("--data-parallel-size", lambda w: w.shape.dp, when=lambda w: w.shape.dp > 1),

@@ -13,20 +13,60 @@ CONFIG_FILES = ("config.json", "hf_quant_config.json")
 _LONGEST_CONFIG = 4 * 2**20
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".gguf")
 """Formats of weights; of a model that has several the first is loaded."""
+_ANY_WEIGHTS = (*_WEIGHTS, ".pt", ".npz", ".tensors")
+"""What may be weights for some engine."""
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+"""Where a model in several files names them all."""
 _OTHERS_COPIES = re.compile(r"(^|/)(original|onnx|openvino|metal|consolidated)[./-]", re.IGNORECASE)
 """The same weights once more, for other programs."""
 _ENTRIES = 8
+_DEPTH, _FOLDERS = 3, 2000
+"""How deep, and among how many folders, a model is looked for by its name."""
 
 
 def find(root: Path, model: str) -> Path | None:
-    """Return the folder of a model in a cache that does not say where: in the hub's layout, or by its name."""
+    """Return the folder of a model in a cache that does not say where; None where nobody finds it.
+
+    The hub's library keeps it in ``models--ORG--NAME`` below the root or below ``hub``; people name a folder after it,
+    at any place that is not too deep, or have nothing else in the cache.
+    """
     repository = f"models--{model.replace('/', '--')}"
-    snapshots = (folder for cache in (root, root / "hub") for folder in _snapshots(cache / repository))
+    snapshots = (folder for cache in (root, root / "hub") for folder in snapshots_of(cache / repository))
     named = (root / model, root / model.rpartition("/")[2], root)
-    return next((folder for folder in (*snapshots, *named) if (folder / "config.json").is_file()), None)
+    found = next((folder for folder in (*snapshots, *named) if is_model(folder)), None)
+    return found or next(filter(is_model, _nested(root, model, repository)), None)
 
 
-def _snapshots(repository: Path) -> Iterator[Path]:
+def is_model(folder: Path) -> bool:
+    """Say whether a folder is that of a model."""
+    return (folder / "config.json").is_file()
+
+
+def _nested(root: Path, model: str, repository: str) -> Iterator[Path]:
+    """Yield folders that have the name of a model, the highest first."""
+    names = {model.lower(), model.rpartition("/")[2].lower()}
+    level, looked = [root], 0
+    for _ in range(_DEPTH):
+        below = [entry for folder in level for entry in _folders(folder)]
+        for folder in below:
+            if folder.name == repository:
+                yield from snapshots_of(folder)
+            elif names & {folder.name.lower(), f"{folder.parent.name}/{folder.name}".lower()}:
+                yield folder
+        looked += len(below)
+        if looked > _FOLDERS:
+            return
+        level = below
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError:  # somebody else's
+        return []
+
+
+def snapshots_of(repository: Path) -> Iterator[Path]:
     """Yield the snapshots of a repository in the hub's cache: that of its main branch first."""
     main = repository / "refs" / "main"
     if main.is_file():
@@ -62,6 +102,27 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path.name} is not an object")
     return content
+
+
+def missing_weights(folder: Path) -> str:
+    """Say what a model's folder lacks of its weights: all of them, or files that its index names; empty: nothing.
+
+    Raises:
+        ConfigError: The folder or its index cannot be read.
+    """
+    try:
+        names = {path.name for path in folder.iterdir() if path.is_file()}
+    except OSError as error:
+        raise ConfigError(f"its files cannot be read: {error.strerror}") from error
+    for index in _INDEXES:
+        if index in names:
+            files = _json(folder / index).get("weight_map")
+            wanted = {str(name) for name in files.values()} if isinstance(files, dict) else set()
+            lacking = sorted(wanted - names)
+            if lacking and not any(name.endswith(_ANY_WEIGHTS) for name in names - wanted):
+                return f"{len(lacking)} of {len(wanted)} files with weights are missing, {lacking[0]} among them"
+            return ""
+    return "" if any(name.endswith(_ANY_WEIGHTS) for name in names) else "it has no files with weights"
 
 
 def weight_bytes(folder: Path) -> int | None:

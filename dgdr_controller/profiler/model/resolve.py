@@ -24,6 +24,8 @@ class Model:
         config: What its config says.
         weights: Bytes of the files of its weights; None: nobody has seen them.
         notes: What a reader of the results should know of how it was found.
+        in_cache: Whether the model cache holds it; None: there is none, or nobody has looked.
+        warnings: What the user should mend.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Model:
     config: ModelConfig
     weights: int | None = None
     notes: tuple[str, ...] = ()
+    in_cache: bool | None = None
+    warnings: tuple[str, ...] = ()
 
 
 Look = Callable[[Path | None], Survey]
@@ -55,15 +59,42 @@ def find_model(
         RequestRefusedError: There is no such model, or what is there is none.
         InterruptedRunError: The hub would have to be asked and cannot.
     """
-    if cache is not None and cache.root is not None and (found := _in_cache(name, cache, cache.root)):
-        known = look(found)
-        location = cache.mounted(found.relative_to(cache.root))
-        where = f"{location} of model cache {cache.cache.pvc_name}"
-        return _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where), known
-    model, known = _without_cache(name, look, scratch, download)
-    if cache is not None and cache.cache.model_path is not None:
-        model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
-    return model, known
+    if cache is None or cache.root is None:
+        model, known = _without_cache(name, look, scratch, download)
+        if cache is not None and cache.cache.model_path is not None:
+            model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
+        return model, known
+    found = _in_cache(name, cache, cache.root)
+    if found is not None:
+        return _of_cache(name, cache, cache.root, found, look)
+    absent = f"claim {cache.cache.pvc_name} does not hold {name}; its root has: {folders.entries(cache.root)}"
+    try:
+        model, known = _without_cache(name, look, scratch, download)
+    except RequestRefusedError as error:
+        reason = str(error).replace(hub.WITHOUT_CACHE, "")
+        raise RequestRefusedError(f"{reason}; spec.modelCache: {absent}") from None
+    way_out = "put it there, or set spec.modelCache.pvcModelPath to where it is"
+    warning = f"spec.modelCache: {absent}. Engines download it from the Hugging Face hub; {way_out}"
+    return replace(model, in_cache=False, warnings=(warning,)), known
+
+
+def _of_cache(name: str, cache: MountedCache, root: Path, found: Path, look: Look) -> tuple[Model, Survey]:
+    """Return the model of a folder of the cache.
+
+    Raises:
+        RequestRefusedError: It is not all there.
+    """
+    location = cache.mounted(found.relative_to(root))
+    where = f"{location} of model cache {cache.cache.pvc_name}"
+    known = look(found)
+    model = _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where)
+    try:
+        lacking = folders.missing_weights(found)
+    except ConfigError as error:
+        lacking = str(error)
+    if lacking:
+        raise RequestRefusedError(f"spec.model: '{name}' from {where}: {lacking}; engines could not load it")
+    return replace(model, in_cache=True), known
 
 
 def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> tuple[Model, Survey]:
@@ -94,6 +125,12 @@ def _of_folder(
     return Model(name, loaded_as, known.simulated_as, config, weights, (f"Model config from {where}.",))
 
 
+def _at(folder: Path, name: str) -> Path | None:
+    """Return the model that a path means: what is there, a snapshot of a repository, or what a cache there holds."""
+    candidates = (folder, *folders.snapshots_of(folder))
+    return next(filter(folders.is_model, candidates), None) or folders.find(folder, name)
+
+
 def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
     """Return the model's folder; None where the cache does not say where and does not hold it either.
 
@@ -106,8 +143,7 @@ def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
             return folders.find(root, name)
         path = PurePosixPath(wanted_path)
         inside = path.relative_to(cache.cache.mount_path) if path.is_absolute() else path
-        found = root / inside
-        if ".." not in inside.parts and (found / "config.json").is_file():
+        if ".." not in inside.parts and (found := _at(root / inside, name)):
             return found
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is not under {cache.cache.mount_path}"

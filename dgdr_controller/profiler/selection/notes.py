@@ -99,18 +99,14 @@ def short_context(choice: Candidate | None, model: Model, options: SearchOptions
 
 
 def search_warnings(reports: Iterable[SearchReport], model: Model) -> Iterator[RequestWarning]:
-    """Yield a warning for each search that failed, and for a model that engines may refuse."""
+    """Yield a warning for each search that failed, and what was found out about the model that somebody should mend."""
     for report in reports:
         if report.outcome is SearchOutcome.FAILED:
             yield ConfigurationWarning.note(
                 f"The search of {report.title} failed ({report.message}): "
                 "better configurations may have been missed. Run it again to include them"
             )
-    if model.config.own_code:
-        yield ConfigurationWarning.note(
-            f"The config of {model.name} names code of its own (auto_map). An engine that does not know the model "
-            "loads it only with --trust-remote-code, which is not rendered"
-        )
+    yield from map(ConfigurationWarning.note, model.warnings)
 
 
 def nothing_deployable(results: Results) -> str:

@@ -89,7 +89,7 @@ SHARED = {
             "kvRouter": st.booleans(),
         }
     ),
-    "overrides": fields({"profilingJob": job, "dgd": anything}),
+    "overrides": fields({"profilingJob": job, "dgd": anything, "trustRemoteCode": st.booleans()}),
 }
 config = fields(
     {

@@ -98,6 +98,7 @@ BASES = {
 }
 FREELY: dict[str, Any] = {
     "overrides.dgd": (GRAPH, {}),
+    "code of the model's repository": ({"overrides": {"trustRemoteCode": True}}, {}),
     "a foreign image": ({"image": "docker.io/evil/dynamo-planner:1.6.1"}, {}),
     "an image that looks like Dynamo's": ({"image": "nvcr.io/nvidia-evil/dynamo-planner:1.6.1"}, {}),
     "an image without a registry": ({"image": "dynamo-planner:1.6.1"}, {}),

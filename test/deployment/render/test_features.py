@@ -12,7 +12,7 @@ from dgdr_api.v1beta1 import Backend, DgdrSpec, Features
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render.planner_settings import validate_settings
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.settings import Settings
+from dgdr_controller.settings import DynamoSettings, Settings
 
 Make = Callable[..., Any]
 
@@ -89,6 +89,54 @@ def test_workers_publish_nothing_without_a_router(graph_request: Make, features:
     text = json.dumps(composed(graph_request(features=features)).graph)
     assert "ROUTER" not in text
     assert "events" not in text
+
+
+# Code of the model's repository
+
+OWN_CODE = {"ownCode": True, "architecture": "PrivateForCausalLM"}
+TRUST = {
+    Backend.VLLM: ["--trust-remote-code"],
+    Backend.SGLANG: ["--trust-remote-code"],
+    Backend.TRTLLM: ["--trtllm.trust_remote_code", "true"],
+}
+
+
+def trusting(request: Any, of: Candidate, settings: Settings | None = None) -> set[bool]:
+    """Whether the components of a graph run code of the model's: that of each."""
+    graph = compose(of, request, settings or Settings()).graph
+    words = {"Frontend": ["--trust-remote-code"]}
+    found = set()
+    for component in graph["spec"]["components"]:
+        args, wanted = main_of(component)["args"], words.get(component["name"], TRUST[of.backend])
+        found.add(any(args[at : at + len(wanted)] == wanted for at in range(len(args))))
+    return found
+
+
+@pytest.mark.parametrize("backend", TRUST)
+@pytest.mark.parametrize(
+    ("facts", "said", "everywhere", "trusted"),
+    [
+        ({}, True, False, True),  # who says so means it
+        (OWN_CODE, None, False, False),
+        (OWN_CODE, None, True, True),
+        ({}, None, True, False),  # there is no code to run
+        (OWN_CODE, False, True, False),
+        (OWN_CODE | {"inCache": True}, None, False, True),
+        (OWN_CODE | {"inCache": True}, False, False, False),
+        (OWN_CODE | {"inCache": False}, None, False, False),
+    ],
+)
+def test_code_of_the_model_runs_where_somebody_answers_for_it(
+    graph_request: Make, backend: Backend, facts: Any, *, said: bool | None, everywhere: bool, trusted: bool
+) -> None:
+    overrides = None if said is None else {"trustRemoteCode": said}
+    request = graph_request(facts=facts, overrides=overrides)
+    installation = Settings(dynamo=DynamoSettings(trust_remote_code=everywhere))
+    for of in (candidate(backend), candidate(backend, AGGREGATED)):
+        assert trusting(request, of, installation) == {trusted}
+        notes = compose(of, request, installation).notes
+        needed = facts.get("ownCode", False) and not trusted
+        assert any("set spec.overrides.trustRemoteCode to true" in note for note in notes) == needed
 
 
 # Planner

@@ -21,6 +21,7 @@ TRTLLM_FIELDS = {
     "disable_overlap_scheduler": ("true", "false"),
     "moe_tensor_parallel_size": None,
     "kv_cache_config.dtype": ("auto", "fp8", "nvfp4"),
+    "trust_remote_code": ("true", "false"),
     "cuda_graph_config.enable_padding": ("true", "false"),
     "cuda_graph_config.max_batch_size": None,
     "cache_transceiver_config.backend": ("DEFAULT", "UCX", "NIXL", "MOONCAKE", "MPI"),

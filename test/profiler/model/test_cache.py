@@ -10,7 +10,7 @@ from dgdr_api.defaults import Cache
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model.cache import MountedCache
-from dgdr_controller.profiler.model.folder import find, read_content, weight_bytes
+from dgdr_controller.profiler.model.folder import find, missing_weights, read_content, weight_bytes
 from dgdr_controller.profiler.model.resolve import find_model
 from dgdr_controller.profiler.simulation.messages import Survey
 
@@ -98,16 +98,81 @@ def test_snapshot_of_links_in_the_hubs_layout_is_found(tmp_path: Path, below: st
     assert model.weights == 9
 
 
-@pytest.mark.parametrize("place", ["acme/private", "private", ""])
+@pytest.mark.parametrize(
+    "path", ["hub", "hub/models--acme--private", f"{MOUNT}/hub/models--acme--private/snapshots/abc", "."]
+)
+def test_path_may_lead_to_a_cache_a_repository_or_a_snapshot(tmp_path: Path, path: str) -> None:
+    snapshot = hub_cache(tmp_path / "hub")
+    model, _ = find_model("acme/private", cache(tmp_path, path), looks, tmp_path, no_hub)
+    assert model.loaded_as == f"{MOUNT}/{snapshot.relative_to(tmp_path)}"
+    assert model.in_cache
+
+
+def test_repository_below_other_folders_is_found(tmp_path: Path) -> None:
+    snapshot = hub_cache(tmp_path / "team" / "huggingface")
+    assert find(tmp_path, "acme/private") == snapshot
+
+
+def test_model_is_not_looked_for_without_end(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "b" / "c" / "private")
+    assert find(tmp_path, "acme/private") is None
+    put(tmp_path / "a" / "b" / "Private")
+    assert find(tmp_path, "acme/private") == tmp_path / "a" / "b" / "Private"
+
+
+@pytest.mark.parametrize("place", ["acme/private", "private", "", "models/acme/private", "team models/private"])
 def test_model_is_found_by_its_name(tmp_path: Path, place: str) -> None:
     folder = put(tmp_path / place)
     assert find(tmp_path, "acme/private") == folder
 
 
-def test_model_that_is_not_in_the_cache_is_looked_for_elsewhere(tmp_path: Path) -> None:
+def test_model_that_is_not_in_the_cache_is_downloaded_and_this_is_a_warning(tmp_path: Path) -> None:
+    put(tmp_path / "other", weights=1)
     model, _ = find_model("known", cache(tmp_path), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
-    assert model.loaded_as == "known"
-    assert model.weights is None
+    assert (model.loaded_as, model.weights, model.in_cache) == ("known", None, False)
+    (warning,) = model.warnings
+    assert warning == (
+        "spec.modelCache: claim claim does not hold known; its root has: other/. Engines download it from the Hugging "
+        "Face hub; put it there, or set spec.modelCache.pvcModelPath to where it is"
+    )
+
+
+def test_model_that_is_neither_in_the_cache_nor_on_the_hub_is_refused_with_both(tmp_path: Path) -> None:
+    def download(model: str, _: Path) -> int:
+        raise RequestRefusedError(f"Model '{model}' not found on HuggingFace and no modelCache specified")
+
+    root = tmp_path / "root"
+    root.mkdir()
+    with pytest.raises(RequestRefusedError) as caught:
+        find_model("acme/private", cache(root), looks, tmp_path, download)
+    assert str(caught.value) == (
+        "spec.model: Model 'acme/private' not found on HuggingFace; did you mean acme/public?; spec.modelCache: claim "
+        "claim does not hold acme/private; its root has: nothing"
+    )
+
+
+def test_weights_that_an_index_names_and_that_are_missing_are_said(tmp_path: Path) -> None:
+    put(tmp_path, weights=1)
+    (tmp_path / "model-00002-of-00002.safetensors").unlink()
+    names = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    with pytest.raises(RequestRefusedError, match=r"1 of 2 files with weights are missing, model-00002-of-00002\.safe"):
+        find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+    (tmp_path / "consolidated.safetensors").write_bytes(b"x")  # a whole copy for some engine
+    assert missing_weights(tmp_path) == ""
+
+
+@pytest.mark.parametrize("path", [None, "models/llm"])
+def test_model_without_weights_is_refused(tmp_path: Path, path: str | None) -> None:
+    put(tmp_path / (path or "private"))
+    with pytest.raises(RequestRefusedError, match="it has no files with weights; engines could not load it"):
+        find_model("private", cache(tmp_path, path), looks, tmp_path, no_hub)
+
+
+def test_snapshot_whose_blobs_are_gone_is_not_there(tmp_path: Path) -> None:
+    hub_cache(tmp_path)
+    (tmp_path / "models--acme--private" / "blobs" / "1").unlink()
+    assert find(tmp_path, "acme/private") is None
 
 
 def test_cache_that_cannot_be_looked_into_is_loaded_from_all_the_same(tmp_path: Path) -> None:
