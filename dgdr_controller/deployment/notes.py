@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.gpus import find_gpu
-from dgdr_controller.deployment.render import GraphRequest, Nodes, version_note
+from dgdr_controller.deployment.render import GraphRequest, Nodes, rdma_share, version_note
 from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.settings import Settings
@@ -58,6 +58,12 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
             "If the image has DeepEP, add its flag in spec.overrides.dgd"
         )
     talks = candidate.mode is Mode.DISAGGREGATED or spanning
+    pods = [worker.parallelism.gpus // nodes.count(worker.parallelism) for worker in candidate.workers]
+    if talks and hardware.rdma_resource and not all(rdma_share(gpus, hardware) for gpus in pods):
+        yield (
+            f"Nodes have {hardware.rdma_per_node} {hardware.rdma_resource} for {nodes.gpus} GPUs, so pods with "
+            f"{min(pods)} GPU{'s' if min(pods) > 1 else ''} request none and exchange KV caches without RDMA"
+        )
     wanted = request.spec.hardware.rdma if request.spec.hardware else None
     if talks and wanted and hardware.rdma_resource is None:
         yield (

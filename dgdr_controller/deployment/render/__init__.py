@@ -6,7 +6,7 @@ worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of
 """
 
 from dgdr_controller.deployment.render.engine import Nodes
-from dgdr_controller.deployment.render.graph import Rendered, render
+from dgdr_controller.deployment.render.graph import Rendered, rdma_share, render
 from dgdr_controller.deployment.render.images import version_note
 from dgdr_controller.deployment.render.limits import unpairable, unrenderable, unrenderable_worker
 from dgdr_controller.deployment.render.request import GraphRequest
@@ -15,6 +15,7 @@ __all__ = [
     "GraphRequest",
     "Nodes",
     "Rendered",
+    "rdma_share",
     "render",
     "unpairable",
     "unrenderable",

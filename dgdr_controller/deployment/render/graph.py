@@ -18,6 +18,7 @@ from dgdr_api.dgd import (
     ScalingAdapter,
 )
 from dgdr_api.gpus import find_gpu
+from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_CANDIDATE, ANNOTATION_UID, dgd_name
 from dgdr_api.v1beta1 import Backend, ObjectMeta
 from dgdr_controller.deployment.render import mocker
@@ -159,15 +160,20 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest, 
 
 
 def _devices(gpus: int, nodes: int, candidate: Candidate, request: GraphRequest) -> dict[str, str]:
-    """Return what a pod takes of its node: GPUs, and its share of the RDMA devices where it talks to other pods.
-
-    Its share: where there are fewer devices than GPUs, pods would else keep each other out.
-    """
+    """Return what a pod takes of its node: GPUs, and its share of the RDMA devices where it talks to other pods."""
     hardware, limits = request.hardware, {request.gpu_resource: str(gpus)}
-    share = min(gpus, gpus * hardware.rdma_per_node // hardware.num_gpus_per_node.value)
+    share = rdma_share(gpus, hardware)
     if hardware.rdma_resource and share and (candidate.mode is Mode.DISAGGREGATED or nodes > 1):
         limits[hardware.rdma_resource] = str(share)
     return limits
+
+
+def rdma_share(gpus: int, hardware: HardwareUsed) -> int:
+    """Return how many of a node's RDMA devices a pod with some of its GPUs takes.
+
+    Where there are fewer devices than GPUs, pods that took one for each GPU would keep each other out.
+    """
+    return min(gpus, gpus * hardware.rdma_per_node // hardware.num_gpus_per_node.value)
 
 
 def _planner_env(worker: Worker, candidate: Candidate, request: GraphRequest) -> tuple[EnvVar, ...]:

@@ -113,12 +113,19 @@ def test_engines_over_several_nodes_talk_by_rdma_too(component: Make, make_candi
     assert limits(worker) == {"nvidia.com/gpu": "8", "rdma/ib": "8"}
 
 
-@pytest.mark.parametrize(("devices", "share"), [(8, "4"), (4, "2"), (2, "1"), (1, None)])
+@pytest.mark.parametrize(
+    ("devices", "share", "noted"), [(8, "4", False), (4, "2", False), (2, "1", True), (1, None, True)]
+)
 def test_pods_take_their_share_of_few_devices(
-    component: Make, disaggregated: Candidate, devices: int, share: str | None
+    component: Make, disaggregated: Candidate, devices: int, share: str | None, *, noted: bool
 ) -> None:
-    worker, _ = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=devices)
+    """The prefill worker has four GPUs, the decode worker two."""
+    worker, notes = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=devices)
     assert limits(worker).get("rdma/ib") == share
+    without = (
+        f"Nodes have {devices} rdma/ib for 8 GPUs, so pods with 2 GPUs request none and exchange KV caches without RDMA"
+    )
+    assert notes == ((without,) if noted else ())
 
 
 def test_rdma_that_is_claimed_and_not_found_is_told(component: Make, disaggregated: Candidate) -> None:
