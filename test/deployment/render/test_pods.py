@@ -119,7 +119,7 @@ def test_engines_over_several_nodes_talk_by_rdma_too(component: Make, make_candi
 def test_pods_take_their_share_of_few_devices(
     component: Make, disaggregated: Candidate, devices: int, share: str | None, *, noted: bool
 ) -> None:
-    """The prefill worker has four GPUs, the decode worker two."""
+    """Of the worker of four GPUs; the other one has two."""
     worker, notes = component(disaggregated, rdma_resource="rdma/ib", rdma_per_node=devices)
     assert limits(worker).get("rdma/ib") == share
     without = (
