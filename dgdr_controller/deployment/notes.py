@@ -52,6 +52,12 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
     spanning = [worker for worker in candidate.workers if nodes.count(worker.parallelism) > 1]
     if spanning and request.uid is None:  # in a cluster it was asked for them before
         yield "Its engines span nodes: the cluster needs Grove or LWS"
+    gpu = find_gpu(hardware.gpu_sku)
+    if spanning and gpu is not None and gpu.form_factor == "superchip":
+        yield (
+            f"Its engines span nodes of {gpu.sku}: the estimate assumes one NVLink domain, which pods join by a claim "
+            "of a ComputeDomain. Create one, and add the claim to the workers in spec.overrides.dgd"
+        )
     if any(worker.parallelism.moe_ep > nodes.gpus for worker in spanning):
         yield (
             "Its experts span nodes: the estimate assumes DeepEP, but the engine starts with its own, slower exchange. "

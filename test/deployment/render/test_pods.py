@@ -67,6 +67,15 @@ def test_cluster_that_was_asked_is_not_doubted(component: Make, make_candidate: 
     assert not component(make_candidate(tp=16), uid="u")[1]
 
 
+def test_engine_over_nodes_that_are_one_nvlink_domain_needs_its_claim(component: Make, make_candidate: Make) -> None:
+    four = {"gpu_sku": "gb200", "num_gpus_per_node": Resolved(value=4, source=ValueSource.SPEC)}
+    worker, notes = component(make_candidate(tp=8), uid="u", **four)
+    assert worker["multinode"] == {"nodeCount": 2}
+    (note,) = notes
+    assert note.startswith("Its engines span nodes of gb200: the estimate assumes one NVLink domain")
+    assert not component(make_candidate(tp=4), uid="u", **four)[1]
+
+
 def test_engine_within_a_node_is_one_pod(component: Make) -> None:
     worker, notes = component()
     assert "multinode" not in worker
