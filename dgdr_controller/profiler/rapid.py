@@ -6,13 +6,15 @@ survey → model → search plan → searches in worker processes → rows → c
 import math
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from dgdr_api.results import Results, SearchOutcome
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
-from dgdr_controller.profiler.model import hub
-from dgdr_controller.profiler.model.resolve import Download, find_model
+from dgdr_controller.profiler.model.access import AccessCheck
+from dgdr_controller.profiler.model.hub import HUB, Hub
+from dgdr_controller.profiler.model.resolve import find_model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.results import Question, answer
 from dgdr_controller.profiler.simulation.aic import survey as aic
@@ -43,7 +45,7 @@ def rapid(
     deadline_s: float = SEARCH_DEADLINE_S,
     until: float = math.inf,
     pool: Pool | None = None,
-    download: Download = hub.download,
+    hub: Hub = HUB,
 ) -> Results:
     """Search and judge.
 
@@ -53,7 +55,7 @@ def rapid(
         deadline_s: Seconds that the search of one engine and mode may take.
         until: Monotonic time at which all searches must have ended; what they have found by then is judged.
         pool: Runs the searches; by default each in a worker process.
-        download: Asks the hub about a model.
+        hub: Is asked about the model.
 
     Returns:
         Results with a choice, or without one where no candidate can be deployed (every one says why).
@@ -69,8 +71,9 @@ def rapid(
         on_progress(Progress(Step.SURVEY, "loading the simulator", finished=False))
         begun = time.monotonic()
         model, known = find_model(
-            request.model, request.cache, partial(_survey, pool, request), Path(scratch), download
+            request.model, request.cache, partial(_survey, pool, request), Path(scratch), hub.download
         )
+        check = AccessCheck(model.loaded_as, hub.refusal)
         searched = plan_searches(request, model, known)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
@@ -83,6 +86,8 @@ def rapid(
     if failed and not found.candidates:
         reasons = "; ".join(f"{report.title}: {report.message}" for report in failed)
         raise InterruptedRunError(f"no search succeeded: {reasons}")
+    if check.refusal is not None:
+        model = replace(model, warnings=(*model.warnings, f"Engines could not download the model: {check.refusal}"))
     question = Question(request, model, known, searched.engines)
     results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
     return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results

@@ -20,6 +20,7 @@ from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.overrides.dgd import gpus_of
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
+from dgdr_controller.profiler.model.hub import Hub
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.notes import nothing_deployable
@@ -55,7 +56,7 @@ def answer(entry: dict[str, Any], root: Path) -> Answer:
     put_model(entry, root)
     try:
         request = plan_request(parse_request(manifest), HardwareOptions(), root if "config" in entry else None)
-        results = rapid(request, lambda _: None, DEADLINE_S, download=hub(entry.get("hub")))
+        results = rapid(request, lambda _: None, DEADLINE_S, hub=Hub(hub(entry.get("hub")), lambda _: None))
     except (InvalidRequestError, RequestRefusedError) as error:
         return Answer("refused", str(error))
     except NotDeployableError as error:

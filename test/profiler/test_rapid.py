@@ -1,5 +1,6 @@
 """Every way in which a search can end, told by a pool that replays events."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.model.config import read_config
+from dgdr_controller.profiler.model.hub import Hub
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
@@ -90,8 +92,32 @@ def silent(_: Progress) -> None:
     return None
 
 
-def run(pool: Replay, **spec: Any) -> Results:
-    return rapid(wanted(**spec), silent, pool=pool)
+def run(pool: Replay, access: Callable[[str], str | None] = lambda _: None, **spec: Any) -> Results:
+    return rapid(wanted(**spec), silent, pool=pool, hub=Hub(download=no_hub, refusal=access))
+
+
+def no_hub(model: str, _: object) -> int | None:
+    raise InterruptedRunError(f"nobody should ask the hub for {model}")
+
+
+def test_model_that_engines_could_not_download_is_a_warning() -> None:
+    asked = []
+
+    def gated(model: str) -> str:
+        asked.append(model)
+        return f"Model '{model}' is gated"
+
+    results = run(Replay(answered(ROW), answered()), gated)
+    (name,) = asked
+    assert f"Engines could not download the model: Model '{name}' is gated" in [w.message for w in results.warnings]
+
+
+def test_hub_that_does_not_answer_holds_nothing_up() -> None:
+    answer = threading.Event()
+    try:
+        assert not run(Replay(answered(ROW), answered()), lambda _: str(answer.wait(60))).warnings
+    finally:
+        answer.set()
 
 
 def test_search_that_finds_nothing_costs_only_itself_and_is_no_warning() -> None:

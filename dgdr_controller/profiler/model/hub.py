@@ -5,6 +5,8 @@ Endpoint, token, proxies and offline mode are those of the hub's own library (``
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -56,6 +58,42 @@ def download(model: str, folder: Path) -> int | None:
             f"{error}. Try again later, or mount the model with spec.modelCache"
         ) from None
     raise AssertionError("a retry ends with an answer or an exception")
+
+
+def refusal(model: str) -> str | None:
+    """Say why the hub would not let engines download a model; None: it would, or it does not tell now."""
+    if not _ID.fullmatch(model):
+        return None
+    from huggingface_hub import HfApi  # noqa: PLC0415 - takes half a second
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
+
+    try:
+        HfApi().auth_check(model)
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        return str(_refused(model, error)) if status in _REFUSALS else None
+    except Exception:  # noqa: BLE001 - out of reach, offline: whoever downloads it says so
+        return None
+    return None
+
+
+_REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What the hub is asked.
+
+    Attributes:
+        download: Writes a model's configs into a folder; returns the bytes of its weights.
+        refusal: Says why it would not let engines download a model.
+    """
+
+    download: Callable[[str, Path], int | None]
+    refusal: Callable[[str], str | None]
+
+
+HUB = Hub(download, refusal)
 
 
 class _Unreachable(Exception):  # noqa: N818 - never leaves this module

@@ -43,6 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.tokens.add(self.headers.get("Authorization", ""))
         _, _, rest = self.path.partition("/api/models/")
         model = rest.partition("?")[0] if rest else self.path[1:].partition("/resolve/")[0]
+        if "/resolve/" not in self.path and not rest:  # what the library asks about itself
+            self.answer(404, b"{}", {})
+            return
         waiting = self.server.status.get(model, [])
         status = waiting.pop(0) if waiting else 200
         if status != 200:
@@ -84,13 +87,17 @@ def hub() -> Iterator[Hub]:
 
 
 def download(hub: Hub | None, folder: Path, model: str = "acme/new", **environment: str) -> tuple[int, str]:
-    """Ask the hub in a process of its own: its library reads its environment once."""
     program = (
         "import sys\nfrom pathlib import Path\nfrom dgdr_controller.profiler.errors import ProfilerError\n"
         "from dgdr_controller.profiler.model.hub import download\n"
         "try: print(download(sys.argv[1], Path(sys.argv[2])))\n"
         "except ProfilerError as error: print(error); sys.exit(error.exit_code)"
     )
+    return asked(hub, folder, program, model, str(folder), **environment)
+
+
+def asked(hub: Hub | None, folder: Path, program: str, *words: str, **environment: str) -> tuple[int, str]:
+    """Ask the hub in a process of its own: its library reads its environment once."""
     endpoint = f"http://127.0.0.1:{hub.server_port}" if hub else "http://127.0.0.1:9"
     home = {
         "HF_ENDPOINT": endpoint,
@@ -99,7 +106,7 @@ def download(hub: Hub | None, folder: Path, model: str = "acme/new", **environme
         "HF_HUB_DISABLE_XET": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", program, model, str(folder)],
+        [sys.executable, "-c", program, *words],
         env=os.environ | home | environment,
         capture_output=True,
         text=True,
@@ -132,6 +139,21 @@ def test_configs_are_downloaded_and_weights_are_weighed(hub: Hub, tmp_path: Path
 def test_refusal_of_the_hub_is_the_users_to_change(hub: Hub, tmp_path: Path, status: int, said: str) -> None:
     hub.status["acme/new"] = [status] * 9
     assert download(hub, tmp_path) == (65, said)
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, "None"), (404, "not found"), (403, "is gated"), (503, "None")])
+def test_access_is_known_as_far_as_the_hub_tells(hub: Hub, tmp_path: Path, status: int, said: str) -> None:
+    hub.status["acme/new/auth-check"] = [status] * 9
+    program = "from dgdr_controller.profiler.model.hub import refusal; print(refusal('acme/new'))"
+    code, answer = asked(hub, tmp_path, program)
+    assert code == 0
+    assert said in answer
+    assert "/api/models/acme/new/auth-check" in hub.asked
+
+
+def test_access_is_not_known_without_a_network(tmp_path: Path) -> None:
+    program = "from dgdr_controller.profiler.model.hub import refusal; print(refusal('acme/new'), refusal('/models/a'))"
+    assert asked(None, tmp_path, program) == (0, "None None")
 
 
 def test_answer_that_may_pass_is_asked_for_again(hub: Hub, tmp_path: Path) -> None:
