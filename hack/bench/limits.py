@@ -16,9 +16,10 @@ from operator import call
 from dgdr_api.candidate import Mode, Role
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
-from dgdr_controller.profiler.simulation.aic.estimates import Estimator, task_of
+from dgdr_controller.profiler.simulation.aic.estimates import Estimator
 from dgdr_controller.profiler.simulation.aic.limits import Correction, Kind
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD, VERSION_SLOT, module
+from dgdr_controller.profiler.simulation.aic.task import task_of
 from dgdr_controller.profiler.simulation.messages import ENGINES, Search
 from dgdr_controller.profiler.simulation.operating_points import Point
 from dgdr_controller.profiler.simulation.shapes import Parallel

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
 from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
-from dgdr_controller.profiler.simulation.aic.estimates import Estimator, task_of
+from dgdr_controller.profiler.simulation.aic.estimates import Estimator
+from dgdr_controller.profiler.simulation.aic.task import task_of
 from dgdr_controller.profiler.simulation.messages import SHAPE, Search
 from dgdr_controller.profiler.simulation.operating_points import Point
 from dgdr_controller.profiler.simulation.shapes import Parallel
