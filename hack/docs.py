@@ -21,14 +21,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dgdr_api import conditions, v1beta1
+from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
 from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
 from dgdr_api.request_warnings import ConfigurationWarning, Missed, RequestWarning, SLAWarning
+from dgdr_api.results import ModelFacts
 from dgdr_api.schema import Schema, structural
 from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
+from dgdr_controller.deployment.render import families
+from dgdr_controller.deployment.render.engine import EngineWorker, Flag
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 
@@ -250,6 +254,42 @@ def _metrics() -> str:
     return _table(("Metric", "Type", "Labels", "Help"), rows())
 
 
+# --- Model families
+
+_WORKER: dict[str, Any] = {
+    "backend": v1beta1.Backend.VLLM, "model": "", "served_name": "", "shape": Parallelism(), "batch": 1,
+    "max_num_tokens": 1, "context_length": 1, "kv_cache_dtype": KvCacheDtype.AUTO,
+    "facts": ModelFacts(takes_images=True), "experts_span": True,
+}  # fmt: skip
+
+
+def _families() -> str:
+    return _table(("Family", "Engine", "Workers", "Written", "Left out", "Why"), map(_need, families.NEEDS))
+
+
+def _need(need: families.Need) -> tuple[str, ...]:
+    workers = [EngineWorker(role=role, **_WORKER) for role in Role]
+    wanting = [worker for worker in workers if need.when(worker)]
+    written = [_words(flag, wanting[-1]) for flag in need.add]
+    written += [_code(f"{v.name}={v.value(wanting[-1])}") for v in need.env if v.value]
+    roles = "all" if len(wanting) == len(workers) else ", ".join(worker.role for worker in wanting)
+    left_out = ", ".join(map(_code, need.drop))
+    return need.family.name, need.backend.value, roles, ", ".join(written), left_out, need.source
+
+
+def _words(flag: Flag, worker: EngineWorker) -> str:
+    return _code(flag.name if flag.value is None else f"{flag.name} {flag.value(worker)}")
+
+
+def _families_together() -> str:
+    rows = ((row.family.name, row.backend.value, row.reason) for row in families.TOGETHER)
+    return _table(("Family", "Engine", "Why"), rows)
+
+
+def _families_code() -> str:
+    return ", ".join(map(_code, sorted(families.OWN_CODE.types)))
+
+
 # --- Command line
 
 
@@ -288,6 +328,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "metrics": _metrics,
     "command-line": _command_line,
+    "families": _families,
+    "families-together": _families_together,
+    "families-code": _families_code,
     "runtime-example": _runtime_example,
 }
 """What a page can have generated, by the name in its marker."""

@@ -107,6 +107,14 @@ class ModelFacts(ApiModel):
 
     architecture: str = ""
     """Name of the class that engines load it with."""
+    model_type: str = ""
+    """What its config calls its kind."""
+    takes_images: bool = False
+    """Whether it has an encoder of images."""
+    vision_layers: int = 0
+    """Layers of that encoder, as far as its config tells."""
+    vision_hidden: int = 0
+    """Size of its residual stream."""
     own_code: bool = False
     """Whether its config names code of its own (``auto_map``)."""
     in_cache: bool | None = None

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.gpus import find_gpu
+from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import GraphRequest, Nodes, rdma_share, version_note
+from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.settings import Settings
@@ -16,10 +18,10 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
         yield note
     if request.effective.planner:
         yield from _about_the_planner(candidate, request)
-    if request.facts.own_code and not request.trusts_code(settings):
+    if needs_own_code(request.facts) and not request.trusts_code(settings):
         yield (
-            f"The config of {request.spec.model} names code of its own (auto_map). An engine that does not know the "
-            "model loads it only if it may run that code: set spec.overrides.trustRemoteCode to true"
+            f"{request.spec.model} needs code of its repository, which engines run only if they may: set "
+            "spec.overrides.trustRemoteCode to true"
         )
     if request.effective.mocker:
         yield "spec.features.mocker: the workers are simulated and request no GPUs"
@@ -58,7 +60,7 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
             f"Its engines span nodes of {gpu.sku}: the estimate assumes one NVLink domain, which pods join by a claim "
             "of a ComputeDomain. Create one, and add the claim to the workers in spec.overrides.dgd"
         )
-    if any(worker.parallelism.moe_ep > nodes.gpus for worker in spanning):
+    if candidate.backend is not Backend.SGLANG and any(w.parallelism.moe_ep > nodes.gpus for w in spanning):
         yield (
             "Its experts span nodes: the estimate assumes DeepEP, but the engine starts with its own, slower exchange. "
             "If the image has DeepEP, add its flag in spec.overrides.dgd"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
-from dgdr_api.results import ModelFacts, Provenance, Results
+from dgdr_api.results import Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, unrenderable
 from dgdr_controller.profiler.errors import NotDeployableError
@@ -52,7 +52,7 @@ def answer(question: Question, found: Collected) -> Results:
     request, model = question.request, question.model
     goal, budget = request.goal, request.total_gpus
     scaled = [scale(candidate, goal, budget) for candidate in found.candidates]
-    judgement = judge(scaled, goal, budget, lambda candidate: _rejection(candidate, request))
+    judgement = judge(scaled, goal, budget, lambda candidate: _rejection(candidate, request, model))
     if judgement.choice is None:
         return _by_memory(question, found, judgement.candidates)
     return _results(
@@ -70,9 +70,9 @@ def answer(question: Question, found: Collected) -> Results:
     )
 
 
-def _rejection(candidate: Candidate, request: PlanRequest) -> Verdict | None:
+def _rejection(candidate: Candidate, request: PlanRequest, model: Model) -> Verdict | None:
     """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
-    if reason := unrenderable(candidate, Nodes.of(request.hardware)):
+    if reason := unrenderable(candidate, Nodes.of(request.hardware), model.facts):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
     wanted = request.options.context_length
     if wanted is not None and candidate.context_length < wanted:
@@ -134,9 +134,7 @@ def _results(  # noqa: PLR0913 - what results say, by name
     return Results(
         request=request.identity,
         model=model.loaded_as,
-        model_facts=ModelFacts(
-            architecture=model.config.architecture, own_code=model.config.own_code, in_cache=model.in_cache
-        ),
+        model_facts=model.facts,
         goal=request.goal,
         hardware=request.hardware,
         candidates=tuple(candidates),

@@ -112,6 +112,15 @@ def test_model_that_engines_could_not_download_is_a_warning() -> None:
     assert f"Engines could not download the model: Model '{name}' is gated" in [w.message for w in results.warnings]
 
 
+def test_model_that_an_engine_serves_in_one_worker_only_is_not_searched_apart() -> None:
+    survey = replace(SURVEY, content=CONFIG | {"architectures": ["Lfm2ForCausalLM"]})
+    results = run(Replay(answered(ROW), answered(ROW), lambda r: Answered(r, survey, 0.1)))
+    agg, disagg = results.searches
+    assert (agg.mode, agg.outcome) == (Mode.AGGREGATED, SearchOutcome.FOUND)
+    assert (disagg.mode, disagg.outcome) == (Mode.DISAGGREGATED, SearchOutcome.NO_CANDIDATE)
+    assert disagg.message == "vllm cannot transfer the states of its layers"
+
+
 def test_hub_that_does_not_answer_holds_nothing_up() -> None:
     answer = threading.Event()
     try:

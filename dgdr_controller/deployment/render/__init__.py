@@ -6,6 +6,7 @@ worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of
 """
 
 from dgdr_controller.deployment.render.engine import Nodes
+from dgdr_controller.deployment.render.families import why_together
 from dgdr_controller.deployment.render.graph import Rendered, rdma_share, render
 from dgdr_controller.deployment.render.images import version_note
 from dgdr_controller.deployment.render.limits import unpairable, unrenderable, unrenderable_worker
@@ -21,4 +22,5 @@ __all__ = [
     "unrenderable",
     "unrenderable_worker",
     "version_note",
+    "why_together",
 ]

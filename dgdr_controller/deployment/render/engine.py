@@ -1,11 +1,12 @@
 """What every engine's table speaks about: one worker, one flag, one limit, one engine."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
 from dgdr_api.gpus import find_gpu
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 
 
@@ -28,6 +29,8 @@ class EngineWorker:
         trusts_code: Whether it may run code that the model brings along.
         gpu: AIC's name of the GPU, or None where it has none.
         vram_mib: Memory of one GPU in MiB.
+        facts: What is known of the model.
+        experts_span: Whether whole experts are spread over several nodes.
     """
 
     backend: Backend
@@ -44,6 +47,8 @@ class EngineWorker:
     trusts_code: bool = False
     gpu: str | None = None
     vram_mib: int = 0
+    facts: ModelFacts = field(default_factory=ModelFacts)
+    experts_span: bool = False
 
     @property
     def disaggregated(self) -> bool:
@@ -161,9 +166,15 @@ class Engine:
     limits: tuple[Limit, ...] = ()
     kv_transfers: tuple[KvTransfer, ...] = ()
 
-    def arguments(self, worker: EngineWorker) -> Iterator[str]:
-        """Yield the command line of a worker."""
-        for flag in self.flags:
+    def arguments(self, worker: EngineWorker, add: Iterable[Flag] = (), drop: Collection[str] = ()) -> Iterator[str]:
+        """Yield the command line of a worker.
+
+        Args:
+            worker: The worker.
+            add: Flags that its model needs.
+            drop: Flags of every model that its model must not have.
+        """
+        for flag in (*(flag for flag in self.flags if flag.name not in drop), *add):
             if flag.when(worker):
                 yield flag.name
                 if flag.value is not None:

@@ -3,6 +3,7 @@
 Invariant, checked on every rendering: the GPUs of the graph are those of the candidate.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Mode, Role, Worker
@@ -24,6 +25,7 @@ from dgdr_api.v1beta1 import Backend, ObjectMeta
 from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
+from dgdr_controller.deployment.render.families import Need, needs_of
 from dgdr_controller.deployment.render.images import image
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
@@ -97,8 +99,7 @@ def _frontend(candidate: Candidate, request: GraphRequest, settings: Settings) -
     container = Container(
         image=image(_engine(candidate, request).image, request, settings),
         command=("python3", "-m", "dynamo.frontend"),
-        # Its tokenizer may be code, too.
-        args=("--trust-remote-code",) if request.trusts_code(settings) else (),
+        args=(),
         env=routed,
         env_from=token(settings),
     )
@@ -115,11 +116,15 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     engine, simulated = _engine(candidate, request), request.effective.mocker
     nodes = 1 if simulated else Nodes.of(request.hardware).count(worker.parallelism)
     gpus = worker.parallelism.gpus // nodes
+    started = _engine_worker(worker, candidate, request, settings)
+    needs = [] if simulated else list(needs_of(started))
+    add, drop = [flag for need in needs for flag in need.add], {name for need in needs for name in need.drop}
+    env = [*_planner_env(worker, candidate, request), *(v for need in needs for v in _variables(need, started))]
     container = Container(
         image=image(engine.image, request, settings),
         command=("python3", "-m", engine.module),
-        args=tuple(engine.arguments(_engine_worker(worker, candidate, request, settings))),
-        env=_planner_env(worker, candidate, request) or None,
+        args=tuple(engine.arguments(started, add, drop)),
+        env=tuple(env) or None,
         env_from=token(settings),
         resources=None if simulated else Resources(limits=_devices(gpus, nodes, candidate, request)),
     )
@@ -154,6 +159,8 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest, 
         draft_tokens=candidate.draft_tokens,
         kv_routed=request.effective.kv_router,
         trusts_code=request.trusts_code(settings),
+        facts=request.facts,
+        experts_span=worker.parallelism.moe_ep > Nodes.of(request.hardware).gpus,
         gpu=gpu.aic_system if gpu else None,
         vram_mib=request.hardware.vram_mib.value,
     )
@@ -166,6 +173,10 @@ def _devices(gpus: int, nodes: int, candidate: Candidate, request: GraphRequest)
     if hardware.rdma_resource and share and (candidate.mode is Mode.DISAGGREGATED or nodes > 1):
         limits[hardware.rdma_resource] = str(share)
     return limits
+
+
+def _variables(need: Need, worker: EngineWorker) -> Iterator[EnvVar]:
+    return (EnvVar(name=v.name, value=str(v.value(worker))) for v in need.env if v.value and v.when(worker))
 
 
 def rdma_share(gpus: int, hardware: HardwareUsed) -> int:

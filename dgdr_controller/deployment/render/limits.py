@@ -2,15 +2,23 @@
 
 from collections.abc import Iterator
 
-from dgdr_api.candidate import Candidate, Parallelism, Role
+from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
+from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
+from dgdr_controller.deployment.render.families import wants_equal_tp, why_together
+
+_UNEQUAL = "vllm transfers the states of this model only between equal tensor parallel sizes"
 
 
-def unrenderable(candidate: Candidate, nodes: Nodes) -> str | None:
+def unrenderable(candidate: Candidate, nodes: Nodes, model: ModelFacts | None = None) -> str | None:
     """Say why a candidate cannot be rendered, or None if it can."""
-    engine = candidate.backend
+    engine, model = candidate.backend, model or ModelFacts()
+    if candidate.mode is Mode.DISAGGREGATED and (reason := why_together(engine, model)):
+        return reason
+    if len({worker.parallelism.tp for worker in candidate.workers}) > 1 and wants_equal_tp(engine, model):
+        return _UNEQUAL
     reasons = (unrenderable_worker(engine, worker.role, worker.parallelism, nodes) for worker in candidate.workers)
     return next((reason for reason in reasons if reason), None)
 
@@ -20,7 +28,9 @@ def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, nodes:
     return next(_obstacles(backend, role, shape, nodes), None)
 
 
-def unpairable(backend: Backend, prefill: Parallelism, decode: Parallelism, kv_heads: int | None) -> str | None:
+def unpairable(
+    backend: Backend, prefill: Parallelism, decode: Parallelism, kv_heads: int | None, model: ModelFacts | None = None
+) -> str | None:
     """Say why a prefill and a decode worker cannot work together, or None if they can.
 
     Args:
@@ -28,7 +38,10 @@ def unpairable(backend: Backend, prefill: Parallelism, decode: Parallelism, kv_h
         prefill: Shape of the prefill worker.
         decode: Shape of the decode worker.
         kv_heads: KV heads of the model; None where its cache has no heads (latent attention).
+        model: What else is known of it.
     """
+    if prefill.tp != decode.tp and wants_equal_tp(backend, model or ModelFacts()):
+        return _UNEQUAL
     if kv_heads is None:
         return None
     kv_transfers = ENGINES[backend].kv_transfers

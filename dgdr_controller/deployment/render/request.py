@@ -15,6 +15,7 @@ from dgdr_api.names import LABEL_MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, MANAGE
 from dgdr_api.preserved import Preserved
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import DgdrSpec
+from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
@@ -72,13 +73,13 @@ class GraphRequest:
     def trusts_code(self, settings: Settings) -> bool:
         """Say whether engines may run code that the model brings along.
 
-        What the request says counts; where it says nothing, code out of its own model cache is trusted, and other code
-        where the installation allows it.
+        What the request says counts. Where it says nothing, code that the model needs is trusted out of the request's
+        own model cache, and from elsewhere if the installation allows it.
         """
         written = self.spec.overrides.trust_remote_code if self.spec.overrides else None
         if written is not None:
             return written
-        return self.facts.own_code and (bool(self.facts.in_cache) or settings.dynamo.trust_remote_code)
+        return needs_own_code(self.facts) and (bool(self.facts.in_cache) or settings.dynamo.trust_remote_code)
 
     @property
     def tolerations(self) -> tuple[dict[str, JsonValue], ...]:

@@ -3,6 +3,7 @@
 import json
 
 from dgdr_api.candidate import Role
+from dgdr_api.results import ModelFacts
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, Limit
 
 _PAGE_TOKENS = 16
@@ -11,8 +12,8 @@ _PAGE_TOKENS = 16
 _EVENTS = json.dumps({"publisher": "zmq", "topic": "kv-events", "endpoint": "tcp://*:5557"}, separators=(",", ":"))
 
 
-_LARGEST_PAGE = 64
-"""Some attention kernels raise the page to this by themselves, and want the chunk in whole pages."""
+_LARGEST_PAGE = 256
+"""Some attention kernels raise the page by themselves, DeepSeek-V4's to this, and want the chunk in whole pages."""
 
 
 def _chunk(worker: EngineWorker) -> int:
@@ -33,8 +34,19 @@ def _static_share(worker: EngineWorker) -> float:
         reserved_mib += batch * (2 + ranks * (3 if batch <= 300 else 4.5))  # noqa: PLR2004 - SGLang's own step
     if worker.prefills:
         reserved_mib += 1536  # graphs of prefill, of the attention that takes most
+    if worker.experts_span:  # DeepEP's buffers
+        reserved_mib += 2048 * worker.decodes + 1024 * worker.prefills
     floor_mib = 10 * 1024 if worker.vram_mib > 60 * 1024 else 0
-    return round(1 - max(reserved_mib, floor_mib) / worker.vram_mib, 3)
+    share = 1 - max(reserved_mib, floor_mib) / worker.vram_mib
+    return round(share * (_vision_share(worker.facts) if worker.prefills else 1), 3)
+
+
+def _vision_share(model: ModelFacts) -> float:
+    """Return how much of that is left beside an encoder of images (``arg_groups/memory_hook.py``)."""
+    if not model.takes_images:
+        return 1.0
+    size = model.vision_layers * model.vision_hidden**2 / (24 * 1024**2)  # of the encoder that 0.95 is for
+    return 0.95 * min(1.05, max(0.8, 1 - 0.1 * (size - 1)))
 
 
 ENGINE = Engine(

@@ -31,6 +31,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 _REQUIRED = ("layers", "hidden", "heads", "vocab")
 _UNBOUNDED = 2**31
+_VISION_LAYERS = ("num_hidden_layers", "depth", "num_layers", "vt_num_hidden_layers")
+_VISION_HIDDEN = ("hidden_size", "width", "embed_dim", "vt_hidden_size")
 """Stands for a context whose end is not said: some models have no table of positions that could end."""
 _LIST = "layers_block_type"
 """Says of each layer what it is, where their number is not said."""
@@ -83,6 +85,8 @@ class ModelConfig:
         block: Side of the square blocks that weights are quantised in; 1: none.
         draft_layers: Layers that predict further tokens (multi-token prediction); 0: it has none.
         own_code: Whether it names code of its own (``auto_map``), which engines run only when told to.
+        model_type: What it calls the model's kind.
+        vision: Its encoder of images, else None.
     """
 
     architecture: str
@@ -106,6 +110,16 @@ class ModelConfig:
     block: int
     draft_layers: int
     own_code: bool
+    model_type: str
+    vision: "Vision | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """An encoder of images: its layers, and the size of its residual stream; 0 where the config does not say."""
+
+    layers: int
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +173,15 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
         block=_block(quantisation),
         draft_layers=sizes["draft_layers"],
         own_code=any("auto_map" in part for part in parts),
+        model_type=str(content.get("model_type") or ""),
+        vision=_vision(content.get("vision_config")),
     )
+
+
+def _vision(content: object) -> "Vision | None":
+    if not isinstance(content, Mapping):
+        return None
+    return Vision(_size([content], _VISION_LAYERS), _size([content], _VISION_HIDDEN))
 
 
 def _quantisation(parts: list[Mapping[str, Any]]) -> Mapping[str, Any]:

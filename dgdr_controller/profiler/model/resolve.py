@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from dgdr_api.results import ModelFacts
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model import folder as folders
 from dgdr_controller.profiler.model import hub
@@ -36,6 +37,20 @@ class Model:
     notes: tuple[str, ...] = ()
     in_cache: bool | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What decides how engines are started."""
+        config, vision = self.config, self.config.vision
+        return ModelFacts(
+            architecture=config.architecture,
+            model_type=config.model_type,
+            takes_images=vision is not None,
+            vision_layers=vision.layers if vision else 0,
+            vision_hidden=vision.hidden if vision else 0,
+            own_code=config.own_code,
+            in_cache=self.in_cache,
+        )
 
 
 Look = Callable[[Path | None], Survey]

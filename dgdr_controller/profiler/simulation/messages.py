@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dgdr_api.candidate import KvCacheDtype, Mode, Role, with_drafts
+from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 
@@ -43,6 +44,7 @@ class Search:
         draft_tokens: Tokens that the model's own layers draft in each step; 0: no speculative decoding.
         kv_cache_dtype: Number format of the KV cache; None: the simulator's for the checkpoint.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
+        facts: What else is known of the model.
         limits_version: Version of the engine, where it is estimated from the limits of the GPU; None: from measured
             data.
     """
@@ -65,6 +67,7 @@ class Search:
     autoscale: bool = False
     engine_gpus: tuple[int, int | None] = (1, None)
     limits_version: str | None = None
+    facts: ModelFacts = field(default_factory=ModelFacts)
 
     @property
     def title(self) -> str:

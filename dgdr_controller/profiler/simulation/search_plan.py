@@ -6,7 +6,7 @@ from dgdr_api.candidate import Mode
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
 from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import Nodes
+from dgdr_controller.deployment.render import Nodes, why_together
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads
 from dgdr_controller.profiler.model.resolve import Model
@@ -64,6 +64,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
             _search(request, model, known, engine, mode, draft_tokens)
             for engine in simulated
             for mode in _modes(request)
+            if mode is Mode.AGGREGATED or not why_together(engine, model.facts)
             for draft_tokens in sorted({0, request.options.draft_tokens or 0})
         ],
         [
@@ -71,6 +72,11 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
             for engine, message in left_out.items()
             if engine not in simulated
             for mode in _modes(request)
+        ]
+        + [
+            SearchReport(backend=engine, mode=Mode.DISAGGREGATED, outcome=SearchOutcome.NO_CANDIDATE, message=message)
+            for engine in simulated
+            if Mode.DISAGGREGATED in _modes(request) and (message := why_together(engine, model.facts))
         ],
     )
 
@@ -134,4 +140,5 @@ def _search(
         autoscale=goal.autoscale,
         engine_gpus=request.engine_gpus,
         limits_version=None if known.databases else known.limits.get(engine),
+        facts=model.facts,
     )

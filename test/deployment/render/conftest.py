@@ -27,6 +27,16 @@ SHAPES = [
 ]
 """Every kind of parallelism that the search knows; what cannot be rendered is left out, backend by backend."""
 
+MODELS = [
+    {"architecture": "Qwen3_5ForConditionalGeneration", "modelType": "qwen3_5", "takesImages": True},
+    {"architecture": "MiniMaxM3SparseForCausalLM", "modelType": "minimax_m3_vl"},
+    {"architecture": "DeepseekV4ForCausalLM", "modelType": "deepseek_v4"},
+    {"architecture": "GlmMoeDsaForCausalLM", "modelType": "glm_moe_dsa"},
+    {"architecture": "Lfm2ForCausalLM", "modelType": "lfm2"},
+    {"architecture": "Gemma3ForConditionalGeneration", "modelType": "gemma3", "takesImages": True},
+    {"architecture": "DeepseekV3ForCausalLM", "modelType": "kimi_k2", "inCache": True},
+]
+"""Models that need something of their own; each in a few shapes."""
 FEATURES = [None, {"kvRouter": True, "planner": True}, {"mocker": True}]
 
 
@@ -64,7 +74,10 @@ def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
     ]
     rendered = [candidate for candidate in candidates if unrenderable(candidate, NODES) is None]
     requests = [graph_request(features=features) for features in FEATURES]
-    return [line for candidate in rendered for request in requests for line in _lines(candidate, request)]
+    of_families = [graph_request(facts=facts) for facts in MODELS]
+    few = [candidate for candidate in rendered if candidate.workers[0].parallelism.gpus in (1, 16)]
+    pairs = [*((c, r) for c in rendered for r in requests), *((c, r) for c in few for r in of_families)]
+    return [line for candidate, request in pairs for line in _lines(candidate, request)]
 
 
 def _worker(role: Role, dtype: KvCacheDtype, shape: dict[str, int]) -> Worker:

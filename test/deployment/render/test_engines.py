@@ -102,7 +102,7 @@ TRANSCEIVER = (
                 "--chunked-prefill-size 5632 --max-prefill-tokens 5632 --enable-mixed-chunk "
                 "--cuda-graph-max-bs-decode 96",
                 "prefill": f"{SGLANG} --context-length 10000 --page-size 16 "
-                f"--chunked-prefill-size 5504 --max-prefill-tokens 5504 --disaggregation-mode prefill {BOOTSTRAP}",
+                f"--chunked-prefill-size 5632 --max-prefill-tokens 5632 --disaggregation-mode prefill {BOOTSTRAP}",
                 "decode": f"{SGLANG} --context-length 10000 --max-running-requests 224 --page-size 16 "
                 f"--cuda-graph-max-bs-decode 224 --disaggregation-mode decode {BOOTSTRAP}",
             },
@@ -217,7 +217,7 @@ def test_workers_that_cannot_meet_are_no_pair(
 
 def test_ranks_share_what_sglang_counts_for_all_of_them(command_lines: Lines) -> None:
     lines = command_lines(S, worker(Role.PREFILL, tp=1, dp=8, moe_ep=8), worker(Role.DECODE, tp=1, dp=8, moe_ep=8))
-    assert "--chunked-prefill-size 44032 --max-prefill-tokens 5504" in lines["prefill"]
+    assert "--chunked-prefill-size 45056 --max-prefill-tokens 5632" in lines["prefill"]
     assert "--max-running-requests 1792 " in lines["decode"]
     assert "--cuda-graph-max-bs-decode 224" in lines["decode"]
 

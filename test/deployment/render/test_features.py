@@ -102,13 +102,16 @@ TRUST = {
 
 
 def trusting(request: Any, of: Candidate, settings: Settings | None = None) -> set[bool]:
-    """Whether the components of a graph run code of the model's: that of each."""
+    """Whether the engines of a graph run code of the model's: that of each."""
     graph = compose(of, request, settings or Settings()).graph
-    words = {"Frontend": ["--trust-remote-code"]}
-    found = set()
+    wanted, found = TRUST[of.backend], set()
     for component in graph["spec"]["components"]:
-        args, wanted = main_of(component)["args"], words.get(component["name"], TRUST[of.backend])
-        found.add(any(args[at : at + len(wanted)] == wanted for at in range(len(args))))
+        args = main_of(component)["args"]
+        trusts = any(args[at : at + len(wanted)] == wanted for at in range(len(args)))
+        if component["name"] == "Frontend":
+            assert not trusts  # it reads tokenizers without running any code
+        else:
+            found.add(trusts)
     return found
 
 

@@ -79,7 +79,7 @@ def test_batches_and_tokens_are_those_of_one_rank(
         tokens = value_after(args, "--max-num-batched-tokens", "--chunked-prefill-size", "--max-num-tokens")
         if tokens is not None:
             assert int(tokens) % ranks == 0
-            assert 0 <= int(tokens) // ranks - worker.max_num_tokens < max(64, worker.batch)
+            assert 0 <= int(tokens) // ranks - worker.max_num_tokens < max(256, worker.batch)
         else:
             assert sglang
             assert worker.role is Role.DECODE
@@ -128,6 +128,8 @@ def test_rendering_holds_nothing_that_nobody_asked_for(
 ) -> None:
     candidate = data.draw(candidates)
     assume(unrenderable(candidate, NODES) is None)
+    spread = any(worker.parallelism.moe_ep > NODES.gpus for worker in candidate.workers)
+    assume(not spread or candidate.backend is not Backend.SGLANG)  # DeepEP has a variable
     text = dump_documents([manifest_of(candidate, graph_request())])
     assert "null" not in text
     for word in ("volume", "env:", "affinity", "tolerations", "rdma", "kv-events", "scalingAdapter", "planner"):

@@ -10,7 +10,7 @@ from hack.dynamo.command import Frontend, understood
 
 MOCKER = "python3 -m dynamo.mocker --model-path org/m --model-name m --engine-type sglang --max-num-seqs 8"
 STEPS = "--max-num-seqs 8 --max-num-batched-tokens 5504"
-CHUNKS = "--sglang-chunked-prefill-size 5504 --sglang-max-prefill-tokens 5504"
+CHUNKS = "--sglang-chunked-prefill-size 5632 --sglang-max-prefill-tokens 5632"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,208 @@
+"""What families of models need of each engine; the flags are held against the engines' own parsers, too."""
+
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role, Source, Worker
+from dgdr_api.results import ModelFacts
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.compose import compose
+from dgdr_controller.deployment.render import Nodes, unpairable, unrenderable, why_together
+from dgdr_controller.deployment.render.engine import EngineWorker
+from dgdr_controller.deployment.render.families import NEEDS, needs_own_code
+from dgdr_controller.deployment.render.sglang import ENGINE as SGLANG
+from dgdr_controller.settings import Settings
+from hack.engines import known
+from test.builders.trtllm import TRTLLM_FIELDS
+
+FACTS = {
+    "Nemotron-3": {"architecture": "NemotronHForCausalLM", "modelType": "nemotron_h"},
+    "Qwen3.5": {"architecture": "Qwen3_5ForConditionalGeneration", "modelType": "qwen3_5", "takesImages": True},
+    "Qwen3": {"architecture": "Qwen3ForCausalLM", "modelType": "qwen3"},
+    "Qwen3-VL": {"architecture": "Qwen3VLMoeForConditionalGeneration", "takesImages": True},
+    "Kimi-K2": {"architecture": "DeepseekV3ForCausalLM", "modelType": "kimi_k2", "ownCode": True},
+    "DeepSeek-R1": {"architecture": "DeepseekV3ForCausalLM", "modelType": "deepseek_v3", "ownCode": True},
+    "DeepSeek-V4": {"architecture": "DeepseekV4ForCausalLM", "modelType": "deepseek_v4"},
+    "GLM-5": {"architecture": "GlmMoeDsaForCausalLM", "modelType": "glm_moe_dsa"},
+    "MiniMax-M3": {"architecture": "MiniMaxM3SparseForCausalLM", "modelType": "minimax_m3_vl"},
+    "LFM2": {"architecture": "Lfm2ForCausalLM", "modelType": "lfm2"},
+    "Gemma 3": {"architecture": "Gemma3ForConditionalGeneration", "takesImages": True},
+    "Gemma 4": {"architecture": "Gemma4ForConditionalGeneration", "takesImages": True},
+    "private": {"architecture": "PrivateForCausalLM", "modelType": "private", "ownCode": True},
+}
+
+
+def graph(graph_request: Any, backend: Backend, model: str, *roles: Role, **shape: int) -> dict[str, tuple[str, str]]:
+    """Render a model; return the command line and the variables of each worker, each as one text."""
+    workers = tuple(
+        Worker(role=role, parallelism=Parallelism(**shape), count=1, batch=400, max_num_tokens=4032)
+        for role in roles or (Role.PREFILL, Role.DECODE)
+    )
+    mode = Mode.AGGREGATED if len(workers) == 1 else Mode.DISAGGREGATED
+    candidate = Candidate(
+        backend=backend, backend_version="1", mode=mode, workers=workers, replicas=1, context_length=8192,
+        source=Source.MIXED,
+    )  # fmt: skip
+    components = compose(candidate, graph_request(facts=FACTS[model]), Settings()).graph["spec"]["components"]
+    return {
+        component["name"]: (
+            f" {' '.join(container['args'])} ",
+            " ".join(f"{v['name']}={v['value']}" for v in container.get("env", ())),
+        )
+        for component in components
+        for container in component["podTemplate"]["spec"]["containers"]
+    }
+
+
+@pytest.mark.parametrize(("model", "needed"), [("Nemotron-3", True), ("Qwen3.5", True), ("Qwen3", False)])
+def test_vllm_hands_states_of_hybrids_over_in_the_layout_that_it_asserts(
+    graph_request: Any, model: str, *, needed: bool
+) -> None:
+    apart = graph(graph_request, Backend.VLLM, model)
+    assert {"VLLM_SSM_CONV_STATE_LAYOUT=DS" in apart[name][1] for name in ("prefill", "decode")} == {needed}
+    assert "SSM" not in graph(graph_request, Backend.VLLM, model, Role.AGGREGATED)["worker"][1]
+
+
+def test_states_go_only_between_equal_sizes(make_candidate: Any) -> None:
+    hybrid, plain = (ModelFacts.model_validate(FACTS[name]) for name in ("Nemotron-3", "Qwen3"))
+    sizes = Parallelism(tp=2), Parallelism(tp=4)
+    reason = "vllm transfers the states of this model only between equal tensor parallel sizes"
+    assert unpairable(Backend.VLLM, *sizes, 8, hybrid) == reason
+    assert unpairable(Backend.VLLM, sizes[0], sizes[0], 8, hybrid) is None
+    assert unpairable(Backend.VLLM, *sizes, 8, plain) is None
+    assert unpairable(Backend.SGLANG, *sizes, 8, hybrid) is None
+    worker = make_candidate().workers[0]
+    roles = zip((Role.PREFILL, Role.DECODE), sizes, strict=True)
+    workers = tuple(worker.model_copy(update={"role": role, "parallelism": size}) for role, size in roles)
+    apart = make_candidate(mode=Mode.DISAGGREGATED, workers=workers)
+    assert unrenderable(apart, Nodes(8), hybrid) == reason
+    assert unrenderable(apart, Nodes(8), plain) is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "model", "together"),
+    [
+        (Backend.VLLM, "LFM2", True),
+        (Backend.SGLANG, "LFM2", False),
+        (Backend.TRTLLM, "Gemma 4", True),
+        (Backend.VLLM, "Gemma 4", False),
+        (Backend.VLLM, "Qwen3", False),
+    ],
+)
+def test_what_cannot_be_served_apart_is_not_offered_apart(
+    make_candidate: Any, backend: Backend, model: str, *, together: bool
+) -> None:
+    facts = ModelFacts.model_validate(FACTS[model])
+    assert bool(why_together(backend, facts)) is together
+    worker = make_candidate().workers[0]
+    workers = tuple(worker.model_copy(update={"role": role}) for role in (Role.PREFILL, Role.DECODE))
+    apart = make_candidate(backend=backend, mode=Mode.DISAGGREGATED, workers=workers)
+    assert bool(unrenderable(apart, Nodes(8), facts)) is together
+    assert unrenderable(make_candidate(backend=backend), Nodes(8), facts) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "page"), [("Qwen3", True), ("Nemotron-3", True), ("LFM2", False), ("MiniMax-M3", False)]
+)
+def test_sglang_gets_no_page_size_where_the_model_has_its_own(graph_request: Any, model: str, *, page: bool) -> None:
+    worker, _ = graph(graph_request, Backend.SGLANG, model, Role.AGGREGATED)["worker"]
+    assert (" --page-size 16 " in worker) is page
+    assert " --chunked-prefill-size 4096 " in worker  # whole pages of up to 256 tokens
+
+
+def test_sglang_mixes_chunks_of_minimax_m3_with_graphs_that_allow_it(graph_request: Any) -> None:
+    flag = " --cuda-graph-backend-prefill breakable "
+    assert flag in graph(graph_request, Backend.SGLANG, "MiniMax-M3", Role.AGGREGATED)["worker"][0]
+    assert flag not in graph(graph_request, Backend.SGLANG, "MiniMax-M3")["prefill"][0]
+    assert flag not in graph(graph_request, Backend.SGLANG, "Qwen3", Role.AGGREGATED)["worker"][0]
+
+
+def test_sglang_spreads_experts_over_nodes_by_deepep(graph_request: Any) -> None:
+    wide = graph(graph_request, Backend.SGLANG, "DeepSeek-R1", tp=1, dp=16, moe_ep=16)
+    for name in ("prefill", "decode"):
+        assert " --moe-a2a-backend deepep " in wide[name][0]
+    variable = "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK"
+    assert f"{variable}=400" in wide["decode"][1]
+    assert variable not in wide["prefill"][1]
+    within = graph(graph_request, Backend.SGLANG, "DeepSeek-R1", tp=1, dp=8, moe_ep=8)
+    assert "deepep" not in within["decode"][0].lower() + within["decode"][1].lower()
+
+
+def share(**other: Any) -> float:
+    """The share of memory that SGLang is told to use, of a prefill worker with attention data parallelism."""
+    worker = EngineWorker(
+        backend=Backend.SGLANG, model="m", served_name="m", role=Role.PREFILL, shape=Parallelism(tp=1, dp=8, moe_ep=8),
+        batch=8, max_num_tokens=16_384, context_length=8192, kv_cache_dtype=KvCacheDtype.AUTO, vram_mib=143_771, **other,
+    )  # fmt: skip
+    words = list(SGLANG.arguments(worker))
+    return float(words[words.index("--mem-fraction-static") + 1])
+
+
+def test_memory_of_sglang_leaves_room_for_deepep_and_for_images() -> None:
+    plain = share()
+    assert share(experts_span=True) == pytest.approx(plain - 1024 / 143_771, abs=0.001)
+    small = ModelFacts(takes_images=True, vision_layers=24, vision_hidden=1024)
+    large = ModelFacts(takes_images=True, vision_layers=45, vision_hidden=3200)
+    assert share(facts=small) == pytest.approx(plain * 0.95, abs=0.001)
+    assert share(facts=large) == pytest.approx(plain * 0.95 * 0.8, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("backend", "model", "switch"),
+    [
+        (Backend.VLLM, "Qwen3-VL", True),
+        (Backend.TRTLLM, "Qwen3-VL", True),
+        (Backend.SGLANG, "Qwen3-VL", False),  # it takes them by itself
+        (Backend.SGLANG, "Gemma 3", True),
+        (Backend.VLLM, "Qwen3", False),
+    ],
+)
+def test_images_are_taken(graph_request: Any, backend: Backend, model: str, *, switch: bool) -> None:
+    for workers in (graph(graph_request, backend, model), graph(graph_request, backend, model, Role.AGGREGATED)):
+        lines = [line for name, (line, _) in workers.items() if name != "Frontend"]
+        assert {" --enable-multimodal " in line for line in lines} == {switch}
+
+
+def test_images_of_qwen_are_handed_over_by_vllm(graph_request: Any) -> None:
+    flag = " --enable-mm-embeds "
+    assert all(
+        flag in line for name, (line, _) in graph(graph_request, Backend.VLLM, "Qwen3-VL").items() if name != "Frontend"
+    )
+    assert flag not in graph(graph_request, Backend.VLLM, "Qwen3-VL", Role.AGGREGATED)["worker"][0]
+
+
+@pytest.mark.parametrize(("model", "block"), [("DeepSeek-V4", 128), ("GLM-5", 64), ("Qwen3", None)])
+def test_blocks_of_tensorrt_llm_are_those_of_the_model(graph_request: Any, model: str, block: int | None) -> None:
+    worker, _ = graph(graph_request, Backend.TRTLLM, model, Role.AGGREGATED)["worker"]
+    assert (f" --trtllm.kv_cache_config.tokens_per_block {block} " in worker) is (block is not None)
+    assert (f" --kv-block-size {block} " in worker) is (block is not None)
+
+
+@pytest.mark.parametrize(("model", "transceiver"), [("Nemotron-3", "NIXL"), ("Qwen3", "DEFAULT")])
+def test_states_of_hybrids_take_their_own_transceiver_in_tensorrt_llm(
+    graph_request: Any, model: str, transceiver: str
+) -> None:
+    worker, _ = graph(graph_request, Backend.TRTLLM, model)["decode"]
+    assert worker.count(" --trtllm.cache_transceiver_config.backend ") == 1
+    assert f" --trtllm.cache_transceiver_config.backend {transceiver} " in worker
+    assert (" --trtllm.cache_transceiver_config.transceiver_runtime PYTHON " in worker) is (transceiver == "NIXL")
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"),
+    [("Kimi-K2", True), ("DeepSeek-R1", False), ("Nemotron-3", False), ("private", True), ("Qwen3", False)],
+)
+def test_code_is_needed_by_families_that_nobody_else_knows(model: str, *, needed: bool) -> None:
+    assert needs_own_code(ModelFacts.model_validate(FACTS[model])) is needed
+
+
+def test_every_need_is_in_the_words_of_its_engine() -> None:
+    for need in NEEDS:
+        flags = known.read(f"dynamo.{need.backend}").flags
+        for flag in need.add:
+            if flag.name.startswith("--trtllm."):
+                assert flag.name.removeprefix("--trtllm.") in TRTLLM_FIELDS
+            else:
+                assert (flag.value is None) == (flags[flag.name].values == "none")
+        assert need.source
