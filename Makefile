@@ -171,7 +171,7 @@ recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned
 	@$(BIN)/python -m hack.recipes $(OPTIONS)
 
 .PHONY: test-engines
-test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers (0.4 GB of wheels the first time).
+test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers (2.8 GB of wheels the first time).
 	@$(BIN)/python -m pytest -m engines
 
 .PHONY: bench-rapid
@@ -217,7 +217,7 @@ pictures: $(STAMP) ## Draw the results page of the sample request again, for the
 	@$(BIN)/python -m hack.pictures
 
 .PHONY: engine-flags
-engine-flags: $(STAMP) ## Record what the engines' argument parsers accept (0.4 GB of wheels the first time).
+engine-flags: $(STAMP) ## Record what the engines' argument parsers accept (2.8 GB of wheels the first time).
 	@$(BIN)/python -m hack.engines
 
 .PHONY: format

@@ -31,7 +31,7 @@ from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
-from dgdr_controller.deployment.render import families
+from dgdr_controller.deployment.render import families, releases
 from dgdr_controller.deployment.render.engine import EngineWorker, Flag
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
@@ -254,6 +254,23 @@ def _metrics() -> str:
     return _table(("Metric", "Type", "Labels", "Help"), rows())
 
 
+# --- Releases of Dynamo
+
+
+def _releases() -> str:
+    header = ("Dynamo", "vLLM", "SGLang", "TensorRT-LLM", "Other than in the next newer one")
+    rows = ((r.checked, *r.engines, "; ".join(_differences(r))) for r in releases.RELEASES)
+    return _table(header, rows)
+
+
+def _differences(release: releases.Release) -> Iterator[str]:
+    for module, rewrites in release.programs.items():
+        yield f"{_code(module)}: {', '.join(rewrite.what for rewrite in rewrites)}"
+    if release.planner:
+        renamed = (f"{_code(setting)} is {_code(name)}" for setting, name in release.planner.items())
+        yield f"{_code('dynamo.planner')}: {', '.join(renamed)}"
+
+
 # --- Model families
 
 _WORKER: dict[str, Any] = {
@@ -328,6 +345,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "metrics": _metrics,
     "command-line": _command_line,
+    "releases": _releases,
     "families": _families,
     "families-together": _families_together,
     "families-code": _families_code,

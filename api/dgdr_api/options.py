@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_KV_CACHE_DTYPE, ANNOTATION_SPECULATIVE
+from dgdr_api.names import (
+    ANNOTATION_CONTEXT_LENGTH,
+    ANNOTATION_KEEP_IMAGE,
+    ANNOTATION_KV_CACHE_DTYPE,
+    ANNOTATION_SPECULATIVE,
+)
 from dgdr_api.text import shown
 
 MOST_DRAFT_TOKENS = 8
 """Tokens of one draft: no engine's own recipes have more."""
 _COUNTS = {ANNOTATION_CONTEXT_LENGTH: 2**31 - 1, ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS}
 """Annotations that are numbers, and the largest value of each."""
-OPTIONS = (*_COUNTS, ANNOTATION_KV_CACHE_DTYPE)
+OPTIONS = (*_COUNTS, ANNOTATION_KV_CACHE_DTYPE, ANNOTATION_KEEP_IMAGE)
 """The annotations: results of a search with other values are not used."""
 
 
@@ -49,7 +54,8 @@ def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
     written = annotations or {}
     counts = {name: _count(name, written[name]) for name in _COUNTS if name in written}
     dtype = _dtype(written[ANNOTATION_KV_CACHE_DTYPE]) if ANNOTATION_KV_CACHE_DTYPE in written else None
-    if errors := [value for value in (*counts.values(), dtype) if isinstance(value, FieldError)]:
+    kept = _switch(ANNOTATION_KEEP_IMAGE, written.get(ANNOTATION_KEEP_IMAGE, "false"))
+    if errors := [value for value in (*counts.values(), dtype, kept) if isinstance(value, FieldError)]:
         raise InvalidRequestError(errors)
     numbers = {name: value for name, value in counts.items() if isinstance(value, int)}
     return SearchOptions(
@@ -57,6 +63,15 @@ def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
         draft_tokens=numbers.get(ANNOTATION_SPECULATIVE),
         kv_cache_dtype=dtype if isinstance(dtype, KvCacheDtype) else None,
     )
+
+
+def keeps_image(annotations: Mapping[str, str] | None) -> bool:
+    """Say whether the images stay those of ``spec.image`` although their release is not supported."""
+    return (annotations or {}).get(ANNOTATION_KEEP_IMAGE) == "true"
+
+
+def _switch(name: str, text: str) -> FieldError | None:
+    return None if text in ("true", "false") else _invalid(name, text, "must be true or false")
 
 
 def _count(name: str, text: str) -> int | FieldError:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.options import keeps_image
 from dgdr_api.preserved import preserved
 from dgdr_api.results import Results
 from dgdr_controller.deployment.base.base_deployment import read_base
@@ -37,6 +38,7 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
         kept,
         read_base(observed.base) if observed.base is not None else None,
         results.model_facts,
+        keeps_image(asked.annotations),
     )
     candidate, made = compose_first(candidates, request, observed.settings)
     return candidate, replace(made, graph=to_v1alpha1(made.graph)) if observed.graphs == GRAPHS_V1ALPHA1 else made

@@ -9,6 +9,7 @@ from dgdr_api.defaults import ASSUMED
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.hardware import ValueSource
 from dgdr_api.names import GROUP, KIND
+from dgdr_api.options import keeps_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.results import Results
 from dgdr_controller.deployment.compose import compose
@@ -54,6 +55,7 @@ def graph_request(results: Results, base: Manifest | None = None) -> GraphReques
         as_far_as_known(asked.annotations),
         base,
         results.model_facts,
+        keeps_image(asked.annotations),
     )
 
 

@@ -4,11 +4,15 @@ A rendered flag that its engine does not know ends the pod, hours after the sear
 ``wheels`` gets the published packages, ``inside`` runs their parsers in a process of its own, ``known`` holds what
 they said in committed files, which is what tests compare rendered command lines with.
 
-``python -m hack.engines`` writes those files, ``python -m hack.engines check`` says which are stale. Both need 0.4 GB
+``python -m hack.engines`` writes those files, ``python -m hack.engines check`` says which are stale. Both need 2.8 GB
 of wheels the first time; tests that read the files need nothing.
+
+Dynamo's newest release is asked for all that it knows. The newest patch of each earlier minor release is asked as well,
+since a user may name its images: of what it knows, only flags that may be rendered are kept, in a folder of its own.
 
 What is real: every line of argument code of Dynamo, vLLM and SGLang, at the versions that Dynamo pins. What is stood in
 for: packages that need a GPU or a compiler, and modules of the engines that are kernels (``programs`` lists both).
 TensorRT-LLM publishes no wheel where the others do, so only Dynamo's own parser of its command line is asked; what it
-passes on (``--trtllm.…``) no parser knows.
+passes on (``--trtllm.…``) no parser knows. SGLang before 0.5.21 also works out the settings that depend on the model
+and the GPU while it parses; that part is left out, with what it refuses.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 from hack.cluster.layout import CHECKOUT
 from hack.engines.programs import program
-from hack.engines.wheels import EngineError, sources
+from hack.engines.wheels import NEWEST, EngineError, sources
 
 _TIMEOUT_S = 300
 
@@ -30,23 +30,27 @@ class Parsed:
     refusal: str | None
 
 
-def parse(module: str, lines: Sequence[Sequence[str]]) -> list[Parsed]:
+def parse(module: str, lines: Sequence[Sequence[str]], release: str = NEWEST.version) -> list[Parsed]:
     """Let a program parse command lines (what follows ``python3 -m MODULE``).
 
     Raises:
         EngineError: Its parser cannot be asked.
     """
-    return [Parsed(parsed.get("values", {}), parsed.get("refusal")) for parsed in answer(module, lines)["parsed"]]
+    return [
+        Parsed(parsed.get("values", {}), parsed.get("refusal")) for parsed in answer(module, lines, release)["parsed"]
+    ]
 
 
-def answer(module: str, lines: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
+def answer(module: str, lines: Sequence[Sequence[str]] = (), release: str = NEWEST.version) -> dict[str, Any]:
     """Return all that a program says: what it knows, and what it makes of command lines.
 
     Raises:
         EngineError: Its parser cannot be asked.
     """
-    roots = [str(root) for root in sources(program(module).wheels)]
-    request = json.dumps({"module": module, "roots": roots, "lines": [list(line) for line in lines]})
+    roots = [str(root) for root in sources(program(module, release).wheels)]
+    request = json.dumps(
+        {"module": module, "release": release, "roots": roots, "lines": [list(line) for line in lines]}
+    )
     with tempfile.TemporaryDirectory() as home:  # engines write caches and read settings there
         result = Path(home) / "answer.json"
         done = subprocess.run(  # noqa: S603 - our words
@@ -60,5 +64,5 @@ def answer(module: str, lines: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
             timeout=_TIMEOUT_S,
         )
         if done.returncode or not result.exists():
-            raise EngineError(f"the parser of {module} cannot be loaded:\n{done.stderr[-2000:]}")
+            raise EngineError(f"the parser of {module} {release} cannot be loaded:\n{done.stderr[-2000:]}")
         return dict(json.loads(result.read_text(encoding="utf-8")))

@@ -1,12 +1,13 @@
 """Runs in a process of its own: loads one program's parser and asks it.
 
-The request comes as JSON on the standard input, ``{"module", "roots", "lines"}``; the answer goes as JSON to the file
-that the first argument names, since engines write on their standard output while they load.
+The request comes as JSON on the standard input, ``{"module", "release", "roots", "lines"}``; the answer goes as JSON to
+the file that the first argument names, since engines write on their standard output while they load.
 """
 
 import argparse
 import asyncio
 import importlib
+import importlib.util
 import inspect
 import json
 import logging
@@ -33,7 +34,7 @@ def _vllm() -> Parse:
     args = importlib.import_module("dynamo.vllm.args")
 
     def parse(line: Sequence[str]) -> dict[str, object]:
-        config = args.parse_args(list(line))
+        config = _with_argv(args.parse_args, line)
         return {**_values(config), **_values(config.engine_args)}
 
     return parse
@@ -46,10 +47,13 @@ def _sglang() -> Parse:
         return path
 
     args.__dict__["fetch_model"] = already_there  # the parser downloads the model
+    fields: Sequence[str] = getattr(args.ServerArgs, "__struct_fields__", ())
+    if not fields:  # Before SGLang 0.5.21 the same class works out what depends on the model and the GPU.
+        args.ServerArgs.__post_init__ = lambda _: None
+        fields = tuple(args.ServerArgs.__dataclass_fields__)
 
     def parse(line: Sequence[str]) -> dict[str, object]:
         config = asyncio.run(args.parse_args(list(line)))
-        fields = type(config.server_args).__struct_fields__
         return {**_values(config.dynamo_args), **{name: getattr(config.server_args, name) for name in fields}}
 
     return parse
@@ -62,20 +66,18 @@ def _trtllm() -> Parse:
 
 def _mocker() -> Parse:
     args = importlib.import_module("dynamo.mocker.args")
+    if importlib.util.find_spec("dynamo.mocker.config") is None:  # before 1.1
+        return lambda line: _values(_with_argv(args.parse_args, line))
     config = importlib.import_module("dynamo.mocker.config")
 
     def parse(line: Sequence[str]) -> dict[str, object]:
-        values = args.parse_args(list(line))
+        values = _with_argv(args.parse_args, line)
         # The simulator's own check of its timing model needs a package that no registry has.
-        config.build_mocker_engine_args(argparse.Namespace(**{**vars(values), "ais_perf_model": False} | _NO_TIMING))
+        named = (name for name in vars(values) if name.startswith(("ais_", "aic_")) and not name.endswith("_seed"))
+        config.build_mocker_engine_args(argparse.Namespace(**vars(values) | dict.fromkeys(named)))
         return _values(values)
 
     return parse
-
-
-_NO_TIMING = {f"ais_{name}": None for name in ("backend", "system", "backend_version", "tp_size")} | {
-    f"ais_{name}": None for name in ("moe_tp_size", "moe_ep_size", "attention_dp_size", "nextn")
-}
 
 
 def _frontend() -> Parse:
@@ -206,7 +208,7 @@ def _attempt(parse: Parse, line: Sequence[str]) -> dict[str, object]:
 def main() -> None:
     """Answer one request."""
     request = json.load(sys.stdin)
-    asked, roots = program(request["module"]), [Path(root) for root in request["roots"]]
+    asked, roots = program(request["module"], request["release"]), [Path(root) for root in request["roots"]]
     sys.path[:0] = [str(root) for root in roots]
     sys.modules.setdefault("regex", _standard("re"))  # the patterns that argument code uses are the same in both
     stand_in.install(asked.stand_ins)
@@ -214,7 +216,7 @@ def main() -> None:
     parse = PARSERS[asked.module]()
     answer: dict[str, object] = {"known": _known(parse, asked.sample), "parsed": _parsed(parse, request["lines"])}
     if asked.module == "dynamo.planner":
-        config = importlib.import_module("dynamo.planner.config.planner_config").PlannerConfig
+        config = importlib.import_module("dynamo.planner.__main__").PlannerConfig
         answer["schema"] = config.model_json_schema()
         answer["aliases"] = {
             str(alias): name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hack.engines.programs import Program, program
+from hack.engines.wheels import NEWEST
 
 FOLDER = Path(__file__).parent / "known"
 _PROSE = ("description", "title")
@@ -59,7 +60,8 @@ class Known:
         module: The program.
         packages: Version of each package that was asked.
         flags: Its flags by name.
-        config: For the planner: the JSON Schema of its configuration file, and what else its keys may be called.
+        config: For the planner: the JSON Schema of its configuration file, and what else its keys may be called. Of
+            an older release the schema has no more than the type or the choices of each key.
     """
 
     module: str
@@ -84,7 +86,7 @@ class Known:
         return found
 
     def _flag(self, name: str) -> Flag | None:
-        prefix = program(self.module).open_prefix
+        prefix = program(self.module, self.packages["ai-dynamo"]).open_prefix
         return Flag("one") if prefix and name.startswith(prefix) else self.flags.get(name)
 
     def unknown_keys(self, config: Iterable[str]) -> list[str]:
@@ -93,9 +95,9 @@ class Known:
         return sorted(set(config) - keys)
 
 
-def read(module: str) -> Known:
-    """Return what a program knows, from its committed file."""
-    content = json.loads(path(module).read_text(encoding="utf-8"))
+def read(module: str, release: str = NEWEST.version) -> Known:
+    """Return what a program of a release knows, from its committed file: of an older one, what may be rendered."""
+    content = json.loads(path(module, release).read_text(encoding="utf-8"))
     flags = {
         name: Flag(
             flag["values"], flag.get("type"), tuple(flag["choices"]) if "choices" in flag else None, flag["source"]
@@ -105,22 +107,35 @@ def read(module: str) -> Known:
     return Known(module, content["packages"], flags, content.get("config", {}))
 
 
-def path(module: str) -> Path:
-    """Return the file of a program."""
-    return FOLDER / f"{module}.json"
+def path(module: str, release: str = NEWEST.version) -> Path:
+    """Return the file of a program of a release."""
+    return FOLDER / ("" if release == NEWEST.version else release) / f"{module}.json"
 
 
 def text(asked: Program, answer: Mapping[str, Any]) -> str:
     """Return the content of a program's file: one flag on each line, so that a new version shows as what it changes."""
-    flags = [f"    {json.dumps(flag.pop('name'))}: {json.dumps(flag)}" for flag in map(dict, answer["known"])]
+    known = [flag for flag in answer["known"] if asked.kept is None or flag["name"] in asked.kept]
+    flags = [f"    {json.dumps(flag.pop('name'))}: {json.dumps(flag)}" for flag in map(dict, known)]
     parts = [
         f'  "packages": {json.dumps({wheel.name: wheel.version for wheel in asked.wheels})}',
         '  "flags": {\n' + ",\n".join(flags) + "\n  }",
     ]
     if "schema" in answer:
-        config = {"aliases": answer["aliases"], "schema": _without_prose(answer["schema"])}
+        schema = _without_prose(answer["schema"]) if asked.kept is None else _keys(answer["schema"])
+        config = {"aliases": answer["aliases"], "schema": schema}
         parts.append(f'  "config": {json.dumps(config, indent=2, sort_keys=True)}'.replace("\n", "\n  "))
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _keys(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a configuration with the type or the choices of each."""
+    return {"properties": {name: _meant(said, schema.get("$defs", {})) for name, said in schema["properties"].items()}}
+
+
+def _meant(said: Mapping[str, Any], defined: Mapping[str, Any]) -> dict[str, Any]:
+    (first, *_) = (alternative for alternative in said.get("anyOf", [said]) if alternative.get("type") != "null")
+    meant = defined[first["$ref"].rpartition("/")[2]] if "$ref" in first else first
+    return {key: meant[key] for key in (("enum",) if "enum" in meant else ("type",))}
 
 
 def _without_prose(schema: Any) -> Any:

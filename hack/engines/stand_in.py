@@ -42,6 +42,9 @@ class _Anything(ABCMeta):
     def __bool__(cls) -> bool:
         return False
 
+    def __index__(cls) -> int:  # bounds of numbers
+        return 0
+
     def __hash__(cls) -> int:
         return id(cls)
 

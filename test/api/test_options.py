@@ -2,7 +2,9 @@ import pytest
 
 from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.options import SearchOptions, search_options
+from dgdr_api.options import SearchOptions, keeps_image, search_options
+
+KEEP = "dgdr.nvidia.com/keep-image"
 
 
 def test_options_are_read_off_the_annotations() -> None:
@@ -35,6 +37,17 @@ def test_number_format_that_is_none_is_refused(text: str) -> None:
     assert message.startswith("metadata.annotations[dgdr.nvidia.com/kv-cache-dtype]: Invalid value: ")
     assert message.endswith(": must be auto or fp8")
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(("annotations", "kept"), [({}, False), ({KEEP: "true"}, True), ({KEEP: "false"}, False)])
+def test_image_is_kept_if_somebody_insists(annotations: dict[str, str], *, kept: bool) -> None:
+    assert keeps_image(annotations) is kept
+    assert search_options(annotations) == SearchOptions()
+
+
+def test_insistence_that_is_no_answer_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match=r"keep-image\]: Invalid value: \"yes\": must be true or false"):
+        search_options({KEEP: "yes"})
 
 
 def test_options_of_the_command_line_stand_before_those_of_the_request() -> None:

@@ -173,7 +173,7 @@ def test_workers_image_is_taken_verbatim(graph_request: Make, aggregated: Candid
 
 def test_older_workers_image_is_a_warning(graph_request: Make, aggregated: Candidate) -> None:
     notes = composed(aggregated, preserving(graph_request, workers_image="r.io/vllm-runtime:0.6.1")).notes
-    assert notes == ("The images are Dynamo 0.6.1; the flags were checked against 1.6.1",)
+    assert notes == ("The images are Dynamo 0.6; their flags are those of 1.0, and were not checked",)
 
 
 def test_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggregated: Candidate) -> None:

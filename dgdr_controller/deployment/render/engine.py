@@ -166,8 +166,10 @@ class Engine:
     limits: tuple[Limit, ...] = ()
     kv_transfers: tuple[KvTransfer, ...] = ()
 
-    def arguments(self, worker: EngineWorker, add: Iterable[Flag] = (), drop: Collection[str] = ()) -> Iterator[str]:
-        """Yield the command line of a worker.
+    def arguments(
+        self, worker: EngineWorker, add: Iterable[Flag] = (), drop: Collection[str] = ()
+    ) -> Iterator[tuple[str, str | None]]:
+        """Yield the flags of a worker with their values, None for a switch, as the newest release has them.
 
         Args:
             worker: The worker.
@@ -176,6 +178,4 @@ class Engine:
         """
         for flag in (*(flag for flag in self.flags if flag.name not in drop), *add):
             if flag.when(worker):
-                yield flag.name
-                if flag.value is not None:
-                    yield str(flag.value(worker))
+                yield flag.name, None if flag.value is None else str(flag.value(worker))

@@ -26,10 +26,11 @@ from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import Need, needs_of
-from dgdr_controller.deployment.render.images import image
+from dgdr_controller.deployment.render.images import image, release
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import model_volumes, pod_template, token, with_model
+from dgdr_controller.deployment.render.releases import command_line
 from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
@@ -117,13 +118,14 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     nodes = 1 if simulated else Nodes.of(request.hardware).count(worker.parallelism)
     gpus = worker.parallelism.gpus // nodes
     started = _engine_worker(worker, candidate, request, settings)
+    spoken = release(request, settings, engines=not simulated)
     needs = [] if simulated else list(needs_of(started))
     add, drop = [flag for need in needs for flag in need.add], {name for need in needs for name in need.drop}
     env = [*_planner_env(worker, candidate, request), *(v for need in needs for v in _variables(need, started))]
     container = Container(
         image=image(engine.image, request, settings),
         command=("python3", "-m", engine.module),
-        args=tuple(engine.arguments(started, add, drop)),
+        args=command_line(engine.module, engine.arguments(started, add, drop), spoken),
         env=tuple(env) or None,
         env_from=token(settings),
         resources=None if simulated else Resources(limits=_devices(gpus, nodes, candidate, request)),

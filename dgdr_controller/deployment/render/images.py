@@ -1,8 +1,10 @@
-"""Which images a deployment runs."""
+"""Which images a deployment runs, and of which release of Dynamo they are."""
 
 from dgdr_api.images import image_repository, image_tag
+from dgdr_api.names import ANNOTATION_KEEP_IMAGE
+from dgdr_controller.deployment.render.releases import NEWEST, OLDEST, Release, release_of, version_of
 from dgdr_controller.deployment.render.request import GraphRequest
-from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION, Settings
+from dgdr_controller.settings import Settings
 
 
 def image(name: str, request: GraphRequest, settings: Settings) -> str:
@@ -11,24 +13,66 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
     A digest belongs to one image and cannot be shared: the tag is used, or the runtime version where there is none.
     """
     requested = request.spec.image
-    if requested is None:
+    if requested is None or _is_replaced(request):
         return f"{settings.dynamo.registry}/{name}:{settings.dynamo.version}"
     repository = image_repository(requested)
     tag = image_tag(requested) or request.spec.runtime_version_override
     return f"{repository}/{name}:{tag}" if repository else f"{name}:{tag}"
 
 
+def release(request: GraphRequest, settings: Settings, *, engines: bool = True) -> Release:
+    """Return the release whose language the programs of a deployment speak.
+
+    Args:
+        request: The request.
+        settings: The installation's.
+        engines: Whether engines and frontend are meant, which may have an image of their own, or the other programs.
+    """
+    version = _version(request, engines=engines)
+    return release_of(version or version_of(settings.dynamo.version) or NEWEST.version)
+
+
+def _version(request: GraphRequest, *, engines: bool) -> tuple[int, int] | None:
+    """Return the version that the request names; None: none, or one that is replaced."""
+    own = request.preserved.deployment_overrides.workers_image if engines else None
+    if own:
+        return version_of(request.spec.runtime_version_override) or version_of(image_tag(own))
+    return None if _is_replaced(request) else _requested(request)
+
+
+def _requested(request: GraphRequest) -> tuple[int, int] | None:
+    requested = request.spec.image
+    if requested is None:
+        return None
+    return version_of(request.spec.runtime_version_override) or version_of(image_tag(requested))
+
+
+def _is_replaced(request: GraphRequest) -> bool:
+    """Say whether the image is of a release whose programs take other flags, and nobody insists on it."""
+    version = _requested(request)
+    return version is not None and version < OLDEST.version and not request.keeps_image
+
+
 def version_note(request: GraphRequest, settings: Settings) -> str | None:
-    """Say where the images are not of the Dynamo release that the flags are for; None where they are."""
-    requested = request.preserved.deployment_overrides.workers_image or request.spec.image
-    override = request.spec.runtime_version_override
-    tag = (image_tag(requested) if requested else settings.dynamo.version) or ""
-    version = override or tag.removeprefix("v")
-    if requested is None and override not in (None, tag):
+    """Say what the user should know of the images' release; None where it is one whose flags were checked."""
+    requested, override = request.spec.image, request.spec.runtime_version_override
+    installed = settings.dynamo.version
+    if requested is None and override not in (None, installed):
         return (
             f"spec.runtimeVersionOverride is {override}, but without spec.image the images are "
-            f"{tag}: name an image of that version"
+            f"{installed}: name an image of that version"
         )
-    if version == VERIFIED_DYNAMO_VERSION:
+    if requested is not None and _is_replaced(request):
+        return (
+            f"spec.image {requested} is of a Dynamo before {OLDEST}, whose programs take other flags: the images are "
+            f"{settings.dynamo.registry} {installed}. Set annotation {ANNOTATION_KEEP_IMAGE} to true to keep them"
+        )
+    named = request.preserved.deployment_overrides.workers_image or requested
+    version = _version(request, engines=True)
+    if named is not None and version is None:
+        return f"{named} does not say which Dynamo it is; the flags are those of {installed}"
+    found = version or version_of(installed) or NEWEST.version
+    if OLDEST.version <= found <= NEWEST.version:
         return None
-    return f"The images are Dynamo {version}; the flags were checked against {VERIFIED_DYNAMO_VERSION}"
+    shown, checked = ".".join(map(str, found)), release_of(found)
+    return f"The images are Dynamo {shown}; their flags are those of {checked}, and were not checked"

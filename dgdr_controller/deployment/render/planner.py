@@ -8,14 +8,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
 from dgdr_api.names import ANNOTATION_UID
-from dgdr_controller.deployment.render.images import image
+from dgdr_controller.deployment.render.images import image, release
 from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import pod_template
+from dgdr_controller.deployment.render.releases import planner_settings
 from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
@@ -32,7 +33,9 @@ def with_planner(
     curves = _curves(candidate, request.curves)
     written = Written.of(request.spec).settings
     known = {"profile_results_dir": _CURVES_FOLDER, **written} if curves else written
-    config = json.dumps(planner_config(candidate, request, known), indent=1, sort_keys=True)
+    planned, spoken = planner_config(candidate, request, known), release(request, settings, engines=False)
+    settled = planner_settings(planned, spoken, by_load=candidate.mode is Mode.AGGREGATED or not curves)
+    config = json.dumps(settled, indent=1, sort_keys=True)
     maps = [_config_map(_CONFIG, {_CONFIG_FILE: config}, request)]
     if curves:
         maps.append(_config_map(_CURVES, curves, request))

@@ -34,6 +34,7 @@ class GraphRequest:
         hardware: The hardware that it was planned for.
         preserved: What v1alpha1 says beyond the spec.
         base: The user's own deployment, which the plan is put into, or None.
+        keeps_image: Whether the image stays although its release is not supported.
         curves: How fast workers are at other loads, as far as that was asked for.
     """
 
@@ -47,6 +48,7 @@ class GraphRequest:
     preserved: Preserved = field(default_factory=Preserved)
     base: Manifest | None = None
     facts: ModelFacts = field(default_factory=ModelFacts)
+    keeps_image: bool = False
 
     @property
     def effective(self) -> Effective:

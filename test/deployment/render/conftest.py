@@ -1,6 +1,6 @@
 """Command lines of representative candidates, as they stand in the rendered graphs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,18 @@ class Line:
 
 
 @pytest.fixture
-def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
+def lines(lines_of: Callable[..., list[Line]]) -> list[Line]:
     """Return the containers of the graph of every candidate that can be rendered, over all backends and features."""
+    return lines_of()
+
+
+@pytest.fixture
+def lines_of(make_candidate: Any, graph_request: Any) -> Callable[..., list[Line]]:
+    """Return what renders those lines for requests that say something more, for example another image."""
+    return lambda **spec: _all_lines(make_candidate, graph_request, spec)
+
+
+def _all_lines(make_candidate: Any, graph_request: Any, spec: Mapping[str, Any]) -> list[Line]:
     candidates = [
         make_candidate(
             backend=backend,
@@ -73,8 +83,8 @@ def lines(make_candidate: Any, graph_request: Any) -> list[Line]:
         for shape in SHAPES
     ]
     rendered = [candidate for candidate in candidates if unrenderable(candidate, NODES) is None]
-    requests = [graph_request(features=features) for features in FEATURES]
-    of_families = [graph_request(facts=facts) for facts in MODELS]
+    requests = [graph_request(features=features, **spec) for features in FEATURES]
+    of_families = [graph_request(facts=facts, **spec) for facts in MODELS]
     few = [candidate for candidate in rendered if candidate.workers[0].parallelism.gpus in (1, 16)]
     pairs = [*((c, r) for c in rendered for r in requests), *((c, r) for c in few for r in of_families)]
     return [line for candidate, request in pairs for line in _lines(candidate, request)]

@@ -15,6 +15,7 @@ from dgdr_controller.deployment.compose import compose
 from dgdr_controller.settings import Settings as DgdrSettings
 from hack.engines.__main__ import main
 from hack.engines.ask import parse
+from hack.engines.wheels import RELEASES
 
 pytestmark = pytest.mark.engines
 
@@ -170,5 +171,13 @@ def test_planner_validates_a_configuration() -> None:
     assert "use min_endpoint" in (bad.refusal or "")
 
 
-def test_committed_facts_are_what_the_parsers_say() -> None:
-    assert main(["check"]) == 0
+@pytest.mark.parametrize("release", RELEASES)
+def test_committed_facts_are_what_the_parsers_say(release: str) -> None:
+    assert main(["check", release]) == 0
+
+
+def test_parser_of_an_older_release_refuses_what_came_later() -> None:
+    line = ("--model", "m", "--publish-events-and-metrics")
+    written = [(*line, "--override-engine-args", "{}"), (*line, "--trtllm.enable_chunked_prefill", "true")]
+    refusals = [answer.refusal for answer in parse("dynamo.trtllm", written, "1.0.2")]
+    assert refusals == [None, "unrecognized arguments: --trtllm.enable_chunked_prefill true"]

@@ -292,7 +292,12 @@ def test_images_come_from_the_settings_where_the_request_names_none(
         (None, None, None),
         ("r.io/vllm-runtime:1.6.1", None, None),
         ("r.io/vllm-runtime:nightly", "1.6.1", None),
-        ("r.io/vllm-runtime:1.1.0", None, "The images are Dynamo 1.1.0; the flags were checked against 1.6.1"),
+        ("r.io/vllm-runtime:1.1.0", None, None),
+        (
+            "r.io/vllm-runtime:1.7.0",
+            None,
+            "The images are Dynamo 1.7; their flags are those of 1.6, and were not checked",
+        ),
         (
             None,
             "1.3.0",

@@ -135,8 +135,7 @@ def share(**other: Any) -> float:
         backend=Backend.SGLANG, model="m", served_name="m", role=Role.PREFILL, shape=Parallelism(tp=1, dp=8, moe_ep=8),
         batch=8, max_num_tokens=16_384, context_length=8192, kv_cache_dtype=KvCacheDtype.AUTO, vram_mib=143_771, **other,
     )  # fmt: skip
-    words = list(SGLANG.arguments(worker))
-    return float(words[words.index("--mem-fraction-static") + 1])
+    return float(dict(SGLANG.arguments(worker))["--mem-fraction-static"] or "")
 
 
 def test_memory_of_sglang_leaves_room_for_deepep_and_for_images() -> None:

@@ -14,7 +14,9 @@ from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.planner_settings import CHOICES, KINDS
 from hack.engines import known
-from hack.engines.programs import PROGRAMS
+from hack.engines.__main__ import main
+from hack.engines.programs import PROGRAMS, RENDERED, program
+from hack.engines.wheels import OLDER
 from test.builders.trtllm import TRTLLM_FIELDS
 
 
@@ -125,7 +127,7 @@ def test_settings_that_the_planner_can_be_told_are_its_own() -> None:
 
 
 def test_committed_answers_hold_no_prose_of_others() -> None:
-    for path in known.FOLDER.glob("*.json"):
+    for path in known.FOLDER.rglob("*.json"):
         text = path.read_text(encoding="utf-8")
         assert '"description"' not in text
         assert '"help"' not in text
@@ -137,3 +139,78 @@ def test_flags_come_from_the_versions_that_the_renderer_names() -> None:
     assert f"Dynamo {vllm['ai-dynamo']}" in said
     assert f"vLLM {vllm['vllm']}" in said
     assert f"SGLang {sglang['sglang']}" in said
+
+
+def test_every_flag_that_is_rendered_is_kept_of_older_releases(lines: list[Any]) -> None:
+    written = {(line.module, word) for line in lines for word in line.words if word.startswith("--")}
+    assert len(written) > 50
+    assert [flag for module, flag in written if flag not in RENDERED[module] and not flag.startswith("--trtllm.")] == []
+
+
+@pytest.mark.parametrize("module", [program.module for program in PROGRAMS])
+def test_every_flag_that_is_kept_of_older_releases_is_known_to_one(module: str) -> None:
+    facts = [known.read(module), *(known.read(module, release.version) for release in OLDER)]
+    assert set(RENDERED[module]) == {flag for known in facts for flag in known.flags if flag in RENDERED[module]}
+
+
+@pytest.mark.parametrize("release", [release.version for release in OLDER])
+def test_older_release_has_a_file_for_each_program(release: str) -> None:
+    for newest in PROGRAMS:
+        facts = known.read(newest.module, release)
+        wheels = program(newest.module, release).wheels
+        assert facts.packages == {wheel.name: wheel.version for wheel in wheels}
+        assert facts.packages["ai-dynamo"] == release
+        assert facts.flags.keys() <= set(RENDERED[newest.module])
+
+
+@pytest.mark.parametrize(
+    ("release", "module", "line", "objections"),
+    [
+        ("1.2.1", "dynamo.sglang", "--cuda-graph-max-bs 4", []),
+        ("1.2.1", "dynamo.sglang", "--cuda-graph-max-bs-decode 4", ["--cuda-graph-max-bs-decode is not known"]),
+        ("1.2.1", "dynamo.trtllm", "--publish-kv-events", ["--publish-kv-events is not known"]),
+        ("1.1.1", "dynamo.trtllm", "--publish-events-and-metrics --trtllm.kv_cache_config.dtype fp8", []),
+        ("1.0.2", "dynamo.trtllm", "--trtllm.enable_chunked_prefill true", ["--trtllm.enable_chunked_prefill is not"]),
+        ("1.0.2", "dynamo.trtllm", "--override-engine-args {}", []),
+        ("1.5.1", "dynamo.mocker", "--aic-perf-model --aic-system h200_sxm --aic-tp-size 4", []),
+        ("1.5.1", "dynamo.mocker", "--ais-perf-model", ["--ais-perf-model is not known"]),
+        ("1.1.1", "dynamo.mocker", "--engine-type trtllm", ["--engine-type takes sglang, vllm, not trtllm"]),
+        ("1.0.2", "dynamo.mocker", "--max-model-len 8192", ["--max-model-len is not known"]),
+    ],
+)
+def test_older_release_takes_its_own_words(release: str, module: str, line: str, objections: list[str]) -> None:
+    said = known.read(module, release).objections(line.split())
+    assert len(said) == len(objections)
+    assert all(part in whole for part, whole in zip(objections, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("release", "unknown"),
+    [
+        ("1.0.2", ["advisory", "optimization_target", "ttft_ms"]),
+        ("1.1.1", ["advisory", "ttft_ms"]),
+        ("1.2.1", ["no_operation"]),
+        ("1.5.1", ["no_operation"]),
+    ],
+)
+def test_planner_of_an_older_release_has_other_keys(release: str, unknown: list[str]) -> None:
+    written = ("advisory", "max_gpu_budget", "no_operation", "optimization_target", "ttft", "ttft_ms")
+    assert known.read("dynamo.planner", release).unknown_keys(written) == unknown
+
+
+def test_planner_of_an_older_release_has_the_type_or_the_choices_of_each_key() -> None:
+    keys = known.read("dynamo.planner", "1.1.1").config["schema"]["properties"]
+    assert keys["optimization_target"] == {"enum": ["throughput", "latency", "sla"]}
+    assert (keys["ttft"], keys["model_name"]) == ({"type": "number"}, {"type": "string"})
+
+
+def test_text_of_an_older_release_has_only_flags_that_may_be_rendered() -> None:
+    answer = {"known": [{"name": name, "values": "one", "source": "a.py"} for name in ("--router-mode", "--other")]}
+    older, newest = (known.text(program("dynamo.frontend", release), answer) for release in ("1.0.2", "1.6.1"))
+    assert ("--router-mode" in older, "--other" in older) == (True, False)
+    assert "--other" in newest
+
+
+def test_release_of_which_nothing_is_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "0.9.0"]) == 1
+    assert "No wheels of Dynamo 0.9.0 are named in hack/engines/wheels.py" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 from hack.cluster.layout import CHECKOUT
 from hack.engines import wheels
-from hack.engines.wheels import DYNAMO, RUNTIME, EngineError, Wheel
+from hack.engines.wheels import NEWEST, EngineError, Wheel
 from hack.locks import files
 
 LIBRARY = "thing/_core.so"
@@ -69,7 +69,7 @@ def test_error_of_pip_is_passed_on(registry: Any, monkeypatch: pytest.MonkeyPatc
         wheels.sources((thing,))
 
 
-@pytest.mark.parametrize("wheel", [DYNAMO, RUNTIME], ids=lambda wheel: str(wheel.name))
+@pytest.mark.parametrize("wheel", [NEWEST.dynamo, NEWEST.runtime], ids=lambda wheel: str(wheel.name))
 def test_wheels_whose_parsers_are_asked_are_those_of_the_image(wheel: Wheel) -> None:
     (pin,) = (pin for pin in files.read(CHECKOUT / "requirements" / "dynamo.txt") if pin.name == wheel.name)
     assert pin.version == wheel.version

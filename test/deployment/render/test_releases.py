@@ -1,0 +1,217 @@
+"""Which release of Dynamo a deployment's images are of, and that each one's parsers take what is rendered for it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
+from dgdr_api.preserved import Preserved
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.render.releases import NEWEST, RELEASES, Release, release_of, version_of
+from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION, DynamoSettings, Settings
+from hack.engines import known
+from hack.engines.ask import parse
+from hack.engines.wheels import RELEASES as WHEELS
+
+OLDER = RELEASES[1:]
+IDS = [str(release) for release in RELEASES]
+INSTALLED = f"nvcr.io/nvidia/ai-dynamo/vllm-runtime:{VERIFIED_DYNAMO_VERSION}"
+
+
+def tagged(release: Release) -> str:
+    return f"r.io/dynamo/dynamo-planner:{release.checked}"
+
+
+@pytest.mark.parametrize(
+    ("tag", "version"),
+    [
+        ("1.6.1", (1, 6)),
+        ("v1.5.0", (1, 5)),
+        ("1.4.2-cuda13", (1, 4)),
+        ("1.7.0rc1", (1, 7)),
+        ("1.3.0.post1", (1, 3)),
+        ("1.2", (1, 2)),
+        ("10.0.1+build", (10, 0)),
+        ("latest", None),
+        ("main-1.6.1", None),
+        ("1", None),
+        ("1.6.1x", None),
+        ("20261130", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_version_is_read_off_a_tag(tag: str | None, version: tuple[int, int] | None) -> None:
+    assert version_of(tag) == version
+
+
+@pytest.mark.parametrize(
+    ("version", "spoken"), [((1, 6), "1.6"), ((1, 7), "1.6"), ((2, 0), "1.6"), ((1, 3), "1.3"), ((0, 9), "1.0")]
+)
+def test_release_between_two_speaks_as_the_older_one(version: tuple[int, int], spoken: str) -> None:
+    assert str(release_of(version)) == spoken
+
+
+def test_releases_are_those_whose_parsers_are_asked() -> None:
+    assert [release.checked for release in RELEASES] == list(WHEELS)
+    for release in RELEASES:
+        wheels = WHEELS[release.checked]
+        assert release.engines[:2] == (wheels.vllm.version, wheels.sglang.version)
+    assert NEWEST.checked == VERIFIED_DYNAMO_VERSION
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=IDS)
+def test_every_release_takes_what_is_rendered_for_it(lines_of: Callable[..., Any], release: Release) -> None:
+    lines = lines_of(image=tagged(release))
+    facts = {module: known.read(module, release.checked) for module in {line.module for line in lines}}
+    assert {objection for line in lines for objection in facts[line.module].objections(line.words)} == set()
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("release", OLDER, ids=IDS[1:])
+def test_parsers_of_every_release_take_what_is_rendered_for_it(lines_of: Callable[..., Any], release: Release) -> None:
+    lines = lines_of(image=tagged(release))
+    for module in sorted({line.module for line in lines} - {"dynamo.planner"}):
+        words = sorted({line.words for line in lines if line.module == module})
+        refusals = [answer.refusal for answer in parse(module, words, release.checked)]
+        assert dict(zip(words, refusals, strict=True)) == dict.fromkeys(words)
+
+
+@pytest.mark.parametrize("release", OLDER, ids=IDS[1:])
+def test_newest_language_would_end_pods_of_older_releases(lines_of: Callable[..., Any], release: Release) -> None:
+    """The tables say something: without them a program of every older release ends."""
+    lines = lines_of()
+    facts = {module: known.read(module, release.checked) for module in {line.module for line in lines}}
+    assert {objection for line in lines for objection in facts[line.module].objections(line.words)}
+
+
+def composed(request: Any, of: Candidate, settings: Settings | None = None) -> Composed:
+    return compose(of, request, settings or Settings())
+
+
+def images(made: Composed) -> set[str]:
+    components = made.graph["spec"]["components"]
+    return {c["podTemplate"]["spec"]["containers"][0]["image"] for c in components}
+
+
+def args(made: Composed, name: str) -> list[str]:
+    (component,) = (c for c in made.graph["spec"]["components"] if c["name"] == name)
+    return list(component["podTemplate"]["spec"]["containers"][0]["args"])
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=IDS)
+@pytest.mark.parametrize("aggregated", [False, True])
+def test_planner_of_every_release_knows_the_settings_that_are_rendered(
+    graph_request: Any, make_candidate: Any, release: Release, *, aggregated: bool
+) -> None:
+    written = {"no_operation": True, "throughput_adjustment_interval": 60, "ttft": 400}
+    request = graph_request(image=tagged(release), features={"planner": written})
+    of = make_candidate()
+    if not aggregated:
+        roles = (Role.PREFILL, Role.DECODE)
+        workers = tuple(of.workers[0].model_copy(update={"role": role}) for role in roles)
+        of = make_candidate(mode=Mode.DISAGGREGATED, workers=workers)
+    (config_map,) = composed(request, of).config_maps
+    config = json.loads(config_map["data"]["planner_config.json"])
+    unknown = known.read("dynamo.planner", release.checked).unknown_keys(config)
+    assert unknown == (["optimization_target"] if str(release) == "1.0" else [])  # which switches say there
+    modern = release.version >= (1, 2)
+    assert config["advisory" if modern else "no_operation"] is True
+    assert config["throughput_adjustment_interval_seconds" if modern else "throughput_adjustment_interval"] == 60
+    switches = (config.get("enable_throughput_scaling"), config.get("enable_load_scaling"))
+    assert switches == ((False, True) if str(release) == "1.0" else (None, None))
+
+
+def test_options_of_tensorrt_llm_go_into_one_flag_of_the_oldest_release(
+    graph_request: Any, make_candidate: Any
+) -> None:
+    made = composed(graph_request(image="r.io/dynamo-planner:1.0.1"), make_candidate(backend=Backend.TRTLLM))
+    words = args(made, "worker")
+    assert not any(word.startswith("--trtllm.") for word in words)
+    assert json.loads(words[words.index("--override-engine-args") + 1]) == {
+        "enable_chunked_prefill": True,
+        "cuda_graph_config": {"enable_padding": True, "max_batch_size": 8},
+    }
+
+
+def test_images_before_the_oldest_release_are_replaced(graph_request: Any, make_candidate: Any) -> None:
+    request = graph_request(image="my.io/dynamo/dynamo-planner:0.6.1")
+    made = composed(request, make_candidate())
+    assert images(made) == {INSTALLED}
+    (note,) = made.notes
+    assert note == (
+        "spec.image my.io/dynamo/dynamo-planner:0.6.1 is of a Dynamo before 1.0, whose programs take other flags: the "
+        f"images are nvcr.io/nvidia/ai-dynamo {VERIFIED_DYNAMO_VERSION}. Set annotation dgdr.nvidia.com/keep-image to true "
+        "to keep them"
+    )
+    kept = composed(replace(request, keeps_image=True), make_candidate(backend=Backend.SGLANG))
+    assert images(kept) == {"my.io/dynamo/sglang-runtime:0.6.1"}
+    assert "--cuda-graph-max-bs" in args(kept, "worker")
+    assert kept.notes == ("The images are Dynamo 0.6; their flags are those of 1.0, and were not checked",)
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "note"),
+    [
+        (
+            "r.io/dynamo-planner:latest",
+            None,
+            "r.io/dynamo-planner:latest does not say which Dynamo it is; the flags are",
+        ),
+        ("r.io/own@sha256:" + "0" * 64, "1.2.1", None),
+        ("r.io/dynamo-planner:1.9.0", None, "The images are Dynamo 1.9; their flags are those of 1.6, and were not"),
+        ("r.io/dynamo-planner:mine", "1.2.1", None),
+        ("r.io/dynamo-planner:1.5.0", None, None),
+    ],
+)
+def test_version_that_an_image_does_not_say_is_the_overrides_or_the_installations(
+    graph_request: Any, make_candidate: Any, image: str, version: str | None, note: str | None
+) -> None:
+    request = graph_request(image=image, runtimeVersionOverride=version)
+    made = composed(request, make_candidate(backend=Backend.SGLANG))
+    old = "--cuda-graph-max-bs" in args(made, "worker")
+    assert old is (version == "1.2.1")
+    assert [n.startswith(note or "") for n in made.notes] == ([True] if note else [])
+
+
+def test_installation_of_an_older_release_is_spoken_to_in_its_language(graph_request: Any, make_candidate: Any) -> None:
+    settings = Settings(dynamo=DynamoSettings(version="1.1.0"))
+    made = composed(graph_request(), make_candidate(backend=Backend.SGLANG), settings)
+    assert images(made) == {"nvcr.io/nvidia/ai-dynamo/sglang-runtime:1.1.0"}
+    assert "--cuda-graph-max-bs" in args(made, "worker")
+    assert made.notes == ()
+
+
+def test_workers_image_of_another_release_is_spoken_to_in_its_own(graph_request: Any, make_candidate: Any) -> None:
+    kept = Preserved.model_validate({"deploymentOverrides": {"workersImage": "r.io/sglang-runtime:1.2.0"}})
+    request = replace(graph_request(features={"planner": True}), preserved=kept)
+    made = composed(request, make_candidate(backend=Backend.SGLANG, workers=_workers(make_candidate)))
+    assert "--cuda-graph-max-bs" in args(made, "worker")
+    (config_map,) = made.config_maps
+    assert "ttft_ms" in json.loads(config_map["data"]["planner_config.json"])  # the planner is of the installation's
+
+
+def _workers(make_candidate: Any) -> Any:
+    return make_candidate(tp=2).workers
+
+
+def test_simulated_workers_are_timed_as_their_release_can(graph_request: Any, make_candidate: Any) -> None:
+    shape = Parallelism(tp=2)
+    worker = make_candidate().workers[0].model_copy(update={"parallelism": shape})
+    of = make_candidate(backend=Backend.TRTLLM, workers=(worker,))
+
+    def line(version: str) -> str:
+        made = composed(graph_request(image=f"r.io/dynamo-planner:{version}", features={"mocker": True}), of)
+        return " ".join(args(made, "worker"))
+
+    assert "--engine-type trtllm" in line("1.6.1")
+    assert "--ais-backend trtllm" in line("1.6.1")
+    assert "--aic-backend trtllm" in line("1.3.1")
+    assert "--engine-type vllm" in line("1.2.1")
+    assert "--aic-backend trtllm" in line("1.2.1")
+    assert "--aic-backend" not in line("1.1.1")
+    assert "--engine-type" not in line("1.0.2")
