@@ -31,7 +31,7 @@ from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
-from dgdr_controller.deployment.render import families, releases
+from dgdr_controller.deployment.render import families, parsers, releases
 from dgdr_controller.deployment.render.engine import EngineWorker, Flag
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
@@ -303,6 +303,14 @@ def _families_together() -> str:
     return _table(("Family", "Engine", "Why"), rows)
 
 
+def _families_parsers() -> str:
+    header = ("Kind", "Name contains", "Tool calls", "Thoughts")
+    rows = (
+        (", ".join(map(_code, r.types.split())), r.name and _code(r.name), r.tools, r.thoughts) for r in parsers.ROWS
+    )
+    return _table(header, rows)
+
+
 def _families_code() -> str:
     return ", ".join(map(_code, sorted(families.OWN_CODE.types)))
 
@@ -348,6 +356,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "releases": _releases,
     "families": _families,
     "families-together": _families_together,
+    "families-parsers": _families_parsers,
     "families-code": _families_code,
     "runtime-example": _runtime_example,
 }

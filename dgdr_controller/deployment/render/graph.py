@@ -27,10 +27,11 @@ from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import Need, needs_of
 from dgdr_controller.deployment.render.images import image, release
+from dgdr_controller.deployment.render.parsers import parsers
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import model_volumes, pod_template, token, with_model
-from dgdr_controller.deployment.render.releases import command_line
+from dgdr_controller.deployment.render.releases import NEWEST, command_line
 from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
@@ -121,6 +122,8 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     spoken = release(request, settings, engines=not simulated)
     needs = [] if simulated else list(needs_of(started))
     add, drop = [flag for need in needs for flag in need.add], {name for need in needs for name in need.drop}
+    if spoken is NEWEST and not simulated:  # others have other names for them
+        add += parsers(request.facts, request.spec.model)
     env = [*_planner_env(worker, candidate, request), *(v for need in needs for v in _variables(need, started))]
     container = Container(
         image=image(engine.image, request, settings),

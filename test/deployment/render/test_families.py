@@ -10,7 +10,9 @@ from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.render import Nodes, unpairable, unrenderable, why_together
 from dgdr_controller.deployment.render.engine import EngineWorker
+from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import NEEDS, needs_own_code
+from dgdr_controller.deployment.render.parsers import ROWS, parsers
 from dgdr_controller.deployment.render.sglang import ENGINE as SGLANG
 from dgdr_controller.settings import Settings
 from hack.engines import known
@@ -33,7 +35,9 @@ FACTS = {
 }
 
 
-def graph(graph_request: Any, backend: Backend, model: str, *roles: Role, **shape: int) -> dict[str, tuple[str, str]]:
+def graph(
+    graph_request: Any, backend: Backend, model: str, *roles: Role, spec: Any = None, **shape: int
+) -> dict[str, tuple[str, str]]:
     """Render a model; return the command line and the variables of each worker, each as one text."""
     workers = tuple(
         Worker(role=role, parallelism=Parallelism(**shape), count=1, batch=400, max_num_tokens=4032)
@@ -44,7 +48,9 @@ def graph(graph_request: Any, backend: Backend, model: str, *roles: Role, **shap
         backend=backend, backend_version="1", mode=mode, workers=workers, replicas=1, context_length=8192,
         source=Source.MIXED,
     )  # fmt: skip
-    components = compose(candidate, graph_request(facts=FACTS[model]), Settings()).graph["spec"]["components"]
+    components = compose(candidate, graph_request(facts=FACTS[model], **(spec or {})), Settings()).graph["spec"][
+        "components"
+    ]
     return {
         component["name"]: (
             f" {' '.join(container['args'])} ",
@@ -205,3 +211,39 @@ def test_every_need_is_in_the_words_of_its_engine() -> None:
             else:
                 assert (flag.value is None) == (flags[flag.name].values == "none")
         assert need.source
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "tools", "thoughts"),
+    [
+        ("deepseek_v3", "nvidia/DeepSeek-R1-NVFP4", "deepseek_v3", "deepseek_r1"),
+        ("deepseek_v3", "deepseek-ai/DeepSeek-V3.1", "deepseek_v3_1", "deepseek_r1"),
+        ("deepseek_v3", "deepseek-ai/DeepSeek-V3", "deepseek_v3", None),
+        ("qwen3", "Qwen/Qwen3-32B", "hermes", "qwen3"),
+        ("qwen3_moe", "Qwen/Qwen3-235B-A22B-Instruct-2507", "hermes", None),
+        ("qwen3_moe", "Qwen/Qwen3-Coder-480B-A35B-Instruct", "qwen3_coder", None),
+        ("llama", "meta-llama/Llama-3.3-70B-Instruct", "llama3_json", None),
+        ("llama", "lmsys/vicuna-7b", None, None),
+        ("private", "acme/private", None, None),
+    ],
+)
+def test_parsers_are_those_of_the_model(kind: str, name: str, tools: str | None, thoughts: str | None) -> None:
+    flags = {flag.name: flag.value for flag in parsers(ModelFacts(model_type=kind), name)}
+    values = {flag: value(None) for flag, value in flags.items() if value}  # type: ignore[arg-type]
+    wanted = {"--dyn-tool-call-parser": tools, "--dyn-reasoning-parser": thoughts}
+    assert values == {flag: value for flag, value in wanted.items() if value}
+
+
+def test_parsers_are_known_to_every_engine() -> None:
+    for backend in ENGINES:
+        flags = known.read(f"dynamo.{backend}").flags
+        tools, thoughts = (flags[f"--dyn-{kind}-parser"].choices or () for kind in ("tool-call", "reasoning"))
+        assert {row.tools for row in ROWS} <= set(tools)
+        assert {row.thoughts for row in ROWS} - {""} <= set(thoughts)
+
+
+@pytest.mark.parametrize(("image", "written"), [(None, True), ("r.io/dynamo-planner:1.5.1", False)])
+def test_parsers_are_written_for_workers_that_decode(graph_request: Any, image: str | None, *, written: bool) -> None:
+    lines = graph(graph_request, Backend.VLLM, "Qwen3", spec={"image": image, "model": "Qwen/Qwen3-32B"})
+    assert ("--dyn-tool-call-parser hermes --dyn-reasoning-parser qwen3" in lines["decode"][0]) is written
+    assert "parser" not in lines["prefill"][0] + lines["Frontend"][0]
