@@ -129,11 +129,12 @@ def text(asked: Program, answer: Mapping[str, Any]) -> str:
 
 def _keys(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a configuration with the type or the choices of each."""
-    return {"properties": {name: _meant(said, schema.get("$defs", {})) for name, said in schema["properties"].items()}}
+    fields, defined = schema["properties"], schema.get("$defs", {})
+    return {"properties": {name: _meant(field, defined) for name, field in fields.items()}}
 
 
-def _meant(said: Mapping[str, Any], defined: Mapping[str, Any]) -> dict[str, Any]:
-    (first, *_) = (alternative for alternative in said.get("anyOf", [said]) if alternative.get("type") != "null")
+def _meant(field: Mapping[str, Any], defined: Mapping[str, Any]) -> dict[str, Any]:
+    (first, *_) = (alternative for alternative in field.get("anyOf", [field]) if alternative.get("type") != "null")
     meant = defined[first["$ref"].rpartition("/")[2]] if "$ref" in first else first
     return {key: meant[key] for key in (("enum",) if "enum" in meant else ("type",))}
 

@@ -56,7 +56,7 @@ class Release:
 
 def _renamed(name: str, to: str, value: str | None = None) -> Rewrite:
     def apply(line: Line) -> Line:
-        return [((to, value or given) if flag == name else (flag, given)) for flag, given in line]
+        return [((to, value or current) if flag == name else (flag, current)) for flag, current in line]
 
     return Rewrite(apply, f"`{name}` is `{to}{f' {value}' if value else ''}`")
 
@@ -187,10 +187,10 @@ def planner_settings(settings: Mapping[str, JsonValue], release: Release, *, by_
     Args:
         settings: The settings as the newest release has them.
         release: The release.
-        by_load: Whether the planner cannot know how fast the workers are. The oldest one ends then, unless it is told
-            to scale by load.
+        by_load: Whether the planner cannot know how fast the workers are: then the oldest one ends unless it scales by
+            load.
     """
     names = {new: old for step in _older(release) for new, old in step.planner.items()}
     switches = {"enable_throughput_scaling": False, "enable_load_scaling": True} if by_load else {}
-    told = {names.get(name, name): value for name, value in settings.items()}
-    return {**switches, **told} if release is OLDEST else told
+    renamed = {names.get(name, name): value for name, value in settings.items()}
+    return {**switches, **renamed} if release is OLDEST else renamed

@@ -144,7 +144,11 @@ def test_flags_come_from_the_versions_that_the_renderer_names() -> None:
 def test_every_flag_that_is_rendered_is_kept_of_older_releases(lines: list[Any]) -> None:
     written = {(line.module, word) for line in lines for word in line.words if word.startswith("--")}
     assert len(written) > 50
-    assert [flag for module, flag in written if flag not in RENDERED[module] and not flag.startswith("--trtllm.")] == []
+    elsewhere = (
+        "--trtllm.",
+        "--dyn-",
+    )  # no parser knows the former; the latter are written for the newest release alone
+    assert [flag for module, flag in written if flag not in RENDERED[module] and not flag.startswith(elsewhere)] == []
 
 
 @pytest.mark.parametrize("module", [program.module for program in PROGRAMS])
