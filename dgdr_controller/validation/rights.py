@@ -53,7 +53,7 @@ def _about_the_deployment(request: DynamoGraphDeploymentRequest, rights: RightsS
     if spec.overrides and spec.overrides.dgd:
         yield "spec.overrides.dgd", "can change anything in the deployment"
     if spec.overrides and spec.overrides.trust_remote_code:
-        yield "spec.overrides.trustRemoteCode", "has the deployment run code of the model's repository"
+        yield "spec.overrides.trustRemoteCode", "has the deployment run code from the model repository"
     if kept.base:
         yield "spec.profilingConfig.configMapRef", "can change anything in the deployment"
     for name in beyond(spec):
