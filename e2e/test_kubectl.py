@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION
 from e2e.journey import Journey
 from hack.cluster.api import Client
 from hack.cluster.layout import CHECKOUT
@@ -68,5 +69,6 @@ def test_request_of_dynamo_0_6_is_profiled_and_read_back(api: Client, namespace:
         graph = status["profilingResults"]["selectedConfig"]
         assert status["generatedDeployment"] == graph == old["status"]["generatedDeployment"]
         images = {c["podTemplate"]["spec"]["containers"][0]["image"] for c in graph["spec"]["components"]}
-        assert "nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.6.1" in images
-        assert all(image.endswith(":0.6.1") for image in images)
+        assert images == {f"nvcr.io/nvidia/ai-dynamo/vllm-runtime:{VERIFIED_DYNAMO_VERSION}"}
+        (warning,) = (c["message"] for c in status["conditions"] if c["type"] == "ConfigurationWarning")
+        assert "workersImage nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.6.1 is of a Dynamo before 1.0" in warning

@@ -15,7 +15,7 @@ from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, validate_name
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
-from dgdr_controller.deployment.render import GraphRequest, render
+from dgdr_controller.deployment.render import GraphRequest, render, workers_image
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
@@ -100,8 +100,8 @@ def _marked(graph: Manifest, request: GraphRequest) -> Manifest:
         theirs = {name: value for name, value in (ours or {}).items() if not reserved(name)}
         metadata[field] = {**theirs, **metadata.get(field, {})}
     components = graph["spec"]["components"]
-    if wanted.workers_image and not request.effective.mocker:  # simulated workers run another image
-        components = [_with_image(component, wanted.workers_image) for component in components]
+    if (own := workers_image(request)) and not request.effective.mocker:  # simulated workers run another image
+        components = [_with_image(component, own) for component in components]
     return {**graph, "metadata": metadata, "spec": {**graph["spec"], "components": components}}
 
 

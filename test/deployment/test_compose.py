@@ -171,9 +171,17 @@ def test_workers_image_is_taken_verbatim(graph_request: Make, aggregated: Candid
     assert main_of(component(based, "VllmDecodeWorker"))["image"] == "r.io/own@sha256:" + "0" * 64
 
 
-def test_older_workers_image_is_a_warning(graph_request: Make, aggregated: Candidate) -> None:
-    notes = composed(aggregated, preserving(graph_request, workers_image="r.io/vllm-runtime:0.6.1")).notes
-    assert notes == ("The images are Dynamo 0.6; their flags are those of 1.0, and were not checked",)
+def test_workers_image_before_the_oldest_release_is_replaced_unless_somebody_insists(
+    graph_request: Make, aggregated: Candidate
+) -> None:
+    request = preserving(graph_request, workers_image="r.io/vllm-runtime:0.6.1")
+    made = composed(aggregated, request)
+    assert main_of(component(made, "worker"))["image"] == "r.io/vllm-runtime:1.6.1"
+    (note,) = made.notes
+    assert note.startswith("spec.deploymentOverrides.workersImage r.io/vllm-runtime:0.6.1 is of a Dynamo before 1.0")
+    kept = composed(aggregated, replace(request, keeps_image=True))
+    assert main_of(component(kept, "worker"))["image"] == "r.io/vllm-runtime:0.6.1"
+    assert kept.notes == ("The images are Dynamo 0.6; their flags are those of 1.0, and were not checked",)
 
 
 def test_deployment_is_called_and_marked_as_wanted(graph_request: Make, aggregated: Candidate) -> None:

@@ -13,7 +13,7 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
     A digest belongs to one image and cannot be shared: the tag is used, or the runtime version where there is none.
     """
     requested = request.spec.image
-    if requested is None or _is_replaced(request):
+    if requested is None or _is_replaced(requested, request):
         return f"{settings.dynamo.registry}/{name}:{settings.dynamo.version}"
     repository = image_repository(requested)
     tag = image_tag(requested) or request.spec.runtime_version_override
@@ -32,24 +32,25 @@ def release(request: GraphRequest, settings: Settings, *, engines: bool = True) 
     return release_of(version or version_of(settings.dynamo.version) or NEWEST.version)
 
 
+def workers_image(request: GraphRequest) -> str | None:
+    """Return the image that engines and frontend run instead of that beside the request's own; None: they do not."""
+    wanted = request.preserved.deployment_overrides.workers_image
+    return None if wanted is None or _is_replaced(wanted, request) else wanted
+
+
 def _version(request: GraphRequest, *, engines: bool) -> tuple[int, int] | None:
     """Return the version that the request names; None: none, or one that is replaced."""
-    own = request.preserved.deployment_overrides.workers_image if engines else None
-    if own:
-        return version_of(request.spec.runtime_version_override) or version_of(image_tag(own))
-    return None if _is_replaced(request) else _requested(request)
+    named = (workers_image(request) if engines else None) or request.spec.image
+    return None if named is None or _is_replaced(named, request) else _version_of(named, request)
 
 
-def _requested(request: GraphRequest) -> tuple[int, int] | None:
-    requested = request.spec.image
-    if requested is None:
-        return None
-    return version_of(request.spec.runtime_version_override) or version_of(image_tag(requested))
+def _version_of(named: str, request: GraphRequest) -> tuple[int, int] | None:
+    return version_of(request.spec.runtime_version_override) or version_of(image_tag(named))
 
 
-def _is_replaced(request: GraphRequest) -> bool:
-    """Say whether the image is of a release whose programs take other flags, and nobody insists on it."""
-    version = _requested(request)
+def _is_replaced(named: str, request: GraphRequest) -> bool:
+    """Say whether an image is of a release whose programs take other flags, and nobody insists on it."""
+    version = _version_of(named, request)
     return version is not None and version < OLDEST.version and not request.keeps_image
 
 
@@ -62,12 +63,14 @@ def version_note(request: GraphRequest, settings: Settings) -> str | None:
             f"spec.runtimeVersionOverride is {override}, but without spec.image the images are "
             f"{installed}: name an image of that version"
         )
-    if requested is not None and _is_replaced(request):
-        return (
-            f"spec.image {requested} is of a Dynamo before {OLDEST}, whose programs take other flags: the images are "
-            f"{settings.dynamo.registry} {installed}. Set annotation {ANNOTATION_KEEP_IMAGE} to true to keep them"
-        )
-    named = request.preserved.deployment_overrides.workers_image or requested
+    own = request.preserved.deployment_overrides.workers_image
+    for path, named in (("spec.deploymentOverrides.workersImage", own), ("spec.image", requested)):
+        if named is not None and _is_replaced(named, request):
+            return (
+                f"{path} {named} is of a Dynamo before {OLDEST}, whose programs take other flags: the images are "
+                f"{settings.dynamo.registry} {installed}. Set annotation {ANNOTATION_KEEP_IMAGE} to true to keep them"
+            )
+    named = own or requested
     version = _version(request, engines=True)
     if named is not None and version is None:
         return f"{named} does not say which Dynamo it is; the flags are those of {installed}"
