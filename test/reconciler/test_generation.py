@@ -84,9 +84,9 @@ def test_warnings_become_conditions_one_of_each_type(profiling_state: ObservedSt
 
 
 def test_images_of_another_version_are_a_warning(profiling_state: ObservedState) -> None:
-    spec = profiling_state.request.spec.model_copy(update={"image": "nvcr.io/nvidia/ai-dynamo/x:1.0.0"})
+    spec = profiling_state.request.spec.model_copy(update={"image": "nvcr.io/nvidia/ai-dynamo/x:1.9.0"})
     observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
-    assert "1.0.0" in said(generated(observed, results_of()), "ConfigurationWarning")[2]
+    assert "The images are Dynamo 1.9" in said(generated(observed, results_of()), "ConfigurationWarning")[2]
 
 
 def test_warnings_of_a_type_that_is_not_known_are_left_to_the_results(profiling_state: ObservedState) -> None:
