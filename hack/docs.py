@@ -299,14 +299,14 @@ def _words(flag: Flag, worker: EngineWorker) -> str:
 
 
 def _families_together() -> str:
-    rows = ((row.family.name, row.backend.value, row.reason) for row in families.TOGETHER)
+    rows = ((row.family.name, row.backend.value, row.reason) for row in families.AGGREGATED_ONLY)
     return _table(("Family", "Engine", "Why"), rows)
 
 
 def _families_parsers() -> str:
-    header = ("Kind", "Name contains", "Tool calls", "Thoughts")
+    header = ("Kind", "Name contains", "Tool calls", "Reasoning")
     rows = (
-        (", ".join(map(_code, r.types.split())), r.name and _code(r.name), r.tools, r.thoughts) for r in parsers.ROWS
+        (", ".join(map(_code, r.types.split())), r.name and _code(r.name), r.tools, r.reasoning) for r in parsers.ROWS
     )
     return _table(header, rows)
 

@@ -3,11 +3,12 @@
 Pure. Order: render → base deployment → ``deploymentOverrides`` → ``overrides.dgd`` → is it still within the budget?
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.images import image_tag
 from dgdr_controller.deployment.base.base_deployment import on_base
 from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import obsolete
@@ -16,6 +17,8 @@ from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, validate_name
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render, workers_image
+from dgdr_controller.deployment.render.images import release
+from dgdr_controller.deployment.render.releases import release_of, version_of
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
@@ -87,7 +90,24 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
         graph = merged.graph
         notes += merged.warnings
     _check(graph, request)
+    notes += _other_images(graph, request, settings)
     return Composed(_scalable(graph) if request.effective.planner else graph, rendered.config_maps, tuple(notes))
+
+
+def _other_images(graph: Manifest, request: GraphRequest, settings: Settings) -> Iterator[str]:
+    """Say which components run an image, of a base or an override, of another release than their flags are for."""
+    if request.keeps_image or request.spec.runtime_version_override:  # somebody has said what the images are
+        return
+    for component in graph["spec"]["components"]:
+        engines = component.get("type") in _RUN_THE_ENGINES_IMAGE and not request.effective.mocker
+        spoken = release(request, settings, engines=engines)
+        for container in component["podTemplate"]["spec"]["containers"]:
+            version = version_of(image_tag(container.get("image") or "")) if container["name"] == MAIN else None
+            if version is not None and release_of(version) is not spoken:
+                yield (
+                    f"Component {component['name']} runs {container['image']}, but its flags are those of Dynamo "
+                    f"{spoken}: set spec.image to an image of the same release, or spec.runtimeVersionOverride"
+                )
 
 
 def _marked(graph: Manifest, request: GraphRequest) -> Manifest:

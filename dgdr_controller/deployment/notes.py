@@ -7,8 +7,10 @@ from dgdr_api.gpus import find_gpu
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import GraphRequest, Nodes, rdma_share, version_note
 from dgdr_controller.deployment.render.families import needs_own_code
+from dgdr_controller.deployment.render.images import release
 from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.deployment.render.planner_settings import Written
+from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.settings import Settings
 
 
@@ -16,6 +18,12 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
     """Yield the notes on the deployment of a candidate."""
     if note := version_note(request, settings):
         yield note
+    spoken = release(request, settings)
+    if spoken is not NEWEST and request.facts.architecture and not request.effective.mocker:
+        yield (
+            f"Whether the engines of Dynamo {spoken} load {request.facts.architecture} was not checked; the deployment "
+            f"has what the model needs in those of {NEWEST}"
+        )
     if request.effective.planner:
         yield from _about_the_planner(candidate, request)
     if needs_own_code(request.facts) and not request.trusts_code(settings):

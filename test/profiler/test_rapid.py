@@ -121,6 +121,14 @@ def test_model_that_an_engine_serves_in_one_worker_only_is_not_searched_apart() 
     assert disagg.message == "vllm cannot transfer the states of its layers"
 
 
+def test_hub_is_not_asked_where_engines_load_from_a_cache() -> None:
+    def ask(model: str) -> str:
+        raise AssertionError(model)
+
+    results = run(Replay(answered(ROW), answered()), ask, modelCache={"pvcName": "claim", "pvcModelPath": "a"})
+    assert not any("download" in warning.message for warning in results.warnings)
+
+
 def test_hub_that_does_not_answer_holds_nothing_up() -> None:
     answer = threading.Event()
     try:

@@ -110,7 +110,7 @@ class Overrides(ApiModel):
     dgd: dict[str, JsonValue] | None = None
     """Partial DynamoGraphDeployment, merged over the generated one."""
     trust_remote_code: bool | None = None
-    """Have engines and frontend run the code that the model's repository brings along, as some models need."""
+    """Have engines run the code that the model's repository brings along, as some models need."""
 
 
 FeatureSetting = bool | dict[str, JsonValue] | None

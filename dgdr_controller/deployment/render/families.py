@@ -38,7 +38,7 @@ def _types(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_EVERY = Family("experts over several nodes", ("",))
+_ANY = Family("experts over several nodes", ("",))
 KIMI = Family("Kimi", types=_types("kimi_k2 kimi_k25 kimi_k3 kimi_linear kimi_vl"))
 OWN_CODE = Family(
     "code of their own",
@@ -50,7 +50,14 @@ OWN_CODE = Family(
     """),
 )
 """Their config, tokenizer or image processor is in no registry of the engines and not in Transformers."""
-_KNOWN_CODE = Family("code that nobody needs", types=_types("deepseek_v3 minimax_m2 minimax_m3_vl nemotron_h"))
+_KNOWN_CODE = Family(
+    "known to Transformers",
+    types=_types("""
+        bloom deepseek_v2 deepseek_v3 exaone4 falcon gemma2 gemma3 glm4 glm4_moe glm_moe_dsa gpt_neox gpt_oss jamba
+        llama llama4 mamba mamba2 minimax_m2 minimax_m3 minimax_m3_vl mistral mixtral mpt nemotron_h olmo2 phi phi3
+        qwen2 qwen2_moe qwen3 qwen3_moe qwen3_next stablelm starcoder2
+    """),
+)
 """Their configs name code although Transformers has its own; told to trust it, it would prefer theirs."""
 
 HYBRID = Family(
@@ -61,7 +68,7 @@ HYBRID = Family(
     ),
 )
 _SHORT_STATES = Family("short convolutions and linear attention", ("Lfm2", "BailingMoeV2_5"))
-_WHOLE_STATES = Family(
+_UNBUFFERED_MAMBA = Family(
     "states without a buffer",
     (
         *("Lfm2ForCausalLM", "Lfm2MoeForCausalLM", "ZayaForCausalLM", "JetNemotronForCausalLM", "InternS2Mobius"),
@@ -118,17 +125,26 @@ def _is(name: str, value: object) -> Flag:
 _VLLM, _SGLANG, _TRTLLM = Backend.VLLM, Backend.SGLANG, Backend.TRTLLM
 _IMAGE_SWITCH = Flag("--enable-multimodal")
 _DISPATCHED = 128
-"""SGLang's default; at most 1024, which is the largest batch that is searched."""
+"""SGLang's default."""
+MOST_DISPATCHED = 1024
+"""What DeepEP's buffers allow."""
+
+
+def dispatched(batch: int, draft_tokens: int) -> int:
+    """Return how many tokens of a rank one decode step exchanges: those of each request, with its drafts."""
+    return batch * (1 + draft_tokens)
+
 
 NEEDS: tuple[Need, ...] = (
     Need(
-        _EVERY, _SGLANG,
+        _ANY, _SGLANG,
         "sglang/srt/layers/moe/token_dispatcher/deepep.py: estimates of experts over several nodes are for this "
         "exchange, which takes as many tokens of a rank as the variable says",
         add=(_is("--moe-a2a-backend", "deepep"),),
         env=(
             Flag(
-                "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK", lambda w: max(w.batch, _DISPATCHED),
+                "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK",
+                lambda w: max(_DISPATCHED, dispatched(w.batch, w.draft_tokens)),
                 when=lambda w: w.decodes,
             ),
         ),
@@ -144,8 +160,8 @@ NEEDS: tuple[Need, ...] = (
         add=(Flag("--enable-mm-embeds"),), when=lambda w: w.disaggregated and w.facts.takes_images,
     ),
     Need(
-        _WHOLE_STATES, _SGLANG, "sglang/srt/arg_groups/mamba_hook.py: pages of 1 token, asserted",
-        drop=("--page-size",), when=lambda w: w.prefills,
+        _UNBUFFERED_MAMBA, _SGLANG, "sglang/srt/arg_groups/mamba_hook.py: pages of 1 token, asserted",
+        drop=("--page-size",),  # on decode as well: pages are handed over as they are
     ),
     Need(
         _MINICPM_SPARSE, _SGLANG, "sglang/srt/layers/attention/minicpm/cache.py: pages of its own",
@@ -202,7 +218,7 @@ def needs_of(worker: EngineWorker) -> Iterator[Need]:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class AggregatedOnly:
     """A family that an engine cannot serve with prefill and decode in workers of their own."""
 
     family: Family
@@ -210,20 +226,20 @@ class Together:
     reason: str
 
 
-TOGETHER: tuple[Together, ...] = (
+AGGREGATED_ONLY: tuple[AggregatedOnly, ...] = (
     # vllm/…/ssm_conv_transfer_utils.py: NotImplementedError
-    Together(_SHORT_STATES, _VLLM, "vllm cannot transfer the states of its layers"),
+    AggregatedOnly(_SHORT_STATES, _VLLM, "vllm cannot transfer the states of its layers"),
     # tensorrt_llm, supported-models.md
-    Together(_GEMMA4, _TRTLLM, "trtllm does not serve it disaggregated"),
-    Together(_INKLING, _TRTLLM, "trtllm does not serve it disaggregated"),
+    AggregatedOnly(_GEMMA4, _TRTLLM, "trtllm does not serve it disaggregated"),
+    AggregatedOnly(_INKLING, _TRTLLM, "trtllm does not serve it disaggregated"),
     # sglang/srt/layers/attention/minicpm/backend.py
-    Together(_MINICPM_SPARSE, _SGLANG, "sglang does not serve it disaggregated"),
+    AggregatedOnly(_MINICPM_SPARSE, _SGLANG, "sglang does not serve it disaggregated"),
 )
 
 
-def why_together(backend: Backend, model: ModelFacts) -> str | None:
+def why_only_aggregated(backend: Backend, model: ModelFacts) -> str | None:
     """Say why an engine serves a model only with prefill and decode in one worker; None: it need not."""
-    return next((row.reason for row in TOGETHER if row.backend is backend and row.family.includes(model)), None)
+    return next((row.reason for row in AGGREGATED_ONLY if row.backend is backend and row.family.includes(model)), None)
 
 
 def wants_equal_tp(backend: Backend, model: ModelFacts) -> bool:

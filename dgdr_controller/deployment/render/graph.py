@@ -26,7 +26,7 @@ from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import Need, needs_of
-from dgdr_controller.deployment.render.images import image, release
+from dgdr_controller.deployment.render.images import image, release, runtime_version
 from dgdr_controller.deployment.render.parsers import parsers
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
@@ -109,7 +109,7 @@ def _frontend(candidate: Candidate, request: GraphRequest, settings: Settings) -
         name="Frontend",
         type="frontend",
         replicas=1,
-        runtime_version_override=request.spec.runtime_version_override,
+        runtime_version_override=runtime_version(request),
         pod_template=pod_template(with_model(container, request), request, volumes=model_volumes(request)),
     )
 
@@ -139,7 +139,7 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
         name=name,
         type=kind,
         replicas=worker.count * candidate.replicas,
-        runtime_version_override=request.spec.runtime_version_override,
+        runtime_version_override=runtime_version(request),
         shared_memory_size=None if simulated else f"{gpus * _SHARED_MEMORY_GIB}Gi",
         multinode=Multinode(node_count=nodes) if nodes > 1 else None,
         scaling_adapter=ScalingAdapter() if scaled else None,

@@ -54,6 +54,13 @@ def _is_replaced(named: str, request: GraphRequest) -> bool:
     return version is not None and version < OLDEST.version and not request.keeps_image
 
 
+def runtime_version(request: GraphRequest) -> str | None:
+    """Return what the operator is told of the images' version; None where they are not those that it is said of."""
+    requested = request.spec.image
+    replaced = requested is not None and _is_replaced(requested, request)
+    return None if replaced else request.spec.runtime_version_override
+
+
 def version_note(request: GraphRequest, settings: Settings) -> str | None:
     """Say what the user should know of the images' release; None where it is one whose flags were checked."""
     requested, override = request.spec.image, request.spec.runtime_version_override
@@ -66,9 +73,11 @@ def version_note(request: GraphRequest, settings: Settings) -> str | None:
     own = request.preserved.deployment_overrides.workers_image
     for path, named in (("spec.deploymentOverrides.workersImage", own), ("spec.image", requested)):
         if named is not None and _is_replaced(named, request):
+            named_as = f"{named} with spec.runtimeVersionOverride {override}" if override else named
             return (
-                f"{path} {named} is of a Dynamo before {OLDEST}, whose programs take other flags: the images are "
-                f"{settings.dynamo.registry} {installed}. Set annotation {ANNOTATION_KEEP_IMAGE} to true to keep them"
+                f"{path} {named_as} is of a Dynamo before {OLDEST}, whose programs take other flags; "
+                f"{image('…', request, settings)} run instead. If it is a build of your own, say of which Dynamo in "
+                f"spec.runtimeVersionOverride; to keep it as it is, set annotation {ANNOTATION_KEEP_IMAGE} to true"
             )
     named = own or requested
     version = _version(request, engines=True)

@@ -7,7 +7,12 @@ from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
-from dgdr_controller.deployment.render.families import wants_equal_tp, why_together
+from dgdr_controller.deployment.render.families import (
+    MOST_DISPATCHED,
+    dispatched,
+    wants_equal_tp,
+    why_only_aggregated,
+)
 
 _UNEQUAL = "vllm transfers the states of this model only between equal tensor parallel sizes"
 
@@ -15,12 +20,19 @@ _UNEQUAL = "vllm transfers the states of this model only between equal tensor pa
 def unrenderable(candidate: Candidate, nodes: Nodes, model: ModelFacts | None = None) -> str | None:
     """Say why a candidate cannot be rendered, or None if it can."""
     engine, model = candidate.backend, model or ModelFacts()
-    if candidate.mode is Mode.DISAGGREGATED and (reason := why_together(engine, model)):
+    if candidate.mode is Mode.DISAGGREGATED and (reason := why_only_aggregated(engine, model)):
         return reason
+    if engine is Backend.SGLANG and _exchanges_too_much(candidate, nodes):
+        return f"sglang exchanges at most {MOST_DISPATCHED} tokens of a rank between nodes in one step"
     if len({worker.parallelism.tp for worker in candidate.workers}) > 1 and wants_equal_tp(engine, model):
         return _UNEQUAL
     reasons = (unrenderable_worker(engine, worker.role, worker.parallelism, nodes) for worker in candidate.workers)
     return next((reason for reason in reasons if reason), None)
+
+
+def _exchanges_too_much(candidate: Candidate, nodes: Nodes) -> bool:
+    spread = [w for w in candidate.workers if w.role is not Role.PREFILL and w.parallelism.moe_ep > nodes.gpus]
+    return any(dispatched(worker.batch, candidate.draft_tokens) > MOST_DISPATCHED for worker in spread)
 
 
 def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> str | None:

@@ -1,7 +1,7 @@
-"""Which parsers read tool calls and thoughts off a model's answers.
+"""Which parsers read tool calls and reasoning off a model's answers.
 
-Without them an answer's tool calls and thoughts stay in its text. Names: those that ``dynamo`` 1.6.1 knows; which model
-takes which is told by Dynamo's documentation and recipes.
+Without them an answer's tool calls and reasoning stay in its text. Names: those that ``dynamo`` 1.6.1 knows; which
+model takes which is told by Dynamo's documentation and recipes.
 """
 
 import re
@@ -19,13 +19,13 @@ class _Row:
     Attributes:
         types: Their ``model_type``.
         tools: The parser of tool calls; empty: none.
-        thoughts: That of thoughts; empty: none.
+        reasoning: That of reasoning; empty: none.
         name: What their names contain, where the type alone does not tell.
     """
 
     types: str
     tools: str
-    thoughts: str = ""
+    reasoning: str = ""
     name: str = ""
 
     def is_for(self, model: ModelFacts, name: str) -> bool:
@@ -34,22 +34,25 @@ class _Row:
 
 ROWS = (
     _Row("gpt_oss", "harmony", "gpt_oss"),
-    _Row("deepseek_v3", "deepseek_v3_1", "deepseek_r1", name="V3[.]1"),
+    _Row("deepseek_v3", "deepseek_v3_1", name="V3[.]1"),  # its template does not think unless it is asked to
     _Row("deepseek_v3", "deepseek_v3", "deepseek_r1", name="R1"),
     _Row("deepseek_v3", "deepseek_v3"),
-    _Row("deepseek_v32", "deepseek_v3_2", "deepseek_r1"),
+    _Row("deepseek_v32", "deepseek_v3_2"),
     _Row("deepseek_v4", "deepseek_v4", "deepseek_v4"),
-    _Row("qwen3_next qwen3_5 qwen3_5_moe", "qwen3_coder", "qwen3"),
+    _Row("qwen3_next qwen3_5 qwen3_5_text qwen3_5_moe", "qwen3_coder", "qwen3"),
     _Row("qwen3 qwen3_moe qwen3_vl qwen3_vl_moe", "qwen3_coder", name="Coder"),
     _Row("qwen3 qwen3_moe qwen3_vl qwen3_vl_moe", "hermes", "qwen3"),
-    _Row("qwen2 qwen2_moe qwen2_vl qwen2_5_vl", "hermes", name="Instruct|QwQ"),
+    _Row("qwen2 llama", "", "deepseek_r1", name="R1-Distill"),
+    _Row("qwen2", "hermes", "deepseek_r1", name="QwQ"),
+    _Row("qwen2 qwen2_moe qwen2_vl qwen2_5_vl", "hermes", name="Instruct"),
+    _Row("glm4_moe", "glm45", "glm45", name="4[.]5"),
     _Row("glm4_moe glm_moe_dsa", "glm47", "glm45"),
     _Row("kimi_k2", "kimi_k2", "kimi", name="Thinking"),
     _Row("kimi_k2", "kimi_k2"),
     _Row("kimi_k25", "kimi_k2", "kimi_k25"),
     _Row("kimi_k3", "kimi_k3", "kimi_k3"),
     _Row("minimax_m2", "minimax_m2", "minimax_append_think"),
-    _Row("minimax_m3_vl", "minimax_m3", "minimax_m3"),
+    _Row("minimax_m3 minimax_m3_vl", "minimax_m3", "minimax_m3"),
     _Row("nemotron_h", "nemotron_nano", "nemotron_nano", name="Nemotron-3"),
     _Row("nemotron-nas", "nemotron_deci", "nemotron_deci"),
     _Row("llama", "llama3_json", name="Llama-3.*Instruct"),
@@ -59,7 +62,7 @@ ROWS = (
     _Row("gemma4", "gemma4", "gemma4"),
 )
 """The first row that is for a model counts."""
-_NOT_THINKING = re.compile(r"Instruct|Base", re.IGNORECASE)
+_NOT_THINKING = re.compile(r"(^|[-_/])(Instruct|Base)([-_]|$)", re.IGNORECASE)
 
 
 def parsers(model: ModelFacts, name: str) -> Iterator[Flag]:
@@ -67,6 +70,7 @@ def parsers(model: ModelFacts, name: str) -> Iterator[Flag]:
     row = next((row for row in ROWS if row.is_for(model, name)), None)
     if row is None:
         return
-    yield Flag("--dyn-tool-call-parser", lambda _: row.tools, when=lambda w: w.decodes)
-    if row.thoughts and not _NOT_THINKING.search(name):
-        yield Flag("--dyn-reasoning-parser", lambda _: row.thoughts, when=lambda w: w.decodes)
+    if row.tools:
+        yield Flag("--dyn-tool-call-parser", lambda _: row.tools, when=lambda w: w.decodes)
+    if row.reasoning and not _NOT_THINKING.search(name):
+        yield Flag("--dyn-reasoning-parser", lambda _: row.reasoning, when=lambda w: w.decodes)

@@ -12,7 +12,7 @@ from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
 from dgdr_api.names import ANNOTATION_UID
-from dgdr_controller.deployment.render.images import image, release
+from dgdr_controller.deployment.render.images import image, release, runtime_version
 from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import pod_template
@@ -57,7 +57,7 @@ def _component(maps: Sequence[Manifest], request: GraphRequest, settings: Settin
         name="Planner",
         type="planner",
         replicas=1,
-        runtime_version_override=request.spec.runtime_version_override,
+        runtime_version_override=runtime_version(request),
         pod_template=pod_template(container, request, volumes=volumes),
     )
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-Words = tuple[str, str | None]
+Argument = tuple[str, str | None]
 """A flag and its value, or None for a switch."""
-Line = list[Words]
+Line = list[Argument]
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?(?:[+-].*|\.?(?:rc|post|dev)\d.*)?")
 
@@ -166,7 +166,7 @@ def _older(release: Release) -> Sequence[Release]:
     return [r for r in RELEASES[1:] if r.version >= release.version]
 
 
-def command_line(module: str, line: Iterable[Words], release: Release) -> tuple[str, ...]:
+def command_line(module: str, line: Iterable[Argument], release: Release) -> tuple[str, ...]:
     """Return a program's command line as one release's parser takes it.
 
     Args:

@@ -41,11 +41,15 @@ def _static_share(worker: EngineWorker) -> float:
     return round(share * (_vision_share(worker.facts) if worker.prefills else 1), 3)
 
 
+_ENCODER = 24 * 1024**2
+"""Size, layers times width squared, of the encoder of images that SGLang leaves a twentieth to."""
+
+
 def _vision_share(model: ModelFacts) -> float:
     """Return how much of that is left beside an encoder of images (``arg_groups/memory_hook.py``)."""
     if not model.takes_images:
         return 1.0
-    size = model.vision_layers * model.vision_hidden**2 / (24 * 1024**2)  # of the encoder that 0.95 is for
+    size = (model.vision_layers * model.vision_hidden**2 or _ENCODER) / _ENCODER
     return 0.95 * min(1.05, max(0.8, 1 - 0.1 * (size - 1)))
 
 

@@ -31,9 +31,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 _REQUIRED = ("layers", "hidden", "heads", "vocab")
 _UNBOUNDED = 2**31
+"""Stands for a context whose end is not said: some models have no table of positions that could end."""
 _VISION_LAYERS = ("num_hidden_layers", "depth", "num_layers", "vt_num_hidden_layers")
 _VISION_HIDDEN = ("hidden_size", "width", "embed_dim", "vt_hidden_size")
-"""Stands for a context whose end is not said: some models have no table of positions that could end."""
 _LIST = "layers_block_type"
 """Says of each layer what it is, where their number is not said."""
 _NOT_PLAIN = frozenset(
@@ -172,7 +172,7 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
         bytes_per_weight=_bytes_per_weight(parts, quantisation),
         block=_block(quantisation),
         draft_layers=sizes["draft_layers"],
-        own_code=any("auto_map" in part for part in parts),
+        own_code=any(isinstance(code := part.get("auto_map"), Mapping) and bool(code) for part in parts),
         model_type=str(content.get("model_type") or ""),
         vision=_vision(content.get("vision_config")),
     )
@@ -181,7 +181,10 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
 def _vision(content: object) -> "Vision | None":
     if not isinstance(content, Mapping):
         return None
-    return Vision(_size([content], _VISION_LAYERS), _size([content], _VISION_HIDDEN))
+    try:
+        return Vision(_size([content], _VISION_LAYERS), _size([content], _VISION_HIDDEN))
+    except ConfigError:  # only a reserve of memory depends on it
+        return Vision(0, 0)
 
 
 def _quantisation(parts: list[Mapping[str, Any]]) -> Mapping[str, Any]:

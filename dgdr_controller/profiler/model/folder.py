@@ -17,6 +17,11 @@ _ANY_WEIGHTS = (*_WEIGHTS, ".pt", ".npz", ".tensors")
 """What may be weights for some engine."""
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Where a model in several files names them all."""
+_REVISION = re.compile(r"[A-Za-z0-9]+")
+_NO_WEIGHTS = re.compile(r"training_args|optimizer|scheduler|rng_state|adapter_model|random_states", re.IGNORECASE)
+"""Files of training, and parts that are no model by themselves."""
+_POINTER, _POINTED = b"version https://git-lfs", 1024
+"""How a file begins, and how large it is at most, that stands for one that git-lfs has not fetched."""
 _OTHERS_COPIES = re.compile(r"(^|/)(original|onnx|openvino|metal|consolidated)[./-]", re.IGNORECASE)
 """The same weights once more, for other programs."""
 _ENTRIES = 8
@@ -33,8 +38,10 @@ def find(root: Path, model: str) -> Path | None:
     repository = f"models--{model.replace('/', '--')}"
     snapshots = (folder for cache in (root, root / "hub") for folder in snapshots_of(cache / repository))
     named = (root / model, root / model.rpartition("/")[2], root)
-    found = next((folder for folder in (*snapshots, *named) if is_model(folder)), None)
-    return found or next(filter(is_model, _nested(root, model, repository)), None)
+    found = [folder for folder in (*snapshots, *named) if is_model(folder)]
+    found = found or [folder for folder in _nested(root, model, repository) if is_model(folder)]
+    whole = (folder for folder in found if not missing_weights(folder))
+    return next(whole, next(iter(found), None))
 
 
 def is_model(folder: Path) -> bool:
@@ -69,8 +76,8 @@ def _folders(folder: Path) -> list[Path]:
 def snapshots_of(repository: Path) -> Iterator[Path]:
     """Yield the snapshots of a repository in the hub's cache: that of its main branch first."""
     main = repository / "refs" / "main"
-    if main.is_file():
-        yield repository / "snapshots" / main.read_text()[:200].strip()
+    if main.is_file() and _REVISION.fullmatch(name := main.read_bytes()[:200].decode("ascii", "replace").strip()):
+        yield repository / "snapshots" / name
     if (repository / "snapshots").is_dir():
         yield from sorted((repository / "snapshots").iterdir(), reverse=True)
 
@@ -111,18 +118,32 @@ def missing_weights(folder: Path) -> str:
         ConfigError: The folder or its index cannot be read.
     """
     try:
-        names = {path.name for path in folder.iterdir() if path.is_file()}
+        files = [path for path in folder.iterdir() if path.is_file()]
+        index = next((folder / name for name in _INDEXES if (folder / name).is_file()), None)
+        wanted = _indexed(index) if index else []
+        lacking = [name for name in wanted if not _is_there(folder / name)]
     except OSError as error:
         raise ConfigError(f"its files cannot be read: {error.strerror}") from error
-    for index in _INDEXES:
-        if index in names:
-            files = _json(folder / index).get("weight_map")
-            wanted = {str(name) for name in files.values()} if isinstance(files, dict) else set()
-            lacking = sorted(wanted - names)
-            if lacking and not any(name.endswith(_ANY_WEIGHTS) for name in names - wanted):
-                return f"{len(lacking)} of {len(wanted)} files with weights are missing, {lacking[0]} among them"
-            return ""
-    return "" if any(name.endswith(_ANY_WEIGHTS) for name in names) else "it has no files with weights"
+    if lacking:
+        return f"{len(lacking)} of {len(wanted)} files with weights are missing, {lacking[0]} among them"
+    weights = (path for path in files if path.name.endswith(_ANY_WEIGHTS) and not _NO_WEIGHTS.search(path.name))
+    return "" if wanted or any(map(_is_there, weights)) else "it has no files with weights"
+
+
+def _indexed(index: Path) -> list[str]:
+    """Return the files that an index names."""
+    names = _json(index).get("weight_map")
+    return sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether a file is there, and not only what git-lfs leaves in its place."""
+    if not path.is_file():
+        return False
+    if path.stat().st_size > _POINTED:
+        return True
+    with path.open("rb") as file:
+        return not file.read(len(_POINTER)).startswith(_POINTER)
 
 
 def weight_bytes(folder: Path) -> int | None:

@@ -45,7 +45,8 @@ class Model:
         return ModelFacts(
             architecture=config.architecture,
             model_type=config.model_type,
-            takes_images=vision is not None,
+            # The simulator's copies of some configs leave the encoder out.
+            takes_images=vision is not None or config.architecture == "Llama4ForConditionalGeneration",
             vision_layers=vision.layers if vision else 0,
             vision_hidden=vision.hidden if vision else 0,
             own_code=config.own_code,
@@ -80,6 +81,8 @@ def find_model(
             model = replace(model, loaded_as=cache.mounted(PurePosixPath(cache.cache.model_path)))
         return model, known
     found = _in_cache(name, cache, cache.root)
+    if found is not None and not found.is_relative_to(cache.root):  # an absolute name
+        found = None
     if found is not None:
         return _of_cache(name, cache, cache.root, found, look)
     absent = f"claim {cache.cache.pvc_name} does not hold {name}; its root has: {folders.entries(cache.root)}"
@@ -103,6 +106,8 @@ def _of_cache(name: str, cache: MountedCache, root: Path, found: Path, look: Loo
     where = f"{location} of model cache {cache.cache.pvc_name}"
     known = look(found)
     model = _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where)
+    if not any(found.glob("*.py")):  # there is no code to run, whatever its config names
+        model = replace(model, config=replace(model.config, own_code=False))
     try:
         lacking = folders.missing_weights(found)
     except ConfigError as error:
@@ -160,6 +165,8 @@ def _in_cache(name: str, cache: MountedCache, root: Path) -> Path | None:
         inside = path.relative_to(cache.cache.mount_path) if path.is_absolute() else path
         if ".." not in inside.parts and (found := _at(root / inside, name)):
             return found
+    except ConfigError as error:
+        raise RequestRefusedError(f"spec.modelCache: claim {cache.cache.pvc_name}: {error}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is not under {cache.cache.mount_path}"
         where = (

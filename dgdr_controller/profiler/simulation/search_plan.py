@@ -6,7 +6,7 @@ from dgdr_api.candidate import Mode
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
 from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import Nodes, why_together
+from dgdr_controller.deployment.render import Nodes, why_only_aggregated
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads
 from dgdr_controller.profiler.model.resolve import Model
@@ -64,7 +64,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
             _search(request, model, known, engine, mode, draft_tokens)
             for engine in simulated
             for mode in _modes(request)
-            if mode is Mode.AGGREGATED or not why_together(engine, model.facts)
+            if mode is Mode.AGGREGATED or not why_only_aggregated(engine, model.facts)
             for draft_tokens in sorted({0, request.options.draft_tokens or 0})
         ],
         [
@@ -76,7 +76,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
         + [
             SearchReport(backend=engine, mode=Mode.DISAGGREGATED, outcome=SearchOutcome.NO_CANDIDATE, message=message)
             for engine in simulated
-            if Mode.DISAGGREGATED in _modes(request) and (message := why_together(engine, model.facts))
+            if Mode.DISAGGREGATED in _modes(request) and (message := why_only_aggregated(engine, model.facts))
         ],
     )
 

@@ -8,7 +8,7 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role,
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import compose
-from dgdr_controller.deployment.render import Nodes, unpairable, unrenderable, why_together
+from dgdr_controller.deployment.render import Nodes, unpairable, unrenderable, why_only_aggregated
 from dgdr_controller.deployment.render.engine import EngineWorker
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import NEEDS, needs_own_code
@@ -100,7 +100,7 @@ def test_what_cannot_be_served_apart_is_not_offered_apart(
     make_candidate: Any, backend: Backend, model: str, *, together: bool
 ) -> None:
     facts = ModelFacts.model_validate(FACTS[model])
-    assert bool(why_together(backend, facts)) is together
+    assert bool(why_only_aggregated(backend, facts)) is together
     worker = make_candidate().workers[0]
     workers = tuple(worker.model_copy(update={"role": role}) for role in (Role.PREFILL, Role.DECODE))
     apart = make_candidate(backend=backend, mode=Mode.DISAGGREGATED, workers=workers)
@@ -114,6 +114,8 @@ def test_what_cannot_be_served_apart_is_not_offered_apart(
 def test_sglang_gets_no_page_size_where_the_model_has_its_own(graph_request: Any, model: str, *, page: bool) -> None:
     worker, _ = graph(graph_request, Backend.SGLANG, model, Role.AGGREGATED)["worker"]
     assert (" --page-size 16 " in worker) is page
+    apart = graph(graph_request, Backend.SGLANG, model)
+    assert {" --page-size 16 " in apart[name][0] for name in ("prefill", "decode")} == {page}  # handed over as they are
     assert " --chunked-prefill-size 4096 " in worker  # whole pages of up to 256 tokens
 
 
@@ -217,9 +219,14 @@ def test_every_need_is_in_the_words_of_its_engine() -> None:
     ("kind", "name", "tools", "thoughts"),
     [
         ("deepseek_v3", "nvidia/DeepSeek-R1-NVFP4", "deepseek_v3", "deepseek_r1"),
-        ("deepseek_v3", "deepseek-ai/DeepSeek-V3.1", "deepseek_v3_1", "deepseek_r1"),
+        ("deepseek_v3", "deepseek-ai/DeepSeek-V3.1", "deepseek_v3_1", None),
         ("deepseek_v3", "deepseek-ai/DeepSeek-V3", "deepseek_v3", None),
         ("qwen3", "Qwen/Qwen3-32B", "hermes", "qwen3"),
+        ("qwen3", "databaseco/Qwen3-tuned", "hermes", "qwen3"),
+        ("qwen3", "Qwen/Qwen3-8B-Base", "hermes", None),
+        ("llama", "deepseek-ai/DeepSeek-R1-Distill-Llama-70B", None, "deepseek_r1"),
+        ("glm4_moe", "zai-org/GLM-4.5", "glm45", "glm45"),
+        ("glm4_moe", "zai-org/GLM-4.7", "glm47", "glm45"),
         ("qwen3_moe", "Qwen/Qwen3-235B-A22B-Instruct-2507", "hermes", None),
         ("qwen3_moe", "Qwen/Qwen3-Coder-480B-A35B-Instruct", "qwen3_coder", None),
         ("llama", "meta-llama/Llama-3.3-70B-Instruct", "llama3_json", None),
@@ -238,8 +245,8 @@ def test_parsers_are_known_to_every_engine() -> None:
     for backend in ENGINES:
         flags = known.read(f"dynamo.{backend}").flags
         tools, thoughts = (flags[f"--dyn-{kind}-parser"].choices or () for kind in ("tool-call", "reasoning"))
-        assert {row.tools for row in ROWS} <= set(tools)
-        assert {row.thoughts for row in ROWS} - {""} <= set(thoughts)
+        assert {row.tools for row in ROWS} - {""} <= set(tools)
+        assert {row.reasoning for row in ROWS} - {""} <= set(thoughts)
 
 
 @pytest.mark.parametrize(("image", "written"), [(None, True), ("r.io/dynamo-planner:1.5.1", False)])
@@ -247,3 +254,21 @@ def test_parsers_are_written_for_workers_that_decode(graph_request: Any, image: 
     lines = graph(graph_request, Backend.VLLM, "Qwen3", spec={"image": image, "model": "Qwen/Qwen3-32B"})
     assert ("--dyn-tool-call-parser hermes --dyn-reasoning-parser qwen3" in lines["decode"][0]) is written
     assert "parser" not in lines["prefill"][0] + lines["Frontend"][0]
+
+
+def test_deepep_exchanges_drafts_too_as_far_as_its_buffers_allow(make_candidate: Any) -> None:
+    worker = make_candidate(tp=1, dp=16, moe_ep=16, batch=256).workers[0]
+    allowed, too_many = (
+        make_candidate(backend=Backend.SGLANG, workers=(worker,), draft_tokens=drafts) for drafts in (3, 4)
+    )
+    assert unrenderable(allowed, Nodes(8)) is None
+    assert (
+        unrenderable(too_many, Nodes(8)) == "sglang exchanges at most 1024 tokens of a rank between nodes in one step"
+    )
+    assert unrenderable(too_many, Nodes(16)) is None
+    (need,) = (need for need in NEEDS if need.env and need.backend is Backend.SGLANG)
+    started = EngineWorker(
+        backend=Backend.SGLANG, model="m", served_name="m", role=Role.DECODE, shape=worker.parallelism, batch=256,
+        max_num_tokens=1, context_length=1, kv_cache_dtype=KvCacheDtype.AUTO, draft_tokens=3, experts_span=True,
+    )  # fmt: skip
+    assert [flag.value(started) for flag in need.env if flag.value] == [1024]

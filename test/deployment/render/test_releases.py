@@ -143,9 +143,9 @@ def test_images_before_the_oldest_release_are_replaced(graph_request: Any, make_
     assert images(made) == {INSTALLED}
     (note,) = made.notes
     assert note == (
-        "spec.image my.io/dynamo/dynamo-planner:0.6.1 is of a Dynamo before 1.0, whose programs take other flags: the "
-        f"images are nvcr.io/nvidia/ai-dynamo {VERIFIED_DYNAMO_VERSION}. Set annotation dgdr.nvidia.com/keep-image to true "
-        "to keep them"
+        "spec.image my.io/dynamo/dynamo-planner:0.6.1 is of a Dynamo before 1.0, whose programs take other flags; "
+        f"nvcr.io/nvidia/ai-dynamo/…:{VERIFIED_DYNAMO_VERSION} run instead. If it is a build of your own, say of which "
+        "Dynamo in spec.runtimeVersionOverride; to keep it as it is, set annotation dgdr.nvidia.com/keep-image to true"
     )
     kept = composed(replace(request, keeps_image=True), make_candidate(backend=Backend.SGLANG))
     assert images(kept) == {"my.io/dynamo/sglang-runtime:0.6.1"}
@@ -214,3 +214,42 @@ def test_simulated_workers_are_timed_as_their_release_can(graph_request: Any, ma
     assert "--aic-backend trtllm" in line("1.2.1")
     assert "--aic-backend" not in line("1.1.1")
     assert "--engine-type" not in line("1.0.2")
+
+
+def test_override_of_the_version_that_is_replaced_is_not_told_to_the_operator(
+    graph_request: Any, make_candidate: Any
+) -> None:
+    request = graph_request(image="my.io/dynamo-planner:latest", runtimeVersionOverride="0.6.1")
+    made = composed(request, make_candidate())
+    assert images(made) == {INSTALLED}
+    assert not any("runtimeVersionOverride" in component for component in made.graph["spec"]["components"])
+    assert (
+        "my.io/dynamo-planner:latest with spec.runtimeVersionOverride 0.6.1 is of a Dynamo before 1.0" in made.notes[0]
+    )
+    own = composed(graph_request(image="my.io/planner:0.3.0", runtimeVersionOverride="1.6.1"), make_candidate())
+    assert images(own) == {"my.io/vllm-runtime:0.3.0"}
+    assert own.notes == ()
+
+
+def test_image_of_an_override_that_is_of_another_release_is_told(graph_request: Any, make_candidate: Any) -> None:
+    container = {"name": "main", "image": "r.io/vllm-runtime:1.0.2"}
+    override = {
+        "apiVersion": "nvidia.com/v1beta1",
+        "kind": "DynamoGraphDeployment",
+        "spec": {"components": [{"name": "worker", "podTemplate": {"spec": {"containers": [container]}}}]},
+    }
+    request = graph_request(overrides={"dgd": override})
+    (note,) = composed(request, make_candidate()).notes
+    assert note == (
+        "Component worker runs r.io/vllm-runtime:1.0.2, but its flags are those of Dynamo 1.6: set spec.image to an image "
+        "of the same release, or spec.runtimeVersionOverride"
+    )
+    same = graph_request(image="r.io/vllm-runtime:1.0.1", overrides={"dgd": override})
+    assert composed(same, make_candidate()).notes == ()
+
+
+def test_older_engines_may_not_know_the_model(graph_request: Any, make_candidate: Any) -> None:
+    facts = {"architecture": "MiniMaxM3SparseForCausalLM"}
+    old = composed(graph_request(image="r.io/vllm-runtime:1.2.1", facts=facts), make_candidate())
+    assert "Whether the engines of Dynamo 1.2 load MiniMaxM3SparseForCausalLM was not checked" in old.notes[0]
+    assert composed(graph_request(image="r.io/vllm-runtime:1.6.1", facts=facts), make_candidate()).notes == ()

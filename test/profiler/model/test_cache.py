@@ -158,8 +158,63 @@ def test_weights_that_an_index_names_and_that_are_missing_are_said(tmp_path: Pat
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
     with pytest.raises(RequestRefusedError, match=r"1 of 2 files with weights are missing, model-00002-of-00002\.safe"):
         find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
-    (tmp_path / "consolidated.safetensors").write_bytes(b"x")  # a whole copy for some engine
+    (tmp_path / "training_args.bin").write_bytes(b"x")  # no weights
+    assert missing_weights(tmp_path).startswith("1 of 2 files")
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"x")
     assert missing_weights(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("training_args.bin", b"x"),
+        ("adapter_model.safetensors", b"x"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+    ],
+)
+def test_files_that_are_no_weights_do_not_count(tmp_path: Path, name: str, content: bytes) -> None:
+    put(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    assert missing_weights(tmp_path) == "it has no files with weights"
+
+
+def test_weights_may_be_in_folders_that_the_index_names(tmp_path: Path) -> None:
+    put(tmp_path)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "m.safetensors").write_bytes(b"x")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "w/m.safetensors"}}))
+    assert missing_weights(tmp_path) == ""
+
+
+def test_copy_that_is_whole_is_preferred(tmp_path: Path) -> None:
+    broken = hub_cache(tmp_path)
+    (tmp_path / "models--acme--private" / "blobs" / "2").unlink()
+    assert find(tmp_path, "acme/private") == broken
+    whole = put(tmp_path / "acme" / "private", weights=1)
+    assert find(tmp_path, "acme/private") == whole
+
+
+@pytest.mark.parametrize("reference", [b"\xff\xfe", b"../../elsewhere", b"/etc", b""])
+def test_reference_that_is_no_revision_leads_nowhere(tmp_path: Path, reference: bytes) -> None:
+    snapshot = hub_cache(tmp_path)
+    (tmp_path / "models--acme--private" / "refs" / "main").write_bytes(reference)
+    assert find(tmp_path, "acme/private") == snapshot
+
+
+def test_name_that_leads_out_of_the_cache_is_not_in_it(tmp_path: Path) -> None:
+    elsewhere, root = put(tmp_path / "elsewhere", weights=1), tmp_path / "root"
+    root.mkdir()
+    model, _ = find_model(str(elsewhere), cache(root), lambda _: known(CONFIG, "known"), tmp_path, no_hub)
+    assert model.in_cache is False
+
+
+@pytest.mark.parametrize(("code", "needed"), [(True, True), (False, False)])
+def test_code_of_a_model_in_the_cache_counts_if_it_is_there(tmp_path: Path, *, code: bool, needed: bool) -> None:
+    put(tmp_path / "private", weights=1, auto_map={"AutoConfig": "configuration.Config"})
+    if code:
+        (tmp_path / "private" / "configuration.py").write_text("")
+    model, _ = find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+    assert model.facts.own_code is needed
 
 
 @pytest.mark.parametrize("path", [None, "models/llm"])

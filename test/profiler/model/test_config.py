@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, read_config
+from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, Vision, read_config
 from dgdr_controller.profiler.model.memory import (
     GIB,
     fit,
@@ -157,3 +157,14 @@ def test_model_that_does_not_fit_has_no_room_for_tokens() -> None:
     assert 400_000 < one.tokens < 500_000
     assert two.tokens > 2 * one.tokens
     assert one.weights == 2 * two.weights
+
+
+@pytest.mark.parametrize("sizes", [{"hidden_size": 1.5}, {"hidden_size": "x"}, {"depth": -1}, {"depth": 2**60}, {}])
+def test_encoder_of_images_whose_size_makes_no_sense_is_one_of_unknown_size(sizes: dict[str, Any]) -> None:
+    vision = read_config(DENSE | {"vision_config": sizes}).vision
+    assert vision == Vision(0, 0)
+
+
+@pytest.mark.parametrize(("code", "named"), [(None, False), ({}, False), ("x", False), ({"AutoModel": "m.M"}, True)])
+def test_code_counts_where_some_is_named(code: object, *, named: bool) -> None:
+    assert read_config(DENSE | {"auto_map": code}).own_code is named
