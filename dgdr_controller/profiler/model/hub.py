@@ -18,7 +18,7 @@ from dgdr_controller.profiler.model.folder import CONFIG_FILES, weights_among
 TIMEOUT_S = 10.0
 """Of one request to the hub; a network that swallows everything costs this, times the attempts."""
 WITHOUT_CACHE = " and no modelCache specified"
-"""How the sentence ends for a request that names no model cache."""
+"""How the sentence below ends, which is Dynamo's; it is left out for a request that names a model cache."""
 _ATTEMPTS = 3
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*|[A-Za-z0-9][\w.-]*")
 """What can be the id of a repository; a path or a private name is none, and the hub is not asked."""
@@ -143,4 +143,4 @@ def _refused(model: str, error: Exception) -> RequestRefusedError:
 
 
 def _not_found(model: str) -> RequestRefusedError:
-    return RequestRefusedError(f"Model '{model}' not found on HuggingFace{WITHOUT_CACHE}")
+    return RequestRefusedError(f"Model '{model}' not found on HuggingFace and no modelCache specified")
