@@ -80,10 +80,16 @@ def definitions(control_plane: Cluster) -> None:
         manifest = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{manifest['metadata']['name']}"
         api.request("PATCH", f"{path}?fieldManager=test&force=true&fieldValidation=Strict", manifest, SERVER_SIDE)
-        limit = time.monotonic() + 20
-        while not served(api, f"/apis/nvidia.com/v1beta1/{manifest['spec']['names']['plural']}"):
+        plural, limit = manifest["spec"]["names"]["plural"], time.monotonic() + 20
+        while not (served(api, f"/apis/nvidia.com/v1beta1/{plural}") and explained(api, plural)):
             assert time.monotonic() < limit
             time.sleep(0.05)
+
+
+def explained(api: Client, plural: str) -> bool:
+    """Say whether ``kubectl explain`` knows a kind: its schema is published a moment after it is served."""
+    path = "/openapi/v3/apis/nvidia.com/v1beta1"
+    return served(api, path) and any(plural in name for name in api.request("GET", path)["paths"])
 
 
 def served(api: Client, path: str) -> bool:
