@@ -39,6 +39,6 @@ def graph(namespace: str, name: str, backend: Backend, mode: Mode, **features: b
         vram_mib=Resolved(value=143_771, source=told),
     )
     spec = DgdrSpec.model_validate({"model": MODEL, "features": features})
-    request = GraphRequest(name, namespace, None, spec, MODEL, hardware)
+    request = GraphRequest(name=name, namespace=namespace, uid=None, spec=spec, model=MODEL, hardware=hardware)
     rendered = render(candidate, request, Settings()).graph.model_dump(mode="json", by_alias=True, exclude_none=True)
     return rendered | {"metadata": {"name": name, "namespace": namespace}}

@@ -125,7 +125,16 @@ def graph_request(hardware: HardwareUsed) -> Any:
     ) -> GraphRequest:
         asked = DgdrSpec.model_validate({"model": "org/m"} | spec)
         known = ModelFacts.model_validate(facts or {})
-        return GraphRequest("r", None, uid, asked, model, on or hardware, curves, facts=known)
+        return GraphRequest(
+            name="r",
+            namespace=None,
+            uid=uid,
+            spec=asked,
+            model=model,
+            hardware=on or hardware,
+            curves=curves,
+            facts=known,
+        )
 
     return make
 

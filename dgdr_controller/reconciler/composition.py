@@ -28,17 +28,17 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
         detail = "does not exist any more; it holds the deployment that the plan is merged into"
         raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
     request = GraphRequest(
-        asked.name,
-        asked.namespace,
-        asked.uid,
-        observed.request.spec,
-        results.model,
-        results.hardware,
-        results.curves,
-        kept,
-        read_base(observed.base) if observed.base is not None else None,
-        results.model_facts,
-        keeps_image(asked.annotations),
+        name=asked.name,
+        namespace=asked.namespace,
+        uid=asked.uid,
+        spec=observed.request.spec,
+        model=results.model,
+        hardware=results.hardware,
+        curves=results.curves,
+        preserved=kept,
+        base=read_base(observed.base) if observed.base is not None else None,
+        facts=results.model_facts,
+        keeps_image=keeps_image(asked.annotations),
     )
     candidate, made = compose_first(candidates, request, observed.settings)
     return candidate, replace(made, graph=to_v1alpha1(made.graph)) if observed.graphs == GRAPHS_V1ALPHA1 else made

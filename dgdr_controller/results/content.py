@@ -45,17 +45,17 @@ def graph_request(results: Results, base: Manifest | None = None) -> GraphReques
     """Return what the deployments of a plan are rendered for; outside of a cluster nobody owns them."""
     asked = results.request
     return GraphRequest(
-        asked.name,
-        asked.namespace,
-        None,
-        asked.spec,
-        results.model,
-        results.hardware,
-        results.curves,
-        as_far_as_known(asked.annotations),
-        base,
-        results.model_facts,
-        keeps_image(asked.annotations),
+        name=asked.name,
+        namespace=asked.namespace,
+        uid=None,
+        spec=asked.spec,
+        model=results.model,
+        hardware=results.hardware,
+        curves=results.curves,
+        preserved=as_far_as_known(asked.annotations),
+        base=base,
+        facts=results.model_facts,
+        keeps_image=keeps_image(asked.annotations),
     )
 
 

@@ -20,7 +20,7 @@ from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRequest:
     """A request for a deployment.
 

@@ -31,7 +31,9 @@ def _rendered(hardware: HardwareUsed, mode: Mode, backend: Backend = Backend.VLL
         performance=Performance(**zero),
         source=Source.MIXED,
     )
-    request = GraphRequest("qwen", "team", "0b6c", SPEC, "Qwen/Qwen3-32B", hardware)
+    request = GraphRequest(
+        name="qwen", namespace="team", uid="0b6c", spec=SPEC, model="Qwen/Qwen3-32B", hardware=hardware
+    )
     return render(candidate, request, Settings()).graph.manifest()
 
 
