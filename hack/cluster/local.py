@@ -21,7 +21,7 @@ from hack.cluster.link import INTERFACE, Link, free_link
 from hack.cluster.made import Made
 from hack.cluster.model import Level, Status
 from hack.cluster.progress import ClusterError, UnavailableError, locked, say, step
-from hack.cluster.supervisor import Component, Plan, add, listens, write_plan
+from hack.cluster.supervisor import Component, Plan, add, write_plan
 from hack.virtual_kubelet import component as virtual_kubelet
 from hack.virtual_kubelet import shortcut
 
@@ -179,7 +179,7 @@ class Local(Made):
 
     def _start_node(self, link: Link, archive: Path) -> None:
         layout = self.layout
-        self._wait_until(lambda: listens(node.socket_of(layout.root)), "containerd is ready")
+        self._wait_until(lambda: node.containerd_is_ready(layout), "containerd is ready")
         store.load(layout.root, node.socket_of(layout.root), archive)
         for manifest in node.bootstrap(link):
             self._api().create(manifest)

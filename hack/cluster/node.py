@@ -20,7 +20,7 @@ from hack.cluster.layout import Layout
 from hack.cluster.link import INTERFACE, Link
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.cluster.store import CONTAINERD
-from hack.cluster.supervisor import Component
+from hack.cluster.supervisor import Component, listens
 from hack.setup import debian
 from hack.setup.debian import Purpose
 
@@ -178,6 +178,16 @@ state = "/run/containerd"
     bin_dir = "{_CNI_PLUGINS}"
     conf_dir = "{root}/cni"
 """
+
+
+def containerd_is_ready(layout: Layout) -> bool:
+    """Say whether containerd serves pods.
+
+    It accepts connections a moment before that, and a kubelet that starts in that moment ends.
+    """
+    log = layout.logs / "containerd.log"
+    served = listens(socket_of(layout.root)) and log.exists()
+    return served and "Start streaming server" in log.read_text(errors="replace")
 
 
 def socket_of(root: Path) -> Path:
