@@ -180,6 +180,7 @@ class Local(Made):
     def _start_node(self, link: Link, archive: Path) -> None:
         layout = self.layout
         self._wait_until(lambda: node.containerd_is_ready(layout), "containerd is ready")
+        node.serves_pods(layout.root).touch()
         store.load(layout.root, node.socket_of(layout.root), archive)
         for manifest in node.bootstrap(link):
             self._api().create(manifest)

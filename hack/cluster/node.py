@@ -148,7 +148,7 @@ def components(layout: Layout, addresses: Addresses, programs: Binaries) -> list
                 f"--hostname-override={NAME}",
                 f"--node-ip={addresses.host}",
             ),
-            needs=str(socket_of(root)),
+            needs=str(serves_pods(root)),
         ),
         # Last, and once it may read: a watch that was forbidden is tried again only after half a minute.
         Component("coredns", programs.command("coredns", "-conf", str(root / "Corefile")), str(bootstrapped(root))),
@@ -180,11 +180,16 @@ state = "/run/containerd"
 """
 
 
-def containerd_is_ready(layout: Layout) -> bool:
-    """Say whether containerd serves pods.
+def serves_pods(root: Path) -> Path:
+    """Return the file that says that containerd serves pods, for which the kubelet waits.
 
-    It accepts connections a moment before that, and a kubelet that starts in that moment ends.
+    containerd accepts connections a moment before that, and a kubelet that starts in that moment ends.
     """
+    return root / "containerd.serves-pods"
+
+
+def containerd_is_ready(layout: Layout) -> bool:
+    """Say whether containerd serves pods."""
     log = layout.logs / "containerd.log"
     served = listens(socket_of(layout.root)) and log.exists()
     return served and "Start streaming server" in log.read_text(errors="replace")
