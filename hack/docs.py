@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,20 +21,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dgdr_api import conditions, v1beta1
-from dgdr_api.candidate import KvCacheDtype, Parallelism, Role
 from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
 from dgdr_api.request_warnings import ConfigurationWarning, Missed, RequestWarning, SLAWarning
-from dgdr_api.results import ModelFacts
 from dgdr_api.schema import Schema, structural
 from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
-from dgdr_controller.deployment.render import families, parsers, releases
-from dgdr_controller.deployment.render.engine import EngineWorker, Flag
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
+from hack import engine_tables
+from hack.markdown import code, table
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -57,15 +55,6 @@ def _filled(block: re.Match[str]) -> str:
     return f"{block[1]}\n{BLOCKS[block[2]]()}\n\n{block[3]}"
 
 
-def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def _code(text: object) -> str:
-    return f"`{text}`"
-
-
 # --- Fields of a request
 
 
@@ -85,8 +74,8 @@ def _objects(schema: Schema, path: str) -> str:
 def _sections(schema: Schema, path: str) -> Iterator[str]:
     required = schema.get("required", ())
     fields: Mapping[str, Schema] = schema["properties"]
-    rows = ((_code(name), _type(field), _paragraph(field, required=name in required)) for name, field in fields.items())
-    yield f"## {path}\n\n{schema.get('description', '')}\n\n" + _table(("Field", "Type", "Meaning"), rows)
+    rows = ((code(name), _type(field), _paragraph(field, required=name in required)) for name, field in fields.items())
+    yield f"## {path}\n\n{schema.get('description', '')}\n\n" + table(("Field", "Type", "Meaning"), rows)
     for name, field in fields.items():
         inner = field.get("items", field)
         if inner.get("type") == "object" and "properties" in inner:
@@ -96,7 +85,7 @@ def _sections(schema: Schema, path: str) -> Iterator[str]:
 
 def _type(field: Schema) -> str:
     if "enum" in field:
-        return " | ".join(map(_code, field["enum"]))
+        return " | ".join(map(code, field["enum"]))
     if "type" not in field:
         return "boolean or object"
     if field["type"] == "array":
@@ -118,17 +107,17 @@ def _paragraph(field: Schema, *, required: bool) -> str:
 def _gpus() -> str:
     rows = (
         (
-            _code(gpu.sku),
+            code(gpu.sku),
             f"{gpu.vram_mib:,}",
             str(gpu.gpus_per_node),
             gpu.vendor,
             "yes" if gpu.aic_system else "no",
-            ", ".join(map(_code, gpu.deprecated)),
+            ", ".join(map(code, gpu.deprecated)),
         )
         for gpu in GPUS
     )
     header = ("SKU", "Memory (MiB)", "GPUs per node", "Vendor", "Known to AIConfigurator 0.12", "Deprecated name")
-    return _table(header, rows)
+    return table(header, rows)
 
 
 # --- Conditions
@@ -149,15 +138,15 @@ _CHOSEN_BY_CALLER = ("waiting",)
 def _conditions() -> str:
     rows = (
         (
-            _code(update.type),
+            code(update.type),
             update.status,
-            _VARIABLE.get((update.type, name), _code(update.reason)),
+            _VARIABLE.get((update.type, name), code(update.reason)),
             _plain(update.message),
         )
         for of in _CONDITIONS
         for name, update in _updates(of)
     )
-    return _table(("Type", "Status", "Reason", "Message"), rows)
+    return table(("Type", "Status", "Reason", "Message"), rows)
 
 
 def _updates(of: type) -> Iterator[tuple[str, ConditionUpdate]]:
@@ -182,10 +171,10 @@ def _succeeded() -> str:
         for phase in v1beta1.Phase:
             update = conditions.Succeeded.of(phase, ())
             failed = phase is v1beta1.Phase.FAILED
-            reason = "that of the first condition that is False" if failed else _code(update.reason)
+            reason = "that of the first condition that is False" if failed else code(update.reason)
             yield phase.value, update.status, reason, "the cause, and its message" if failed else update.message
 
-    return _table(("Phase", "Status", "Reason", "Message"), rows())
+    return table(("Phase", "Status", "Reason", "Message"), rows())
 
 
 def _warnings() -> str:
@@ -193,14 +182,14 @@ def _warnings() -> str:
     share = SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
     model = ConfigurationWarning.not_simulated("acme/private", "")
     rows: list[RequestWarning] = [closest, share, model]
-    return _table(("Type and reason", "Example"), ((_code(row.type), row.message) for row in rows))
+    return table(("Type and reason", "Example"), ((code(row.type), row.message) for row in rows))
 
 
 # --- Settings
 
 
 def _settings() -> str:
-    return _table(("Variable", "Default", "Meaning"), _variables(Settings, "DGDR_"))
+    return table(("Variable", "Default", "Meaning"), _variables(Settings, "DGDR_"))
 
 
 def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]:
@@ -210,14 +199,14 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]
         if inspect.isclass(kind) and issubclass(kind, BaseModel):
             yield from _variables(kind, f"{prefix}{name.upper()}__")
         else:
-            yield _code(f"{prefix}{name.upper()}"), _default(field), documented[name]
+            yield code(f"{prefix}{name.upper()}"), _default(field), documented[name]
 
 
 def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=False)
     if default in ("", ()):
         return "empty"
-    return _code(default)
+    return code(default)
 
 
 def _docstrings(of: type) -> dict[str, str]:
@@ -249,70 +238,9 @@ def _metrics() -> str:
                     (family,) = metric.collect()
                     name = f"{family.name}_total" if family.type == "counter" else family.name
                     labels = metric._labelnames  # noqa: SLF001 - there is no public way to ask
-                    yield _code(name), family.type, ", ".join(map(_code, labels)), family.documentation
+                    yield code(name), family.type, ", ".join(map(code, labels)), family.documentation
 
-    return _table(("Metric", "Type", "Labels", "Help"), rows())
-
-
-# --- Releases of Dynamo
-
-
-def _releases() -> str:
-    header = ("Dynamo", "vLLM", "SGLang", "TensorRT-LLM", "Other than in the next newer one")
-    rows = ((r.checked, *r.engines, "; ".join(_differences(r))) for r in releases.RELEASES)
-    return _table(header, rows)
-
-
-def _differences(release: releases.Release) -> Iterator[str]:
-    for module, rewrites in release.programs.items():
-        yield f"{_code(module)}: {', '.join(rewrite.what for rewrite in rewrites)}"
-    if release.planner:
-        renamed = (f"{_code(setting)} is {_code(name)}" for setting, name in release.planner.items())
-        yield f"{_code('dynamo.planner')}: {', '.join(renamed)}"
-
-
-# --- Model families
-
-_WORKER: dict[str, Any] = {
-    "backend": v1beta1.Backend.VLLM, "model": "", "served_name": "", "shape": Parallelism(), "batch": 1,
-    "max_num_tokens": 1, "context_length": 1, "kv_cache_dtype": KvCacheDtype.AUTO,
-    "facts": ModelFacts(takes_images=True), "experts_span": True,
-}  # fmt: skip
-
-
-def _families() -> str:
-    return _table(("Family", "Engine", "Workers", "Written", "Left out", "Why"), map(_need, families.NEEDS))
-
-
-def _need(need: families.Need) -> tuple[str, ...]:
-    workers = [EngineWorker(role=role, **_WORKER) for role in Role]
-    wanting = [worker for worker in workers if need.when(worker)]
-    written = [_words(flag, wanting[-1]) for flag in need.add]
-    written += [_code(f"{v.name}={v.value(wanting[-1])}") for v in need.env if v.value]
-    roles = "all" if len(wanting) == len(workers) else ", ".join(worker.role for worker in wanting)
-    left_out = ", ".join(map(_code, need.drop))
-    return need.family.name, need.backend.value, roles, ", ".join(written), left_out, need.source
-
-
-def _words(flag: Flag, worker: EngineWorker) -> str:
-    return _code(flag.name if flag.value is None else f"{flag.name} {flag.value(worker)}")
-
-
-def _families_together() -> str:
-    rows = ((row.family.name, row.backend.value, row.reason) for row in families.AGGREGATED_ONLY)
-    return _table(("Family", "Engine", "Why"), rows)
-
-
-def _families_parsers() -> str:
-    header = ("Kind", "Name contains", "Tool calls", "Reasoning")
-    rows = (
-        (", ".join(map(_code, r.types.split())), r.name and _code(r.name), r.tools, r.reasoning) for r in parsers.ROWS
-    )
-    return _table(header, rows)
-
-
-def _families_code() -> str:
-    return ", ".join(map(_code, sorted(families.OWN_CODE.types)))
+    return table(("Metric", "Type", "Labels", "Help"), rows())
 
 
 # --- Command line
@@ -353,11 +281,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "metrics": _metrics,
     "command-line": _command_line,
-    "releases": _releases,
-    "families": _families,
-    "families-together": _families_together,
-    "families-parsers": _families_parsers,
-    "families-code": _families_code,
+    "releases": engine_tables.releases_table,
+    "families": engine_tables.families_table,
+    "transfers": engine_tables.transfers_table,
+    "parsers": engine_tables.parsers_table,
+    "own-code": engine_tables.own_code_list,
+    "support-models": engine_tables.models_table,
+    "support-features": engine_tables.features_table,
     "runtime-example": _runtime_example,
 }
 """What a page can have generated, by the name in its marker."""

@@ -19,6 +19,7 @@ from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
 from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.deployment.compose import Composed, compose_first
+from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.hardware import HardwareOptions
@@ -113,7 +114,8 @@ def plan(  # noqa: PLR0913 - one for each option
     settings = load_settings()
     try:
         options = SearchOptions(context_length, draft_tokens, kv_cache_dtype)
-        request = plan_request(read_request(source, name), hardware, model_cache, options)
+        asked = read_request(source, name)
+        request = plan_request(asked, hardware, model_cache, options, engines_release(asked, settings))
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)
         with ProgressDisplay(console) as progress:

@@ -11,6 +11,7 @@ from dgdr_api import InvalidRequestError
 from dgdr_api.errors import located
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.files import write_atomically
+from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
@@ -61,7 +62,10 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
 
 def _results(config: Path, run: "_Run", deadline: float) -> Results:
     job_input = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
-    request, until = request_in_cluster(job_input.request, job_input.hardware), time.monotonic() + deadline
+    version = version_of(job_input.release)
+    release = release_of(version) if version else NEWEST
+    request = request_in_cluster(job_input.request, job_input.hardware, release)
+    until = time.monotonic() + deadline
     results = rapid(request, run, SEARCH_DEADLINE_S, until)
     if results.choice is None:
         raise NotDeployableError(nothing_deployable(results))

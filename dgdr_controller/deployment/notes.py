@@ -6,11 +6,11 @@ from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.gpus import find_gpu
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import GraphRequest, Nodes, rdma_share, version_note
-from dgdr_controller.deployment.render.families import needs_own_code
+from dgdr_controller.deployment.render.families import ANY, NEEDS, needs_own_code
 from dgdr_controller.deployment.render.images import release
 from dgdr_controller.deployment.render.planner_config import holds_latencies
 from dgdr_controller.deployment.render.planner_settings import Written
-from dgdr_controller.deployment.render.releases import NEWEST
+from dgdr_controller.deployment.render.releases import NEWEST, Release
 from dgdr_controller.settings import Settings
 
 
@@ -20,10 +20,7 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
         yield note
     spoken = release(request, settings)
     if spoken is not NEWEST and request.facts.architecture and not request.effective.mocker:
-        yield (
-            f"Whether the engines of Dynamo {spoken} load {request.facts.architecture} was not checked; the deployment "
-            f"has what the model needs in those of {NEWEST}"
-        )
+        yield from _about_older_engines(candidate, request, spoken)
     if request.effective.planner:
         yield from _about_the_planner(candidate, request)
     if needs_own_code(request.facts) and not request.trusts_code(settings):
@@ -38,6 +35,18 @@ def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) ->
     if gpu is not None and gpu.vendor != "nvidia":
         yield f"Dynamo's images support NVIDIA GPUs only: set spec.image to an image that is built for {gpu.sku}"
     yield from _about_the_network(candidate, request)
+
+
+def _about_older_engines(candidate: Candidate, request: GraphRequest, spoken: Release) -> Iterator[str]:
+    model = request.facts
+    if candidate.backend is Backend.TRTLLM:
+        yield f"Whether TensorRT-LLM of Dynamo {spoken} loads {model.architecture} is not known"
+    known = [need for need in NEEDS if need.family is not ANY and need.family.includes(model)]
+    if any(need.backend is candidate.backend for need in known):
+        yield (
+            f"What {model.architecture} needs was read in the engines of Dynamo {NEWEST}; those of {spoken} are told "
+            "the same"
+        )
 
 
 def _about_the_planner(candidate: Candidate, request: GraphRequest) -> Iterator[str]:

@@ -19,8 +19,6 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.simulation.rows import PROMPT_MARGIN_TOKENS
 
-ENGINE_VERSIONS = {Backend.VLLM: "0.31.0", Backend.SGLANG: "0.5.21", Backend.TRTLLM: "1.3.0rc29"}
-"""Versions of the engines in Dynamo's images (1.6.1), whose flags are rendered."""
 _COMFORT = 8
 """Mean requests that should fit at once: below, a larger engine serves more for each GPU."""
 _MOST_REQUESTS = 256
@@ -145,7 +143,7 @@ def _candidate(request: PlanRequest, config: ModelConfig, chosen: Sized, backend
         replicas = min(replicas, max(1, math.ceil(request.goal.concurrency / chosen.requests)))
     return Candidate(
         backend=backend,
-        backend_version=ENGINE_VERSIONS[backend],
+        backend_version=request.release.engine_version(backend),
         mode=Mode.AGGREGATED,
         workers=(worker,),
         replicas=replicas,

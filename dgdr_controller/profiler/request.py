@@ -16,6 +16,7 @@ from dgdr_api.results import Goal, RequestIdentity, Target
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, Hardware, SearchStrategy
 from dgdr_api.validation import warnings
 from dgdr_controller.deployment.render.planner_config import holds_latencies
+from dgdr_controller.deployment.render.releases import NEWEST, Release
 from dgdr_controller.profiler.hardware import HardwareOptions, resolve_hardware
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
@@ -37,6 +38,7 @@ class PlanRequest:
         options: What is wanted of the search beyond the spec.
         cache: Its model cache, and where that can be looked into.
         warnings: What should be said about the request itself.
+        release: The release of Dynamo whose engines run.
     """
 
     identity: RequestIdentity
@@ -49,6 +51,7 @@ class PlanRequest:
     options: SearchOptions
     cache: MountedCache | None
     warnings: tuple[RequestWarning, ...]
+    release: Release = NEWEST
 
     @property
     def total_gpus(self) -> int:
@@ -81,6 +84,7 @@ def plan_request(
     hardware_options: HardwareOptions,
     cache_root: Path | None = None,
     options: SearchOptions | None = None,
+    release: Release = NEWEST,
 ) -> PlanRequest:
     """Validate a request and resolve everything that a search needs, without a cluster.
 
@@ -89,6 +93,7 @@ def plan_request(
         hardware_options: Hardware from the command line.
         cache_root: A folder that stands for the root of the model cache's claim.
         options: Options of the search from the command line; what they leave open the request's annotations say.
+        release: The release of Dynamo whose engines run.
 
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or lacks hardware.
@@ -96,12 +101,19 @@ def plan_request(
     if errors := validate(request):
         raise InvalidRequestError(errors)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), hardware_options)
-    planned = _plan_request(request, gpu, hardware, replaced, cache_root)
+    planned = replace(_plan_request(request, gpu, hardware, replaced, cache_root), release=release)
     return replace(planned, options=planned.options.replaced_by(options)) if options else planned
 
 
-def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: HardwareUsed) -> PlanRequest:
+def request_in_cluster(
+    request: DynamoGraphDeploymentRequest, hardware: HardwareUsed, release: Release = NEWEST
+) -> PlanRequest:
     """Return the question for a request whose hardware the controller has resolved.
+
+    Args:
+        request: The request.
+        hardware: The hardware.
+        release: The release of Dynamo whose engines run.
 
     Raises:
         InvalidRequestError: The request breaks a rule, asks for what cannot be planned, or its GPU is unknown.
@@ -112,7 +124,8 @@ def request_in_cluster(request: DynamoGraphDeploymentRequest, hardware: Hardware
     if gpu is None:
         raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
     cache = effective(request).model_cache
-    return _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
+    planned = _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
+    return replace(planned, release=release)
 
 
 def _plan_request(

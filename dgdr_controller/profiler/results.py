@@ -72,7 +72,7 @@ def answer(question: Question, found: Collected) -> Results:
 
 def _rejection(candidate: Candidate, request: PlanRequest, model: Model) -> Verdict | None:
     """Say why a candidate cannot be deployed: its flags, or the memory of this GPU."""
-    if reason := unrenderable(candidate, Nodes.of(request.hardware), model.facts):
+    if reason := unrenderable(candidate, Nodes.of(request.hardware), model.facts, request.release):
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason=reason)
     wanted = request.options.context_length
     if wanted is not None and candidate.context_length < wanted:

@@ -51,3 +51,5 @@ class JobInput(ApiModel):
 
     request: DynamoGraphDeploymentRequest
     hardware: HardwareUsed
+    release: str | None = None
+    """Release of Dynamo whose engines run; None: the newest that is known."""

@@ -21,19 +21,22 @@ class Run:
         request: The request, as read from the API server.
         hardware: The hardware that it is profiled for.
         settings: The installation's settings.
+        release: The release of Dynamo whose engines run; None: the newest that is known.
     """
 
     request: DynamoGraphDeploymentRequest
     hardware: HardwareUsed
     settings: Settings
+    release: str | None = None
 
     @property
     def inputs(self) -> str:
-        """Hash of what the result depends on: what the request says, the hardware and the profiler's image."""
+        """Hash of what the result depends on: what is asked for, the hardware, the profiler's image and the engines."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json")
         annotations = search_annotations(self.request.metadata.annotations)
-        inputs = [spec, hardware, self.settings.profiling.image, *([annotations] if annotations else [])]
+        rest = [value for value in (annotations, self.release) if value]
+        inputs = [spec, hardware, self.settings.profiling.image, *rest]
         text = json.dumps(inputs, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 

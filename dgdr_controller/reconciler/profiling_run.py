@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from dgdr_api.conditions import Profiling
+from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
+from dgdr_controller.deployment.render.images import engines_release
+from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.hardware.status import used
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.output import Output
@@ -15,7 +18,14 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 def current(observed: ObservedState) -> Run | None:
     """Return the run for the present spec on the hardware in the status; None before that is resolved."""
     hardware = used(observed.status.hardware)
-    return Run(observed.request, hardware, observed.settings) if hardware else None
+    return run_on(hardware, observed) if hardware else None
+
+
+def run_on(hardware: HardwareUsed, observed: ObservedState) -> Run:
+    """Return the run for the present spec on some hardware."""
+    release = engines_release(observed.request, observed.settings)
+    older = None if release is NEWEST else str(release)
+    return Run(observed.request, hardware, observed.settings, older)
 
 
 def objects(observed: ObservedState, run: Run) -> list[Ensure]:

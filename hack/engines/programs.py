@@ -44,12 +44,15 @@ _TENSORS = {"torch": "2.13.0", "transformers": "5.10.4"}
 _WITHOUT_OPEN_PREFIX = ("1.0.2",)
 """Releases whose parser of TensorRT-LLM's flags knows them all: there ``--override-engine-args`` takes the others."""
 
+_ANSWERS = ("--dyn-tool-call-parser", "--dyn-reasoning-parser")
+
 RENDERED = {
     "dynamo.vllm": (
         *("--data-parallel-size", "--disaggregation-mode", "--enable-expert-parallel", "--kv-cache-dtype"),
         *("--kv-events-config", "--kv-transfer-config", "--max-model-len", "--max-num-batched-tokens"),
         *("--max-num-seqs", "--model", "--pipeline-parallel-size", "--served-model-name", "--speculative-config"),
         *("--tensor-parallel-size", "--trust-remote-code", "--enable-multimodal", "--enable-mm-embeds"),
+        *_ANSWERS,
     ),
     "dynamo.sglang": (
         *("--chunked-prefill-size", "--context-length", "--cuda-graph-max-bs", "--cuda-graph-max-bs-decode"),
@@ -59,12 +62,13 @@ RENDERED = {
         *("--model-path", "--page-size", "--pp-size", "--served-model-name", "--speculative-algorithm"),
         *("--speculative-eagle-topk", "--speculative-num-draft-tokens", "--speculative-num-steps", "--tp-size"),
         *("--trust-remote-code", "--enable-multimodal", "--cuda-graph-backend-prefill", "--moe-a2a-backend"),
+        *_ANSWERS,
     ),
     "dynamo.trtllm": (
         *("--disaggregation-mode", "--enable-attention-dp", "--expert-parallel-size", "--max-batch-size"),
         *("--max-num-tokens", "--max-seq-len", "--model", "--override-engine-args", "--pipeline-parallel-size"),
         *("--publish-events-and-metrics", "--publish-kv-events", "--served-model-name", "--tensor-parallel-size"),
-        *("--enable-multimodal", "--kv-block-size", "--modality"),
+        *("--enable-multimodal", "--kv-block-size", "--modality", *_ANSWERS),
     ),
     "dynamo.mocker": (
         *("--aic-attention-dp-size", "--aic-backend", "--aic-moe-ep-size", "--aic-moe-tp-size", "--aic-perf-model"),

@@ -18,6 +18,7 @@ from dgdr_controller.profiling_job import builder, output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.profiling_job.run import Run
+from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.settings import RightsSettings, Settings
@@ -70,11 +71,8 @@ def after(observed: ObservedState, decision: Decision, *, s: float = 0.0, **seen
 
 def run_of(observed: ObservedState) -> Run:
     """Return the profiling run that Pending would begin in a state."""
-    return Run(
-        observed.request,
-        resolve(observed.request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode),
-        observed.settings,
-    )
+    hardware = resolve(observed.request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode)
+    return profiling_run.run_on(hardware, observed)
 
 
 def _decoded(resource: Any, manifest: dict[str, Any], status: dict[str, Any] | None = None) -> Any:

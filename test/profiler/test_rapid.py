@@ -12,6 +12,7 @@ from dgdr_api.parse import parse_request
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results, SearchOutcome
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render.releases import release_of
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.model.config import read_config
@@ -118,7 +119,46 @@ def test_model_that_an_engine_serves_in_one_worker_only_is_not_searched_apart() 
     agg, disagg = results.searches
     assert (agg.mode, agg.outcome) == (Mode.AGGREGATED, SearchOutcome.FOUND)
     assert (disagg.mode, disagg.outcome) == (Mode.DISAGGREGATED, SearchOutcome.NO_CANDIDATE)
-    assert disagg.message == "vllm cannot transfer the states of its layers"
+    assert disagg.message == "vllm 0.31.0 cannot transfer the caches of Lfm2ForCausalLM"
+
+
+@pytest.mark.parametrize(("release", "searched"), [((1, 3), ["vllm", "sglang"]), ((1, 2), ["vllm"]), ((1, 1), [])])
+def test_engines_of_older_images_that_do_not_load_the_model_are_not_searched(
+    release: tuple[int, int], searched: list[str]
+) -> None:
+    survey = replace(SURVEY, content=CONFIG | {"architectures": ["DeepseekV4ForCausalLM"]})
+    pool = Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1))
+    asked = replace(wanted(backend="auto"), release=release_of(release))
+    if not searched:
+        asked = replace(asked, backend=Backend.VLLM)
+        with pytest.raises(RequestRefusedError) as refused:
+            rapid(asked, silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
+        assert str(refused.value) == (
+            "Model 'Qwen/Qwen3-32B' not supported by backend 'vllm': it has architecture DeepseekV4ForCausalLM; trtllm "
+            "loads it"
+        )
+        return
+    results = rapid(asked, silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
+    reasons = {str(report.backend): report.message for report in results.searches}
+    for engine, since in (("vllm", "1.2"), ("sglang", "1.3")):
+        why = "does not load architecture DeepseekV4ForCausalLM; that of Dynamo"
+        left_out = f"the engine of Dynamo 1.{release[1]} {why} {since} or later does"
+        assert (reasons[engine] == left_out) is (engine not in searched)
+
+
+def test_model_that_only_another_release_loads_is_refused_with_the_way_out() -> None:
+    survey = replace(SURVEY, content=CONFIG | {"architectures": ["BaichuanForCausalLM"]})
+    pool = Replay(answered(ROW), answered(), lambda r: Answered(r, survey, 0.1))
+    dropped = replace(survey, content=CONFIG | {"architectures": ["JAISLMHeadModel"]})
+    with pytest.raises(RequestRefusedError, match="sglang loads it"):
+        rapid(wanted(), silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
+    pool = Replay(answered(ROW), answered(), lambda r: Answered(r, dropped, 0.1))
+    with pytest.raises(RequestRefusedError) as refused:
+        rapid(wanted(), silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
+    assert str(refused.value).endswith(
+        "it has architecture JAISLMHeadModel; the images are of Dynamo 1.6: set spec.image to a release that loads it "
+        "(vllm of Dynamo 1.2)"
+    )
 
 
 def test_hub_is_not_asked_where_engines_load_from_a_cache() -> None:

@@ -12,7 +12,7 @@ from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.protocol import JobInput
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import profiling_run
-from dgdr_controller.settings import ProfilingSettings, Settings
+from dgdr_controller.settings import DynamoSettings, ProfilingSettings, Settings
 from hack.cluster.api import Client
 from test.builders.observed_state import observed_of, request_of, run_of
 
@@ -74,7 +74,19 @@ def test_input_is_what_the_profiler_reads(model: str) -> None:
 
 def test_input_has_another_name_when_its_content_may_differ() -> None:
     names = {run(model=model).input_name for model in ("a", "b")} | {run(settings=profiled_by("x")).input_name}
-    assert len(names) == 3
+    older = run(model="a", image="r.io/vllm-runtime:1.2.0"), run(settings=installed("1.2.0"), model="a")
+    assert len(names | {made.input_name for made in older}) == 5
+    assert run(settings=installed("1.6.0")).input_name == run().input_name  # the same engines as without
+
+
+@pytest.mark.parametrize(("version", "release"), [("1.6.1", None), ("1.7.0", None), ("1.4.2", "1.4")])
+def test_profiler_is_told_the_engines_of_an_older_release(version: str, release: str | None) -> None:
+    content = builder.input_config_map(run(settings=installed(version)))["data"]["input.json"]
+    assert JobInput.model_validate_json(content, by_alias=True, by_name=False).release == release
+
+
+def installed(version: str) -> Settings:
+    return Settings(dynamo=DynamoSettings(version=version))
 
 
 def profiled_by(image: str) -> Settings:

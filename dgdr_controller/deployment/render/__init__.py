@@ -6,7 +6,7 @@ worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of
 """
 
 from dgdr_controller.deployment.render.engine import Nodes
-from dgdr_controller.deployment.render.families import why_only_aggregated
+from dgdr_controller.deployment.render.family_limits import why_only_aggregated
 from dgdr_controller.deployment.render.graph import Rendered, rdma_share, render
 from dgdr_controller.deployment.render.images import version_note, workers_image
 from dgdr_controller.deployment.render.limits import unpairable, unrenderable, unrenderable_worker

@@ -38,7 +38,7 @@ def _types(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_ANY = Family("experts over several nodes", ("",))
+ANY = Family("experts over several nodes", ("",))
 KIMI = Family("Kimi", types=_types("kimi_k2 kimi_k25 kimi_k3 kimi_linear kimi_vl"))
 OWN_CODE = Family(
     "code of their own",
@@ -67,7 +67,7 @@ HYBRID = Family(
         *("FalconH1", "GraniteMoeHybrid", "OlmoHybrid", "BailingMoeV3", "MiniCPMV4_6"),
     ),
 )
-_SHORT_STATES = Family("short convolutions and linear attention", ("Lfm2", "BailingMoeV2_5"))
+SHORT_STATES = Family("short convolutions and linear attention", ("Lfm2", "BailingMoeV2_5"))
 _UNBUFFERED_MAMBA = Family(
     "states without a buffer",
     (
@@ -75,10 +75,21 @@ _UNBUFFERED_MAMBA = Family(
         *("JetVLMForConditionalGeneration", "GigaChat35ForCausalLM"),
     ),
 )
-_MINICPM_SPARSE = Family("MiniCPM with sparse attention", ("MiniCPMSALA",))
-_MINIMAX_M3 = Family("MiniMax-M3", ("MiniMaxM3",))
-_INKLING = Family("Inkling", ("Inkling",))
-_GEMMA4 = Family("Gemma 4", ("Gemma4",))
+MINICPM_SPARSE = Family("MiniCPM with sparse attention", ("MiniCPMSALA",))
+WINDOWS = Family(
+    "windows of attention with a pool of their own",
+    (
+        *("Llama4For", "GptOssFor", "GraniteSWAFor", "GraniteMoeSWAFor", "IQuestQ1For", "MiMoV2F", "Step3p5For"),
+        *("Step3p7For", "Gemma4", "DiffusionGemma", "LagunaFor", "MellumFor", "MuseGlimmerFor", "Inkling"),
+        "UnlimitedOCRFor",
+    ),
+)
+"""``configs/model_config.py`` of SGLang, ``is_hybrid_swa_model``; DeepSeek-V4's latent attention is exempt."""
+QWEN4 = Family("Qwen4", ("Qwen4Exp",))
+MOBIUS = Family("Intern-S2 Mobius", ("InternS2Mobius",))
+MINIMAX_M3 = Family("MiniMax-M3", ("MiniMaxM3",))
+INKLING = Family("Inkling", ("Inkling",))
+GEMMA4 = Family("Gemma 4", ("Gemma4",))
 _DEEPSEEK_V4 = Family("DeepSeek-V4", ("DeepseekV4",))
 _SPARSE_MLA = Family("DeepSeek-V3.2, GLM-5", ("DeepseekV32", "GlmMoeDsa"))
 _IMAGES = Family("models that take images", images=True)
@@ -137,7 +148,7 @@ def dispatched(batch: int, draft_tokens: int) -> int:
 
 NEEDS: tuple[Need, ...] = (
     Need(
-        _ANY, _SGLANG,
+        ANY, _SGLANG,
         "sglang/srt/layers/moe/token_dispatcher/deepep.py: estimates of experts over several nodes are for this "
         "exchange, which takes as many tokens of a rank as the variable says",
         add=(_is("--moe-a2a-backend", "deepep"),),
@@ -164,11 +175,11 @@ NEEDS: tuple[Need, ...] = (
         drop=("--page-size",),  # on decode as well: pages are handed over as they are
     ),
     Need(
-        _MINICPM_SPARSE, _SGLANG, "sglang/srt/layers/attention/minicpm/cache.py: pages of its own",
+        MINICPM_SPARSE, _SGLANG, "sglang/srt/layers/attention/minicpm/cache.py: pages of its own",
         drop=("--page-size",),
     ),
     Need(
-        _MINIMAX_M3, _SGLANG,
+        MINIMAX_M3, _SGLANG,
         "sglang/srt/arg_groups/model_overrides/minimax_m3.py: pages of 128 tokens unless others are written, which "
         "turns its sparse attention off",
         drop=("--page-size",),
@@ -179,7 +190,7 @@ NEEDS: tuple[Need, ...] = (
             "sglang/srt/model_executor/runner/prefill_cuda_graph_runner.py: asserted for mixed chunks",
             add=(_is("--cuda-graph-backend-prefill", "breakable"),), when=lambda w: not w.disaggregated,
         )
-        for family in (_MINIMAX_M3, _INKLING)
+        for family in (MINIMAX_M3, INKLING)
     ),
     Need(
         _TEXT_BY_DEFAULT, _SGLANG, "sglang/srt/configs/model_config.py: these serve text only by default",
@@ -194,7 +205,7 @@ NEEDS: tuple[Need, ...] = (
         add=(_is("--trtllm.kv_cache_config.tokens_per_block", 64), _is("--kv-block-size", 64)),
     ),
     Need(
-        _MINIMAX_M3, _TRTLLM, "Dynamo's recipe: dense attention without",
+        MINIMAX_M3, _TRTLLM, "Dynamo's recipe: dense attention without",
         add=(
             _is("--trtllm.sparse_attention_config.algorithm", "minimax_m3"),
             _is("--trtllm.kv_cache_config.enable_block_reuse", "false"),
@@ -215,37 +226,3 @@ NEEDS: tuple[Need, ...] = (
 def needs_of(worker: EngineWorker) -> Iterator[Need]:
     """Yield what a worker needs for its model."""
     return (need for need in NEEDS if need.applies(worker))
-
-
-@dataclass(frozen=True, slots=True)
-class AggregatedOnly:
-    """A family that an engine cannot serve with prefill and decode in workers of their own."""
-
-    family: Family
-    backend: Backend
-    reason: str
-
-
-AGGREGATED_ONLY: tuple[AggregatedOnly, ...] = (
-    # vllm/…/ssm_conv_transfer_utils.py: NotImplementedError
-    AggregatedOnly(_SHORT_STATES, _VLLM, "vllm cannot transfer the states of its layers"),
-    # tensorrt_llm, supported-models.md
-    AggregatedOnly(_GEMMA4, _TRTLLM, "trtllm does not serve it disaggregated"),
-    AggregatedOnly(_INKLING, _TRTLLM, "trtllm does not serve it disaggregated"),
-    # sglang/srt/layers/attention/minicpm/backend.py
-    AggregatedOnly(_MINICPM_SPARSE, _SGLANG, "sglang does not serve it disaggregated"),
-)
-
-
-def why_only_aggregated(backend: Backend, model: ModelFacts) -> str | None:
-    """Say why an engine serves a model only with prefill and decode in one worker; None: it need not."""
-    return next((row.reason for row in AGGREGATED_ONLY if row.backend is backend and row.family.includes(model)), None)
-
-
-def wants_equal_tp(backend: Backend, model: ModelFacts) -> bool:
-    """Say whether prefill and decode need the same tensor parallel size to transfer a model's states.
-
-    vLLM's NIXL connector refuses the transfer where a block of attention holds another number of state blocks on the
-    two sides (``base_worker.py``), which depends on the size; Dynamo turns on the prefix caching that makes it do so.
-    """
-    return backend is _VLLM and HYBRID.includes(model)

@@ -31,7 +31,7 @@ from dgdr_controller.deployment.render.parsers import parsers
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import model_volumes, pod_template, token, with_model
-from dgdr_controller.deployment.render.releases import NEWEST, command_line
+from dgdr_controller.deployment.render.releases import command_line
 from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
@@ -121,9 +121,9 @@ def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, setting
     started = _engine_worker(worker, candidate, request, settings)
     spoken = release(request, settings, engines=not simulated)
     needs = [] if simulated else list(needs_of(started))
-    add, drop = [flag for need in needs for flag in need.add], {name for need in needs for name in need.drop}
-    if spoken is NEWEST and not simulated:  # others have other names for them
-        add += parsers(request.facts, request.spec.model)
+    answers = [] if simulated else parsers(request.facts, request.spec.model)
+    add = [*(flag for need in needs for flag in need.add), *answers]
+    drop = {name for need in needs for name in need.drop}
     env = [*_planner_env(worker, candidate, request), *(v for need in needs for v in _variables(need, started))]
     container = Container(
         image=image(engine.image, request, settings),

@@ -1,10 +1,67 @@
 """Which images a deployment runs, and of which release of Dynamo they are."""
 
+from dataclasses import dataclass
+
+from dgdr_api.defaults import effective
 from dgdr_api.images import image_repository, image_tag
 from dgdr_api.names import ANNOTATION_KEEP_IMAGE
+from dgdr_api.options import keeps_image
+from dgdr_api.preserved import as_far_as_known
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.releases import NEWEST, OLDEST, Release, release_of, version_of
 from dgdr_controller.deployment.render.request import GraphRequest
 from dgdr_controller.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedImages:
+    """What a request says about the images of its deployment.
+
+    Attributes:
+        image: ``spec.image``.
+        workers: Image of engines and frontend (``spec.deploymentOverrides.workersImage``).
+        runtime_version: ``spec.runtimeVersionOverride``.
+        kept: Whether an image stays although its release is not supported.
+    """
+
+    image: str | None
+    workers: str | None
+    runtime_version: str | None
+    kept: bool
+
+    @classmethod
+    def of(cls, request: GraphRequest) -> "RequestedImages":
+        """Read them off what a deployment is rendered for."""
+        workers = request.preserved.deployment_overrides.workers_image
+        return cls(request.spec.image, workers, request.spec.runtime_version_override, request.keeps_image)
+
+    def replaces(self, named: str) -> bool:
+        """Say whether an image is of a release whose programs take other flags, and nobody insists on it."""
+        version = self._version(named)
+        return version is not None and version < OLDEST.version and not self.kept
+
+    def version(self, *, engines: bool) -> tuple[int, int] | None:
+        """Return the version that is named for the engines or for the other programs; None: none that is used."""
+        workers = None if self.workers is None or self.replaces(self.workers) else self.workers
+        named = (workers if engines else None) or self.image
+        return None if named is None or self.replaces(named) else self._version(named)
+
+    def release(self, installed: str, *, engines: bool) -> Release:
+        """Return the release whose language programs speak, where ``installed`` is the installation's version."""
+        return release_of(self.version(engines=engines) or version_of(installed) or NEWEST.version)
+
+    def _version(self, named: str) -> tuple[int, int] | None:
+        return version_of(self.runtime_version) or version_of(image_tag(named))
+
+
+def engines_release(request: DynamoGraphDeploymentRequest, settings: Settings) -> Release:
+    """Return the release whose engines a request is searched for; where they are simulated, the newest."""
+    if effective(request).mocker:
+        return NEWEST
+    spec, annotations = request.spec, request.metadata.annotations
+    workers = as_far_as_known(annotations).deployment_overrides.workers_image
+    images = RequestedImages(spec.image, workers, spec.runtime_version_override, keeps_image(annotations))
+    return images.release(settings.dynamo.version, engines=True)
 
 
 def image(name: str, request: GraphRequest, settings: Settings) -> str:
@@ -13,7 +70,7 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
     A digest belongs to one image and cannot be shared: the tag is used, or the runtime version where there is none.
     """
     requested = request.spec.image
-    if requested is None or _is_replaced(requested, request):
+    if requested is None or RequestedImages.of(request).replaces(requested):
         return f"{settings.dynamo.registry}/{name}:{settings.dynamo.version}"
     repository = image_repository(requested)
     tag = image_tag(requested) or request.spec.runtime_version_override
@@ -28,51 +85,33 @@ def release(request: GraphRequest, settings: Settings, *, engines: bool = True) 
         settings: The installation's.
         engines: Whether engines and frontend are meant, which may have an image of their own, or the other programs.
     """
-    version = _version(request, engines=engines)
-    return release_of(version or version_of(settings.dynamo.version) or NEWEST.version)
+    return RequestedImages.of(request).release(settings.dynamo.version, engines=engines)
 
 
 def workers_image(request: GraphRequest) -> str | None:
     """Return the image that engines and frontend run instead of that beside the request's own; None: they do not."""
-    wanted = request.preserved.deployment_overrides.workers_image
-    return None if wanted is None or _is_replaced(wanted, request) else wanted
-
-
-def _version(request: GraphRequest, *, engines: bool) -> tuple[int, int] | None:
-    """Return the version that the request names; None: none, or one that is replaced."""
-    named = (workers_image(request) if engines else None) or request.spec.image
-    return None if named is None or _is_replaced(named, request) else _version_of(named, request)
-
-
-def _version_of(named: str, request: GraphRequest) -> tuple[int, int] | None:
-    return version_of(request.spec.runtime_version_override) or version_of(image_tag(named))
-
-
-def _is_replaced(named: str, request: GraphRequest) -> bool:
-    """Say whether an image is of a release whose programs take other flags, and nobody insists on it."""
-    version = _version_of(named, request)
-    return version is not None and version < OLDEST.version and not request.keeps_image
+    images = RequestedImages.of(request)
+    return None if images.workers is None or images.replaces(images.workers) else images.workers
 
 
 def runtime_version(request: GraphRequest) -> str | None:
     """Return what the operator is told of the images' version; None where they are not those that it is said of."""
-    requested = request.spec.image
-    replaced = requested is not None and _is_replaced(requested, request)
-    return None if replaced else request.spec.runtime_version_override
+    images = RequestedImages.of(request)
+    replaced = images.image is not None and images.replaces(images.image)
+    return None if replaced else images.runtime_version
 
 
 def version_note(request: GraphRequest, settings: Settings) -> str | None:
     """Say what the user should know of the images' release; None where it is one whose flags were checked."""
-    requested, override = request.spec.image, request.spec.runtime_version_override
-    installed = settings.dynamo.version
+    images, installed = RequestedImages.of(request), settings.dynamo.version
+    requested, override, own = images.image, images.runtime_version, images.workers
     if requested is None and override not in (None, installed):
         return (
             f"spec.runtimeVersionOverride is {override}, but without spec.image the images are "
             f"{installed}: name an image of that version"
         )
-    own = request.preserved.deployment_overrides.workers_image
     for path, named in (("spec.deploymentOverrides.workersImage", own), ("spec.image", requested)):
-        if named is not None and _is_replaced(named, request):
+        if named is not None and images.replaces(named):
             named_as = f"{named} with spec.runtimeVersionOverride {override}" if override else named
             return (
                 f"{path} {named_as} is of a Dynamo before {OLDEST}, whose programs take other flags; "
@@ -80,7 +119,7 @@ def version_note(request: GraphRequest, settings: Settings) -> str | None:
                 f"spec.runtimeVersionOverride; to keep it as it is, set annotation {ANNOTATION_KEEP_IMAGE} to true"
             )
     named = own or requested
-    version = _version(request, engines=True)
+    version = images.version(engines=True)
     if named is not None and version is None:
         return f"{named} does not say which Dynamo it is; the flags are those of {installed}"
     found = version or version_of(installed) or NEWEST.version

@@ -7,26 +7,31 @@ from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
-from dgdr_controller.deployment.render.families import (
-    MOST_DISPATCHED,
-    dispatched,
-    wants_equal_tp,
-    why_only_aggregated,
-)
-
-_UNEQUAL = "vllm transfers the states of this model only between equal tensor parallel sizes"
+from dgdr_controller.deployment.render.families import MOST_DISPATCHED, dispatched
+from dgdr_controller.deployment.render.family_limits import limits_of, why_equal_tp, why_only_aggregated
+from dgdr_controller.deployment.render.releases import NEWEST, Release
 
 
-def unrenderable(candidate: Candidate, nodes: Nodes, model: ModelFacts | None = None) -> str | None:
-    """Say why a candidate cannot be rendered, or None if it can."""
+def unrenderable(
+    candidate: Candidate, nodes: Nodes, model: ModelFacts | None = None, release: Release = NEWEST
+) -> str | None:
+    """Say why a candidate cannot be rendered, or None if it can.
+
+    Args:
+        candidate: The candidate.
+        nodes: What the nodes allow.
+        model: What is known of the model.
+        release: The release of Dynamo whose engine runs.
+    """
     engine, model = candidate.backend, model or ModelFacts()
-    if candidate.mode is Mode.DISAGGREGATED and (reason := why_only_aggregated(engine, model)):
+    if candidate.mode is Mode.DISAGGREGATED and (reason := why_only_aggregated(engine, model, release)):
         return reason
     if engine is Backend.SGLANG and _exchanges_too_much(candidate, nodes):
         return f"sglang exchanges at most {MOST_DISPATCHED} tokens of a rank between nodes in one step"
-    if len({worker.parallelism.tp for worker in candidate.workers}) > 1 and wants_equal_tp(engine, model):
-        return _UNEQUAL
-    reasons = (unrenderable_worker(engine, worker.role, worker.parallelism, nodes) for worker in candidate.workers)
+    unequal = len({worker.parallelism.tp for worker in candidate.workers}) > 1
+    if unequal and (reason := why_equal_tp(engine, model, release)):
+        return reason
+    reasons = (unrenderable_worker(engine, w.role, w.parallelism, nodes, model) for w in candidate.workers)
     return next((reason for reason in reasons if reason), None)
 
 
@@ -35,13 +40,20 @@ def _exchanges_too_much(candidate: Candidate, nodes: Nodes) -> bool:
     return any(dispatched(worker.batch, candidate.draft_tokens) > MOST_DISPATCHED for worker in spread)
 
 
-def unrenderable_worker(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> str | None:
+def unrenderable_worker(
+    backend: Backend, role: Role, shape: Parallelism, nodes: Nodes, model: ModelFacts | None = None
+) -> str | None:
     """Say why no worker of this shape can be rendered, or None if it can."""
-    return next(_obstacles(backend, role, shape, nodes), None)
+    return next(_obstacles(backend, role, shape, nodes, model or ModelFacts()), None)
 
 
 def unpairable(
-    backend: Backend, prefill: Parallelism, decode: Parallelism, kv_heads: int | None, model: ModelFacts | None = None
+    backend: Backend,
+    prefill: Parallelism,
+    decode: Parallelism,
+    kv_heads: int | None,
+    model: ModelFacts | None = None,
+    release: Release = NEWEST,
 ) -> str | None:
     """Say why a prefill and a decode worker cannot work together, or None if they can.
 
@@ -51,16 +63,17 @@ def unpairable(
         decode: Shape of the decode worker.
         kv_heads: KV heads of the model; None where its cache has no heads (latent attention).
         model: What else is known of it.
+        release: The release of Dynamo whose engine runs.
     """
-    if prefill.tp != decode.tp and wants_equal_tp(backend, model or ModelFacts()):
-        return _UNEQUAL
+    if prefill.tp != decode.tp and (reason := why_equal_tp(backend, model or ModelFacts(), release)):
+        return reason
     if kv_heads is None:
         return None
     kv_transfers = ENGINES[backend].kv_transfers
     return next((transfer.reason for transfer in kv_transfers if transfer.fails(prefill, decode, kv_heads)), None)
 
 
-def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -> Iterator[str]:
+def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes, model: ModelFacts) -> Iterator[str]:
     count = nodes.count(shape)
     if count > 1 and nodes.apart:
         yield f"{nodes.apart}: one {role} worker takes {shape.gpus} GPUs and a node has {nodes.gpus}"
@@ -73,4 +86,5 @@ def _obstacles(backend: Backend, role: Role, shape: Parallelism, nodes: Nodes) -
         yield f"experts are spread over {experts} GPUs and attention over {shape.tp * shape.dp}"
     if shape.dp > 1 and experts == 1:
         yield "attention data parallelism is for mixtures of experts; replicas do the same for other models"
-    yield from (limit.reason for limit in ENGINES[backend].limits if limit.exceeded(role, shape, nodes))
+    limits = (*ENGINES[backend].limits, *limits_of(backend, model))
+    yield from (limit.reason for limit in limits if limit.exceeded(role, shape, nodes))

@@ -38,7 +38,7 @@ ROWS = (
     _Row("deepseek_v3", "deepseek_v3", "deepseek_r1", name="R1"),
     _Row("deepseek_v3", "deepseek_v3"),
     _Row("deepseek_v32", "deepseek_v3_2"),
-    _Row("deepseek_v4", "deepseek_v4", "deepseek_v4"),
+    _Row("deepseek_v4 deepseek_ref", "deepseek_v4", "deepseek_v4"),
     _Row("qwen3_next qwen3_5 qwen3_5_text qwen3_5_moe", "qwen3_coder", "qwen3"),
     _Row("qwen3 qwen3_moe qwen3_vl qwen3_vl_moe", "qwen3_coder", name="Coder"),
     _Row("qwen3 qwen3_moe qwen3_vl qwen3_vl_moe", "hermes", "qwen3"),

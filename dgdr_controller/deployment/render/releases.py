@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from dgdr_api.v1beta1 import Backend
+
 Argument = tuple[str, str | None]
 """A flag and its value, or None for a switch."""
 Line = list[Argument]
@@ -32,7 +34,7 @@ class Rewrite:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each
 class Release:
     """A minor release of Dynamo.
 
@@ -42,6 +44,7 @@ class Release:
         engines: Versions of vLLM, SGLang and TensorRT-LLM that it pins.
         programs: By module, how its command lines differ from those of the next newer release.
         planner: What the planner's settings are called, where they have other names than in the next newer release.
+        later: Flags with values that the next newer release was the first to know; they are left out.
     """
 
     version: tuple[int, int]
@@ -49,9 +52,17 @@ class Release:
     engines: tuple[str, str, str]
     programs: Mapping[str, tuple[Rewrite, ...]] = field(default_factory=dict)
     planner: Mapping[str, str] = field(default_factory=dict)
+    later: tuple[Argument, ...] = ()
 
     def __str__(self) -> str:
         return ".".join(map(str, self.version))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return release_of, (self.version,)  # there is one of each, in every process
+
+    def engine_version(self, backend: Backend) -> str:
+        """Return the version of an engine."""
+        return dict(zip((Backend.VLLM, Backend.SGLANG, Backend.TRTLLM), self.engines, strict=True))[backend]
 
 
 def _renamed(name: str, to: str, value: str | None = None) -> Rewrite:
@@ -103,6 +114,13 @@ def _json(text: str) -> JsonValue:
     return value
 
 
+_TOOLS, _REASONING = "--dyn-tool-call-parser", "--dyn-reasoning-parser"
+
+
+def _parsers(*names: str) -> tuple[Argument, ...]:
+    return tuple((flag, name) for flag in (_TOOLS, _REASONING) for name in names)
+
+
 RELEASES = (
     Release((1, 6), "1.6.1", ("0.31.0", "0.5.21", "1.3.0rc29")),
     Release(
@@ -113,9 +131,13 @@ RELEASES = (
                 Rewrite(_length_for_vllm_alone, "`--max-model-len` for vLLM alone"),
             )
         },
+        later=((_TOOLS, "glm45"),),
     ),
     Release((1, 4), "1.4.2", ("0.26.0", "0.5.16", "1.3.0rc22")),
-    Release((1, 3), "1.3.1", ("0.23.0", "0.5.14", "1.3.0rc19"), {"dynamo.mocker": (_dropped("--max-model-len"),)}),
+    Release(
+        (1, 3), "1.3.1", ("0.23.0", "0.5.14", "1.3.0rc19"), {"dynamo.mocker": (_dropped("--max-model-len"),)},
+        later=_parsers("kimi_k3"),
+    ),
     Release(
         (1, 2), "1.2.1", ("0.20.1", "0.5.11", "1.3.0rc14"),
         {
@@ -128,6 +150,7 @@ RELEASES = (
             ),
             "dynamo.mocker": (Rewrite(_by_vllms_scheduler, "`--engine-type trtllm` is `vllm`"),),
         },
+        later=_parsers("minimax_m3"),
     ),
     Release(
         (1, 1), "1.1.1", ("0.19.0", "0.5.10.post1", "1.3.0rc11"),
@@ -137,6 +160,7 @@ RELEASES = (
             "throughput_adjustment_interval_seconds": "throughput_adjustment_interval",
             "load_adjustment_interval_seconds": "load_adjustment_interval",
         },
+        later=_parsers("deepseek_v4", "gemma4"),
     ),
     Release(
         (1, 0), "1.0.2", ("0.16.0", "0.5.9", "1.3.0rc5.post1"),
@@ -176,6 +200,7 @@ def command_line(module: str, line: Iterable[Argument], release: Release) -> tup
     """
     written = list(line)
     for step in _older(release):
+        written = [words for words in written if words not in step.later]
         for rewrite in step.programs.get(module, ()):
             written = rewrite.apply(written)
     return tuple(word for flag, value in written for word in ((flag,) if value is None else (flag, value)))

@@ -6,12 +6,16 @@ classes that engines choose for themselves: no config names them.
 
 vLLM 0.31.0 and SGLang 0.5.21 also run, through the code of Transformers, models that they do not list, if that code
 allows it. Only the code tells, not the name, so :func:`loads` goes by the names alone: False means "not known to".
+
+Older releases of Dynamo pin older engines: what they do not load yet, and what they still load, is said at the end.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render.releases import NEWEST, RELEASES, Release
 
 
 def _names(text: str) -> frozenset[str]:
@@ -162,12 +166,12 @@ _TRTLLM = _names("""
 """)
 
 _LOADED: Mapping[Backend, frozenset[str]] = MappingProxyType(
-    {Backend.VLLM: _VLLM, Backend.SGLANG: _SGLANG, Backend.TRTLLM: _TRTLLM, Backend.AUTO: _VLLM | _SGLANG | _TRTLLM}
+    {Backend.VLLM: _VLLM, Backend.SGLANG: _SGLANG, Backend.TRTLLM: _TRTLLM}
 )
 
 # AIConfigurator 0.12 bundles configs of its own making for MiniMax-M3 and Step-3.7-Flash: their architectures are names
 # that no checkpoint carries and no engine knows.
-_OF_THE_CHECKPOINT: Mapping[str, str] = MappingProxyType(
+_IN_CHECKPOINTS: Mapping[str, str] = MappingProxyType(
     {
         "MiniMaxM3ForCausalLM": "MiniMaxM3SparseForConditionalGeneration",
         "Step3p7FlashForCausalLM": "Step3p7ForConditionalGeneration",
@@ -175,6 +179,145 @@ _OF_THE_CHECKPOINT: Mapping[str, str] = MappingProxyType(
 )
 
 
-def loads(backend: Backend, architecture: str) -> bool:
-    """Tell whether a backend is known to load an architecture; ``auto``: whether any of them is."""
-    return _OF_THE_CHECKPOINT.get(architecture, architecture) in _LOADED[backend]
+_Version = tuple[int, int]
+_SINCE: Mapping[Backend, Mapping[_Version, frozenset[str]]] = MappingProxyType(
+    {
+        Backend.VLLM: {
+            (1, 6): _names("""
+                BailingMoeV3VLForConditionalGeneration CohereCompassForConditionalGeneration DeepseekV41ForCausalLM
+                DeepseekV4ForConditionalGeneration Glm5NextForCausalLM Glm5NextForConditionalGeneration
+                GraniteMoeSWAForCausalLM GraniteSWAForCausalLM HYV4ForCausalLM K2HorizonForCausalLM NanbeigeForCausalLM
+                NemotronH_Omni_Reasoning_V3 Qwen4ExpForCausalLM Qwen4ExpForConditionalGeneration
+            """),
+            (1, 5): _names("""
+                BailingMoeV3ForCausalLM Dots3NoteForCausalLM ExaoneMoeForCausalLM InternS2MobiusForConditionalGeneration
+                KimiK3ForConditionalGeneration MuseGlimmerForCausalLM MuseGlimmerForConditionalGeneration
+                Qwen3_5ForCausalLM Qwen3_5MoeForCausalLM VaultGemmaForCausalLM VibeVoiceAsrForConditionalGeneration
+            """),
+            (1, 4): _names("""
+                Cosmos3EdgeForConditionalGeneration DiffusionGemmaForBlockDiffusion HrmTextForCausalLM
+                InklingForCausalLM InklingForConditionalGeneration LlavaOnevision2ForConditionalGeneration
+                LongcatFlashNgramForCausalLM MiniMaxM3SparseForCausalLM MiniMaxM3SparseForConditionalGeneration
+                MossAudioModel MossTranscribeDiarizeForConditionalGeneration UnlimitedOCRForCausalLM
+            """),
+            (1, 3): _names("""
+                Cohere2MoeForCausalLM Cosmos3ForConditionalGeneration Gemma4UnifiedForConditionalGeneration
+                GraniteSpeechPlusForConditionalGeneration HfMoondream InternS2PreviewForConditionalGeneration
+                LagunaForCausalLM MellumForCausalLM MiMoV2ForCausalLM MiMoV2OmniForCausalLM
+                MiniCPMV4_6ForConditionalGeneration Moondream3ForCausalLM OpenVLAForActionPrediction
+                QianfanOCRForConditionalGeneration Step3p7ForConditionalGeneration
+            """),
+            (1, 2): _names("""
+                Cheers CheersForConditionalGeneration DeepseekV4ForCausalLM Exaone4_5_ForConditionalGeneration
+                FireRedLIDForConditionalGeneration Granite4VisionForConditionalGeneration HYV3ForCausalLM
+                Ministral3ForCausalLM NemotronH_Nano_Omni_Reasoning_V3 NemotronH_Super_Omni_Reasoning_V3
+                Param2MoEForCausalLM Phi4ForCausalLMV Rnj1ForCausalLM TeleChat3ForCausalLM
+            """),
+            (1, 1): _names("""
+                AXK1ForCausalLM BailingMoeV2_5ForCausalLM CohereAsrForConditionalGeneration
+                FireRedASR2ForConditionalGeneration FunASRForConditionalGeneration Gemma4ForCausalLM
+                Gemma4ForConditionalGeneration HCXVisionV2ForCausalLM HyperCLOVAXForCausalLM MoonshotKimiaForCausalLM
+                OlmoHybridForCausalLM Ovis2_6ForCausalLM Ovis2_6_MoeForCausalLM Qwen3ASRRealtimeGeneration
+                Qwen3_5ForConditionalGeneration Qwen3_5MoeForConditionalGeneration SarvamMLAForCausalLM
+                SarvamMoEForCausalLM
+            """),
+        },
+        Backend.SGLANG: {
+            (1, 6): _names("""
+                BailingMM2NativeForConditionalGeneration BailingMMNativeForConditionalGeneration BailingMoeV3ForCausalLM
+                BailingMoeV3VLForConditionalGeneration Cosmos3EdgeForConditionalGeneration
+                Cosmos3ForConditionalGeneration DeepseekV41ForCausalLM DiffusionGemmaForBlockDiffusion
+                Dots3NoteForCausalLM FalconMambaForCausalLM GigaChat35ForCausalLM Glm5NextForConditionalGeneration
+                GraniteMoeSWAForCausalLM GraniteMoeSharedForCausalLM GraniteSWAForCausalLM HYV4ForCausalLM
+                IQuestQ1ForCausalLM K2HorizonForCausalLM KimiK3LinearForCausalLM Mamba2ForCausalLM MambaForCausalLM
+                MiniCPMSALAForCausalLM NanbeigeForCausalLM NemotronH_Omni_Reasoning_V3 Qwen4ExpForConditionalGeneration
+                Spark2_5ForCausalLM XllmForCausalLM
+            """),
+            (1, 5): _names("""
+                InternS2MobiusForConditionalGeneration KimiK3ForConditionalGeneration MuseGlimmerForCausalLM
+                MuseGlimmerForConditionalGeneration Qwen3_5ForCausalLM Qwen3_5MoeForCausalLM
+            """),
+            (1, 4): _names("""
+                GlmImageForConditionalGeneration HrmTextForCausalLM InklingForConditionalGeneration
+                LocateAnythingForConditionalGeneration MellumForCausalLM MiniMaxM3SparseForCausalLM
+                MiniMaxM3SparseForConditionalGeneration UnlimitedOCRForCausalLM
+            """),
+            (1, 3): _names("""
+                Cohere2MoeForCausalLM Cohere2VisionForConditionalGeneration DeepseekV4ForCausalLM
+                Gemma4UnifiedForConditionalGeneration InternS2PreviewForConditionalGeneration LagunaForCausalLM
+                MiMoV2ASRForCausalLM MiniCPMV4_6ForConditionalGeneration NemotronHPuzzleForCausalLM
+                Step3p7ForConditionalGeneration ZayaForCausalLM
+            """),
+            (1, 2): _names("""
+                Gemma4ForCausalLM Gemma4ForConditionalGeneration HYV3ForCausalLM MiMoV2ForCausalLM
+                MossVLForConditionalGeneration NemotronH_Nano_Omni_Reasoning_V3 Qwen3ASRForConditionalGeneration
+                VoxtralForConditionalGeneration
+            """),
+            (1, 1): _names("""
+                Lfm2VlForConditionalGeneration LongcatCausalLM LongcatFlashNgramForCausalLM SarvamMLAForCausalLM
+                SarvamMoEForCausalLM WhisperForConditionalGeneration
+            """),
+        },
+    }
+)
+"""By release of Dynamo, which architectures its engine was the first to load. Of TensorRT-LLM it is not known."""
+
+_UNTIL: Mapping[Backend, Mapping[_Version, frozenset[str]]] = MappingProxyType(
+    {
+        Backend.VLLM: {
+            (1, 5): _names("""
+                ArcticForCausalLM ChameleonForConditionalGeneration Cheers CheersForConditionalGeneration
+                Fairseq2LlamaForCausalLM FireRedLIDForConditionalGeneration GritLM HCXVisionForCausalLM MPTForCausalLM
+                MptForCausalLM RWForCausalLM StableLMEpochForCausalLM
+            """),
+            (1, 4): _names("""
+                ExaoneMoEForCausalLM OuroForCausalLM Plamo2ForCausalLM
+            """),
+            (1, 3): _names("""
+                AquilaForCausalLM AquilaModel AyaVisionForConditionalGeneration BaiChuanForCausalLM BaichuanForCausalLM
+                BambaForCausalLM Dots1ForCausalLM FuyuForCausalLM Grok1ForCausalLM Grok1ModelForCausalLM
+                InternLM2VEForCausalLM InternLMForCausalLM MantisForConditionalGeneration MiniMaxForCausalLM
+                MiniMaxM1ForCausalLM MiniMaxText01ForCausalLM MiniMaxVL01ForConditionalGeneration
+                MusicFlamingoForConditionalGeneration PersimmonForCausalLM QWenLMHeadModel
+                QwenVLForConditionalGeneration Tarsier2ForConditionalGeneration TarsierForConditionalGeneration
+                TeleChatForCausalLM XverseForCausalLM
+            """),
+            (1, 2): _names("""
+                JAISLMHeadModel
+            """),
+        }
+    }
+)
+"""By release of Dynamo, which architectures its engine was the last to load: vLLM alone has dropped some."""
+
+
+@cache
+def architectures(backend: Backend, release: Release = NEWEST) -> frozenset[str]:
+    """Return the architectures that the engine of a release of Dynamo is known to load; ``auto``: any engine."""
+    if backend is Backend.AUTO:
+        return frozenset[str]().union(*(architectures(engine, release) for engine in _LOADED))
+    version = release.version
+    later = (names for since, names in _SINCE.get(backend, {}).items() if since > version)
+    still = (names for until, names in _UNTIL.get(backend, {}).items() if until >= version)
+    return _LOADED[backend].union(*still).difference(*later)
+
+
+def loads(backend: Backend, architecture: str, release: Release = NEWEST) -> bool:
+    """Tell whether a backend is known to load an architecture; ``auto``: whether any of them is.
+
+    Args:
+        backend: The engine.
+        architecture: Name of the class of the model.
+        release: The release of Dynamo whose engine is meant.
+    """
+    return as_in_checkpoints(architecture) in architectures(backend, release)
+
+
+def as_in_checkpoints(architecture: str) -> str:
+    """Return the name that checkpoints carry for an architecture of the simulator's configs."""
+    return _IN_CHECKPOINTS.get(architecture, architecture)
+
+
+def releases_that_load(backend: Backend, architecture: str) -> list[Release]:
+    """Return the releases of Dynamo whose engine is known to load an architecture, the newest first."""
+    return [release for release in RELEASES if loads(backend, architecture, release)]

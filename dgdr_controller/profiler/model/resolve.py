@@ -9,6 +9,7 @@ from dgdr_api.results import ModelFacts
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model import folder as folders
 from dgdr_controller.profiler.model import hub
+from dgdr_controller.profiler.model.architectures import as_in_checkpoints
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, read_config
 from dgdr_controller.profiler.simulation.messages import Survey
@@ -43,7 +44,7 @@ class Model:
         """What decides how engines are started."""
         config, vision = self.config, self.config.vision
         return ModelFacts(
-            architecture=config.architecture,
+            architecture=as_in_checkpoints(config.architecture),
             model_type=config.model_type,
             # The simulator's copies of some configs leave the encoder out.
             takes_images=vision is not None or config.architecture == "Llama4ForConditionalGeneration",

@@ -8,6 +8,7 @@ from dgdr_api.candidate import KvCacheDtype, Mode, Role, with_drafts
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
+from dgdr_controller.deployment.render.releases import NEWEST, Release
 
 ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
 """Every concrete backend, in the order in which they are searched and listed."""
@@ -45,6 +46,7 @@ class Search:
         kv_cache_dtype: Number format of the KV cache; None: the simulator's for the checkpoint.
         autoscale: Whether a replica is one worker of each role, whose counts the planner changes later.
         facts: What else is known of the model.
+        release: The release of Dynamo whose engine runs.
         limits_version: Version of the engine, where it is estimated from the limits of the GPU; None: from measured
             data.
     """
@@ -68,6 +70,7 @@ class Search:
     engine_gpus: tuple[int, int | None] = (1, None)
     limits_version: str | None = None
     facts: ModelFacts = field(default_factory=ModelFacts)
+    release: Release = NEWEST
 
     @property
     def title(self) -> str:

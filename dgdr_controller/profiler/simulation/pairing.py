@@ -73,7 +73,8 @@ def _shapes(rows: Sequence[Row]) -> list[list[int]]:
 def _fit(prefill: Row, decode: Row, workers: Workers, wanted: Search) -> bool:
     if prefill["tp"] != decode["tp"] and workers.same_tp(prefill, decode):
         return False
-    if unpairable(wanted.backend, _parallelism(prefill), _parallelism(decode), wanted.kv_heads, wanted.facts):
+    shapes = _parallelism(prefill), _parallelism(decode)
+    if unpairable(wanted.backend, *shapes, wanted.kv_heads, wanted.facts, wanted.release):
         return False
     return bool(prefill["num_total_gpus"] + decode["num_total_gpus"] <= wanted.total_gpus)
 

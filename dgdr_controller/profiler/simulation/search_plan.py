@@ -7,8 +7,9 @@ from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
 from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, why_only_aggregated
+from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.profiler.errors import RequestRefusedError
-from dgdr_controller.profiler.model.architectures import loads
+from dgdr_controller.profiler.model.architectures import loads, releases_that_load
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.scaling import has_load
@@ -49,14 +50,14 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
         )
     wanted = ENGINES if request.backend is Backend.AUTO else (request.backend,)
     architecture = model.config.architecture
-    engines = [engine for engine in wanted if loads(engine, architecture)]
+    engines = [engine for engine in wanted if loads(engine, architecture, request.release)]
     if not engines:
         raise _unloadable(request, architecture)
     simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.estimable]
     simulator, gpu = f"{known.engine} {known.engine_version}", request.gpu.sku
     left_out = {
         **{engine: known.reason or f"{simulator} has no performance data for {engine} on {gpu}" for engine in engines},
-        **{engine: f"does not load architecture {architecture}" for engine in wanted if engine not in engines},
+        **{engine: _why_not_loaded(engine, architecture, request) for engine in wanted if engine not in engines},
     }
     return SearchPlan(
         engines,
@@ -64,7 +65,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
             _search(request, model, known, engine, mode, draft_tokens)
             for engine in simulated
             for mode in _modes(request)
-            if mode is Mode.AGGREGATED or not why_only_aggregated(engine, model.facts)
+            if mode is Mode.AGGREGATED or not why_only_aggregated(engine, model.facts, request.release)
             for draft_tokens in sorted({0, request.options.draft_tokens or 0})
         ],
         [
@@ -76,7 +77,8 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
         + [
             SearchReport(backend=engine, mode=Mode.DISAGGREGATED, outcome=SearchOutcome.NO_CANDIDATE, message=message)
             for engine in simulated
-            if Mode.DISAGGREGATED in _modes(request) and (message := why_only_aggregated(engine, model.facts))
+            if Mode.DISAGGREGATED in _modes(request)
+            and (message := why_only_aggregated(engine, model.facts, request.release))
         ],
     )
 
@@ -97,11 +99,27 @@ def _check_length(request: PlanRequest, model: Model) -> None:
 
 
 def _unloadable(request: PlanRequest, architecture: str) -> RequestRefusedError:
-    others = [engine.value for engine in ENGINES if loads(engine, architecture)]
-    advice = f"; {' and '.join(others)} {'loads' if len(others) == 1 else 'load'} it" if others else ""
+    others = [engine.value for engine in ENGINES if loads(engine, architecture, request.release)]
+    elsewhere = [f"{engine} of Dynamo {r}" for engine in ENGINES for r in releases_that_load(engine, architecture)[:1]]
+    advice = ""
+    if others:
+        advice = f"; {' and '.join(others)} {'loads' if len(others) == 1 else 'load'} it"
+    elif elsewhere:
+        names = ", ".join(elsewhere)
+        advice = f"; the images are of Dynamo {request.release}: set spec.image to a release that loads it ({names})"
     return RequestRefusedError(
         f"Model '{request.model}' not supported by backend '{request.backend}': it has architecture "
         f"{architecture}{advice}"
+    )
+
+
+def _why_not_loaded(engine: Backend, architecture: str, request: PlanRequest) -> str:
+    others = releases_that_load(engine, architecture)
+    if not others:
+        return f"does not load architecture {architecture}"
+    which = f"{others[-1]} or later" if NEWEST in others else str(others[0])
+    return (
+        f"the engine of Dynamo {request.release} does not load architecture {architecture}; that of Dynamo {which} does"
     )
 
 
@@ -141,4 +159,5 @@ def _search(
         engine_gpus=request.engine_gpus,
         limits_version=None if known.databases else known.limits.get(engine),
         facts=model.facts,
+        release=request.release,
     )

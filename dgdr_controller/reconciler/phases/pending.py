@@ -44,7 +44,7 @@ def pending(observed: ObservedState) -> Decision:
     except HardwareNotFoundError as error:
         waiting = Profiling.waiting("WaitingForHardware", str(error))
         return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
-    run = Run(request, hardware, observed.settings)
+    run = profiling_run.run_on(hardware, observed)
     if in_the_way := _left_over(observed, run):
         return in_the_way
     return Decision(

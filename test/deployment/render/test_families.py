@@ -8,11 +8,18 @@ from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Role,
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import compose
-from dgdr_controller.deployment.render import Nodes, unpairable, unrenderable, why_only_aggregated
+from dgdr_controller.deployment.render import (
+    Nodes,
+    unpairable,
+    unrenderable,
+    unrenderable_worker,
+    why_only_aggregated,
+)
 from dgdr_controller.deployment.render.engine import EngineWorker
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import NEEDS, needs_own_code
 from dgdr_controller.deployment.render.parsers import ROWS, parsers
+from dgdr_controller.deployment.render.releases import RELEASES, Release, command_line, release_of
 from dgdr_controller.deployment.render.sglang import ENGINE as SGLANG
 from dgdr_controller.settings import Settings
 from hack.engines import known
@@ -28,6 +35,7 @@ FACTS = {
     "DeepSeek-V4": {"architecture": "DeepseekV4ForCausalLM", "modelType": "deepseek_v4"},
     "GLM-5": {"architecture": "GlmMoeDsaForCausalLM", "modelType": "glm_moe_dsa"},
     "MiniMax-M3": {"architecture": "MiniMaxM3SparseForCausalLM", "modelType": "minimax_m3_vl"},
+    "gpt-oss": {"architecture": "GptOssForCausalLM", "modelType": "gpt_oss"},
     "LFM2": {"architecture": "Lfm2ForCausalLM", "modelType": "lfm2"},
     "Gemma 3": {"architecture": "Gemma3ForConditionalGeneration", "takesImages": True},
     "Gemma 4": {"architecture": "Gemma4ForConditionalGeneration", "takesImages": True},
@@ -70,14 +78,32 @@ def test_vllm_hands_states_of_hybrids_over_in_the_layout_that_it_asserts(
     assert "SSM" not in graph(graph_request, Backend.VLLM, model, Role.AGGREGATED)["worker"][1]
 
 
-def test_states_go_only_between_equal_sizes(make_candidate: Any) -> None:
+@pytest.mark.parametrize(
+    ("backend", "model", "release", "equal"),
+    [
+        (Backend.VLLM, "Nemotron-3", (1, 6), True),
+        (Backend.VLLM, "Qwen3", (1, 6), False),
+        (Backend.SGLANG, "Nemotron-3", (1, 6), False),
+        (Backend.SGLANG, "Nemotron-3", (1, 1), True),
+        (Backend.SGLANG, "gpt-oss", (1, 6), True),
+        (Backend.VLLM, "gpt-oss", (1, 6), False),
+        (Backend.SGLANG, "MiniMax-M3", (1, 6), True),
+    ],
+)
+def test_some_caches_go_only_between_equal_sizes(
+    backend: Backend, model: str, release: tuple[int, int], *, equal: bool
+) -> None:
+    facts = ModelFacts.model_validate(FACTS[model])
+    small, large = Parallelism(tp=2), Parallelism(tp=4)
+    reason = f"{backend} transfers the caches of this model only between equal tensor parallel sizes"
+    assert unpairable(backend, small, large, 8, facts, release_of(release)) == (reason if equal else None)
+    assert unpairable(backend, small, small, 8, facts, release_of(release)) is None
+
+
+def test_candidate_with_unequal_sizes_is_not_offered(make_candidate: Any) -> None:
     hybrid, plain = (ModelFacts.model_validate(FACTS[name]) for name in ("Nemotron-3", "Qwen3"))
     sizes = Parallelism(tp=2), Parallelism(tp=4)
-    reason = "vllm transfers the states of this model only between equal tensor parallel sizes"
-    assert unpairable(Backend.VLLM, *sizes, 8, hybrid) == reason
-    assert unpairable(Backend.VLLM, sizes[0], sizes[0], 8, hybrid) is None
-    assert unpairable(Backend.VLLM, *sizes, 8, plain) is None
-    assert unpairable(Backend.SGLANG, *sizes, 8, hybrid) is None
+    reason = "vllm transfers the caches of this model only between equal tensor parallel sizes"
     worker = make_candidate().workers[0]
     roles = zip((Role.PREFILL, Role.DECODE), sizes, strict=True)
     workers = tuple(worker.model_copy(update={"role": role, "parallelism": size}) for role, size in roles)
@@ -96,7 +122,7 @@ def test_states_go_only_between_equal_sizes(make_candidate: Any) -> None:
         (Backend.VLLM, "Qwen3", False),
     ],
 )
-def test_what_cannot_be_served_apart_is_not_offered_apart(
+def test_model_whose_caches_cannot_be_transferred_is_not_offered_apart(
     make_candidate: Any, backend: Backend, model: str, *, together: bool
 ) -> None:
     facts = ModelFacts.model_validate(FACTS[model])
@@ -249,11 +275,50 @@ def test_parsers_are_known_to_every_engine() -> None:
         assert {row.reasoning for row in ROWS} - {""} <= set(thoughts)
 
 
-@pytest.mark.parametrize(("image", "written"), [(None, True), ("r.io/dynamo-planner:1.5.1", False)])
-def test_parsers_are_written_for_workers_that_decode(graph_request: Any, image: str | None, *, written: bool) -> None:
+@pytest.mark.parametrize("image", [None, "r.io/dynamo-planner:1.0.2"])
+def test_parsers_are_written_for_workers_that_decode(graph_request: Any, image: str | None) -> None:
     lines = graph(graph_request, Backend.VLLM, "Qwen3", spec={"image": image, "model": "Qwen/Qwen3-32B"})
-    assert ("--dyn-tool-call-parser hermes --dyn-reasoning-parser qwen3" in lines["decode"][0]) is written
+    assert "--dyn-tool-call-parser hermes --dyn-reasoning-parser qwen3" in lines["decode"][0]
     assert "parser" not in lines["prefill"][0] + lines["Frontend"][0]
+
+
+@pytest.mark.parametrize(("image", "written"), [("r.io/vllm-runtime:1.2.1", False), ("r.io/vllm-runtime:1.3.1", True)])
+def test_parser_that_came_later_is_not_written_for_an_older_release(
+    graph_request: Any, image: str, *, written: bool
+) -> None:
+    lines = graph(graph_request, Backend.VLLM, "MiniMax-M3", spec={"image": image, "model": "MiniMaxAI/MiniMax-M3"})
+    assert ("--dyn-tool-call-parser minimax_m3" in lines["decode"][0]) is written
+    assert ("--dyn-reasoning-parser minimax_m3" in lines["decode"][0]) is written
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=str)
+@pytest.mark.parametrize("backend", ENGINES)
+def test_parsers_of_a_release_are_those_that_its_engines_know(backend: Backend, release: Release) -> None:
+    flags = known.read(f"dynamo.{backend}", release.checked).flags
+    for flag, names in (("--dyn-tool-call-parser", "tools"), ("--dyn-reasoning-parser", "reasoning")):
+        ours = {getattr(row, names) for row in ROWS} - {""}
+        written = {name for name in ours if command_line(f"dynamo.{backend}", [(flag, name)], release)}
+        assert written == ours & set(flags[flag].choices or ())
+
+
+@pytest.mark.parametrize(
+    ("backend", "architecture", "shape", "offered"),
+    [
+        (Backend.TRTLLM, "Gemma4ForConditionalGeneration", {"pp": 2}, False),
+        (Backend.VLLM, "Gemma4ForConditionalGeneration", {"pp": 2}, True),
+        (Backend.VLLM, "Qwen4ExpForCausalLM", {"pp": 2}, False),
+        (Backend.SGLANG, "InternS2MobiusForConditionalGeneration", {"tp": 2, "moe_ep": 2}, False),
+        (Backend.SGLANG, "InternS2MobiusForConditionalGeneration", {"tp": 2, "moe_tp": 2}, True),
+        (Backend.SGLANG, "MiniCPMSALAForCausalLM", {"dp": 2, "moe_ep": 2}, False),
+    ],
+)
+def test_shape_in_which_an_engine_does_not_serve_a_family_is_not_offered(
+    backend: Backend, architecture: str, shape: dict[str, int], *, offered: bool
+) -> None:
+    facts = ModelFacts(architecture=architecture)
+    reason = unrenderable_worker(backend, Role.AGGREGATED, Parallelism(**shape), Nodes(8), facts)
+    assert (reason is None) is offered
+    assert unrenderable_worker(backend, Role.AGGREGATED, Parallelism(**shape), Nodes(8)) is None
 
 
 def test_deepep_exchanges_drafts_too_as_far_as_its_buffers_allow(make_candidate: Any) -> None:

@@ -1,6 +1,7 @@
 """Which release of Dynamo a deployment's images are of, and that each one's parsers take what is rendered for it."""
 
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
+from dgdr_api.names import ANNOTATION_PRESERVED
+from dgdr_api.parse import parse_request
 from dgdr_api.preserved import Preserved
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import Composed, compose
+from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.deployment.render.releases import NEWEST, RELEASES, Release, release_of, version_of
 from dgdr_controller.settings import VERIFIED_DYNAMO_VERSION, DynamoSettings, Settings
 from hack.engines import known
@@ -248,8 +252,54 @@ def test_image_of_an_override_that_is_of_another_release_is_told(graph_request: 
     assert composed(same, make_candidate()).notes == ()
 
 
-def test_older_engines_may_not_know_the_model(graph_request: Any, make_candidate: Any) -> None:
-    facts = {"architecture": "MiniMaxM3SparseForCausalLM"}
-    old = composed(graph_request(image="r.io/vllm-runtime:1.2.1", facts=facts), make_candidate())
-    assert "Whether the engines of Dynamo 1.2 load MiniMaxM3SparseForCausalLM was not checked" in old.notes[0]
-    assert composed(graph_request(image="r.io/vllm-runtime:1.6.1", facts=facts), make_candidate()).notes == ()
+@pytest.mark.parametrize(
+    ("image", "backend", "architecture", "note"),
+    [
+        ("1.2.1", Backend.VLLM, "NemotronHForCausalLM", "What NemotronHForCausalLM needs was read in the engines of"),
+        (
+            "1.2.1",
+            Backend.TRTLLM,
+            "Qwen3ForCausalLM",
+            "Whether TensorRT-LLM of Dynamo 1.2 loads Qwen3ForCausalLM is not",
+        ),
+        ("1.2.1", Backend.VLLM, "Qwen3ForCausalLM", None),
+        ("1.6.1", Backend.VLLM, "NemotronHForCausalLM", None),
+    ],
+)
+def test_what_is_not_known_of_older_engines_is_told(
+    graph_request: Any, make_candidate: Any, image: str, backend: Backend, architecture: str, note: str | None
+) -> None:
+    request = graph_request(image=f"r.io/vllm-runtime:{image}", facts={"architecture": architecture})
+    notes = composed(request, make_candidate(backend=backend)).notes
+    assert [text.startswith(note or "") for text in notes] == ([True] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "workers", "installed", "found"),
+    [
+        ({}, None, "1.6.1", "1.6"),
+        ({}, None, "1.4.0", "1.4"),
+        ({"image": "r.io/vllm-runtime:1.2.0"}, None, "1.6.1", "1.2"),
+        ({"image": "r.io/vllm-runtime:1.2.0"}, "r.io/sglang-runtime:1.3.1", "1.6.1", "1.3"),
+        ({"image": "r.io/vllm-runtime:own", "runtimeVersionOverride": "1.1.0"}, None, "1.6.1", "1.1"),
+        ({"image": "r.io/vllm-runtime:0.6.1"}, None, "1.6.1", "1.6"),  # it is replaced
+        ({"image": "r.io/vllm-runtime:1.2.0", "features": {"mocker": True}}, None, "1.6.1", "1.6"),  # none runs
+    ],
+)
+def test_engines_that_are_searched_are_those_of_the_images(
+    spec: dict[str, Any], workers: str | None, installed: str, found: str
+) -> None:
+    kept = json.dumps({"deploymentOverrides": {"workersImage": workers}}) if workers else None
+    request = parse_request(
+        {
+            "apiVersion": "nvidia.com/v1beta1",
+            "kind": "DynamoGraphDeploymentRequest",
+            "metadata": {"name": "r", "annotations": {ANNOTATION_PRESERVED: kept} if kept else {}},
+            "spec": {"model": "m", **spec},
+        }
+    )
+    assert str(engines_release(request, Settings(dynamo=DynamoSettings(version=installed)))) == found
+
+
+def test_release_is_the_same_object_in_another_process() -> None:
+    assert all(pickle.loads(pickle.dumps(release)) is release for release in RELEASES)  # noqa: S301 - our own bytes
