@@ -18,6 +18,7 @@ from dgdr_api.preserved import as_far_as_known
 from dgdr_api.results import Results
 from dgdr_controller.deployment.compose import compose
 from dgdr_controller.deployment.overrides.dgd import gpus_of
+from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.model.hub import Hub
@@ -55,7 +56,9 @@ def answer(entry: dict[str, Any], root: Path) -> Answer:
     }
     put_model(entry, root)
     try:
-        request = plan_request(parse_request(manifest), HardwareOptions(), root if "config" in entry else None)
+        asked = parse_request(manifest)
+        cache, release = root if "config" in entry else None, engines_release(asked, Settings())
+        request = plan_request(asked, HardwareOptions(), cache, release=release)
         results = rapid(request, lambda _: None, DEADLINE_S, hub=Hub(hub(entry.get("hub")), lambda _: None))
     except (InvalidRequestError, RequestRefusedError) as error:
         return Answer("refused", str(error))
