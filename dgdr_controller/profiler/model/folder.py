@@ -10,6 +10,8 @@ from dgdr_controller.profiler.model.config import ConfigError
 
 CONFIG_FILES = ("config.json", "hf_quant_config.json")
 """What is read of a model: the second one is how ModelOpt says how weights are quantised."""
+_NAMING_CODE = ("config.json", "tokenizer_config.json")
+"""Where classes of a model's own code are named, under ``auto_map``."""
 _LONGEST_CONFIG = 4 * 2**20
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".gguf")
 """Formats of weights; of a model that has several the first is loaded."""
@@ -109,6 +111,23 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path.name} is not an object")
     return content
+
+
+def missing_code(folder: Path) -> list[str]:
+    """Return the files with code that a model's folder names and lacks; those of other repositories are not meant.
+
+    Raises:
+        ConfigError: A file that names them cannot be read.
+    """
+    named = [_json(folder / name).get("auto_map") for name in _NAMING_CODE if (folder / name).is_file()]
+    classes = {text for entry in named if isinstance(entry, dict) for value in entry.values() for text in _texts(value)}
+    modules = {text.rpartition(".")[0] for text in classes if "--" not in text}
+    return sorted(f"{module}.py" for module in modules if module and not (folder / f"{module}.py").is_file())
+
+
+def _texts(value: object) -> list[str]:
+    """Return the names of one entry: a class, or several of which some may be missing."""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def missing_weights(folder: Path) -> str:

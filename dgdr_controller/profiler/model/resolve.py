@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from dgdr_api.results import ModelFacts
+from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model import folder as folders
 from dgdr_controller.profiler.model import hub
@@ -107,15 +108,21 @@ def _of_cache(name: str, cache: MountedCache, root: Path, found: Path, look: Loo
     where = f"{location} of model cache {cache.cache.pvc_name}"
     known = look(found)
     model = _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where)
-    if not any(found.glob("*.py")):  # there is no code to run, whatever its config names
-        model = replace(model, config=replace(model.config, own_code=False))
+    warnings = []
     try:
         lacking = folders.missing_weights(found)
+        if needs_own_code(model.facts) and (files := folders.missing_code(found)):
+            warnings.append(
+                f"spec.model: '{name}' from {where} names code in {', '.join(files)}, which is not there; copy the "
+                "Python files of its repository as well, or engines may not load it"
+            )
     except ConfigError as error:
         lacking = str(error)
     if lacking:
         raise RequestRefusedError(f"spec.model: '{name}' from {where}: {lacking}; engines could not load it")
-    return replace(model, in_cache=True), known
+    if not any(found.glob("*.py")):  # there is no code to run, whatever its config names
+        model = replace(model, config=replace(model.config, own_code=False))
+    return replace(model, in_cache=True, warnings=tuple(warnings)), known
 
 
 def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> tuple[Model, Survey]:

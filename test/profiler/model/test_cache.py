@@ -217,6 +217,37 @@ def test_code_of_a_model_in_the_cache_counts_if_it_is_there(tmp_path: Path, *, c
     assert model.facts.own_code is needed
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "lacking"),
+    [
+        ({"AutoConfig": "configuration.Config", "AutoModel": "modeling.Model"}, "private", "modeling.py"),
+        ({"AutoTokenizer": ["tokenization.Slow", None]}, "private", "tokenization.py"),
+        ({"AutoConfig": "acme/other--configuration.Config"}, "private", None),
+        ({"AutoConfig": "configuration.Config"}, "private", None),
+        ({"AutoModel": "modeling.Model"}, "llama", None),  # Transformers has its own
+        ({"AutoModel": 7}, "private", None),
+    ],
+)
+def test_code_that_is_named_and_not_there_is_a_warning(
+    tmp_path: Path, code: dict[str, Any], kind: str, lacking: str | None
+) -> None:
+    put(tmp_path / "private", weights=1, auto_map=code, model_type=kind)
+    (tmp_path / "private" / "configuration.py").write_text("")
+    model, _ = find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+    assert [f"names code in {lacking}, which is not there" in warning for warning in model.warnings] == (
+        [True] if lacking else []
+    )
+
+
+def test_code_of_a_tokenizer_counts(tmp_path: Path) -> None:
+    put(tmp_path / "private", weights=1, model_type="kimi_k2")
+    tokenizer = {"auto_map": {"AutoTokenizer": ["tokenization_kimi.TikTokenTokenizer", None]}}
+    (tmp_path / "private" / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    model, _ = find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+    (warning,) = model.warnings
+    assert "names code in tokenization_kimi.py" in warning
+
+
 @pytest.mark.parametrize("path", [None, "models/llm"])
 def test_model_without_weights_is_refused(tmp_path: Path, path: str | None) -> None:
     put(tmp_path / (path or "private"))
