@@ -19,6 +19,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "context": ("max_position_embeddings", "model_max_length", "max_seq_len", "seq_length", "n_positions"),
     "experts": ("num_local_experts", "n_routed_experts", "num_experts"),
     "expert_intermediate": ("moe_intermediate_size", "expert_intermediate_size", "intermediate_size"),
+    "experts_per_token": ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts"),
     "shared_experts": ("n_shared_experts",),
     "dense_layers": ("first_k_dense_replace",),
     "moe_step": ("interleave_moe_layer_step", "decoder_sparse_step"),
@@ -156,6 +157,7 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
     sizes["layers"] = sizes["layers"] or next((len(v) for part in parts if isinstance(v := part.get(_LIST), list)), 0)
     if missing := [_NAMES[name][0] for name in _REQUIRED if not sizes[name]]:
         raise ConfigError(f"config.json does not say {', '.join(missing)}")
+    _check_consistent(sizes)
     sizes["context"] = sizes["context"] or _UNBOUNDED
     quantisation = _quantisation(parts)
     return ModelConfig(
@@ -208,6 +210,25 @@ def _size(parts: list[Mapping[str, Any]], keys: tuple[str, ...]) -> int:
                 raise ConfigError(f"config.json: {key} is {value!r}")
             return value
     return 0
+
+
+def _check_consistent(sizes: Mapping[str, int]) -> None:
+    """Refuse sizes that contradict each other, which engines refuse when they load the model.
+
+    Raises:
+        ConfigError: Two of them do.
+    """
+    heads, kv_heads, hidden = sizes["heads"], sizes["kv_heads"], sizes["hidden"]
+    if kv_heads and heads % kv_heads:
+        raise ConfigError(f"config.json: {heads} attention heads cannot share {kv_heads} key-value heads")
+    if hidden % heads and not sizes["head_dim"] and not sizes["kv_lora_rank"]:
+        raise ConfigError(
+            f"config.json: hidden size {hidden} is not a multiple of {heads} heads, and head_dim is missing"
+        )
+    if sizes["experts"] and sizes["experts_per_token"] > sizes["experts"]:
+        raise ConfigError(
+            f"config.json: a token goes to {sizes['experts_per_token']} experts, but there are {sizes['experts']}"
+        )
 
 
 def _latent(sizes: Mapping[str, int]) -> LatentAttention | None:

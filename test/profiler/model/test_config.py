@@ -121,6 +121,13 @@ def test_multimodal_models_text_part_is_read() -> None:
         (DENSE | {"vocab_size": 10**30}, "vocab_size is 1000"),
         (DENSE | {"num_hidden_layers": "many"}, "num_hidden_layers is 'many'"),
         (DENSE | {"num_hidden_layers": 1.5}, "num_hidden_layers is 1.5"),
+        (DENSE | {"num_key_value_heads": 7}, "32 attention heads cannot share 7 key-value heads"),
+        (DENSE | {"num_key_value_heads": 64}, "32 attention heads cannot share 64 key-value heads"),
+        (
+            DENSE | {"hidden_size": 4097, "head_dim": None},
+            "4097 is not a multiple of 32 heads, and head_dim is missing",
+        ),
+        (DENSE | {"num_experts": 4, "num_experts_per_tok": 8}, "a token goes to 8 experts, but there are 4"),
     ],
 )
 def test_config_that_cannot_be_used_says_why(content: dict[str, Any], message: str) -> None:
