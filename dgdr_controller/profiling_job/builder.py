@@ -23,8 +23,8 @@ from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMe
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
-from dgdr_controller.profiling_job.pod import INPUT_FILE, pod
-from dgdr_controller.profiling_job.protocol import JobInput
+from dgdr_controller.profiling_job.pod import pod
+from dgdr_controller.profiling_job.protocol import INPUT_FILE, JobInput
 from dgdr_controller.profiling_job.run import Run, deadline_s, override_of
 
 _RETRIES = 2

@@ -13,7 +13,7 @@ from typing import Any
 
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.kinds import ConfigMap
-from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import INPUT_FILE, RunState, RunStatus
 
 _RESULTS_KEY = f"{RESULTS_FILE}.gz"
 _LIMIT = 900 * 1024
@@ -34,13 +34,18 @@ class Output:
         job_uid: UID of the Job that wrote it.
         inputs: Hash of what that Job worked from.
         run: Where its run is.
-        packed: The results, packed; empty when they are not there yet.
+        packed: The results, packed; empty: they are there and were not read; None: they are not there yet.
     """
 
     job_uid: str
     inputs: str
     run: RunStatus
-    packed: str = ""
+    packed: str | None = None
+
+    @property
+    def has_results(self) -> bool:
+        """Whether there are results."""
+        return self.packed is not None
 
     @property
     def is_final(self) -> bool:
@@ -54,7 +59,7 @@ class Output:
             ValueError: They are not what this version reads.
         """
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed))) as file:
+            with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed or ""))) as file:
                 text = file.read(_UNPACKED_LIMIT)
             return Results.model_validate_json(text, by_alias=True, by_name=False)
         except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -69,8 +74,9 @@ def data(output: Output) -> dict[str, Any]:
     """
     run = output.run
     progress = {"completed": run.completed, "total": run.total, "message": run.message}
-    if len(output.packed) > _LIMIT:
-        raise TooLargeError(f"results of {len(output.packed)} bytes, packed, do not fit into a ConfigMap")
+    packed = output.packed or ""
+    if len(packed) > _LIMIT:
+        raise TooLargeError(f"results of {len(packed)} bytes, packed, do not fit into a ConfigMap")
     return {
         "data": {
             "phase": run.phase,
@@ -82,7 +88,7 @@ def data(output: Output) -> dict[str, Any]:
             "job_uid": output.job_uid,
             "inputs": output.inputs,
         },
-        "binaryData": {_RESULTS_KEY: output.packed} if output.packed else {},
+        "binaryData": {_RESULTS_KEY: packed} if packed else {},
     }
 
 
@@ -109,8 +115,17 @@ def read(config_map: ConfigMap) -> Output | None:
             completed=_count(progress.get("completed")) or 0,
             total=_count(progress.get("total")) or 0,
         ),
-        packed=config_map.binary_data.get(_RESULTS_KEY, ""),
+        packed=config_map.binary_data.get(_RESULTS_KEY),
     )
+
+
+def without_content(config_map: dict[str, Any]) -> dict[str, Any]:
+    """Return a ConfigMap without results and inputs, for a cache: they are large, and read when they are needed.
+
+    That there are results can still be seen.
+    """
+    data = {name: text for name, text in (config_map.get("data") or {}).items() if name != INPUT_FILE}
+    return config_map | {"data": data, "binaryData": dict.fromkeys(config_map.get("binaryData") or {}, "")}
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from dgdr_api.defaults import Cache, effective
 from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job.protocol import INPUT_FILE
 from dgdr_controller.profiling_job.run import Run, deadline_s
 
-INPUT_FILE = "input.json"
 _CONFIG_DIR = "/config"
 _DATA_DIR = "/data"
 _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path

@@ -7,6 +7,7 @@ from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
 STATUS_FILE = "profiler_status.yaml"
+INPUT_FILE = "input.json"
 
 
 class ProfilingPhase(StrEnum):

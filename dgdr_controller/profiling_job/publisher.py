@@ -60,7 +60,7 @@ class Source:
             run = RunStatus.model_validate_json(json.dumps(yaml.safe_load(status)), by_alias=True, by_name=False)
         except (yaml.YAMLError, ValidationError, TypeError) as error:
             raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
-        packed = ""
+        packed = None
         if run.status is RunState.SUCCESS:
             packed = output.pack(_bounded(self.folder / RESULTS_FILE, _RESULTS_LIMIT))
         return Output(self.job_uid, self.inputs, run, packed)

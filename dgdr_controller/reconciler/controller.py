@@ -2,6 +2,7 @@
 
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
+from dgdr_controller.profiling_job.output import without_content
 from dgdr_controller.reconciler.observe import BY_JOB, by_labels
 from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
@@ -16,7 +17,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache = manager.cache
     cache.watch(graphs, optional=True)
     cache.watch(JOBS, label_selector=_OURS)
-    cache.watch(CONFIG_MAPS, label_selector=_OURS)
+    cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content)
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
     cache.watch(NODES, transform=strip_unused_fields)
 

@@ -21,7 +21,7 @@ class Need(Flag):
     COMPOSITION = auto()
     """What a deployment is composed of besides the result: the user's base deployment, and a Prometheus."""
     FRESH_OUTPUT = auto()
-    """The published output as the API server has it now, not as a watch has reported it."""
+    """The published output with its results, as the API server has it now: what watches report is kept without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,7 +259,7 @@ class Stage:
         env = {variable["name"]: variable.get("value") for variable in pod["spec"]["initContainers"][0]["env"]}
         job = pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"]
         results = results_of() if status is RunState.SUCCESS else None
-        packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else ""
+        packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else None
         fields: dict[str, Any] = {"phase": "SweepingDecode", "message": "vllm aggregated"} | run
         content = output.data(Output(job, str(env["DGDR_INPUTS"]), RunStatus(status=status, **fields), packed))
         metadata = {"name": "dgdr-output-qwen", "namespace": self.namespace}

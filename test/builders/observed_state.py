@@ -140,7 +140,7 @@ def published_of(
     fields: dict[str, Any] = {"status": RunState.RUNNING, "phase": "SweepingDecode", "message": "vllm aggregated"}
     if results is not None:
         fields |= {"status": RunState.SUCCESS, "phase": "Done", "exit_code": 0}
-    packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else ""
+    packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else None
     told = Output(job, inputs or run_of(observed).inputs, RunStatus(**(fields | run)), packed)
     found = map_of(observed, told, seen=job)
     return {"output_map": found, "output": output.read(found)}

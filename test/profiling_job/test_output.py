@@ -1,5 +1,6 @@
 import base64
 import gzip
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling_job import output
-from dgdr_controller.profiling_job.output import Output, TooLargeError, data, pack, read
+from dgdr_controller.profiling_job.output import Output, TooLargeError, data, pack, read, without_content
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 
 KEYS = ("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress", "job_uid", "inputs")
@@ -37,10 +38,27 @@ def read_again(published: Output) -> Output | None:
     return read(stored(content["data"], content["binaryData"]))
 
 
-@given(run=RUNS, job=WORDS, inputs=WORDS, packed=st.binary(max_size=100).map(pack) | st.just(""))
-def test_output_is_read_as_it_was_written(run: RunStatus, job: str, inputs: str, packed: str) -> None:
+@given(run=RUNS, job=WORDS, inputs=WORDS, packed=st.binary(max_size=100).map(pack) | st.none())
+def test_output_is_read_as_it_was_written(run: RunStatus, job: str, inputs: str, packed: str | None) -> None:
     published = Output(job, inputs, run, packed)
     assert read_again(published) == published
+
+
+@given(run=RUNS, packed=st.binary(max_size=100).map(pack) | st.none())
+def test_cache_keeps_that_there_are_results_and_not_the_results(run: RunStatus, packed: str | None) -> None:
+    published = Output("uid", "hash", run, packed)
+    content = data(published)
+    kept = without_content({"metadata": {"name": "o"}, **content})
+    seen = read(stored(kept["data"], kept["binaryData"]))
+    assert seen == replace(published, packed="" if packed else None)
+    assert seen.has_results is (packed is not None)
+
+
+def test_cache_keeps_no_input_and_all_that_deployments_mount() -> None:
+    made = {"metadata": {"name": "i"}, "data": {"input.json": "{}"}, "immutable": True}
+    assert without_content(made) == made | {"data": {}, "binaryData": {}}
+    mounted = {"metadata": {"name": "planner-config-1"}, "data": {"planner_config.json": "{}"}}
+    assert without_content(mounted) == mounted | {"binaryData": {}}
 
 
 def test_keys_of_upstream_are_there() -> None:

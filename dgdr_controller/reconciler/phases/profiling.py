@@ -43,7 +43,7 @@ def needs(observed: ObservedState) -> Need:
     """A final result is composed into a deployment; a Job that has ended is given up only by the API server's word."""
     output = observed.output
     if output is not None and output.is_final:
-        return Need.COMPOSITION
+        return Need.COMPOSITION | Need.FRESH_OUTPUT
     if (job := observed.job) is None:
         given_up: object = len(profiling_run.seen_jobs(observed)) >= _JOBS
     else:

@@ -12,13 +12,14 @@ from dgdr_controller.reconciler.observed_state import Need, ObservedState
 
 def needs(observed: ObservedState) -> Need:
     """A candidate that is asked for is composed into a deployment."""
-    return Need.COMPOSITION if observed.output is not None and observed.output.is_final else Need(0)
+    published = observed.output is not None and observed.output.has_results
+    return Need.COMPOSITION | Need.FRESH_OUTPUT if published and observed.annotation(ANNOTATION_DEPLOY) else Need(0)
 
 
 def ready(observed: ObservedState) -> Decision:
     """Stay, or go on when autoApply is switched on or a candidate is asked for."""
     asked, output = observed.annotation(ANNOTATION_DEPLOY), observed.output
-    if asked and output is not None and output.packed:
+    if asked and output is not None and output.has_results:
         return _deploy(observed, output, asked)
     if asked == RECOMMENDED or (observed.request.spec.auto_apply and not asked):
         return Decision(enter(observed, Phase.DEPLOYING, SpecGenerated.applied(), deployment_info=None), after_s=0.0)
