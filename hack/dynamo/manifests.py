@@ -20,8 +20,8 @@ _IMAGE = image(Target.DYNAMO, MOVING_TAG)
 _MODEL = "/opt/simulation"
 _DISCOVERY = "/run/dgdr-dynamo"
 HTTP_PORT = 8000
-_HEALTH_PORT = 9090
-_ENVIRONMENT = {
+HEALTH_PORT = 9090
+ENVIRONMENT = {
     # No etcd, no NATS: instances are files, and processes talk to each other directly.
     "DYN_DISCOVERY_BACKEND": "file",
     "DYN_FILE_KV": _DISCOVERY,
@@ -29,13 +29,13 @@ _ENVIRONMENT = {
     "DYN_EVENT_PLANE": "zmq",
     "DYN_HTTP_PORT": str(HTTP_PORT),
     # As Dynamo's operator has it: a worker is ready when its endpoint is.
-    "DYN_SYSTEM_PORT": str(_HEALTH_PORT),
+    "DYN_SYSTEM_PORT": str(HEALTH_PORT),
     "DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS": '["generate"]',
     "HF_HUB_OFFLINE": "1",
 }
-_HOSTS = ("DYN_TCP_RPC_HOST",)
+HOSTS = ("DYN_TCP_RPC_HOST",)
 """Where requests of other components arrive: at the pod's address."""
-_HOSTS_OF_SERVERS = ("DYN_HTTP_HOST", "DYN_SYSTEM_HOST", "DYN_TCP_RESPONSE_STREAM_HOST", "DYN_EVENT_PLANE_HOST")
+HOSTS_OF_SERVERS = ("DYN_HTTP_HOST", "DYN_SYSTEM_HOST", "DYN_TCP_RESPONSE_STREAM_HOST", "DYN_EVENT_PLANE_HOST")
 """Where servers listen that otherwise take a port of all addresses, which only one pod of a virtual node could."""
 
 
@@ -151,7 +151,7 @@ def _worker(worker: Worker, component: Manifest, template: Manifest) -> Manifest
     return {
         "command": ["python3", "-m", "dynamo.mocker"],
         "args": [*model_arguments, *worker.arguments, *times],
-        "readinessProbe": _probe("/health", _HEALTH_PORT),
+        "readinessProbe": _probe("/health", HEALTH_PORT),
     }
 
 
@@ -162,8 +162,8 @@ def _probe(path: str, port: int) -> Manifest:
 def _environment(graph: Manifest, template: Manifest, *, virtual: bool) -> list[Manifest]:
     """Return a container's environment: the graph's, its own, and what must be so here."""
     metadata = graph["metadata"]
-    hosts = (*_HOSTS, *(_HOSTS_OF_SERVERS if virtual else ()))
-    ours = _ENVIRONMENT | {"DYN_NAMESPACE": f"{metadata['namespace']}-{metadata['name']}"}
+    hosts = (*HOSTS, *(HOSTS_OF_SERVERS if virtual else ()))
+    ours = ENVIRONMENT | {"DYN_NAMESPACE": f"{metadata['namespace']}-{metadata['name']}"}
     variables = [
         *graph["spec"].get("env", []),
         *template.get("env", []),
