@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -84,15 +84,26 @@ def parallel(*parts: Callable[[], T]) -> list[T]:
     Raises:
         BaseException: Whatever the first part that failed has raised.
     """
+    begin: Future[bool] = Future()
+
+    def run(part: Callable[[], T]) -> T:
+        if not begin.result():
+            raise EndedError
+        return part()
+
     try:
         with ThreadPoolExecutor(len(parts)) as pool:  # which waits for its threads
-            try:  # an interrupt may come as early as between the first part and the second
-                futures = [pool.submit(part) for part in parts]
+            try:
+                futures = [pool.submit(run, part) for part in parts]
+                # An interrupt may have come before: the pool may not know the thread that it was about to start.
+                begin.set_result(True)
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
                 return [future.result() for future in futures]
             except BaseException:
                 _children.end()
+                if not begin.done():
+                    begin.set_result(False)
                 raise
     finally:
         _children.ending = False

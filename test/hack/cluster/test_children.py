@@ -107,6 +107,26 @@ def test_parallel_steps_that_are_interrupted_leave_no_program(tmp_path: Path) ->
         assert not runs(number)
 
 
+def test_interrupt_while_steps_are_started_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    threads: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        threads.append(thread)
+        start(thread)
+        if len(threads) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parallel(lambda: ran.append("one"), lambda: ran.append("two"))
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert ran == []
+
+
 def runs(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
