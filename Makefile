@@ -182,6 +182,10 @@ bench-rapid: $(STAMP) ## Time `dgdr plan` beside AIC's own command line: a quart
 bench-limits: $(STAMP) ## Measure how far engines stay below the limits of GPUs, for GPUs without measured data: five minutes.
 	@$(BIN)/python -m hack.bench.limits
 
+.PHONY: bench-scale
+bench-scale: $(STAMP) ## Measure memory, CPU and times of the controller with 1,000 requests on a real API server: five minutes (OPTIONS="--requests 100").
+	@$(BIN)/python -m hack.bench.scale $(OPTIONS)
+
 .PHONY: bench-admission
 bench-admission: $(STAMP) ## Measure CPU and time of an admission review beside a minimal webhook in Go: a minute.
 	@$(BIN)/python -m hack.bench.admission

@@ -1,9 +1,12 @@
 """The controller of requests: what it watches, and which request each change is of."""
 
+from collections.abc import Callable
+
+from dgdr_api.names import LABEL_NAME
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
-from dgdr_controller.reconciler.observe import BY_JOB, by_labels
+from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, by_labels
 from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
 from dgdr_controller.settings import Settings
@@ -17,8 +20,9 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache = manager.cache
     cache.watch(graphs, optional=True)
     cache.watch(JOBS, label_selector=_OURS)
-    cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content)
-    cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _job_of})
+    indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
+    cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
+    cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _values_of(_JOB_LABEL)})
     cache.watch(NODES, transform=strip_unused_fields)
 
     reconciler = RequestReconciler(cache, manager.client, manager.recorder("dgdr-controller"), settings, graphs)
@@ -35,6 +39,9 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     return controller
 
 
-def _job_of(stored: CachedObject) -> list[str]:
-    uid = stored.meta.label(_JOB_LABEL)
-    return [uid] if uid else []
+def _values_of(label: str) -> Callable[[CachedObject], list[str]]:
+    def values(stored: CachedObject) -> list[str]:
+        value = stored.meta.label(label)
+        return [value] if value else []
+
+    return values

@@ -21,6 +21,8 @@ from dgdr_controller.settings import Settings
 
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
+BY_REQUEST = "request"
+"""Index of ConfigMaps by the name of the request that they are for."""
 
 
 class Observer:
@@ -82,7 +84,7 @@ class Observer:
 
     def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
         """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""
-        found = self._cache.list(CONFIG_MAPS, key.namespace, labels={LABEL_NAME: key.name})
+        found = self._cache.list(CONFIG_MAPS, key.namespace, index=BY_REQUEST, value=key.name)
         return tuple(config_map for config_map in found if config_map.metadata.name.startswith("planner-"))
 
     async def _published(self, key: Key) -> ConfigMap | None:

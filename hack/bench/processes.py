@@ -57,7 +57,7 @@ class _Peak:
 
     def _look(self) -> None:
         while not self._stop.wait(_LOOK_S):
-            self.mb = max(self.mb, sum(_pss_mb(pid) for pid in _family(self._pid)))
+            self.mb = max(self.mb, sum(pss_mb(pid) for pid in _family(self._pid)))
 
 
 def _family(pid: int) -> list[int]:
@@ -68,7 +68,8 @@ def _family(pid: int) -> list[int]:
     return [pid, *(member for child in children for member in _family(int(child)))]
 
 
-def _pss_mb(pid: int) -> float:
+def pss_mb(pid: int) -> float:
+    """Return the memory of a process, MB; what it shares with others counts by its share (PSS)."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:  # it has ended meanwhile
