@@ -288,6 +288,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "own-code": engine_tables.own_code_list,
     "support-models": engine_tables.models_table,
     "support-features": engine_tables.features_table,
+    "support-gpus": engine_tables.gpus_table,
     "runtime-example": _runtime_example,
 }
 """What a page can have generated, by the name in its marker."""

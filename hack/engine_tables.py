@@ -13,6 +13,7 @@ from dgdr_controller.deployment.render import (
     Nodes,
     families,
     family_limits,
+    gpu_limits,
     parsers,
     releases,
     unrenderable_worker,
@@ -49,7 +50,13 @@ def _differences(release: releases.Release) -> Iterator[str]:
         renamed = (f"{code(setting)} is {code(name)}" for setting, name in release.planner.items())
         yield f"{code('dynamo.planner')}: {', '.join(renamed)}"
     if release.later:
-        yield "no " + ", ".join(code(f"{flag} {value}") for flag, value in release.later)
+        absent = [code(f"{flag} {value}") for (flag, value), instead in release.later.items() if instead is None]
+        replaced = [
+            f"{code(f'{flag} {value}')} is {code(instead)}"
+            for (flag, value), instead in release.later.items()
+            if instead
+        ]
+        yield ", ".join([*replaced, *([f"no {', '.join(absent)}"] if absent else [])])
 
 
 # --- Model families
@@ -57,7 +64,7 @@ def _differences(release: releases.Release) -> Iterator[str]:
 
 def families_table() -> str:
     """Return what families need beyond the flags of every model."""
-    return table(("Family", "Engine", "Workers", "Written", "Left out", "Why"), map(_need, families.NEEDS))
+    return table(("Family", "Engine", "Releases", "Workers", "Written", "Left out", "Why"), map(_need, families.NEEDS))
 
 
 def _need(need: families.Need) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ def _need(need: families.Need) -> tuple[str, ...]:
     written += [code(f"{v.name}={v.value(wanting[-1])}") for v in need.env if v.value]
     roles = "all" if len(wanting) == len(workers) else ", ".join(worker.role for worker in wanting)
     left_out = ", ".join(map(code, need.drop))
-    return need.family.name, need.backend.value, roles, ", ".join(written), left_out, need.source
+    return need.family.name, need.backend.value, _since(need), roles, ", ".join(written), left_out, need.source
 
 
 def _words(flag: Flag, worker: EngineWorker) -> str:
@@ -84,7 +91,7 @@ def transfers_table() -> str:
     return table(("Family", "Engine", "What is offered", "Releases", "Why"), rows)
 
 
-def _since(row: family_limits.TransferLimit) -> str:
+def _since(row: families.Need | family_limits.TransferLimit | gpu_limits.GpuLimit) -> str:
     return f"before {'.'.join(map(str, row.before))}" if row.before else "all"
 
 
@@ -146,9 +153,34 @@ def _support(engine: Backend, facts: ModelFacts) -> str:
     if not known:
         return "no"
     since = "yes" if engine is Backend.TRTLLM or known[-1] is releases.OLDEST else f"since {known[-1]}"
-    if why_only_aggregated(engine, facts):
-        return f"{since}, aggregated only"
-    return f"{since}, equal TP" if family_limits.why_equal_tp(engine, facts) else since
+    return ", ".join([since, *_transfers(engine, facts, known)])
+
+
+def _transfers(engine: Backend, facts: ModelFacts, known: list[releases.Release]) -> Iterator[str]:
+    """Yield how prefill and decode may be apart, and in which releases that loads the model otherwise than now."""
+    of_all = why_only_aggregated, family_limits.why_equal_tp
+    for why, limited in zip(of_all, ("aggregated only", "equal TP"), strict=True):
+        affected = [release for release in known if why(engine, facts, release)]
+        if releases.NEWEST in affected:
+            yield limited
+            return
+        if affected:
+            yield f"{limited} up to {affected[0]}"
+
+
+def gpus_table() -> str:
+    """Return what engines ask of a GPU."""
+    rows = (
+        (
+            _NAMES[row.backend],
+            row.quantization or "all",
+            ".".join(map(str, row.least)),
+            _since(row),
+            row.source,
+        )
+        for row in gpu_limits.GPU_LIMITS
+    )
+    return table(("Engine", "Weights", "Compute capability", "Releases", "Why"), rows)
 
 
 _FEATURES: tuple[tuple[str, dict[str, Any]], ...] = (

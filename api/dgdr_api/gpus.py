@@ -29,6 +29,8 @@ class Gpu:
         aic_system: AIConfigurator's system name, or None where it has none.
         deprecated: Other names of it that are accepted with a warning.
         vendor: Who makes it; decides the resource name and the images.
+        capability: NVIDIA's compute capability, which decides what engines can run (developer.nvidia.com/cuda-gpus).
+        nvlink_nodes: Whether NVLink joins several nodes.
         products: What its product name contains, as drivers and node labels write it, each a set of words; none:
             the SKU's own words.
     """
@@ -41,33 +43,43 @@ class Gpu:
     deprecated: tuple[str, ...] = ()
     vendor: Vendor = "nvidia"
     products: tuple[str, ...] = ()
+    capability: tuple[int, int] | None = None
+    nvlink_nodes: bool = False
 
 
 GPUS: tuple[Gpu, ...] = (
-    Gpu("vr_nvl72", 294912, 4, "superchip", products=("VR200",)),
-    Gpu("gb300", 284208, 4, "superchip", "gb300"),
-    Gpu("gb200", 189471, 4, "superchip", "gb200", deprecated=("gb200_sxm",)),
-    Gpu("b300_sxm", 275040, 8, "sxm", "b300_sxm", products=("B300",)),
-    Gpu("b200_sxm", 183359, 8, "sxm", "b200_sxm", products=("B200",)),
-    Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm", products=("H200",)),
-    Gpu("h200_nvl", 143771, 8, "nvl"),
-    Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm", products=("H100",)),
-    Gpu("h100_pcie", 81559, 8, "pcie", "h100_pcie"),
-    Gpu("h100_nvl", 95830, 8, "nvl"),
-    Gpu("h20_sxm", 97871, 8, "sxm", products=("H20",)),
-    Gpu("gh200", 97871, 1, "superchip"),
-    Gpu("a100_sxm", 81920, 8, "sxm", "a100_sxm", products=("A100",)),
-    Gpu("a100_pcie", 81920, 8, "pcie", "a100_pcie"),
-    Gpu("a30", 24576, 4, "pcie", "a30"),
-    Gpu("a10", 23028, 4, "pcie", products=("A10", "A10G")),
-    Gpu("l40s", 46068, 8, "pcie", "l40s"),
-    Gpu("l40", 46068, 8, "pcie"),
-    Gpu("l4", 23034, 8, "pcie", "l4"),
-    Gpu("rtx_pro_6000_server", 97887, 8, "pcie", "rtx_pro_6000_server", products=("RTX PRO 6000 SERVER",)),
-    Gpu("v100_sxm", 32768, 8, "sxm", products=("V100",)),
-    Gpu("v100_pcie", 32768, 8, "pcie"),
-    Gpu("t4", 15360, 4, "pcie"),
-    Gpu("gb10", 122880, 1, "superchip"),
+    Gpu("vr_nvl72", 294912, 4, "superchip", products=("VR200",), nvlink_nodes=True),
+    Gpu("gb300", 284208, 4, "superchip", "gb300", capability=(10, 3), nvlink_nodes=True),
+    Gpu("gb200", 189471, 4, "superchip", "gb200", deprecated=("gb200_sxm",), capability=(10, 0), nvlink_nodes=True),
+    Gpu("b300_sxm", 275040, 8, "sxm", "b300_sxm", products=("B300",), capability=(10, 3)),
+    Gpu("b200_sxm", 183359, 8, "sxm", "b200_sxm", products=("B200",), capability=(10, 0)),
+    Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm", products=("H200",), capability=(9, 0)),
+    Gpu("h200_nvl", 143771, 8, "nvl", capability=(9, 0)),
+    Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm", products=("H100",), capability=(9, 0)),
+    Gpu("h100_pcie", 81559, 8, "pcie", "h100_pcie", capability=(9, 0)),
+    Gpu("h100_nvl", 95830, 8, "nvl", capability=(9, 0)),
+    Gpu("h20_sxm", 97871, 8, "sxm", products=("H20",), capability=(9, 0)),
+    Gpu("gh200", 97871, 1, "superchip", capability=(9, 0)),
+    Gpu("a100_sxm", 81920, 8, "sxm", "a100_sxm", products=("A100",), capability=(8, 0)),
+    Gpu("a100_pcie", 81920, 8, "pcie", "a100_pcie", capability=(8, 0)),
+    Gpu("a30", 24576, 4, "pcie", "a30", capability=(8, 0)),
+    Gpu("a10", 23028, 4, "pcie", products=("A10", "A10G"), capability=(8, 6)),
+    Gpu("l40s", 46068, 8, "pcie", "l40s", capability=(8, 9)),
+    Gpu("l40", 46068, 8, "pcie", capability=(8, 9)),
+    Gpu("l4", 23034, 8, "pcie", "l4", capability=(8, 9)),
+    Gpu(
+        "rtx_pro_6000_server",
+        97887,
+        8,
+        "pcie",
+        "rtx_pro_6000_server",
+        products=("RTX PRO 6000 SERVER",),
+        capability=(12, 0),
+    ),
+    Gpu("v100_sxm", 32768, 8, "sxm", products=("V100",), capability=(7, 0)),
+    Gpu("v100_pcie", 32768, 8, "pcie", capability=(7, 0)),
+    Gpu("t4", 15360, 4, "pcie", capability=(7, 5)),
+    Gpu("gb10", 122880, 1, "superchip", capability=(12, 1)),
     Gpu("mi200", 65536, 8, "oam", vendor="amd", products=("MI210", "MI250", "MI250X")),
     Gpu("mi300", 196592, 8, "oam", vendor="amd", products=("MI300X", "MI300A")),
     Gpu("b60", 24480, 8, "pcie", "b60", vendor="intel"),

@@ -35,6 +35,11 @@ def image_repository(image: str) -> str:
     return image.split("@", 1)[0].rpartition("/")[0]
 
 
+def image_name(image: str) -> str:
+    """Return an image's own name, without registry, path, tag and digest."""
+    return image.split("@", 1)[0].rpartition("/")[2].partition(":")[0]
+
+
 def is_version(tag: str | None) -> bool:
     """Say whether a tag is a semantic version, with or without a leading ``v``."""
     return tag is not None and _VERSION.fullmatch(tag) is not None

@@ -117,6 +117,10 @@ class ModelFacts(ApiModel):
     """Size of its residual stream."""
     own_code: bool = False
     """Whether its config names code of its own (``auto_map``)."""
+    own_tokenizer: bool = False
+    """Whether the config of its tokenizer does; nobody has looked where there is no model cache."""
+    quantization: str | None = None
+    """How its weights are quantised, as engines call it; empty: they are not; None: nobody has looked."""
     in_cache: bool | None = None
     """Whether the model cache holds it; None: there is none, or nobody has looked."""
 

@@ -13,6 +13,8 @@ from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.releases import NEWEST, Release
 from dgdr_controller.settings import Settings
 
+_EVENTS = "--kv-events-config"
+
 
 def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) -> Iterator[str]:
     """Yield the notes on the deployment of a candidate."""
@@ -41,11 +43,17 @@ def _about_older_engines(candidate: Candidate, request: GraphRequest, spoken: Re
     model = request.facts
     if candidate.backend is Backend.TRTLLM:
         yield f"Whether TensorRT-LLM of Dynamo {spoken} loads {model.architecture} is not known"
-    known = [need for need in NEEDS if need.family is not ANY and need.family.includes(model)]
-    if any(need.backend is candidate.backend for need in known):
+    needs = [need for need in NEEDS if need.family is not ANY and need.family.includes(model)]
+    if any(need.before is None for need in needs):
         yield (
-            f"What {model.architecture} needs was read in the engines of Dynamo {NEWEST}; those of {spoken} are told "
-            "the same"
+            f"What {model.architecture} needs was read in the engines of Dynamo {NEWEST}; those of {spoken} are "
+            "started with the same flags"
+        )
+    silent = [need for need in needs if need.backend is candidate.backend and _EVENTS in need.drop]
+    if request.effective.kv_router and any(need.before and spoken.version < need.before for need in silent):
+        yield (
+            f"{candidate.backend} of Dynamo {spoken} cannot publish the KV events of {model.architecture}; the KV "
+            "router works without them"
         )
 
 
@@ -72,7 +80,7 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
     if spanning and request.uid is None:  # in a cluster it was asked for them before
         yield "Its engines span nodes: the cluster needs Grove or LWS"
     gpu = find_gpu(hardware.gpu_sku)
-    if spanning and gpu is not None and gpu.form_factor == "superchip":
+    if spanning and gpu is not None and gpu.nvlink_nodes:
         yield (
             f"Its engines span nodes of {gpu.sku}: the estimate assumes one NVLink domain, which pods join by a claim "
             "of a ComputeDomain. Create one, and add the claim to the workers in spec.overrides.dgd"

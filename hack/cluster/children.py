@@ -16,6 +16,7 @@ from typing import IO, TypeVar
 T = TypeVar("T")
 
 _CLOSE_S = 5.0
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EndedError(BaseException):
@@ -120,17 +121,42 @@ def start(
         cwd: Folder that it runs in; None: where this process is.
         stderr: ``subprocess.STDOUT`` to have errors among the output.
     """
-    return subprocess.Popen(  # noqa: S603 - callers name their own programs
-        command,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    with _interrupts_after() as interrupts:
+        process = subprocess.Popen(  # noqa: S603 - callers name their own programs
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        if interrupts:
+            _kill(process)
+            process.communicate()
+    return process
+
+
+@contextlib.contextmanager
+def _interrupts_after() -> Iterator[list[int]]:
+    """Handle interrupts of the main thread at the end: one inside ``Popen`` would leave a program that nobody knows.
+
+    The list that is yielded has those that have come.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _INTERRUPTS}
+    try:
+        yield came
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for interrupt in came:
+            signal.raise_signal(interrupt)
 
 
 def finish(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | None = None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ worker becomes on the engine's command line. Flags: those of Dynamo 1.6.1 and of
 
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.family_limits import why_only_aggregated
+from dgdr_controller.deployment.render.gpu_limits import why_not_on
 from dgdr_controller.deployment.render.graph import Rendered, rdma_share, render
 from dgdr_controller.deployment.render.images import version_note, workers_image
 from dgdr_controller.deployment.render.limits import unpairable, unrenderable, unrenderable_worker
@@ -22,6 +23,7 @@ __all__ = [
     "unrenderable",
     "unrenderable_worker",
     "version_note",
+    "why_not_on",
     "why_only_aggregated",
     "workers_image",
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.engine import EngineWorker, Flag
+from dgdr_controller.deployment.render.releases import NEWEST, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ HYBRID = Family(
         *("FalconH1", "GraniteMoeHybrid", "OlmoHybrid", "BailingMoeV3", "MiniCPMV4_6"),
     ),
 )
+KIMI_LINEAR = Family("Kimi-Linear", ("KimiLinear",))
 SHORT_STATES = Family("short convolutions and linear attention", ("Lfm2", "BailingMoeV2_5"))
 _UNBUFFERED_MAMBA = Family(
     "states without a buffer",
@@ -99,7 +101,8 @@ _TEXT_BY_DEFAULT = Family("Gemma 3, Llama 4, Step3-VL, Inkling", ("Gemma3For", "
 
 def needs_own_code(model: ModelFacts) -> bool:
     """Say whether engines load a model only if they may run code of its repository."""
-    return OWN_CODE.includes(model) or (model.own_code and not _KNOWN_CODE.includes(model))
+    named = model.own_code and not _KNOWN_CODE.includes(model)
+    return OWN_CODE.includes(model) or model.own_tokenizer or named
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Need:
         drop: Flags of every model that are not.
         env: Variables of the workers.
         when: For which workers.
+        before: The release of Dynamo whose engine was the first without this need; None: there is none.
     """
 
     family: Family
@@ -123,10 +127,12 @@ class Need:
     drop: tuple[str, ...] = ()
     env: tuple[Flag, ...] = ()
     when: Callable[[EngineWorker], bool] = lambda _: True
+    before: tuple[int, int] | None = None
 
-    def applies(self, worker: EngineWorker) -> bool:
-        """Say whether a worker needs it."""
-        return worker.backend is self.backend and self.family.includes(worker.facts) and self.when(worker)
+    def applies(self, worker: EngineWorker, release: Release) -> bool:
+        """Say whether a worker of a release needs it."""
+        affected = self.before is None or release.version < self.before
+        return affected and worker.backend is self.backend and self.family.includes(worker.facts) and self.when(worker)
 
 
 def _is(name: str, value: object) -> Flag:
@@ -139,6 +145,12 @@ _DISPATCHED = 128
 """SGLang's default."""
 MOST_DISPATCHED = 1024
 """What DeepEP's buffers allow."""
+EXCHANGED = (None, "fp8", "w4afp8")
+"""Weights whose experts SGLang runs behind DeepEP in prefill as in decode workers; None: not known.
+
+sglang/srt/layers/moe/ep_moe/layer.py: NotImplementedError or a failed assertion with others. ModelOpt's FP4 has a
+runner for decode alone.
+"""
 
 
 def dispatched(batch: int, draft_tokens: int) -> int:
@@ -165,6 +177,10 @@ NEEDS: tuple[Need, ...] = (
         HYBRID, _VLLM, "vllm/distributed/kv_transfer/kv_connector/v1/nixl/base_worker.py: asserted at the start",
         env=(_is("VLLM_SSM_CONV_STATE_LAYOUT", "DS"),), when=lambda w: w.disaggregated,
     ),
+    Need(
+        HYBRID, _VLLM, "vllm 0.19.0, config/vllm.py: events turn its cache manager of hybrids off; ValueError without",
+        drop=("--kv-events-config",), before=(1, 2),
+    ),
     Need(_IMAGES, _VLLM, "dynamo/vllm/backend_args.py: else requests with images are refused", add=(_IMAGE_SWITCH,)),
     Need(
         _QWEN_IMAGES, _VLLM, "vllm/config/multimodal.py: decode takes what prefill made of an image",
@@ -173,6 +189,14 @@ NEEDS: tuple[Need, ...] = (
     Need(
         _UNBUFFERED_MAMBA, _SGLANG, "sglang/srt/arg_groups/mamba_hook.py: pages of 1 token, asserted",
         drop=("--page-size",),  # on decode as well: pages are handed over as they are
+    ),
+    Need(
+        HYBRID, _SGLANG, "sglang 0.5.10, srt/mem_cache/mamba_radix_cache.py: pages of 1 token, asserted",
+        drop=("--page-size",), before=(1, 2),
+    ),
+    Need(
+        KIMI_LINEAR, _SGLANG, "sglang 0.5.14, srt/server_args.py: pages of 1 token, asserted",
+        drop=("--page-size",), before=(1, 4),
     ),
     Need(
         MINICPM_SPARSE, _SGLANG, "sglang/srt/layers/attention/minicpm/cache.py: pages of its own",
@@ -223,6 +247,6 @@ NEEDS: tuple[Need, ...] = (
 )  # fmt: skip
 
 
-def needs_of(worker: EngineWorker) -> Iterator[Need]:
-    """Yield what a worker needs for its model."""
-    return (need for need in NEEDS if need.applies(worker))
+def needs_of(worker: EngineWorker, release: Release = NEWEST) -> Iterator[Need]:
+    """Yield what a worker needs for its model, where the engine of a release runs."""
+    return (need for need in NEEDS if need.applies(worker, release))

@@ -49,7 +49,10 @@ class TransferLimit:
 TRANSFER_LIMITS: tuple[TransferLimit, ...] = (
     TransferLimit(SHORT_STATES, Backend.VLLM, "vllm/…/ssm_conv_transfer_utils.py: NotImplementedError"),
     TransferLimit(
-        HYBRID, Backend.VLLM, "vllm 0.16.0, nixl_connector.py: transfers keys and values alone", before=(1, 1)
+        HYBRID,
+        Backend.VLLM,
+        "vllm 0.20.1, config/vllm.py: a transfer turns its cache manager of hybrids off; ValueError without",
+        before=(1, 3),
     ),
     TransferLimit(GEMMA4, Backend.TRTLLM, "tensorrt_llm, supported-models.md: not disaggregated"),
     TransferLimit(INKLING, Backend.TRTLLM, "tensorrt_llm, supported-models.md: not disaggregated"),

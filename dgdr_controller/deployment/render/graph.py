@@ -26,7 +26,7 @@ from dgdr_controller.deployment.render import mocker
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.families import Need, needs_of
-from dgdr_controller.deployment.render.images import image, release, runtime_version
+from dgdr_controller.deployment.render.images import image, planner_image, release, runtime_version
 from dgdr_controller.deployment.render.parsers import parsers
 from dgdr_controller.deployment.render.planner import with_planner
 from dgdr_controller.deployment.render.planner_settings import Written
@@ -99,7 +99,7 @@ def _frontend(candidate: Candidate, request: GraphRequest, settings: Settings) -
     # In the environment: a --router-mode that somebody adds by an override then wins.
     routed = (EnvVar(name="DYN_ROUTER_MODE", value="kv"),) if request.effective.kv_router else None
     container = Container(
-        image=image(_engine(candidate, request).image, request, settings),
+        image=_image(candidate, request, settings),
         command=("python3", "-m", "dynamo.frontend"),
         args=(),
         env=routed,
@@ -114,19 +114,25 @@ def _frontend(candidate: Candidate, request: GraphRequest, settings: Settings) -
     )
 
 
+def _image(candidate: Candidate, request: GraphRequest, settings: Settings) -> str:
+    """Return the image of engines and frontend."""
+    engine = ENGINES[candidate.backend].image
+    return (planner_image if request.effective.mocker else image)(engine, request, settings)
+
+
 def _worker(worker: Worker, candidate: Candidate, request: GraphRequest, settings: Settings) -> Component:
     engine, simulated = _engine(candidate, request), request.effective.mocker
     nodes = 1 if simulated else Nodes.of(request.hardware).count(worker.parallelism)
     gpus = worker.parallelism.gpus // nodes
     started = _engine_worker(worker, candidate, request, settings)
     spoken = release(request, settings, engines=not simulated)
-    needs = [] if simulated else list(needs_of(started))
+    needs = [] if simulated else list(needs_of(started, spoken))
     answers = [] if simulated else parsers(request.facts, request.spec.model)
     add = [*(flag for need in needs for flag in need.add), *answers]
     drop = {name for need in needs for name in need.drop}
     env = [*_planner_env(worker, candidate, request), *(v for need in needs for v in _variables(need, started))]
     container = Container(
-        image=image(engine.image, request, settings),
+        image=_image(candidate, request, settings),
         command=("python3", "-m", engine.module),
         args=command_line(engine.module, engine.arguments(started, add, drop), spoken),
         env=tuple(env) or None,

@@ -1,9 +1,10 @@
 """Which images a deployment runs, and of which release of Dynamo they are."""
 
+import re
 from dataclasses import dataclass
 
 from dgdr_api.defaults import effective
-from dgdr_api.images import image_repository, image_tag
+from dgdr_api.images import image_name, image_repository, image_tag
 from dgdr_api.names import ANNOTATION_KEEP_IMAGE
 from dgdr_api.options import keeps_image
 from dgdr_api.preserved import as_far_as_known
@@ -11,6 +12,9 @@ from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.releases import NEWEST, OLDEST, Release, release_of, version_of
 from dgdr_controller.deployment.render.request import GraphRequest
 from dgdr_controller.settings import Settings
+
+_VARIANT = re.compile(r"(?<=\d)-(?:cuda\d+|efa)(?:-(?:amd64|arm64))?$")
+"""How Dynamo's tags name a variant of one image, which the others of the release do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class RequestedImages:
 
     def version(self, *, engines: bool) -> tuple[int, int] | None:
         """Return the version that is named for the engines or for the other programs; None: none that is used."""
-        workers = None if self.workers is None or self.replaces(self.workers) else self.workers
-        named = (workers if engines else None) or self.image
-        return None if named is None or self.replaces(named) else self._version(named)
+        used = [
+            named for named in (self.workers if engines else None, self.image) if named and not self.replaces(named)
+        ]
+        return next((version for named in used if (version := self._version(named))), None)
 
     def release(self, installed: str, *, engines: bool) -> Release:
         """Return the release whose language programs speak, where ``installed`` is the installation's version."""
@@ -72,9 +77,16 @@ def image(name: str, request: GraphRequest, settings: Settings) -> str:
     requested = request.spec.image
     if requested is None or RequestedImages.of(request).replaces(requested):
         return f"{settings.dynamo.registry}/{name}:{settings.dynamo.version}"
-    repository = image_repository(requested)
-    tag = image_tag(requested) or request.spec.runtime_version_override
+    repository, own = image_repository(requested), image_name(requested)
+    tag = image_tag(requested) or request.spec.runtime_version_override or ""
+    if name != own:
+        tag = _VARIANT.sub("", tag)
     return f"{repository}/{name}:{tag}" if repository else f"{name}:{tag}"
+
+
+def planner_image(engine: str, request: GraphRequest, settings: Settings) -> str:
+    """Return the image of Dynamo's planner and mocker, given the name of the engine's."""
+    return image(release(request, settings, engines=False).planner_image or engine, request, settings)
 
 
 def release(request: GraphRequest, settings: Settings, *, engines: bool = True) -> Release:
@@ -114,14 +126,21 @@ def version_note(request: GraphRequest, settings: Settings) -> str | None:
         if named is not None and images.replaces(named):
             named_as = f"{named} with spec.runtimeVersionOverride {override}" if override else named
             return (
-                f"{path} {named_as} is of a Dynamo before {OLDEST}, whose programs take other flags; "
-                f"{image('…', request, settings)} run instead. If it is a build of your own, say of which Dynamo in "
-                f"spec.runtimeVersionOverride; to keep it as it is, set annotation {ANNOTATION_KEEP_IMAGE} to true"
+                f"{path} {named_as} is of a Dynamo before {OLDEST}, whose programs take other flags; the images of "
+                f"Dynamo {installed} run instead. If it is a build of a later Dynamo, set spec.runtimeVersionOverride "
+                f"to that version; to keep the image, set annotation {ANNOTATION_KEEP_IMAGE} to true"
             )
-    named = own or requested
     version = images.version(engines=True)
-    if named is not None and version is None:
-        return f"{named} does not say which Dynamo it is; the flags are those of {installed}"
+    for named in filter(None, (own, requested)):
+        tagged = version_of(image_tag(named))
+        if override is not None and tagged is not None and tagged >= OLDEST.version and tagged != version:
+            return (
+                f"The tag of {named} is another release of Dynamo than spec.runtimeVersionOverride, {override}, whose "
+                "flags are written: correct one of them"
+            )
+    if (named := own or requested) is not None and version_of(override) is version_of(image_tag(named)) is None:
+        known = release_of(version) if version else installed
+        return f"{named} does not say which Dynamo it is; the flags are those of {known}"
     found = version or version_of(installed) or NEWEST.version
     if OLDEST.version <= found <= NEWEST.version:
         return None

@@ -7,7 +7,7 @@ from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.engine import Nodes
 from dgdr_controller.deployment.render.engines import ENGINES
-from dgdr_controller.deployment.render.families import MOST_DISPATCHED, dispatched
+from dgdr_controller.deployment.render.families import EXCHANGED, MOST_DISPATCHED, dispatched
 from dgdr_controller.deployment.render.family_limits import limits_of, why_equal_tp, why_only_aggregated
 from dgdr_controller.deployment.render.releases import NEWEST, Release
 
@@ -26,8 +26,12 @@ def unrenderable(
     engine, model = candidate.backend, model or ModelFacts()
     if candidate.mode is Mode.DISAGGREGATED and (reason := why_only_aggregated(engine, model, release)):
         return reason
-    if engine is Backend.SGLANG and _exchanges_too_much(candidate, nodes):
-        return f"sglang exchanges at most {MOST_DISPATCHED} tokens of a rank between nodes in one step"
+    if engine is Backend.SGLANG and any(w.parallelism.moe_ep > nodes.gpus for w in candidate.workers):
+        if model.quantization not in EXCHANGED:
+            weights = f"{model.quantization} weights" if model.quantization else "weights that are not quantized"
+            return f"sglang does not exchange experts with {weights} between nodes"
+        if _exchanges_too_much(candidate, nodes):
+            return f"sglang exchanges at most {MOST_DISPATCHED} tokens of a rank between nodes in one step"
     unequal = len({worker.parallelism.tp for worker in candidate.workers}) > 1
     if unequal and (reason := why_equal_tp(engine, model, release)):
         return reason

@@ -1,7 +1,7 @@
 """Simulated workers: Dynamo's mocker in the place of an engine, for tests without GPUs.
 
 It has the batch, the tokens and the ranks of the plan, and AIC's times for its shape where AIC knows the GPU.
-Source: ``dynamo.mocker`` 1.6.1 ``args.py``; it runs in the planner's image, which has AIC.
+Source: ``dynamo.mocker`` 1.6.1 ``args.py``; it runs in the planner's image, which has AIC's times.
 """
 
 from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag

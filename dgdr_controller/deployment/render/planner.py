@@ -12,7 +12,8 @@ from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
 from dgdr_api.names import ANNOTATION_UID
-from dgdr_controller.deployment.render.images import image, release, runtime_version
+from dgdr_controller.deployment.render.engines import ENGINES
+from dgdr_controller.deployment.render.images import planner_image, release, runtime_version
 from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
 from dgdr_controller.deployment.render.planner_settings import Written
 from dgdr_controller.deployment.render.pods import pod_template
@@ -39,14 +40,15 @@ def with_planner(
     maps = [_config_map(_CONFIG, {_CONFIG_FILE: config}, request)]
     if curves:
         maps.append(_config_map(_CURVES, curves, request))
-    return _component(maps, request, settings), tuple(maps)
+    image = planner_image(ENGINES[candidate.backend].image, request, settings)
+    return _component(maps, image, request, settings), tuple(maps)
 
 
-def _component(maps: Sequence[Manifest], request: GraphRequest, settings: Settings) -> Component:
+def _component(maps: Sequence[Manifest], image: str, request: GraphRequest, settings: Settings) -> Component:
     folders = dict(zip((_CONFIG, _CURVES), (_CONFIG_FOLDER, _CURVES_FOLDER), strict=True))
     names = dict(zip(folders, (config_map["metadata"]["name"] for config_map in maps), strict=False))
     container = Container(
-        image=image("dynamo-planner", request, settings),
+        image=image,
         command=("python3", "-m", "dynamo.planner"),
         args=("--config", f"{_CONFIG_FOLDER}/{_CONFIG_FILE}"),
         env=(EnvVar(name="PROMETHEUS_ENDPOINT", value=prometheus_of(request.spec, settings)),),

@@ -18,6 +18,8 @@ Argument = tuple[str, str | None]
 """A flag and its value, or None for a switch."""
 Line = list[Argument]
 
+_LARGEST_MAJOR = 9
+"""Images of other projects have years in their tags: 25.06."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?(?:[+-].*|\.?(?:rc|post|dev)\d.*)?")
 
 
@@ -44,7 +46,9 @@ class Release:
         engines: Versions of vLLM, SGLang and TensorRT-LLM that it pins.
         programs: By module, how its command lines differ from those of the next newer release.
         planner: What the planner's settings are called, where they have other names than in the next newer release.
-        later: Flags with values that the next newer release was the first to know; they are left out.
+        later: Flags with values that the next newer release was the first to know, with the value that stands in for
+            it; None: the flag is left out.
+        planner_image: Name of the image with planner and mocker; empty: those of the engines have them.
     """
 
     version: tuple[int, int]
@@ -52,7 +56,8 @@ class Release:
     engines: tuple[str, str, str]
     programs: Mapping[str, tuple[Rewrite, ...]] = field(default_factory=dict)
     planner: Mapping[str, str] = field(default_factory=dict)
-    later: tuple[Argument, ...] = ()
+    later: Mapping[Argument, str | None] = field(default_factory=dict)
+    planner_image: str = "dynamo-planner"
 
     def __str__(self) -> str:
         return ".".join(map(str, self.version))
@@ -117,8 +122,8 @@ def _json(text: str) -> JsonValue:
 _TOOLS, _REASONING = "--dyn-tool-call-parser", "--dyn-reasoning-parser"
 
 
-def _parsers(*names: str) -> tuple[Argument, ...]:
-    return tuple((flag, name) for flag in (_TOOLS, _REASONING) for name in names)
+def _parsers(*names: str) -> dict[Argument, str | None]:
+    return {(flag, name): None for flag in (_TOOLS, _REASONING) for name in names}
 
 
 RELEASES = (
@@ -131,7 +136,7 @@ RELEASES = (
                 Rewrite(_length_for_vllm_alone, "`--max-model-len` for vLLM alone"),
             )
         },
-        later=((_TOOLS, "glm45"),),
+        later={(_TOOLS, "glm45"): "glm47"},
     ),
     Release((1, 4), "1.4.2", ("0.26.0", "0.5.16", "1.3.0rc22")),
     Release(
@@ -168,6 +173,7 @@ RELEASES = (
             "dynamo.trtllm": (Rewrite(_options_as_json, "`--trtllm.…` is `--override-engine-args JSON`"),),
             "dynamo.mocker": (_dropped("--engine-type"), Rewrite(_without_times, "no `--aic-…`")),
         },
+        planner_image="",
     ),
 )  # fmt: skip
 """The releases whose images may be named, newest first."""
@@ -177,7 +183,8 @@ NEWEST, OLDEST = RELEASES[0], RELEASES[-1]
 def version_of(tag: str | None) -> tuple[int, int] | None:
     """Return the release that a tag names; None: it names none (``latest``, a digest alone, a build of somebody's)."""
     found = _VERSION.fullmatch(tag or "")
-    return (int(found[1]), int(found[2])) if found else None
+    version = (int(found[1]), int(found[2])) if found else None
+    return None if version is None or version[0] > _LARGEST_MAJOR else version
 
 
 def release_of(version: tuple[int, int]) -> Release:
@@ -190,6 +197,14 @@ def _older(release: Release) -> Sequence[Release]:
     return [r for r in RELEASES[1:] if r.version >= release.version]
 
 
+def _known(words: Argument, release: Release) -> Argument | None:
+    """Return a flag with a value that a release knows; None: it is left out."""
+    if words not in release.later:
+        return words
+    value = release.later[words]
+    return None if value is None else (words[0], value)
+
+
 def command_line(module: str, line: Iterable[Argument], release: Release) -> tuple[str, ...]:
     """Return a program's command line as one release's parser takes it.
 
@@ -200,7 +215,7 @@ def command_line(module: str, line: Iterable[Argument], release: Release) -> tup
     """
     written = list(line)
     for step in _older(release):
-        written = [words for words in written if words not in step.later]
+        written = [words for word in written if (words := _known(word, step)) is not None]
         for rewrite in step.programs.get(module, ()):
             written = rewrite.apply(written)
     return tuple(word for flag, value in written for word in ((flag,) if value is None else (flag, value)))

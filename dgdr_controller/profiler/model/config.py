@@ -84,6 +84,7 @@ class ModelConfig:
         tied: Whether input and output embedding are one.
         bytes_per_weight: Of the layers' matrices.
         block: Side of the square blocks that weights are quantised in; 1: none.
+        quantization: How weights are quantised, as engines call it; empty: they are not.
         draft_layers: Layers that predict further tokens (multi-token prediction); 0: it has none.
         own_code: Whether it names code of its own (``auto_map``), which engines run only when told to.
         model_type: What it calls the model's kind.
@@ -109,6 +110,7 @@ class ModelConfig:
     tied: bool
     bytes_per_weight: float
     block: int
+    quantization: str
     draft_layers: int
     own_code: bool
     model_type: str
@@ -173,6 +175,7 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
         tied=any(part.get("tie_word_embeddings") is True for part in parts),
         bytes_per_weight=_bytes_per_weight(parts, quantisation),
         block=_block(quantisation),
+        quantization=_method(quantisation),
         draft_layers=sizes["draft_layers"],
         own_code=any(isinstance(code := part.get("auto_map"), Mapping) and bool(code) for part in parts),
         model_type=str(content.get("model_type") or ""),
@@ -252,6 +255,18 @@ def _bytes_per_weight(parts: list[Mapping[str, Any]], quantisation: Mapping[str,
                 return size
     dtype = next((d for part in parts for d in (part.get("torch_dtype"), part.get("dtype")) if d), "bfloat16")
     return _BYTES_OF_DTYPE.get(str(dtype).removeprefix("torch."), 2.0)
+
+
+def _method(quantisation: Mapping[str, Any]) -> str:
+    """Return what engines call a quantisation: ModelOpt's by the format, which decides how they run it."""
+    method = str(quantisation.get("quant_method") or "").lower()
+    algorithm = str(quantisation.get("quant_algo") or "").upper()
+    if not algorithm:
+        return method or ("modelopt" if quantisation else "")
+    for format_ in ("MIXED", "MXFP8", "FP4", "FP8"):
+        if format_ in algorithm:
+            return f"modelopt_{format_.lower()}"
+    return method or "modelopt"
 
 
 def _block(quantisation: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ CONFIG_FILES = ("config.json", "hf_quant_config.json")
 """What is read of a model: the second one is how ModelOpt says how weights are quantised."""
 _NAMING_CODE = ("config.json", "tokenizer_config.json")
 """Where classes of a model's own code are named, under ``auto_map``."""
+_ELSEWHERE = "--"
+"""Between the repository that has a class and the class."""
 _LONGEST_CONFIG = 4 * 2**20
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".gguf")
 """Formats of weights; of a model that has several the first is loaded."""
@@ -113,16 +116,48 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def missing_code(folder: Path) -> list[str]:
-    """Return the files with code that a model's folder names and lacks; those of other repositories are not meant.
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """Code that a model's folder names (``auto_map``).
+
+    Attributes:
+        config: Whether its config names some that can be had.
+        tokenizer: Whether its tokenizer is of a class of such code, which Transformers does not have.
+        missing: Files that are named and not there.
+        elsewhere: Repositories of the hub that have some of it.
+    """
+
+    config: bool
+    tokenizer: bool
+    missing: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+
+def own_code(folder: Path) -> OwnCode:
+    """Look for the code that a model's folder names.
 
     Raises:
-        ConfigError: A file that names them cannot be read.
+        ConfigError: A file that names it cannot be read.
     """
-    named = [_json(folder / name).get("auto_map") for name in _NAMING_CODE if (folder / name).is_file()]
-    classes = {text for entry in named if isinstance(entry, dict) for value in entry.values() for text in _texts(value)}
-    modules = {text.rpartition(".")[0] for text in classes if "--" not in text}
-    return sorted(f"{module}.py" for module in modules if module and not (folder / f"{module}.py").is_file())
+    config, tokenizer = (_json(path) if (path := folder / name).is_file() else {} for name in _NAMING_CODE)
+    of_config, of_tokenizer = _classes(config), _classes(tokenizer)
+    named = of_config | of_tokenizer
+    modules = {text.rpartition(".")[0] for text in named if _ELSEWHERE not in text}
+    missing = {f"{module}.py" for module in modules if module and not (folder / f"{module}.py").is_file()}
+    elsewhere = {text.partition(_ELSEWHERE)[0] for text in named if _ELSEWHERE in text}
+    is_there = any(folder.glob("*.py"))
+    return OwnCode(
+        config=bool(of_config) and (is_there or any(_ELSEWHERE in text for text in of_config)),
+        tokenizer=tokenizer.get("tokenizer_class") in {text.rpartition(".")[2] for text in of_tokenizer},
+        missing=tuple(sorted(missing)),
+        elsewhere=tuple(sorted(elsewhere)),
+    )
+
+
+def _classes(content: Mapping[str, Any]) -> set[str]:
+    """Return the classes that a file names: ``module.Class``, or ``ORG/NAME--module.Class``."""
+    entry = content.get("auto_map")
+    return {text for value in entry.values() for text in _texts(value)} if isinstance(entry, dict) else set()
 
 
 def _texts(value: object) -> list[str]:

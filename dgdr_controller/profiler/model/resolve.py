@@ -1,6 +1,6 @@
 """Which model a request means: in its model cache, among those that the simulator knows, or on the hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,6 +29,7 @@ class Model:
         notes: What a reader of the results should know of how it was found.
         in_cache: Whether the model cache holds it; None: there is none, or nobody has looked.
         warnings: What the user should mend.
+        own_tokenizer: Whether its tokenizer is code of its own; nobody has looked where there is no model cache.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Model:
     notes: tuple[str, ...] = ()
     in_cache: bool | None = None
     warnings: tuple[str, ...] = ()
+    own_tokenizer: bool = False
 
     @property
     def facts(self) -> ModelFacts:
@@ -52,6 +54,8 @@ class Model:
             vision_layers=vision.layers if vision else 0,
             vision_hidden=vision.hidden if vision else 0,
             own_code=config.own_code,
+            own_tokenizer=self.own_tokenizer,
+            quantization=config.quantization,
             in_cache=self.in_cache,
         )
 
@@ -108,21 +112,29 @@ def _of_cache(name: str, cache: MountedCache, root: Path, found: Path, look: Loo
     where = f"{location} of model cache {cache.cache.pvc_name}"
     known = look(found)
     model = _of_folder(name, location, found, known, partial(folders.weight_bytes, found), where)
-    warnings = []
     try:
-        lacking = folders.missing_weights(found)
-        if needs_own_code(model.facts) and (files := folders.missing_code(found)):
-            warnings.append(
-                f"spec.model: '{name}' from {where} names code in {', '.join(files)}, which is not there; copy the "
-                "Python files of its repository as well, or engines may not load it"
-            )
+        lacking, code = folders.missing_weights(found), folders.own_code(found)
     except ConfigError as error:
-        lacking = str(error)
+        raise RequestRefusedError(f"spec.model: '{name}' from {where}: {error}; engines could not load it") from error
     if lacking:
         raise RequestRefusedError(f"spec.model: '{name}' from {where}: {lacking}; engines could not load it")
-    if not any(found.glob("*.py")):  # there is no code to run, whatever its config names
-        model = replace(model, config=replace(model.config, own_code=False))
-    return replace(model, in_cache=True, warnings=tuple(warnings)), known
+    named = replace(model, own_tokenizer=code.tokenizer)
+    warnings = tuple(_about_code(f"'{name}' from {where}", code)) if needs_own_code(named.facts) else ()
+    config = replace(model.config, own_code=code.config)
+    return replace(named, config=config, in_cache=True, warnings=warnings), known
+
+
+def _about_code(model: str, code: folders.OwnCode) -> Iterator[str]:
+    if code.missing:
+        yield (
+            f"spec.model: {model} names code in {', '.join(code.missing)}, which is not there; copy the Python files "
+            "of its repository as well, or engines may not load it"
+        )
+    if code.elsewhere:
+        yield (
+            f"spec.model: {model} names code of {', '.join(code.elsewhere)} on the Hugging Face hub; engines that load "
+            "a model cache do not ask the hub. Copy the Python files into the model's folder, and correct auto_map"
+        )
 
 
 def _without_cache(name: str, look: Look, scratch: Path, download: Download) -> tuple[Model, Survey]:

@@ -6,7 +6,7 @@ from dgdr_api.candidate import Mode
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH, ANNOTATION_SPECULATIVE
 from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render import Nodes, why_only_aggregated
+from dgdr_controller.deployment.render import Nodes, why_not_on, why_only_aggregated
 from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads, releases_that_load
@@ -50,14 +50,19 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
         )
     wanted = ENGINES if request.backend is Backend.AUTO else (request.backend,)
     architecture = model.config.architecture
-    engines = [engine for engine in wanted if loads(engine, architecture, request.release)]
-    if not engines:
+    loading = [engine for engine in wanted if loads(engine, architecture, request.release)]
+    if not loading:
         raise _unloadable(request, architecture)
+    refused = {e: why for e in loading if (why := why_not_on(request.gpu, e, model.facts, request.release))}
+    engines = [engine for engine in loading if engine not in refused]
+    if not engines:
+        raise RequestRefusedError(f"Model '{request.model}' does not run on these GPUs: {'; '.join(refused.values())}")
     simulated = [engine for engine in engines if model.simulated_as is not None and engine in known.estimable]
     simulator, gpu = f"{known.engine} {known.engine_version}", request.gpu.sku
     left_out = {
         **{engine: known.reason or f"{simulator} has no performance data for {engine} on {gpu}" for engine in engines},
-        **{engine: _why_not_loaded(engine, architecture, request) for engine in wanted if engine not in engines},
+        **{engine: _why_not_loaded(engine, architecture, request) for engine in wanted if engine not in loading},
+        **refused,
     }
     return SearchPlan(
         engines,

@@ -39,6 +39,7 @@ FACTS = {
     "LFM2": {"architecture": "Lfm2ForCausalLM", "modelType": "lfm2"},
     "Gemma 3": {"architecture": "Gemma3ForConditionalGeneration", "takesImages": True},
     "Gemma 4": {"architecture": "Gemma4ForConditionalGeneration", "takesImages": True},
+    "Kimi-Linear": {"architecture": "KimiLinearForCausalLM", "modelType": "kimi_linear", "ownCode": True},
     "private": {"architecture": "PrivateForCausalLM", "modelType": "private", "ownCode": True},
 }
 
@@ -132,6 +133,68 @@ def test_model_whose_caches_cannot_be_transferred_is_not_offered_apart(
     apart = make_candidate(backend=backend, mode=Mode.DISAGGREGATED, workers=workers)
     assert bool(unrenderable(apart, Nodes(8), facts)) is together
     assert unrenderable(make_candidate(backend=backend), Nodes(8), facts) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "release", "page"),
+    [
+        ("Nemotron-3", "1.0.2", False),
+        ("Nemotron-3", "1.1.1", False),
+        ("Nemotron-3", "1.2.1", True),
+        ("Kimi-Linear", "1.3.1", False),
+        ("Kimi-Linear", "1.4.2", True),
+        ("Qwen3", "1.0.2", True),
+    ],
+)
+def test_sglang_of_older_releases_gets_no_page_size_for_hybrids(
+    graph_request: Any, model: str, release: str, *, page: bool
+) -> None:
+    made = graph(
+        graph_request, Backend.SGLANG, model, Role.AGGREGATED, spec={"image": f"r.io/sglang-runtime:{release}"}
+    )
+    assert (" --page-size 16 " in made["worker"][0]) is page
+
+
+@pytest.mark.parametrize(
+    ("model", "release", "events"),
+    [
+        ("Nemotron-3", "1.0.2", False),
+        ("Nemotron-3", "1.1.1", False),
+        ("Nemotron-3", "1.2.1", True),
+        ("Qwen3", "1.0.2", True),
+    ],
+)
+def test_vllm_of_older_releases_publishes_no_events_of_hybrids(
+    graph_request: Any, make_candidate: Any, model: str, release: str, *, events: bool
+) -> None:
+    of = {"image": f"r.io/vllm-runtime:{release}", "features": {"kvRouter": True}}
+    worker, _ = graph(graph_request, Backend.VLLM, model, Role.AGGREGATED, spec=of)["worker"]
+    assert ("--kv-events-config" in worker) is events
+    notes = compose(make_candidate(), graph_request(facts=FACTS[model], **of), Settings()).notes
+    assert any("cannot publish the KV events of NemotronHForCausalLM" in note for note in notes) is not events
+
+
+@pytest.mark.parametrize(
+    ("quantization", "offered"),
+    [
+        (None, True),
+        ("fp8", True),
+        ("w4afp8", True),
+        ("", False),
+        ("modelopt_fp4", False),
+        ("compressed-tensors", False),
+    ],
+)
+def test_sglang_spreads_only_experts_over_nodes_that_it_exchanges(
+    make_candidate: Any, quantization: str | None, *, offered: bool
+) -> None:
+    facts = ModelFacts(quantization=quantization)
+    worker = make_candidate().workers[0].model_copy(update={"parallelism": Parallelism(dp=16, moe_ep=16)})
+    wide = make_candidate(backend=Backend.SGLANG, workers=(worker,))
+    reason = unrenderable(wide, Nodes(8), facts)
+    assert (reason is None) is offered
+    assert offered or (reason or "").startswith("sglang does not exchange experts with ")
+    assert unrenderable(wide, Nodes(16), facts) is None
 
 
 @pytest.mark.parametrize(
@@ -297,8 +360,20 @@ def test_parsers_of_a_release_are_those_that_its_engines_know(backend: Backend, 
     flags = known.read(f"dynamo.{backend}", release.checked).flags
     for flag, names in (("--dyn-tool-call-parser", "tools"), ("--dyn-reasoning-parser", "reasoning")):
         ours = {getattr(row, names) for row in ROWS} - {""}
-        written = {name for name in ours if command_line(f"dynamo.{backend}", [(flag, name)], release)}
-        assert written == ours & set(flags[flag].choices or ())
+        choices = set(flags[flag].choices or ())
+        lines = {name: command_line(f"dynamo.{backend}", [(flag, name)], release) for name in ours}
+        assert {name for name in ours if lines[name] == (flag, name)} == ours & choices
+        assert {line[1] for line in lines.values() if line} <= choices
+
+
+def test_tool_parser_that_older_releases_do_not_know_has_a_stand_in() -> None:
+    line = [("--dyn-tool-call-parser", "glm45"), ("--dyn-reasoning-parser", "glm45")]
+    assert command_line("dynamo.vllm", line, release_of((1, 6))) == (
+        *("--dyn-tool-call-parser", "glm45", "--dyn-reasoning-parser", "glm45"),
+    )
+    assert command_line("dynamo.vllm", line, release_of((1, 0))) == (
+        *("--dyn-tool-call-parser", "glm47", "--dyn-reasoning-parser", "glm45"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
 from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_api.parse import parse_request
-from dgdr_api.preserved import Preserved
+from dgdr_api.preserved import DeploymentOverrides, Preserved
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.compose import Composed, compose
 from dgdr_controller.deployment.render.images import engines_release
@@ -39,7 +39,9 @@ def tagged(release: Release) -> str:
         ("1.7.0rc1", (1, 7)),
         ("1.3.0.post1", (1, 3)),
         ("1.2", (1, 2)),
-        ("10.0.1+build", (10, 0)),
+        ("9.0.1+build", (9, 0)),
+        ("25.06-py3", None),
+        ("24.10", None),
         ("latest", None),
         ("main-1.6.1", None),
         ("1", None),
@@ -148,8 +150,9 @@ def test_images_before_the_oldest_release_are_replaced(graph_request: Any, make_
     (note,) = made.notes
     assert note == (
         "spec.image my.io/dynamo/dynamo-planner:0.6.1 is of a Dynamo before 1.0, whose programs take other flags; "
-        f"nvcr.io/nvidia/ai-dynamo/…:{VERIFIED_DYNAMO_VERSION} run instead. If it is a build of your own, say of which "
-        "Dynamo in spec.runtimeVersionOverride; to keep it as it is, set annotation dgdr.nvidia.com/keep-image to true"
+        f"the images of Dynamo {VERIFIED_DYNAMO_VERSION} run instead. If it is a build of a later Dynamo, set "
+        "spec.runtimeVersionOverride to that version; to keep the image, set annotation dgdr.nvidia.com/keep-image to "
+        "true"
     )
     kept = composed(replace(request, keeps_image=True), make_candidate(backend=Backend.SGLANG))
     assert images(kept) == {"my.io/dynamo/sglang-runtime:0.6.1"}
@@ -303,3 +306,50 @@ def test_engines_that_are_searched_are_those_of_the_images(
 
 def test_release_is_the_same_object_in_another_process() -> None:
     assert all(pickle.loads(pickle.dumps(release)) is release for release in RELEASES)  # noqa: S301 - our own bytes
+
+
+def test_variant_of_an_image_is_not_asked_of_the_others(graph_request: Any, make_candidate: Any) -> None:
+    request = graph_request(image="r.io/vllm-runtime:1.1.1-cuda13", features={"planner": {}})
+    assert images(composed(request, make_candidate())) == {
+        "r.io/vllm-runtime:1.1.1-cuda13",
+        "r.io/dynamo-planner:1.1.1",
+    }
+    other = composed(graph_request(image="r.io/vllm-runtime:1.1.1-efa-amd64"), make_candidate(backend=Backend.SGLANG))
+    assert images(other) == {"r.io/sglang-runtime:1.1.1"}
+    own = composed(graph_request(image="r.io/vllm-runtime:1.1.1-site7"), make_candidate(backend=Backend.SGLANG))
+    assert images(own) == {"r.io/sglang-runtime:1.1.1-site7"}
+
+
+@pytest.mark.parametrize("feature", ["planner", "mocker"])
+def test_planner_and_mocker_of_the_oldest_release_are_in_the_images_of_engines(
+    graph_request: Any, make_candidate: Any, feature: str
+) -> None:
+    def used(version: str) -> set[str]:
+        request = graph_request(
+            image=f"r.io/vllm-runtime:{version}", features={feature: {} if feature == "planner" else True}
+        )
+        return images(composed(request, make_candidate()))
+
+    assert used("1.0.2") == {"r.io/vllm-runtime:1.0.2"}
+    assert "r.io/dynamo-planner:1.1.1" in used("1.1.1")
+
+
+def test_tag_and_version_that_contradict_each_other_are_a_note(graph_request: Any, make_candidate: Any) -> None:
+    request = graph_request(image="r.io/vllm-runtime:1.2.1", runtimeVersionOverride="1.5.0")
+    assert composed(request, make_candidate()).notes[0] == (
+        "The tag of r.io/vllm-runtime:1.2.1 is another release of Dynamo than spec.runtimeVersionOverride, 1.5.0, whose "
+        "flags are written: correct one of them"
+    )
+    same = graph_request(image="r.io/vllm-runtime:1.5.1", runtimeVersionOverride="1.5.0")
+    assert composed(same, make_candidate()).notes == ()
+
+
+def test_image_of_workers_without_a_version_is_of_the_release_beside_it(
+    graph_request: Any, make_candidate: Any
+) -> None:
+    workers = f"r.io/own@sha256:{'0' * 64}"
+    preserved = Preserved(deployment_overrides=DeploymentOverrides(workers_image=workers))
+    request = replace(graph_request(image="r.io/dynamo-planner:1.2.1"), preserved=preserved)
+    made = composed(request, make_candidate(backend=Backend.SGLANG))
+    assert "--cuda-graph-max-bs" in args(made, "worker")
+    assert made.notes == (f"{workers} does not say which Dynamo it is; the flags are those of 1.2",)

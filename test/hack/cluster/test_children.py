@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,30 @@ def test_interrupt_while_steps_are_started_starts_none(monkeypatch: pytest.Monke
         thread.join(20)
         assert not thread.is_alive()
     assert ran == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_while_a_program_is_started_ends_it(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    begun: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        begun.append(popen(*args, **kwargs))
+        signal.raise_signal(number)
+        return begun[0]
+
+    def handle(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, handle)
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            children.start(("sleep", "60"), {})
+        assert signal.getsignal(number) is handle
+    finally:
+        signal.signal(number, before)
+    assert begun[0].returncode == -signal.SIGKILL
 
 
 def runs(process: int) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from dgdr_api.defaults import Cache
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.profiler.errors import InterruptedRunError, RequestRefusedError
 from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.folder import find, missing_weights, read_content, weight_bytes
@@ -208,6 +209,37 @@ def test_name_that_leads_out_of_the_cache_is_not_in_it(tmp_path: Path) -> None:
     assert model.in_cache is False
 
 
+def test_code_of_another_repository_is_trusted_and_a_warning(tmp_path: Path) -> None:
+    put(tmp_path / "private", weights=1, auto_map={"AutoConfig": "acme/other--configuration.Config"})
+    model, _ = find_model("private", cache(tmp_path), looks, tmp_path, no_hub)
+    assert model.facts.own_code
+    (warning,) = model.warnings
+    assert "names code of acme/other on the Hugging Face hub; engines that load a model cache do not ask" in warning
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "own"),
+    [
+        (
+            {"tokenizer_class": "TikTokenTokenizer", "auto_map": {"AutoTokenizer": ["own.TikTokenTokenizer", None]}},
+            True,
+        ),
+        ({"tokenizer_class": "Qwen2Tokenizer", "auto_map": {"AutoTokenizer": ["own.Other", None]}}, False),
+        ({"tokenizer_class": "Qwen2Tokenizer"}, False),
+        ({}, False),
+    ],
+)
+def test_tokenizer_of_its_own_is_trusted_also_where_transformers_knows_the_model(
+    tmp_path: Path, tokenizer: dict[str, Any], *, own: bool
+) -> None:
+    put(tmp_path / "moonlight", weights=1, model_type="deepseek_v3", auto_map={"AutoConfig": "own.Config"})
+    (tmp_path / "moonlight" / "own.py").write_text("")
+    (tmp_path / "moonlight" / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    model, _ = find_model("moonlight", cache(tmp_path), looks, tmp_path, no_hub)
+    assert model.facts.own_tokenizer is own
+    assert needs_own_code(model.facts) is own
+
+
 @pytest.mark.parametrize(("code", "needed"), [(True, True), (False, False)])
 def test_code_of_a_model_in_the_cache_counts_if_it_is_there(tmp_path: Path, *, code: bool, needed: bool) -> None:
     put(tmp_path / "private", weights=1, auto_map={"AutoConfig": "configuration.Config"})
@@ -222,7 +254,6 @@ def test_code_of_a_model_in_the_cache_counts_if_it_is_there(tmp_path: Path, *, c
     [
         ({"AutoConfig": "configuration.Config", "AutoModel": "modeling.Model"}, "private", "modeling.py"),
         ({"AutoTokenizer": ["tokenization.Slow", None]}, "private", "tokenization.py"),
-        ({"AutoConfig": "acme/other--configuration.Config"}, "private", None),
         ({"AutoConfig": "configuration.Config"}, "private", None),
         ({"AutoModel": "modeling.Model"}, "llama", None),  # Transformers has its own
         ({"AutoModel": 7}, "private", None),

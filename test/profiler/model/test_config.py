@@ -175,3 +175,23 @@ def test_encoder_of_images_whose_size_makes_no_sense_is_one_of_unknown_size(size
 @pytest.mark.parametrize(("code", "named"), [(None, False), ({}, False), ("x", False), ({"AutoModel": "m.M"}, True)])
 def test_code_counts_where_some_is_named(code: object, *, named: bool) -> None:
     assert read_config(DENSE | {"auto_map": code}).own_code is named
+
+
+@pytest.mark.parametrize(
+    ("quantisation", "name"),
+    [
+        (None, ""),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8"),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "modelopt_fp4"),
+        ({"quant_method": "modelopt", "quant_algo": "W4A16_NVFP4"}, "modelopt_fp4"),
+        ({"quant_algo": "FP8"}, "modelopt_fp8"),
+        ({"quant_algo": "MXFP8"}, "modelopt_mxfp8"),
+        ({"quant_algo": "MIXED_PRECISION"}, "modelopt_mixed"),
+        ({"quant_method": "modelopt"}, "modelopt"),
+        ({"quant_method": "modelopt", "quant_algo": "W4A8_AWQ"}, "modelopt"),
+        ({"quant_method": "MXFP4"}, "mxfp4"),
+        ({"quant_method": "compressed-tensors", "format": "float-quantized"}, "compressed-tensors"),
+    ],
+)
+def test_quantisation_has_the_name_that_engines_call_it(quantisation: dict[str, Any] | None, name: str) -> None:
+    assert read_config(DENSE | ({"quantization_config": quantisation} if quantisation else {})).quantization == name
