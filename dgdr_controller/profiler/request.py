@@ -141,7 +141,10 @@ def _plan_request(
         notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
     cache = applied.model_cache
     if cache is not None and cache_root is None:
-        notes.append(f"spec.modelCache {cache.pvc_name} was not read: set --model-cache to a folder with its contents")
+        notes.append(
+            f"spec.modelCache {cache.pvc_name} was not read: set --model-cache to a folder with its contents. Engines "
+            "are written to load the model from it and to download nothing"
+        )
     return PlanRequest(
         identity=RequestIdentity(
             name=request.metadata.name,

@@ -47,9 +47,7 @@ def with_curves(results: Results, searches: Sequence[Search], pool: Pool, on_pro
     state = f"{len(found)} workers"
     on_progress(Progress(Step.CURVES, state, finished=True, seconds=time.monotonic() - begun))
     notes = [
-        ConfigurationWarning.note(
-            f"The planner starts without estimates of its workers ({cause}); it learns from the load"
-        )
+        ConfigurationWarning.note(f"Workers were not estimated at other loads, for the planner: {cause}")
         for cause in missing
     ]
     return results.model_copy(update={"curves": tuple(found), "warnings": (*results.warnings, *notes)})
