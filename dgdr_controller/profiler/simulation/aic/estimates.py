@@ -18,6 +18,9 @@ from dgdr_controller.profiler.simulation.operating_points import Point, operatin
 from dgdr_controller.profiler.simulation.shapes import Parallel, usual
 from dgdr_controller.profiler.simulation.speculation import accepted
 
+_STEPS = {"mixed": "mix_step", "decode": "genonly_step"}
+"""Our names of an aggregated worker's steps, and AIC's."""
+
 _NUMBERS = ("ttft", "tpot", "concurrency", "request_rate")
 
 
@@ -150,7 +153,7 @@ class Estimator:
                     if number == 0:
                         return  # a larger batch needs more
                     break  # and so does a larger chunk
-                yield _row(summary, self.role, config, point, self.wanted)
+                yield row_of(summary, self.role, config, point, self.wanted)
 
     def config(self, parallel: Parallel) -> Any:
         """Return AIC's configuration of a worker."""
@@ -208,8 +211,8 @@ class Estimator:
         return dataclasses.replace(self.settings["runtime_config"], batch_size=point.batch, **workload)
 
 
-def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) -> Row:
-    """Return what is estimated of one worker, columns named as in AIC's tables."""
+def row_of(summary: Any, role: Role, config: Any, point: Point, wanted: Search) -> Row:
+    """Return what is estimated of one worker, columns named as in AIC's tables, and the steps of an aggregated one."""
     osl = wanted.osl
     if role is Role.AGGREGATED:
         values, sources = summary.get_result_dict(), summary.get_per_ops_source().values()
@@ -233,9 +236,20 @@ def _row(summary: Any, role: Role, config: Any, point: Point, wanted: Search) ->
         "ctx_tokens": point.chunk,
         "num_total_gpus": config.total_gpus_per_worker,
         **{key: float(values[key]) for key in _NUMBERS},
+        **(_steps(summary) if role is Role.AGGREGATED else {}),
         "memory": float(summary.get_memory()["total"]),
         "sources": limits.SOURCES if wanted.limits_version else sorted({s for step in sources for s in step.values()}),
     }
+
+
+def _steps(summary: Any) -> dict[str, float]:
+    """Return the two kinds of steps that AIC's numbers of an aggregated worker are made of, in ms.
+
+    One reads a chunk of prompts while other requests decode, one only decodes; there is none of the latter (0) where
+    prompts never stop coming.
+    """
+    steps = summary.get_per_ops_data()
+    return {f"{name}_step": float(sum(steps.get(key, {}).values())) for name, key in _STEPS.items()}
 
 
 def _phase(summary: Any, role: Role, config: Any, point: Point, wanted: Search) -> dict[str, float]:
