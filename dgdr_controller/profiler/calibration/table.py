@@ -1,0 +1,224 @@
+"""The table of corrections: what it holds, and how it corrects an estimate. Pure but for `Calibration.load`."""
+
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from dgdr_api.candidate import Mode
+from dgdr_api.model import ApiModel
+from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.calibration.corrected import Corrected, Distribution
+from dgdr_controller.profiler.calibration.simulated import Regime, Simulated
+
+SCHEMA: Literal["calibration.dgdr.nvidia.com/v1"] = "calibration.dgdr.nvidia.com/v1"
+_FILE = "table.json"
+
+
+class CalibrationError(Exception):
+    """The table cannot be used: it does not parse, or is for another version of the simulator or of its data."""
+
+
+class CellError(ApiModel):
+    """How far estimates of one engine and mode are from measurements of model families that were left out."""
+
+    backend: Backend | None = None
+    """None: all engines."""
+    mode: Mode | None = None
+    """None: both modes."""
+    points: int
+    families: int
+    ttft_median: float
+    """Median relative error of TTFT, signed."""
+    ttft_mean: float
+    """Mean relative error of TTFT, without sign."""
+    itl_median: float
+    """The same of ITL."""
+    itl_within_20_percent: float
+    """Share of ITLs that are off by 20 % at most."""
+    in_80_percent_range: dict[str, float]
+    """Share of TTFT, ITL and throughput that the range of 80 % holds."""
+
+
+class CalibrationProvenance(ApiModel):
+    """What the table was fitted to."""
+
+    engine: str
+    """The simulator."""
+    engine_version: str
+    data: str
+    """File of measurements within the simulator's package."""
+    sha256: str
+    """Hash of that file."""
+    points: int
+    """Measurements that the table was fitted to."""
+    families: dict[str, int]
+    """How many of them are of each model family."""
+    systems: dict[str, int]
+    """How many of them are of each GPU system."""
+    first_date: str
+    """Day of the first of these measurements, where it is known."""
+    last_date: str
+    """Day of the last of them."""
+    unused: dict[str, int]
+    """How many measurements are not in it, by reason."""
+    errors: tuple[CellError, ...]
+    """Errors on model families that were left out of the fit."""
+
+
+class TtftTerms(ApiModel):
+    """TTFT as a sum of the simulator's own steps: how much counts of each."""
+
+    backend: Backend | None = None
+    """None: any engine."""
+    mode: Mode | None = None
+    """None: any mode."""
+    simulated: float = Field(ge=0)
+    """Of the simulator's TTFT: the steps that read the prompt, times its own factor for waiting."""
+    queue: float = Field(ge=0)
+    """Of the steps that read the prompts of all requests in flight: a benchmark starts them at once."""
+    decode: float = Field(ge=0)
+    """Of steps that only decode, which a new prompt waits for."""
+    constant_ms: float = Field(ge=0)
+    """What every request takes: HTTP, tokens, the scheduler."""
+
+    def ttft(self, simulated: Simulated) -> float:
+        """Return the TTFT in ms."""
+        steps = self.simulated * simulated.ttft + self.queue * simulated.queue + self.decode * simulated.decode
+        return steps + self.constant_ms
+
+
+class Row(ApiModel):
+    """How far measurements are from estimates: quantiles of the natural logarithm of measured over estimated."""
+
+    backend: Backend | None = None
+    """None: any engine."""
+    mode: Mode | None = None
+    """None: any mode."""
+    regime: Regime | None = None
+    """None: any."""
+    families: int = Field(ge=1)
+    """Model families that were measured; wider rows stand in where there are few."""
+    points: int = Field(ge=1)
+    ttft: tuple[float, ...]
+    """Of TTFT, against the sum of steps."""
+    itl: tuple[float, ...]
+    """Of ITL, against the simulator's."""
+    throughput: tuple[float, ...]
+    """Of tokens/s/GPU, against concurrency over the corrected latency of a request (Little's law)."""
+
+    @property
+    def title(self) -> str:
+        """What it is of, in words."""
+        named = [str(part) for part in (self.backend, self.mode, self.regime) if part is not None]
+        return ", ".join(named) or "all engines and modes"
+
+
+class Calibration(ApiModel):
+    """The table."""
+
+    schema_version: Literal["calibration.dgdr.nvidia.com/v1"] = SCHEMA
+    provenance: CalibrationProvenance
+    probabilities: tuple[float, ...] = Field(min_length=3)
+    """Of the quantiles in `rows`."""
+    ttft: tuple[TtftTerms, ...] = Field(min_length=1)
+    """The narrowest first; the last one is for all engines and modes."""
+    rows: tuple[Row, ...] = Field(min_length=1)
+    """The narrowest first; the last one is for all engines and modes."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not _rises(self.probabilities) or not 0 < self.probabilities[0] < self.probabilities[-1] < 1:
+            raise ValueError("probabilities must rise, between 0 and 1")
+        for row in self.rows:
+            for quantiles in (row.ttft, row.itl, row.throughput):
+                if len(quantiles) != len(self.probabilities) or not _rises(quantiles):
+                    raise ValueError(f"row {row.title}: a quantile for each probability, rising, is expected")
+        last_terms, last_row = self.ttft[-1], self.rows[-1]
+        if (last_terms.backend, last_terms.mode, last_row.backend, last_row.mode, last_row.regime) != (None,) * 5:
+            raise ValueError("the last row and the last terms must be for all engines and modes")
+        return self
+
+    @classmethod
+    def load(cls) -> "Calibration":
+        """Return the table of this package.
+
+        Raises:
+            CalibrationError: It does not parse.
+        """
+        return _parsed((resources.files(__package__) / _FILE).read_text(encoding="utf-8"))
+
+    @classmethod
+    def parse(cls, content: str) -> "Calibration":
+        """Read a table.
+
+        Raises:
+            CalibrationError: It does not parse.
+        """
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the table"
+            raise CalibrationError(f"{where}: {first['msg']}; run make calibration") from None
+
+    def check(self, engine: str, version: str, sha256: str | None = None) -> None:
+        """Refuse estimates that the table was not fitted to.
+
+        Args:
+            engine: The simulator's name.
+            version: Its version.
+            sha256: Hash of its measurements; None: not looked at.
+
+        Raises:
+            CalibrationError: They are of another simulator, of another version, or its measurements are others.
+        """
+        fitted = self.provenance
+        if (engine.lower(), version) != (fitted.engine.lower(), fitted.engine_version):
+            raise CalibrationError(
+                f"the corrections are for {fitted.engine} {fitted.engine_version}, the estimates are from {engine} "
+                f"{version}; run make calibration"
+            )
+        if sha256 is not None and sha256 != fitted.sha256:
+            raise CalibrationError(
+                f"the corrections are for other measurements than {fitted.data} of {engine} {version} (sha256 "
+                f"{fitted.sha256[:12]}…, found {sha256[:12]}…); run make calibration"
+            )
+
+    def correct(self, simulated: Simulated) -> Corrected:
+        """Return what an estimate comes to, by the narrowest row that there is."""
+        terms = self.terms_of(simulated)
+        row = self.row_of(simulated)
+        ttft = Distribution(terms.ttft(simulated), self.probabilities, row.ttft)
+        itl = Distribution(simulated.itl, self.probabilities, row.itl)
+        tokens = simulated.concurrency * simulated.osl / simulated.gpus
+        request = ttft.estimate + itl.estimate * (simulated.osl - 1)
+        throughput = Distribution(1000 * tokens / request, self.probabilities, row.throughput)
+        return Corrected(ttft, itl, throughput, tokens, row.title, row.families)
+
+    def terms_of(self, simulated: Simulated) -> TtftTerms:
+        """Return the terms of TTFT for an engine and mode, or those of more of them."""
+        return next(terms for terms in self.ttft if _fits(terms.backend, terms.mode, simulated))
+
+    def row_of(self, simulated: Simulated) -> Row:
+        """Return the narrowest row for an engine, mode and regime."""
+        return next(
+            row
+            for row in self.rows
+            if _fits(row.backend, row.mode, simulated) and row.regime in (None, simulated.regime)
+        )
+
+
+def _fits(backend: Backend | None, mode: Mode | None, simulated: Simulated) -> bool:
+    return backend in (None, simulated.backend) and mode in (None, simulated.mode)
+
+
+def _rises(values: tuple[float, ...]) -> bool:
+    return all(lower <= upper for lower, upper in pairwise(values))
+
+
+@cache
+def _parsed(content: str) -> Calibration:
+    return Calibration.parse(content)
