@@ -186,6 +186,14 @@ bench-limits: $(STAMP) ## Measure how far engines stay below the limits of GPUs,
 bench-scale: $(STAMP) ## Measure memory, CPU and times of the controller with 1,000 requests on a real API server: five minutes (OPTIONS="--requests 100").
 	@$(BIN)/python -m hack.bench.scale $(OPTIONS)
 
+.PHONY: bench-truth
+bench-truth: $(STAMP) ## Score choices by the public measurements that AIC ships: a quarter of an hour (OPTIONS="--page").
+	@$(BIN)/python -m hack.bench.truth $(OPTIONS)
+
+.PHONY: calibration
+calibration: $(STAMP) ## Fit the corrections of estimates to the public measurements again: ten minutes (OPTIONS="--check").
+	@$(BIN)/python -m hack.calibration $(OPTIONS)
+
 .PHONY: bench-admission
 bench-admission: $(STAMP) ## Measure CPU and time of an admission review beside a minimal webhook in Go: a minute.
 	@$(BIN)/python -m hack.bench.admission
