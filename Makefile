@@ -163,15 +163,15 @@ test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after 
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 .PHONY: matrix
-matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down: an hour on two cores.
+matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down: an hour on two cores (PLANS=write).
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal test/matrix
 
 .PHONY: recipes
-recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned by hand: ten minutes (OPTIONS="--page").
+recipes: $(STAMP) ## Plan 25 requests and put the plans beside deployments tuned by hand: ten minutes (OPTIONS="--page", PLANS=write).
 	@$(BIN)/python -m hack.recipes $(OPTIONS)
 
 .PHONY: test-engines
-test-engines: $(STAMP) ## Run rendered command lines through the engines' own argument parsers, and a real vLLM on the CPU (6 GB of wheels the first time).
+test-engines: $(STAMP) ## Run rendered command lines through the engines' own parsers and config checks, and a real vLLM on the CPU (7 GB of wheels the first time).
 	@$(BIN)/python -m pytest -m engines
 
 .PHONY: bench-rapid
@@ -257,6 +257,7 @@ requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (U
 	@$(call AS_DEV,--group uv,uv)
 	@cp requirements/dev.txt requirements/build.txt && echo "hatchling>=1.27" | $(call COMPILE,-,build)
 	@$(call COMPILE,$(UPGRADE) --group dynamo,dynamo)
+	@$(call COMPILE,$(UPGRADE) --group engines,engines)
 	@$(call COMPILE,$(UPGRADE) --group go,go)
 	@$(call COMPILE,$(UPGRADE) --group node,node)
 	@$(call COMPILE,$(UPGRADE) --group docs,docs)

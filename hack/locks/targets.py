@@ -40,7 +40,8 @@ class Platform:
         return tuple(f"{level}_{self.machine}" for level in (*levels, *_LEGACY))
 
 
-LINUX = (Platform("Linux x86_64", "linux", "x86_64"), Platform("Linux aarch64", "linux", "aarch64"))
+LINUX_X86_64 = (Platform("Linux x86_64", "linux", "x86_64"),)
+LINUX = (*LINUX_X86_64, Platform("Linux aarch64", "linux", "aarch64"))
 ALL = (*LINUX, Platform("macOS arm64", "darwin", "arm64"))
 
 
