@@ -15,4 +15,9 @@ for: packages that need a GPU or a compiler, and modules of the engines that are
 TensorRT-LLM publishes no wheel where the others do, so only Dynamo's own parser of its command line is asked; what it
 passes on (``--trtllm.…``) no parser knows. SGLang before 0.5.21 also works out the settings that depend on the model
 and the GPU while it parses; that part is left out, with what it refuses.
+
+A step further, in an environment of its own (``requirements/engines.txt``, 5 GB on disk, x86_64 alone): ``validate``
+lets vLLM and SGLang themselves work out the config that they would start with, from the words, the model's config and
+the GPU, which ``gpu`` stands in for. ``plans`` holds what the planner made of the requests of the matrix and the
+recipes, ``containers`` renders it, and ``test/deployment/render/test_engine_configs.py`` compares.
 """

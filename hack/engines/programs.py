@@ -155,3 +155,31 @@ def program(module: str, release: str = NEWEST.version) -> Program:
         KeyError: No deployment runs this module, or nothing is known of this release.
     """
     return {entry.module: entry for entry in programs(RELEASES[release])}[module]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What is stood in for where an engine works out what it would start with.
+
+    Attributes:
+        wheels: The packages with its code.
+        stand_ins: Modules that are stood in for, with the version that each says it is.
+    """
+
+    wheels: tuple[Wheel, ...]
+    stand_ins: dict[str, str] = field(default_factory=dict)
+
+
+KERNELS = {
+    "dynamo.vllm": Kernels(
+        (NEWEST.dynamo, NEWEST.runtime, NEWEST.vllm),
+        stand_ins=_absent(
+            *("vllm._C_stable_libtorch", "vllm._moe_C_stable_libtorch", "vllm._deepselect_C"),
+            *("vllm.vllm_flash_attn._vllm_fa2_C", "vllm.vllm_flash_attn._vllm_fa3_C"),
+        ),
+    ),
+    "dynamo.sglang": Kernels(
+        (NEWEST.dynamo, NEWEST.runtime, NEWEST.sglang),
+        stand_ins=_absent("sgl_kernel", "deep_gemm", "deep_ep", "flashinfer", "sglang.kernels"),
+    ),
+}
