@@ -1,5 +1,7 @@
 """``make recipes``: plan every request of ``requests.yaml`` and put the plan beside the recipe.
 
+With the variable ``PLANS`` set to ``write``, the plans that engines judge (``hack.engines.plans``) are written anew.
+
 The comparison is for a reader: a recipe is one point that somebody has tuned, often with what a request cannot say
 (prefix caching, a router, speculative decoding). It ends with 1 where a request gets no plan, or one over its budget.
 """
@@ -23,6 +25,7 @@ from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.scaling import served
+from hack.engines import plans
 
 _REQUESTS = Path(__file__).with_name("requests.yaml")
 _DEADLINE_S = 600.0
@@ -41,7 +44,9 @@ def main() -> int:
     rows, failed = [], False
     for number, entry in enumerate(entries, 1):
         try:
-            cells = _cells(entry, plan(entry))
+            results = plan(entry)
+            plans.record(entry["id"], results)
+            cells = _cells(entry, results)
         except ProfilerError as error:
             cells, failed = (_name(entry), f"no plan: {error}"), True
         rows.append(cells)

@@ -1,4 +1,7 @@
-"""Every request of requests.yaml through the planner: the verdicts were written down before it was asked."""
+"""Every request of requests.yaml through the planner: the verdicts were written down before it was asked.
+
+With the variable ``PLANS`` set to ``write``, the plans that engines judge (``hack.engines.plans``) are written anew.
+"""
 
 import json
 import re
@@ -27,6 +30,7 @@ from dgdr_controller.profiler.request import plan_request
 from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
+from hack.engines import plans
 
 ENTRIES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "requests.yaml").read_text())
 DEADLINE_S = 600.0
@@ -104,6 +108,7 @@ def test_request_comes_to_the_verdict_that_is_written_down(entry: dict[str, Any]
     results = came.results
     if results is None or results.choice is None:
         return
+    plans.record(entry["id"], results)
     choice, budget = results.choice, results.hardware.total_gpus.value
     assert choice.gpus <= min(budget, expected.get("max_gpus", budget))
     assert choice.gpus_per_replica >= expected.get("min_gpus_per_replica", 1)
