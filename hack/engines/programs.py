@@ -49,8 +49,9 @@ _ANSWERS = ("--dyn-tool-call-parser", "--dyn-reasoning-parser")
 RENDERED = {
     "dynamo.vllm": (
         *("--data-parallel-size", "--disaggregation-mode", "--enable-expert-parallel", "--kv-cache-dtype"),
-        *("--kv-events-config", "--kv-transfer-config", "--max-model-len", "--max-num-batched-tokens"),
-        *("--max-num-seqs", "--model", "--pipeline-parallel-size", "--served-model-name", "--speculative-config"),
+        *("--kv-events-config", "--kv-transfer-config", "--max-cudagraph-capture-size", "--max-model-len"),
+        *("--max-num-batched-tokens", "--max-num-seqs", "--model", "--pipeline-parallel-size"),
+        *("--served-model-name", "--speculative-config"),
         *("--tensor-parallel-size", "--trust-remote-code", "--enable-multimodal", "--enable-mm-embeds"),
         *_ANSWERS,
     ),

@@ -26,6 +26,17 @@ def _speculation(worker: EngineWorker) -> str:
     return _json({"method": "mtp", "num_speculative_tokens": worker.draft_tokens})
 
 
+_CAPTURED_TOKENS = 512
+"""Tokens of the largest step that vLLM captures as a CUDA graph by itself; on Blackwell twice as many."""
+_CAPTURED_STRIDE = 16
+"""From one captured size to the next; the largest one counts only if it is one of these steps."""
+
+
+def _decoded_tokens(worker: EngineWorker) -> int:
+    """Return the tokens of a step in which every request decodes, drafts included, in whole strides."""
+    return -(-worker.batch * (1 + worker.draft_tokens) // _CAPTURED_STRIDE) * _CAPTURED_STRIDE
+
+
 ENGINE = Engine(
     module="dynamo.vllm",
     image="vllm-runtime",
@@ -43,6 +54,12 @@ ENGINE = Engine(
         # Each data-parallel rank schedules by itself, so both are of one rank, as the batch is.
         Flag("--max-num-seqs", lambda w: w.batch),
         Flag("--max-num-batched-tokens", lambda w: max(w.max_num_tokens, w.batch)),
+        # Estimates are for graphs, and larger steps run without (``config/vllm.py``, ``_set_cudagraph_sizes``).
+        Flag(
+            "--max-cudagraph-capture-size",
+            _decoded_tokens,
+            when=lambda w: w.decodes and _decoded_tokens(w) > _CAPTURED_TOKENS,
+        ),
         Flag("--kv-cache-dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
         Flag("--speculative-config", _speculation, when=lambda w: w.speculates),
         # Off unless it is configured: the router would only guess what caches hold.

@@ -142,6 +142,22 @@ def test_8_bit_kv_cache_is_asked_for_in_each_engines_words(command_lines: Lines,
     assert "dtype" not in command_lines(backend, worker(Role.AGGREGATED))["worker"]
 
 
+@pytest.mark.parametrize(
+    ("batch", "drafts", "captured"),
+    [(512, 0, None), (513, 0, 528), (1024, 0, 1024), (170, 2, None), (171, 2, 528), (224, 3, 896)],
+)
+def test_vllm_captures_graphs_of_all_steps_that_decode(
+    graph_request: Any, batch: int, drafts: int, captured: int | None
+) -> None:
+    workers = (worker(Role.PREFILL), worker(Role.DECODE).model_copy(update={"batch": batch}))
+    planned = candidate(Backend.VLLM, *workers).model_copy(update={"draft_tokens": drafts})
+    components = render(planned, graph_request(), Settings()).graph.spec.components
+    lines = {c.name: shlex.join(c.pod_template.spec.containers[0].args) for c in components}
+    assert "cudagraph" not in lines["prefill"]
+    assert ("--max-cudagraph-capture-size" in lines["decode"]) is (captured is not None)
+    assert captured is None or f"--max-cudagraph-capture-size {captured} " in lines["decode"]
+
+
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 def test_pipeline_is_written_where_it_exists(command_lines: Lines, backend: Backend) -> None:
     (line,) = [v for k, v in command_lines(backend, worker(Role.AGGREGATED, pp=2)).items() if k == "worker"]
