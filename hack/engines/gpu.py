@@ -66,7 +66,8 @@ def install(device: Device) -> None:
     }
     for name, answer in answers.items():
         setattr(cuda, name, _constant(answer))
-    importlib.import_module("torch").cuda = cuda
+    torch: Any = importlib.import_module("torch")
+    torch.cuda = cuda
     _let_triton_answer(device)
 
 
