@@ -94,6 +94,8 @@ _SGLANG_SETTINGS = (
 
 
 def _sglang() -> Check:
+    kernels = importlib.import_module("sglang.kernels.ops.attention.fla.chunk_delta_h")
+    kernels.__dict__["CHUNK_SIZE"] = 64  # what is stood in for has no numbers; overrides.py has this one, too
     args = importlib.import_module("dynamo.sglang.args")
     model_config = importlib.import_module("sglang.srt.configs.model_config").ModelConfig
 

@@ -55,8 +55,7 @@ EXPECTED: dict[str, dict[str, Callable[[Container], object]]] = {
         "speculative_num_steps": lambda c: c.candidate.draft_tokens or None,
         "disaggregation_mode": lambda c: "null" if c.worker.role is Role.AGGREGATED else c.worker.role.value,
         "disable_radix_cache": lambda c: c.worker.role is Role.DECODE,
-        # With drafts SGLang does not mix: it says so and switches it off.
-        "enable_mixed_chunk": lambda c: "--enable-mixed-chunk" in c.start.words and not c.candidate.draft_tokens,
+        "enable_mixed_chunk": lambda c: "--enable-mixed-chunk" in c.start.words,
     },
 }
 """What each engine is to start with: its own name of a setting, and the value."""
@@ -153,7 +152,6 @@ REFUSED = {
     "dynamo.sglang": {
         "--page-size 16 --chunked-prefill-size 1000": "page_size",
         "--context-length 50000": "context",
-        "--tp-size 4 --dp-size 3 --enable-dp-attention": "dp",
         "--kv-cache-dtype fp7": "fp7",
     },
 }
