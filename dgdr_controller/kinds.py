@@ -57,6 +57,15 @@ class Taint(Struct, frozen=True):
     value: str = ""
 
 
+class Toleration(Struct, frozen=True):
+    """What lets a pod onto a node with a taint."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
 class NodeSpec(Struct, frozen=True):
     """Spec of a node."""
 

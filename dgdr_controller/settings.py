@@ -66,6 +66,15 @@ def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+class HardwareSettings(BaseModel):
+    """How the cluster's GPUs are found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    discovery: bool = True
+    """Look for GPUs where a request does not describe them: at nodes, DCGM exporters, and the pods that use GPUs."""
+
+
 class RightsSettings(BaseModel):
     """What config/policy asks of those who write requests; by default it is not there, and nobody has been asked."""
 
@@ -94,6 +103,8 @@ class Settings(BaseSettings):
     """Profiling Jobs."""
     webhook: WebhookSettings = WebhookSettings()
     """Conversion and admission."""
+    hardware: HardwareSettings = HardwareSettings()
+    """Discovery of GPUs."""
     rights: RightsSettings = RightsSettings()
     """What takes more than the right to write requests."""
     hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content

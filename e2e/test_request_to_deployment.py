@@ -43,7 +43,11 @@ def test_request_is_profiled_and_deployed_and_its_deployment_outlives_it(api: Cl
             )
         ]
         assert status["hardware"]["gpuSku"] == "h200_sxm"
-        assert set(status["hardware"]["sources"].values()) == {"node-labels"}
+        assert status["hardware"]["sources"] == {
+            **dict.fromkeys(("gpuSku", "vramMb"), "node-labels"),
+            **dict.fromkeys(("totalGpus", "numGpusPerNode"), "node-allocatable"),
+            "interconnect": "sku-table",
+        }
         assert len(json.dumps(status)) < 16 * 1024
         first, *others = status["profilingResults"]["pareto"]
         assert first["gpus"] == 8

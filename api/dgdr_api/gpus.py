@@ -86,6 +86,9 @@ GPUS: tuple[Gpu, ...] = (
 )
 """Every known SKU, newest first: the order in which an error message lists them."""
 
+UNKNOWN_SKU = "unknown"
+"""What the status calls a GPU that is not in the table; nobody can ask for it by that name."""
+
 _LONGEST_GUESSED = 60
 _BY_NAME = {name: gpu for gpu in GPUS for name in (gpu.sku, *gpu.deprecated)}
 

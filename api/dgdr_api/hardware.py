@@ -41,5 +41,11 @@ class HardwareUsed(ApiModel):
     """Extended resource by which each of its nodes offers RDMA devices; None where there is none or it is unknown."""
     rdma_per_node: int = 0
     """Devices of that resource on each node."""
+    interconnect: str | None = None
+    """Between the GPUs of a node; None: unknown."""
+    interconnect_source: ValueSource | None = None
+    rdma: bool | None = None
+    """Whether nodes reach each other by RDMA; None: unknown."""
+    rdma_source: ValueSource | None = None
     multinode: bool = True
     """Whether an engine may span nodes: Grove or LWS is installed. Without a cluster it is assumed."""

@@ -1,54 +1,122 @@
-"""The hardware of a request: what its author wrote, then what the nodes offer, then the SKU's line in the table."""
+"""The hardware of a request: what its author wrote, then what the cluster tells, then the SKU's line in the table."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.gpus import UNKNOWN_SKU, Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.v1beta1 import Hardware
-from dgdr_controller.hardware.nodes import NodeGpus, by_product
+from dgdr_controller.hardware.nodes import NodeGpus, by_product, untolerated
+from dgdr_controller.kinds import Toleration
 
 DISCOVERED_CAP = 32
 """GPUs that a request uses at most when it does not say how many, as with Dynamo; a written number is not capped."""
+_NVLINKED = {"sxm", "superchip"}
+_SHOWN = 5
 
 
 class HardwareNotFoundError(Exception):
     """The hardware cannot be resolved now; nodes may still come. The message says what was looked for and found."""
 
 
-def resolve(spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True) -> HardwareUsed:
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster's GPUs as one request may use them.
+
+    Attributes:
+        nodes: The nodes with GPUs.
+        tolerations: What the request's pods tolerate.
+    """
+
+    nodes: Sequence[NodeGpus]
+    tolerations: Sequence[Toleration] = ()
+
+    def why_not(self, node: NodeGpus) -> str:
+        """Say why none of a node's GPUs can be used, or nothing."""
+        taint = untolerated(node, self.tolerations)
+        return node.out or (f"it has taint {taint.key}" if taint else "")
+
+    @property
+    def usable(self) -> list[NodeGpus]:
+        """Nodes with GPUs that can be used."""
+        return [node for node in self.nodes if node.count and not self.why_not(node)]
+
+
+def resolve(
+    spec: Hardware, nodes: Sequence[NodeGpus], *, multinode: bool = True, tolerations: Sequence[Toleration] = ()
+) -> HardwareUsed:
     """Return everything about the hardware, with sources.
 
     Args:
         spec: What the request says; never replaced.
         nodes: The cluster's nodes with GPUs.
         multinode: Whether the cluster can run an engine over several nodes.
+        tolerations: What the request's pods tolerate.
 
     Raises:
         InvalidRequestError: The request names an unknown GPU.
-        HardwareNotFoundError: Something is not written and the nodes do not tell it.
+        HardwareNotFoundError: Something is not written and the cluster does not tell it.
     """
-    usable = [node for node in nodes if not node.out and node.count]
-    gpu, source = (_named(spec.gpu_sku), ValueSource.SPEC) if spec.gpu_sku else _most(usable, nodes)
-    offered = [node for node in usable if node.gpu == gpu]
+    cluster = Cluster(nodes, tolerations)
+    sku, offered, source = _offered(spec, cluster)
+    gpu = find_gpu(sku)
+    total = sum(node.count for node in offered)
+    per_node = _usual([node.count for node in offered])
+    found = ValueSource.NODE_ALLOCATABLE
+    vram = _vram(spec, offered) or (gpu and Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE))
     return HardwareUsed(
-        gpu_sku=gpu.sku,
+        gpu_sku=sku,
         gpu_sku_source=source,
-        total_gpus=_first(spec.total_gpus, min(sum(node.count for node in offered), DISCOVERED_CAP))
-        or _missing(gpu, nodes),
-        num_gpus_per_node=_first(spec.num_gpus_per_node, _usual([node.count for node in offered]))
-        or Resolved(value=gpu.gpus_per_node, source=ValueSource.SKU_TABLE),
-        vram_mib=_first(
-            int(spec.vram_mb) if spec.vram_mb else None,
-            min((node.vram_mib for node in offered if node.vram_mib), default=None),
-        )
-        or Resolved(value=gpu.vram_mib, source=ValueSource.SKU_TABLE),
+        total_gpus=_first(spec.total_gpus, min(total, DISCOVERED_CAP), found)
+        or _missing(f"spec.hardware.totalGpus (of {sku})", cluster),
+        num_gpus_per_node=_first(spec.num_gpus_per_node, per_node, found)
+        or (Resolved(value=gpu.gpus_per_node, source=ValueSource.SKU_TABLE) if gpu else None)
+        or _missing("spec.hardware.numGpusPerNode", cluster),
+        vram_mib=vram or _missing("spec.hardware.vramMb", cluster),
         products=_products(offered, nodes),
-        **(_rdma([node.rdma for node in offered]) if spec.rdma is not False else {}),
         multinode=multinode,
+        **_interconnect(spec, offered, gpu),
+        **_rdma(spec, offered),
     )
+
+
+def found_gpus(hardware: HardwareUsed, nodes: Sequence[NodeGpus], tolerations: Sequence[Toleration] = ()) -> int:
+    """Return how many GPUs of a request's SKU the cluster has for it, of which it may use fewer."""
+    usable = Cluster(nodes, tolerations).usable
+    return sum(node.count for node in usable if (node.gpu.sku if node.gpu else UNKNOWN_SKU) == hardware.gpu_sku)
+
+
+def _offered(spec: Hardware, cluster: Cluster) -> tuple[str, list[NodeGpus], ValueSource]:
+    """Return the SKU, the nodes that offer it, and what says that.
+
+    Discovered is the SKU with the most whole GPUs; of a tie the one with more memory. GPUs that are not in the table
+    count only where there are no others.
+    """
+    usable = cluster.usable
+    if spec.gpu_sku:
+        gpu = find_gpu(spec.gpu_sku)
+        if gpu is None:
+            raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", spec.gpu_sku)])
+        return gpu.sku, [node for node in usable if node.gpu == gpu], ValueSource.SPEC
+    known = {node.gpu.sku: node.gpu for node in usable if node.gpu}
+    groups = by_product([node for node in usable if (node.gpu is not None) == bool(known)])
+    if not groups:
+        _missing("spec.hardware.gpuSku", cluster)
+
+    def offer(name: str) -> tuple[int, int, str]:
+        # The table's memory, not a label's: that may be missing, and which node comes first must not matter.
+        return sum(node.count for node in groups[name]), known[name].vram_mib if known else 0, name
+
+    best = max(groups, key=offer)
+    return best if known else UNKNOWN_SKU, groups[best], _common(node.gpu_source for node in groups[best])
+
+
+def _common(sources: Iterable[ValueSource]) -> ValueSource:
+    """Return the source of several nodes: of different ones the less exact."""
+    return ValueSource.NODE_LABELS if ValueSource.NODE_LABELS in (found := set(sources)) else found.pop()
 
 
 def _products(offered: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[str, ...]:
@@ -58,18 +126,47 @@ def _products(offered: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[s
     return tuple(sorted(wanted)) if others else ()
 
 
-def _rdma(offered: Sequence[tuple[str, int] | None]) -> dict[str, Any]:
-    """Return the resource that every node offers, and the fewest of a node: a pod must find a place on any."""
-    names = {rdma[0] if rdma else None for rdma in offered}
-    if len(names) != 1 or None in names:
+def _vram(spec: Hardware, offered: Sequence[NodeGpus]) -> Resolved | None:
+    """Return the least memory of the nodes' GPUs, where the request does not say it."""
+    known = [(node.vram_mib, node.vram_source) for node in offered if node.vram_mib]
+    least, source = min(known, default=(None, ValueSource.NODE_LABELS))
+    return _first(int(spec.vram_mb) if spec.vram_mb else None, least, source)
+
+
+def _interconnect(spec: Hardware, offered: Sequence[NodeGpus], gpu: Gpu | None) -> dict[str, Any]:
+    if spec.interconnect:
+        return {"interconnect": spec.interconnect, "interconnect_source": ValueSource.SPEC}
+    measured = {node.interconnect for node in offered}
+    if len(measured) == 1 and None not in measured:
+        return {"interconnect": measured.pop(), "interconnect_source": ValueSource.DCGM}
+    if gpu is not None and gpu.vendor == "nvidia" and gpu.form_factor in _NVLINKED:
+        return {"interconnect": "nvlink", "interconnect_source": ValueSource.SKU_TABLE}
+    return {}
+
+
+def _rdma(spec: Hardware, offered: Sequence[NodeGpus]) -> dict[str, Any]:
+    """Return whether there is RDMA, and the resource that every node offers with the fewest of a node.
+
+    A pod must find a place on any of the nodes. What no label and no resource says stays unknown.
+    """
+    names = {node.rdma[0] if node.rdma else None for node in offered}
+    devices: dict[str, Any] = {}
+    if spec.rdma is not False and len(names) == 1 and None not in names:
+        devices = {"rdma_resource": names.pop(), "rdma_per_node": min(node.rdma[1] for node in offered if node.rdma)}
+    if spec.rdma is not None:
+        return devices | {"rdma": spec.rdma, "rdma_source": ValueSource.SPEC}
+    if devices:
+        return devices | {"rdma": True, "rdma_source": ValueSource.NODE_ALLOCATABLE}
+    labelled = {node.has_rdma for node in offered}
+    if not labelled or (None in labelled and False not in labelled):
         return {}
-    return {"rdma_resource": names.pop(), "rdma_per_node": min(rdma[1] for rdma in offered if rdma)}
+    return {"rdma": labelled == {True}, "rdma_source": ValueSource.NODE_LABELS}
 
 
-def _first(written: int | None, discovered: int | None) -> Resolved | None:
+def _first(written: int | None, discovered: int | None, source: ValueSource) -> Resolved | None:
     if written:
         return Resolved(value=written, source=ValueSource.SPEC)
-    return Resolved(value=discovered, source=ValueSource.NODE_LABELS) if discovered else None
+    return Resolved(value=discovered, source=source) if discovered else None
 
 
 def _usual(counts: Sequence[int]) -> int | None:
@@ -77,40 +174,22 @@ def _usual(counts: Sequence[int]) -> int | None:
     return max(Counter(sorted(counts, reverse=True)).items(), key=lambda item: item[1])[0] if counts else None
 
 
-def _named(sku: str) -> Gpu:
-    gpu = find_gpu(sku)
-    if gpu is None:
-        raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", sku)])
-    return gpu
+def _missing(what: str, cluster: Cluster) -> Any:
+    raise HardwareNotFoundError(_sentence(what, cluster))
 
 
-def _most(usable: Sequence[NodeGpus], nodes: Sequence[NodeGpus]) -> tuple[Gpu, ValueSource]:
-    """Return the SKU with the most whole GPUs; of a tie the one with more memory."""
-    gpus = {node.gpu.sku: node.gpu for node in usable if node.gpu}
-    if not gpus:
-        raise HardwareNotFoundError(_sentence("spec.hardware.gpuSku", nodes))
-    groups = by_product([node for node in usable if node.gpu])
-
-    def offer(sku: str) -> tuple[int, int, str]:
-        # The table's memory, not a label's: that may be missing, and which node comes first must not matter.
-        return sum(node.count for node in groups[sku]), gpus[sku].vram_mib, sku
-
-    return gpus[max(gpus, key=offer)], ValueSource.NODE_LABELS
-
-
-def _missing(gpu: Gpu, nodes: Sequence[NodeGpus]) -> Resolved:
-    raise HardwareNotFoundError(_sentence(f"spec.hardware.totalGpus (of {gpu.sku})", nodes))
-
-
-def _sentence(what: str, nodes: Sequence[NodeGpus]) -> str:
+def _sentence(what: str, cluster: Cluster) -> str:
     """Name what is missing, what the nodes offer instead, and the way out. The first sentence is upstream's."""
-    seen = [
-        f"{node.node}: {node.count} × {node.product or 'GPUs without product label'}"
-        + (f" ({node.out})" if node.out else "")
-        for node in nodes
-    ]
+    seen = [_seen(node, cluster.why_not(node)) for node in cluster.nodes]
     return (
         f"GPU hardware info required but auto-discovery failed. {what} is not set, and of the cluster's nodes "
-        f"{'none has GPUs' if not seen else 'none fits: ' + '; '.join(seen[:5])}. Set "
-        "spec.hardware.{gpuSku,totalGpus,numGpusPerNode} explicitly, or label the nodes (GPU Feature Discovery)"
+        f"{'none has GPUs' if not seen else 'none fits: ' + '; '.join(seen[:_SHOWN])}. Set "
+        "spec.hardware.{gpuSku,vramMb,totalGpus,numGpusPerNode} explicitly, label the nodes (GPU Feature Discovery), "
+        "or run a DCGM exporter"
     )
+
+
+def _seen(node: NodeGpus, why_not: str) -> str:
+    reasons = [reason for reason in (why_not, node.problem) if reason]
+    counted = f"{node.node}: {node.count} × {node.product or 'GPUs without product label'}"
+    return f"{counted} ({'; '.join(reasons)})" if reasons else counted

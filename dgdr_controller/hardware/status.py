@@ -11,6 +11,8 @@ def shown(hardware: HardwareUsed) -> HardwareStatus:
         vram_mb=hardware.vram_mib.value,
         num_gpus_per_node=hardware.num_gpus_per_node.value,
         total_gpus=hardware.total_gpus.value,
+        interconnect=hardware.interconnect,
+        rdma=hardware.rdma,
         rdma_resource=hardware.rdma_resource,
         rdma_per_node=hardware.rdma_per_node or None,
         gpu_products=hardware.products or None,
@@ -20,6 +22,8 @@ def shown(hardware: HardwareUsed) -> HardwareStatus:
             vram_mb=hardware.vram_mib.source,
             num_gpus_per_node=hardware.num_gpus_per_node.source,
             total_gpus=hardware.total_gpus.source,
+            interconnect=hardware.interconnect_source,
+            rdma=hardware.rdma_source,
         ),
     )
 
@@ -43,6 +47,10 @@ def used(status: HardwareStatus | None) -> HardwareUsed | None:
         products=status.gpu_products or (),
         rdma_resource=status.rdma_resource,
         rdma_per_node=status.rdma_per_node or 0,
+        interconnect=status.interconnect,
+        interconnect_source=sources.interconnect,
+        rdma=status.rdma,
+        rdma_source=sources.rdma,
         multinode=status.multinode is not False,
     )
 

@@ -7,7 +7,7 @@ from dgdr_api.conversion import kept_spec
 from dgdr_api.conversion.validation import engine_gpus
 from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.gpus import Gpu, find_gpu, unknown_gpu
+from dgdr_api.gpus import UNKNOWN_SKU, Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.options import SearchOptions, search_options
 from dgdr_api.preserved import search_annotations
@@ -120,12 +120,19 @@ def request_in_cluster(
     """
     if errors := validate(request):
         raise InvalidRequestError(errors)
-    gpu = find_gpu(hardware.gpu_sku)
+    gpu = find_gpu(hardware.gpu_sku) or _unknown(hardware)
     if gpu is None:
         raise InvalidRequestError([unknown_gpu("spec.hardware.gpuSku", hardware.gpu_sku)])
     cache = effective(request).model_cache
     planned = _plan_request(request, gpu, hardware, [], Path(cache.mount_path) if cache else None)
     return replace(planned, release=release)
+
+
+def _unknown(hardware: HardwareUsed) -> Gpu | None:
+    """Return a GPU that is not in the table as far as a plan by memory fit needs it."""
+    if hardware.gpu_sku != UNKNOWN_SKU:
+        return None
+    return Gpu(UNKNOWN_SKU, hardware.vram_mib.value, hardware.num_gpus_per_node.value, "pcie")
 
 
 def _plan_request(

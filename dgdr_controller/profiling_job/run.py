@@ -13,6 +13,10 @@ from dgdr_controller.settings import Settings
 _DIGITS = 12
 
 
+_FOR_PEOPLE = {"interconnect", "interconnect_source", "rdma", "rdma_source"}
+"""Of the hardware, what no result depends on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One profiling run of a request.
@@ -33,7 +37,7 @@ class Run:
     def inputs(self) -> str:
         """Hash of what the result depends on: what is asked for, the hardware, the profiler's image and the engines."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
-        hardware = self.hardware.model_dump(mode="json")
+        hardware = self.hardware.model_dump(mode="json", exclude=_FOR_PEOPLE)
         annotations = search_annotations(self.request.metadata.annotations)
         rest = [value for value in (annotations, self.release) if value]
         inputs = [spec, hardware, self.settings.profiling.image, *rest]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from dgdr_api.names import LABEL_NAME
+from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
@@ -25,7 +26,12 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _values_of(_JOB_LABEL)})
     cache.watch(NODES, transform=strip_unused_fields)
 
-    reconciler = RequestReconciler(cache, manager.client, manager.recorder("dgdr-controller"), settings, graphs)
+    inventory = None
+    if settings.hardware.discovery:
+        inventory = Inventory(manager.client)
+        manager.add(inventory.run)
+    recorder = manager.recorder("dgdr-controller")
+    reconciler = RequestReconciler(cache, manager.client, recorder, settings, graphs, inventory)
     controller = (
         Controller(cache, reconciler, name="dgdr")
         .for_(REQUESTS)

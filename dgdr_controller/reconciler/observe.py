@@ -10,7 +10,8 @@ from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, outp
 from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
-from dgdr_controller.hardware.nodes import read_node
+from dgdr_controller.hardware.inventory import Inventory
+from dgdr_controller.hardware.nodes import NodeGpus, read_node, with_measured
 from dgdr_controller.kinds import CONFIG_MAPS, JOBS, NODES, PODS, ConfigMap, Graph
 from dgdr_controller.profiling_job import output
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
@@ -33,10 +34,19 @@ class Observer:
         client: Reads what no watch reports.
         settings: The installation's settings.
         graphs: DynamoGraphDeployments in the version that the cluster serves.
+        inventory: What else is known of the cluster's GPUs; None: they are not looked for.
     """
 
-    def __init__(self, cache: Cache, client: Client, settings: Settings, graphs: Resource[Graph]) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        client: Client,
+        settings: Settings,
+        graphs: Resource[Graph],
+        inventory: Inventory | None = None,
+    ) -> None:
         self._cache, self._client, self._settings, self._graphs = cache, client, settings, graphs
+        self._inventory = inventory
         self._discovery = Discovery(client)
         self._services = ServiceNames()
 
@@ -57,11 +67,27 @@ class Observer:
         if Need.FRESH_OUTPUT in needs(observed):
             observed = _with_output(observed, await self._published(observed.key))
         if Need.HARDWARE in needs(observed):
-            nodes = tuple(filter(None, map(read_node, self._cache.list(NODES))))
-            observed = replace(observed, nodes=nodes, multinode=await self._discovery.serves_any(MULTINODE))
+            multinode = await self._discovery.serves_any(MULTINODE)
+            observed = replace(observed, nodes=self._nodes(), multinode=multinode)
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
         return observed
+
+    def _nodes(self) -> tuple[NodeGpus, ...] | None:
+        """Return the nodes with GPUs; None while their exporters are asked for the first time."""
+        if self._inventory is None:
+            return ()
+        found = self._inventory.snapshot()
+        if found is None:
+            return None
+        nodes = filter(None, map(read_node, self._cache.list(NODES)))
+        return tuple(
+            replace(
+                with_measured(node, found.measured.get(node.node)),
+                used=None if found.used is None else found.used.get(node.node, 0),
+            )
+            for node in nodes
+        )
 
     def _watched(self, request: DynamoGraphDeploymentRequest, generation: int) -> ObservedState:
         """Return what the watches report."""

@@ -41,7 +41,7 @@ class ObservedState:
         graph: The DynamoGraphDeployment of its name, whoever made it.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
-        nodes: Nodes with GPUs.
+        nodes: Nodes with GPUs; None: they are still being looked at.
         base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
         prometheus: Whether the Prometheus that a planner would read exists; None: not known.
         multinode: Whether the cluster can run an engine over several nodes.
@@ -59,7 +59,7 @@ class ObservedState:
     graph: Graph | None = None
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
-    nodes: tuple[NodeGpus, ...] = ()
+    nodes: tuple[NodeGpus, ...] | None = ()
     base: str | None = None
     prometheus: bool | None = None
     multinode: bool = False

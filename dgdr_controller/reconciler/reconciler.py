@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from dgdr_api.v1beta1 import Phase
+from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
@@ -55,6 +56,7 @@ class RequestReconciler:
         events: Events on requests.
         settings: The installation's settings.
         graphs: DynamoGraphDeployments in the version that the cluster serves.
+        inventory: What is known of the cluster's GPUs beyond its nodes; None: GPUs are not looked for.
     """
 
     def __init__(
@@ -64,9 +66,10 @@ class RequestReconciler:
         events: EventRecorder,
         settings: Settings,
         graphs: Resource[Graph] = GRAPHS,
+        inventory: Inventory | None = None,
     ) -> None:
         self._cache, self._client, self._events = cache, client, events
-        self._observer = Observer(cache, client, settings, graphs)
+        self._observer = Observer(cache, client, settings, graphs, inventory)
         self._throttle = Throttle(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:

@@ -71,7 +71,7 @@ def after(observed: ObservedState, decision: Decision, *, s: float = 0.0, **seen
 
 def run_of(observed: ObservedState) -> Run:
     """Return the profiling run that Pending would begin in a state."""
-    hardware = resolve(observed.request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode)
+    hardware = resolve(observed.request.spec.hardware or Hardware(), observed.nodes or (), multinode=observed.multinode)
     return profiling_run.run_on(hardware, observed)
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from dgdr_api.gpus import find_product
-from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, strip_unused_fields
+from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, strip_unused_fields, untolerated
 from dgdr_controller.kinds import NODES
 
 READY = {"type": "Ready", "status": "True"}
@@ -117,6 +117,8 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
     [
         (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are partitioned into MIG instances"),
         (node("NVIDIA-A10G-SHARED"), "its GPUs are time-sliced"),
+        (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "4"}), "its GPUs are time-sliced"),
+        (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "1"}), ""),
         (node(ready="False"), "it is not ready"),
         (node(ready="Unknown"), "it is not ready"),
         (node(spec={"unschedulable": True}), "it is cordoned"),
@@ -128,7 +130,57 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
 )
 def test_node_says_what_keeps_it_out(found: NodeGpus | None, why: str) -> None:
     assert found is not None
-    assert found.out == why
+    taint = untolerated(found, ())
+    assert (found.out or (f"it has taint {taint.key}" if taint else "")) == why
+
+
+def test_gpus_in_mig_mode_of_their_own_resources_are_seen_and_not_whole() -> None:
+    manifest = {
+        "metadata": {"name": "n1", "labels": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}},
+        "status": {"allocatable": {"nvidia.com/gpu": "0", "nvidia.com/mig-1g.10gb": "7"}, "conditions": [READY]},
+    }
+    found = read_node(NODES.decode(msgspec.json.encode(strip_unused_fields(manifest))))
+    assert found is not None
+    assert (found.count, found.out) == (0, "its GPUs are partitioned into MIG instances")
+
+
+@pytest.mark.parametrize(
+    ("labels", "product", "vram"),
+    [
+        (
+            {"amd.com/gpu.product-name": "AMD_Instinct_MI300X_OAM", "amd.com/gpu.vram": "192G"},
+            "AMD_Instinct_MI300X_OAM",
+            196_608,
+        ),
+        ({"beta.amd.com/gpu.product-name.MI300X": "8", "beta.amd.com/gpu.vram": "196608M"}, "MI300X", 196_608),
+        ({"amd.com/gpu.product-name": "MI210", "amd.com/gpu.vram": "lots"}, "MI210", None),
+    ],
+)
+def test_gpus_of_amd_are_read_off_its_labels(labels: dict[str, str], product: str, vram: int | None) -> None:
+    manifest = {
+        "metadata": {"name": "n1", "labels": labels},
+        "status": {"allocatable": {"amd.com/gpu": "8"}, "conditions": [READY]},
+    }
+    found = read_node(NODES.decode(msgspec.json.encode(strip_unused_fields(manifest))))
+    assert found is not None
+    assert (found.product, found.count, found.vram_mib) == (product, 8, vram)
+    assert found.gpu is not None
+    assert found.gpu.vendor == "amd"
+
+
+@pytest.mark.parametrize(
+    ("labels", "has"),
+    [
+        ({}, None),
+        ({"nvidia.com/rdma.present": "true"}, True),
+        ({"feature.node.kubernetes.io/rdma.available": "false"}, False),
+        ({"nvidia.com/rdma.present": "false", "feature.node.kubernetes.io/network-sriov.capable": "true"}, True),
+    ],
+)
+def test_rdma_that_no_label_tells_is_unknown(labels: dict[str, str], *, has: bool | None) -> None:
+    found = node(labels=labels)
+    assert found is not None
+    assert found.has_rdma is has
 
 
 def test_gpus_of_mixed_mig_are_none_though_the_product_is_plain() -> None:

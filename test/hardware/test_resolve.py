@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,12 +7,16 @@ from hypothesis import strategies as st
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import GPUS, find_product
 from dgdr_api.hardware import Resolved, ValueSource
-from dgdr_api.v1beta1 import Hardware
-from dgdr_controller.hardware.nodes import NodeGpus
-from dgdr_controller.hardware.resolve import DISCOVERED_CAP, HardwareNotFoundError, resolve
+from dgdr_api.v1beta1 import DgdrSpec, Hardware
+from dgdr_controller.hardware.dcgm import Measured
+from dgdr_controller.hardware.nodes import NodeGpus, with_measured
+from dgdr_controller.hardware.resolve import DISCOVERED_CAP, HardwareNotFoundError, found_gpus, resolve
 from dgdr_controller.hardware.status import shown, used
+from dgdr_controller.hardware.tolerations import tolerations_of
+from dgdr_controller.kinds import Taint, Toleration
 
 LABELS, SPEC, TABLE = ValueSource.NODE_LABELS, ValueSource.SPEC, ValueSource.SKU_TABLE
+ALLOCATABLE, DCGM = ValueSource.NODE_ALLOCATABLE, ValueSource.DCGM
 
 
 def gpus(product: str = "NVIDIA-H200", count: int = 8, vram: int | None = 143771, out: str = "") -> NodeGpus:
@@ -20,8 +26,8 @@ def gpus(product: str = "NVIDIA-H200", count: int = 8, vram: int | None = 143771
 def test_hardware_is_discovered_when_nothing_is_written() -> None:
     found = resolve(Hardware(), [gpus(), gpus()])
     assert (found.gpu_sku, found.gpu_sku_source) == ("h200_sxm", LABELS)
-    assert found.total_gpus == Resolved(value=16, source=LABELS)
-    assert found.num_gpus_per_node == Resolved(value=8, source=LABELS)
+    assert found.total_gpus == Resolved(value=16, source=ALLOCATABLE)
+    assert found.num_gpus_per_node == Resolved(value=8, source=ALLOCATABLE)
     assert found.vram_mib == Resolved(value=143771, source=LABELS)
 
 
@@ -36,7 +42,7 @@ def test_written_value_is_never_replaced() -> None:
 
 def test_written_sku_counts_the_nodes_of_that_sku_alone() -> None:
     found = resolve(Hardware(gpu_sku="l40s"), [gpus(), gpus("NVIDIA-L40S", 4, 46068), gpus("NVIDIA-L40", 8)])
-    assert found.total_gpus == Resolved(value=4, source=LABELS)
+    assert found.total_gpus == Resolved(value=4, source=ALLOCATABLE)
     assert found.num_gpus_per_node.value == 4
 
 
@@ -103,7 +109,11 @@ def test_unknown_name_is_the_users_error_with_a_guess() -> None:
     [
         (Hardware(), [], "spec.hardware.gpuSku is not set, and of the cluster's nodes none has GPUs."),
         (Hardware(), [gpus(out="it is cordoned")], "none fits: NVIDIA-H200-8: 8 × NVIDIA-H200 (it is cordoned)."),
-        (Hardware(), [gpus("", 2)], "-2: 2 × GPUs without product label."),
+        (
+            Hardware(),
+            [gpus("", 2, None)],
+            "spec.hardware.vramMb is not set, and of the cluster's nodes none fits: -2: 2 × GPUs",
+        ),
         (Hardware(gpu_sku="l40s"), [gpus()], "spec.hardware.totalGpus (of l40s) is not set"),
     ],
 )
@@ -113,7 +123,7 @@ def test_missing_value_is_named_with_what_there_is(spec: Hardware, nodes: list[N
     message = str(raised.value)
     assert message.startswith("GPU hardware info required but auto-discovery failed. ")
     assert words in message
-    assert "Set spec.hardware.{gpuSku,totalGpus,numGpusPerNode} explicitly" in message
+    assert "Set spec.hardware.{gpuSku,vramMb,totalGpus,numGpusPerNode} explicitly" in message
 
 
 def test_large_cluster_does_not_make_a_long_sentence() -> None:
@@ -165,3 +175,104 @@ def test_status_that_does_not_show_all_of_it_is_not_used() -> None:
     assert whole.sources is not None
     for field in ("gpu_sku", "vram_mb", "num_gpus_per_node", "total_gpus"):
         assert used(whole.model_copy(update={"sources": whole.sources.model_copy(update={field: None})})) is None
+
+
+def test_gpus_that_are_in_no_table_are_used_by_their_memory_where_there_are_no_others() -> None:
+    found = resolve(Hardware(), [gpus("Odd-Accelerator", 4, 40_000), gpus("Odd-Accelerator", 4, 39_000)])
+    assert (found.gpu_sku, found.total_gpus.value, found.vram_mib.value) == ("unknown", 8, 39_000)
+    assert found.interconnect is None
+    written = resolve(Hardware(vram_mb=24_000), [gpus("", 2, None)])
+    assert (written.gpu_sku, written.vram_mib) == ("unknown", Resolved(value=24_000, source=SPEC))
+
+
+def test_what_exporters_measure_counts_before_labels() -> None:
+    measured = Measured("NVIDIA H200", 143_000, "nvlink", is_partitioned=False)
+    wrong = gpus("NVIDIA-L40S", 8, 46068)
+    found = resolve(Hardware(), [with_measured(wrong, measured)])
+    assert (found.gpu_sku, found.gpu_sku_source) == ("h200_sxm", DCGM)
+    assert found.vram_mib == Resolved(value=143_000, source=DCGM)
+    assert (found.interconnect, found.interconnect_source) == ("nvlink", DCGM)
+    assert with_measured(wrong, None) == wrong
+
+
+def test_exporter_without_an_answer_leaves_the_labels_and_its_reason() -> None:
+    silent = with_measured(gpus(out="it is cordoned"), "gpu-operator/dcgm-1 does not answer within 3 s")
+    with pytest.raises(
+        HardwareNotFoundError, match=r"\(it is cordoned; gpu-operator/dcgm-1 does not answer within 3 s\)"
+    ):
+        resolve(Hardware(), [silent])
+    usable = with_measured(gpus(), "gpu-operator/dcgm-1 does not answer within 3 s")
+    assert resolve(Hardware(), [usable]).gpu_sku == "h200_sxm"
+
+
+def test_gpus_in_mig_mode_are_no_whole_ones() -> None:
+    sliced = with_measured(gpus(), Measured("NVIDIA H200", None, None, is_partitioned=True))
+    with pytest.raises(HardwareNotFoundError, match="its GPUs are partitioned into MIG instances"):
+        resolve(Hardware(), [sliced])
+
+
+@pytest.mark.parametrize(
+    ("sku", "interconnect", "source"),
+    [("h200_sxm", "nvlink", TABLE), ("gb200", "nvlink", TABLE), ("l40s", None, None), ("h100_pcie", None, None)],
+)
+def test_interconnect_is_unknown_where_nothing_tells_it(sku: str, interconnect: str | None, source: object) -> None:
+    found = resolve(Hardware(gpu_sku=sku, total_gpus=8), [])
+    assert (found.interconnect, found.interconnect_source) == (interconnect, source)
+    written = resolve(Hardware(gpu_sku=sku, total_gpus=8, interconnect="pcie"), [])
+    assert (written.interconnect, written.interconnect_source) == ("pcie", SPEC)
+
+
+TAINT = Taint("team", "NoSchedule", "a")
+
+
+@pytest.mark.parametrize(
+    ("toleration", "tolerated"),
+    [
+        (Toleration("team", "Equal", "a", "NoSchedule"), True),
+        (Toleration("team", "Equal", "a"), True),
+        (Toleration("team", "Exists"), True),
+        (Toleration(operator="Exists"), True),
+        (Toleration("team", "Equal", "b"), False),
+        (Toleration("team", "Exists", effect="NoExecute"), False),
+        (Toleration("other", "Exists"), False),
+    ],
+)
+def test_node_counts_for_a_request_that_tolerates_its_taints(toleration: Toleration, *, tolerated: bool) -> None:
+    tainted = replace(gpus(), taints=(TAINT,))
+    if tolerated:
+        assert resolve(Hardware(), [tainted], tolerations=[toleration]).total_gpus.value == 8
+    else:
+        with pytest.raises(HardwareNotFoundError, match="it has taint team"):
+            resolve(Hardware(), [tainted], tolerations=[toleration])
+
+
+def test_tolerations_are_those_of_the_job_and_of_the_deployment() -> None:
+    spec = DgdrSpec.model_validate(
+        {
+            "model": "m",
+            "overrides": {
+                "profilingJob": {"template": {"spec": {"tolerations": [{"key": "job", "operator": "Exists"}, "odd"]}}},
+                "dgd": {
+                    "spec": {
+                        "components": [
+                            {"podTemplate": {"spec": {"tolerations": [{"key": "worker", "value": "x"}]}}},
+                            7,
+                        ],
+                        "services": {"Old": {"extraPodSpec": {"tolerations": [{"operator": "Exists"}]}}},
+                    }
+                },
+            },
+        }
+    )
+    assert tolerations_of(spec) == (
+        Toleration("job", "Exists"),
+        Toleration("worker", value="x"),
+        Toleration(operator="Exists"),
+    )
+    assert tolerations_of(DgdrSpec.model_validate({"model": "m"})) == ()
+
+
+def test_number_that_was_found_is_known_where_fewer_are_used() -> None:
+    nodes = [gpus()] * 5
+    hardware = resolve(Hardware(), nodes)
+    assert (hardware.total_gpus.value, found_gpus(hardware, nodes)) == (DISCOVERED_CAP, 40)

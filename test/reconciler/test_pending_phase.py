@@ -9,6 +9,7 @@ from dgdr_controller.reconciler.decision import Remove, WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.failed import failed
 from dgdr_controller.reconciler.phases.pending import pending
+from dgdr_controller.settings import HardwareSettings, Settings
 from test.builders.observed_state import NODE, after, in_phase, job_of, map_of, observed_of, request_of, run_of, said
 
 
@@ -148,3 +149,38 @@ def test_late_reader_does_not_strike_off_a_job_that_was_noted_down() -> None:
     ]
     assert written["annotations"]["dgdr.nvidia.com/job-uid"] == "job-0"
     assert written["resourceVersion"] == "77"
+
+
+def test_inventory_that_is_still_looked_at_is_waited_for_and_no_longer() -> None:
+    observed = begun(observed_of())
+    waiting = pending(replace(observed, nodes=None))
+    assert (waiting.status.phase, waiting.after_s, list(waiting.ensure)) == (Phase.PENDING, 1.0, [])
+    assert said(waiting, "Profiling")[:2] == ("False", "DiscoveringHardware")
+    assert pending(in_phase(Phase.PENDING, observed, waiting)).status.phase is Phase.PROFILING
+
+
+def test_gpus_beyond_the_cap_are_told_with_the_way_to_use_them() -> None:
+    observed = replace(begun(observed_of()), nodes=(NODE,) * 5)
+    observed = replace(observed, request=request_of(hardware=None))
+    assert said(pending(in_phase(Phase.PENDING, observed, pending(observed))), "Profiling")[2].endswith(
+        ": 32 of the 40 h200_sxm GPUs found are used; set spec.hardware.totalGpus to use more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hardware", "missing"),
+    [
+        (None, ["spec.hardware.gpuSku", "spec.hardware.totalGpus"]),
+        ({"gpuSku": "h200_sxm"}, ["spec.hardware.totalGpus"]),
+        ({"gpuSku": "h200_sxm", "totalGpus": 8}, []),
+    ],
+)
+def test_hardware_must_be_described_where_nobody_looks_for_it(
+    hardware: dict[str, Any] | None, missing: list[str]
+) -> None:
+    settings = Settings(hardware=HardwareSettings(discovery=False))
+    observed = replace(observed_of(request_of(hardware=hardware)), settings=settings, nodes=())
+    decision = pending(begun(observed))
+    assert (decision.status.phase is Phase.FAILED) is bool(missing)
+    for field in missing:
+        assert f"{field}: Required value: GPU hardware configuration is required" in said(decision, "Validation")[2]

@@ -1,25 +1,30 @@
 """Pending: is the request sound, which GPUs are there, then the Job."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dgdr_api.conditions import Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
+from dgdr_api.hardware import HardwareUsed, ValueSource
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
 from dgdr_api.preserved import preserved
-from dgdr_api.v1beta1 import Hardware, Phase, ProfilingResults
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, Hardware, Phase, ProfilingResults
 from dgdr_controller.deployment.base.base_deployment import read_base
-from dgdr_controller.hardware.resolve import HardwareNotFoundError, resolve
+from dgdr_controller.hardware.resolve import HardwareNotFoundError, found_gpus, resolve
 from dgdr_controller.hardware.status import shown
+from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.settings import Settings
+from dgdr_controller.validation.hardware import undescribed
 from dgdr_controller.validation.request import validate
 from dgdr_controller.validation.rights import forbidden
 
 _LOOK_AGAIN_S = 30.0
 _GONE_S = 2.0
+_LOOKED_S = 1.0
 
 
 def needs(observed: ObservedState) -> Need:
@@ -38,7 +43,12 @@ def pending(observed: ObservedState) -> Decision:
     try:
         if first := _checked(observed):
             return first
-        hardware = resolve(request.spec.hardware or Hardware(), observed.nodes, multinode=observed.multinode)
+        hardware = resolve(
+            request.spec.hardware or Hardware(),
+            observed.nodes or (),
+            multinode=observed.multinode,
+            tolerations=tolerations_of(request.spec),
+        )
     except InvalidRequestError as error:
         return _invalid(observed, error.errors)
     except HardwareNotFoundError as error:
@@ -52,7 +62,7 @@ def pending(observed: ObservedState) -> Decision:
             observed,
             Phase.PROFILING,
             Validation.passed(),
-            Profiling.running(ProfilingPhase.INITIALIZING, "Discovering GPU hardware and preparing profiling job"),
+            Profiling.running(ProfilingPhase.INITIALIZING, _preparing(observed, hardware)),
             hardware=shown(hardware),
             profiling_job_name=job_name(observed.name),
             profiling_phase=ProfilingPhase.INITIALIZING,
@@ -64,15 +74,31 @@ def pending(observed: ObservedState) -> Decision:
     )
 
 
+def _preparing(observed: ObservedState, hardware: HardwareUsed) -> str:
+    """Return what is being done; where discovery has found more GPUs than may be used, also that."""
+    doing = "Discovering GPU hardware and preparing profiling job"
+    total = hardware.total_gpus
+    found = found_gpus(hardware, observed.nodes or (), tolerations_of(observed.request.spec))
+    if total.source is ValueSource.SPEC or found <= total.value:
+        return doing
+    return (
+        f"{doing}: {total.value} of the {found} {hardware.gpu_sku} GPUs found are used; set spec.hardware.totalGpus to "
+        "use more"
+    )
+
+
 def _checked(observed: ObservedState) -> Decision | None:
-    """Check what the request says by itself; wait for the user's own deployment, where it names one.
+    """Check what the request says by itself; wait for the inventory, and for the user's own deployment if it names one.
 
     Raises:
         InvalidRequestError: It breaks a rule, or that deployment is none.
     """
     request = observed.request
-    if errors := [*validate(request), *forbidden(request, observed.settings.rights)]:
+    if errors := [*validate(request), *_of_installation(request, observed.settings)]:
         raise InvalidRequestError(errors)
+    if observed.nodes is None:
+        looking = enter(observed, Phase.PENDING, Validation.passed(), Profiling.discovering())
+        return Decision(looking, after_s=_LOOKED_S)
     wanted = preserved(request.metadata.annotations).base
     if wanted is None:
         return None
@@ -84,6 +110,12 @@ def _checked(observed: ObservedState) -> Decision | None:
     missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
     return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+
+
+def _of_installation(request: DynamoGraphDeploymentRequest, settings: Settings) -> Iterator[FieldError]:
+    """Yield what this installation refuses."""
+    yield from forbidden(request, settings.rights)
+    yield from undescribed(request, settings.hardware)
 
 
 def _invalid(observed: ObservedState, errors: Sequence[FieldError]) -> Decision:
