@@ -103,10 +103,15 @@ async def ask(exporters: Iterable[Exporter]) -> Mapping[str, Measured | str]:
         answers = await asyncio.gather(*tasks, return_exceptions=True)
     found: dict[str, Measured | str] = {}
     for exporter, answer in zip(asked, answers, strict=True):
-        message = f"{exporter.name}: no answer within {_TOTAL_S:g} s" if isinstance(answer, BaseException) else answer
+        message = _failed(exporter, answer) if isinstance(answer, BaseException) else answer
         if exporter.node not in found or isinstance(found[exporter.node], str):
             found[exporter.node] = message
     return found
+
+
+def _failed(exporter: Exporter, error: BaseException) -> str:
+    late = isinstance(error, asyncio.CancelledError)
+    return f"{exporter.name}: {f'no answer within {_TOTAL_S:g} s' if late else error}"
 
 
 async def _ask(session: aiohttp.ClientSession, exporter: Exporter, turns: asyncio.Semaphore) -> Measured | str:

@@ -83,10 +83,25 @@ def resolve(
     )
 
 
-def found_gpus(hardware: HardwareUsed, nodes: Sequence[NodeGpus], tolerations: Sequence[Toleration] = ()) -> int:
-    """Return how many GPUs of a request's SKU the cluster has for it, of which it may use fewer."""
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many GPUs of a SKU a cluster has for a request.
+
+    Attributes:
+        found: On nodes that can be used.
+        free: Of these, not requested by any pod; None: not known.
+    """
+
+    found: int
+    free: int | None
+
+
+def capacity(sku: str, nodes: Sequence[NodeGpus], tolerations: Sequence[Toleration] = ()) -> Capacity:
+    """Return how many GPUs of a SKU there are for a request, which may use fewer."""
     usable = Cluster(nodes, tolerations).usable
-    return sum(node.count for node in usable if (node.gpu.sku if node.gpu else UNKNOWN_SKU) == hardware.gpu_sku)
+    own = [node for node in usable if (node.gpu.sku if node.gpu else UNKNOWN_SKU) == sku]
+    free = [max(0, node.count - node.used) for node in own if node.used is not None]
+    return Capacity(sum(node.count for node in own), sum(free) if own and len(free) == len(own) else None)
 
 
 def _offered(spec: Hardware, cluster: Cluster) -> tuple[str, list[NodeGpus], ValueSource]:

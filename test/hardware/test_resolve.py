@@ -10,7 +10,7 @@ from dgdr_api.hardware import Resolved, ValueSource
 from dgdr_api.v1beta1 import DgdrSpec, Hardware
 from dgdr_controller.hardware.dcgm import Measured
 from dgdr_controller.hardware.nodes import NodeGpus, with_measured
-from dgdr_controller.hardware.resolve import DISCOVERED_CAP, HardwareNotFoundError, found_gpus, resolve
+from dgdr_controller.hardware.resolve import DISCOVERED_CAP, Capacity, HardwareNotFoundError, capacity, resolve
 from dgdr_controller.hardware.status import shown, used
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.kinds import Taint, Toleration
@@ -275,4 +275,11 @@ def test_tolerations_are_those_of_the_job_and_of_the_deployment() -> None:
 def test_number_that_was_found_is_known_where_fewer_are_used() -> None:
     nodes = [gpus()] * 5
     hardware = resolve(Hardware(), nodes)
-    assert (hardware.total_gpus.value, found_gpus(hardware, nodes)) == (DISCOVERED_CAP, 40)
+    assert (hardware.total_gpus.value, capacity("h200_sxm", nodes)) == (DISCOVERED_CAP, Capacity(40, None))
+
+
+@pytest.mark.parametrize(("used", "free"), [((0, 6), 10), ((8, 8), 0), ((9, 0), 8), ((None, 0), None)])
+def test_free_gpus_are_those_that_no_pod_requests(used: tuple[int | None, ...], free: int | None) -> None:
+    nodes = [replace(gpus(), used=number) for number in used]
+    assert capacity("h200_sxm", [*nodes, gpus("NVIDIA-L40S", 4)]) == Capacity(16, free)
+    assert capacity("l4", nodes) == Capacity(0, None)

@@ -163,8 +163,14 @@ def test_gpus_beyond_the_cap_are_told_with_the_way_to_use_them() -> None:
     observed = replace(begun(observed_of()), nodes=(NODE,) * 5)
     observed = replace(observed, request=request_of(hardware=None))
     assert said(pending(in_phase(Phase.PENDING, observed, pending(observed))), "Profiling")[2].endswith(
-        ": 32 of the 40 h200_sxm GPUs found are used; set spec.hardware.totalGpus to use more"
+        "profiling job. 32 of the 40 h200_sxm GPUs found are used; set spec.hardware.totalGpus to use more"
     )
+
+
+def test_gpus_that_are_in_use_are_shown() -> None:
+    observed = replace(begun(observed_of()), nodes=(replace(NODE, used=6),))
+    assert said(pending(observed), "Profiling")[2].endswith("profiling job. 2 of 8 h200_sxm GPUs are free now")
+    assert "free" not in said(pending(replace(observed, nodes=(replace(NODE, used=0),))), "Profiling")[2]
 
 
 @pytest.mark.parametrize(

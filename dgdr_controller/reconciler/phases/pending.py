@@ -9,7 +9,7 @@ from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RET
 from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, Hardware, Phase, ProfilingResults
 from dgdr_controller.deployment.base.base_deployment import read_base
-from dgdr_controller.hardware.resolve import HardwareNotFoundError, found_gpus, resolve
+from dgdr_controller.hardware.resolve import HardwareNotFoundError, capacity, resolve
 from dgdr_controller.hardware.status import shown
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
@@ -75,16 +75,17 @@ def pending(observed: ObservedState) -> Decision:
 
 
 def _preparing(observed: ObservedState, hardware: HardwareUsed) -> str:
-    """Return what is being done; where discovery has found more GPUs than may be used, also that."""
-    doing = "Discovering GPU hardware and preparing profiling job"
-    total = hardware.total_gpus
-    found = found_gpus(hardware, observed.nodes or (), tolerations_of(observed.request.spec))
-    if total.source is ValueSource.SPEC or found <= total.value:
-        return doing
-    return (
-        f"{doing}: {total.value} of the {found} {hardware.gpu_sku} GPUs found are used; set spec.hardware.totalGpus to "
-        "use more"
-    )
+    """Return what is being done, and what discovery has found that the user may not expect."""
+    total, sku = hardware.total_gpus, hardware.gpu_sku
+    there = capacity(sku, observed.nodes or (), tolerations_of(observed.request.spec))
+    sentences = ["Discovering GPU hardware and preparing profiling job"]
+    if total.source is not ValueSource.SPEC and there.found > total.value:
+        sentences.append(
+            f"{total.value} of the {there.found} {sku} GPUs found are used; set spec.hardware.totalGpus to use more"
+        )
+    if there.free is not None and there.free < total.value:
+        sentences.append(f"{there.free} of {there.found} {sku} GPUs are free now")
+    return ". ".join(sentences)
 
 
 def _checked(observed: ObservedState) -> Decision | None:
