@@ -26,25 +26,6 @@ from hack.setup.environment import tool
 
 _TIMEOUT_S = 3600
 _MACHINE = "x86_64"
-_CAPABILITIES = {
-    "t4": (7, 5),
-    "a100": (8, 0),
-    "a30": (8, 0),
-    "a10": (8, 6),
-    "l4": (8, 9),
-    "l40": (8, 9),
-    "l40s": (8, 9),
-    "h100": (9, 0),
-    "h200": (9, 0),
-    "h20": (9, 0),
-    "gh200": (9, 0),
-    "b200": (10, 0),
-    "gb200": (10, 0),
-    "b300": (10, 3),
-    "gb300": (10, 3),
-    "rtx": (12, 0),
-}
-"""By the first word of the SKU: NVIDIA's table of compute capabilities."""
 _PROCESSORS = {7: 40, 8: 108, 9: 132, 10: 148, 12: 188}
 """Of the largest GPU of each generation; only sizes of launches follow from it."""
 
@@ -88,13 +69,10 @@ def device(sku: str, per_node: int | None = None) -> Device:
         KeyError: Its compute capability is not known here.
     """
     gpu = find_gpu(sku)
-    if gpu is None:
+    if gpu is None or gpu.capability is None:
         raise KeyError(sku)
-    chip = sku.partition("_")[0]
-    capability = _CAPABILITIES[chip]
-    return Device(
-        f"NVIDIA {chip.upper()}", capability, gpu.vram_mib, _PROCESSORS[capability[0]], per_node or gpu.gpus_per_node
-    )
+    name, processors = f"NVIDIA {sku.partition('_')[0].upper()}", _PROCESSORS[gpu.capability[0]]
+    return Device(name, gpu.capability, gpu.vram_mib, processors, per_node or gpu.gpus_per_node)
 
 
 def validate(module: str, starts: Sequence[Start], on: Device) -> list[Started]:

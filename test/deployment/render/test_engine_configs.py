@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from dgdr_api.candidate import Candidate, Role
+from dgdr_api.gpus import find_gpu
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.settings import Settings
@@ -95,7 +96,10 @@ def by_hardware(module: str) -> dict[tuple[str, int], list[Container]]:
     """The containers of an engine by SKU and GPUs of a node: what one process judges."""
     found: dict[tuple[str, int], list[Container]] = {}
     for container in rendered():
-        if container.module == module:
+        gpu = find_gpu(container.sku)
+        if (
+            container.module == module and gpu is not None and gpu.capability
+        ):  # the GPU that is stood in for is NVIDIA's
             per_node = container.request.hardware.num_gpus_per_node.value
             found.setdefault((container.sku, per_node), []).append(container)
     return found
