@@ -29,6 +29,7 @@ from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
+from dgdr_controller.hardware import metrics as hardware_metrics
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 from hack import engine_tables
@@ -227,7 +228,7 @@ def _docstrings(of: type) -> dict[str, str]:
 
 # --- Metrics
 
-_MODULES: tuple[ModuleType, ...] = (runtime_metrics, admission_metrics, certificate_metrics)
+_MODULES: tuple[ModuleType, ...] = (runtime_metrics, hardware_metrics, admission_metrics, certificate_metrics)
 
 
 def _metrics() -> str:

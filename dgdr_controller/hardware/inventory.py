@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 from dgdr_api.dgd import GPU_RESOURCES
 from dgdr_controller.hardware import exporters
 from dgdr_controller.hardware.dcgm import Measured
+from dgdr_controller.hardware.metrics import LAST_UPDATE, SCRAPE_FAILURES
 from dgdr_controller.runtime import Client, RequestError, Resource
 from dgdr_controller.runtime.log import get_logger
 
@@ -81,15 +82,18 @@ class Inventory:
         while True:
             self._found = Snapshot(await self._measured(), await self._used())
             self._at = self._now()
+            LAST_UPDATE.set_to_current_time()
             self._asked.clear()
             await self._asked.wait()
 
     async def _measured(self) -> Mapping[str, Measured | str]:
         try:
-            return await exporters.ask(await exporters.find(self._client))
+            found = await exporters.ask(await exporters.find(self._client))
         except RequestError as error:
             log.warning("DCGM exporters cannot be looked for", error=str(error))
             return self._found.measured if self._found else {}
+        SCRAPE_FAILURES.inc(sum(isinstance(answer, str) for answer in found.values()))
+        return found
 
     async def _used(self) -> Mapping[str, int] | None:
         """Count the GPUs that pods have requested, by node."""

@@ -13,6 +13,7 @@ from dgdr_controller.hardware import exporters
 from dgdr_controller.hardware.dcgm import Measured
 from dgdr_controller.hardware.exporters import Exporter, ask, find
 from dgdr_controller.hardware.inventory import Inventory
+from dgdr_controller.hardware.metrics import LAST_UPDATE, SCRAPE_FAILURES
 from dgdr_controller.kinds import PODS
 from dgdr_controller.runtime import Client
 from dgdr_controller.runtime.testing import FakeApiServer, real_time, until, virtual_time
@@ -155,6 +156,7 @@ async def test_inventory_looks_again_when_somebody_asks_and_a_minute_has_passed(
             requesting("d", "x"),
         ):
             server.put(PODS, manifest)
+        failures = SCRAPE_FAILURES._value.get()
         inventory = Inventory(client, lambda: now[0])
         assert inventory.snapshot() is None
         task = asyncio.create_task(inventory.run())
@@ -168,6 +170,8 @@ async def test_inventory_looks_again_when_somebody_asks_and_a_minute_has_passed(
         inventory.snapshot()
         await until(lambda: len(looks) == 2)
         assert looks == [0.0, 61.0]
+        assert SCRAPE_FAILURES._value.get() == failures + 2
+        assert LAST_UPDATE._value.get() > 0
         task.cancel()
 
 
