@@ -14,6 +14,10 @@ from dgdr_controller.deployment.render.releases import NEWEST, Release
 from dgdr_controller.settings import Settings
 
 _EVENTS = "--kv-events-config"
+_DEEPEP = {
+    Backend.VLLM: ": --all2all-backend deepep_high_throughput for prefill, deepep_low_latency for workers that decode"
+}
+"""What switches DeepEP on (``vllm/config/parallel.py``)."""
 
 
 def notes_on(candidate: Candidate, request: GraphRequest, settings: Settings) -> Iterator[str]:
@@ -88,7 +92,8 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
     if candidate.backend is not Backend.SGLANG and any(w.parallelism.moe_ep > nodes.gpus for w in spanning):
         yield (
             "Its experts span nodes: the estimate assumes DeepEP, but the engine starts with its own, slower exchange. "
-            "If the image has DeepEP, add its flag in spec.overrides.dgd"
+            "If the image has DeepEP, add its flag to the workers in spec.overrides.dgd"
+            f"{_DEEPEP.get(candidate.backend, '')}"
         )
     talks = candidate.mode is Mode.DISAGGREGATED or spanning
     pods = [worker.parallelism.gpus // nodes.count(worker.parallelism) for worker in candidate.workers]
