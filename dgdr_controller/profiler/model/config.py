@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dgdr_controller.profiler.model.context import DEFAULTS
+
 _NAMES: dict[str, tuple[str, ...]] = {
     "layers": ("num_hidden_layers", "n_layer", "num_layers"),
     "hidden": ("hidden_size", "n_embd", "d_model"),
@@ -160,7 +162,8 @@ def read_config(content: Mapping[str, Any]) -> ModelConfig:
     if missing := [_NAMES[name][0] for name in _REQUIRED if not sizes[name]]:
         raise ConfigError(f"config.json does not say {', '.join(missing)}")
     _check_consistent(sizes)
-    sizes["context"] = sizes["context"] or _UNBOUNDED
+    kinds = (str(part.get("model_type") or "") for part in parts)
+    sizes["context"] = sizes["context"] or next((DEFAULTS[kind] for kind in kinds if kind in DEFAULTS), _UNBOUNDED)
     quantisation = _quantisation(parts)
     return ModelConfig(
         architecture=architectures[0],

@@ -75,7 +75,16 @@ def candidates(plan: Any) -> Iterator[Candidate]:
     if plan.model_facts.architecture in DRAFTING:
         for candidate in plan.candidates:
             if candidate.backend in (Backend.VLLM, Backend.SGLANG):
-                yield candidate.model_copy(update={"draft_tokens": 2})
+                yield with_drafts(candidate, 2)
+
+
+def with_drafts(candidate: Candidate, tokens: int) -> Candidate:
+    """The candidate as it is searched with drafts: steps have room for them."""
+    workers = tuple(
+        worker.model_copy(update={"max_num_tokens": max(worker.max_num_tokens, worker.batch * (1 + tokens))})
+        for worker in candidate.workers
+    )
+    return candidate.model_copy(update={"draft_tokens": tokens, "workers": workers})
 
 
 @cache

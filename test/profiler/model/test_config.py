@@ -1,10 +1,12 @@
 import json
+import subprocess
 from importlib import resources
 from typing import Any
 
 import pytest
 
 from dgdr_controller.profiler.model.config import ConfigError, ModelConfig, Vision, read_config
+from dgdr_controller.profiler.model.context import DEFAULTS
 from dgdr_controller.profiler.model.memory import (
     GIB,
     fit,
@@ -13,6 +15,7 @@ from dgdr_controller.profiler.model.memory import (
     weight_bytes,
     weight_bytes_by_name,
 )
+from hack.setup.environment import tool
 
 DENSE: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32,
@@ -195,3 +198,31 @@ def test_code_counts_where_some_is_named(code: object, *, named: bool) -> None:
 )
 def test_quantisation_has_the_name_that_engines_call_it(quantisation: dict[str, Any] | None, name: str) -> None:
     assert read_config(DENSE | ({"quantization_config": quantisation} if quantisation else {})).quantization == name
+
+
+@pytest.mark.parametrize(
+    ("content", "context"),
+    [
+        (DENSE | {"model_type": "falcon", "max_position_embeddings": 8192}, 8192),
+        (DENSE | {"model_type": "falcon", "max_position_embeddings": None}, 2048),
+        (DENSE | {"model_type": "private", "max_position_embeddings": None}, 2**31),
+        ({"architectures": ["A"], "model_type": "gemma3", "text_config": DENSE | {
+            "model_type": "gemma3_text", "max_position_embeddings": None}}, 131_072),
+    ],
+)  # fmt: skip
+def test_context_that_is_not_written_is_the_default_of_the_class(content: dict[str, Any], context: int) -> None:
+    assert read_config(content).context == context
+
+
+DEFAULTS_OF_TRANSFORMERS = """
+import json, sys
+from transformers import CONFIG_MAPPING
+print(json.dumps({name: CONFIG_MAPPING[name]().get_text_config().max_position_embeddings for name in sys.argv[1:]}))
+"""
+
+
+@pytest.mark.engines
+def test_defaults_are_those_of_transformers() -> None:
+    command = [str(tool("engines")), "-c", DEFAULTS_OF_TRANSFORMERS, *sorted(DEFAULTS)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed.splitlines()[-1]) == DEFAULTS
