@@ -48,6 +48,13 @@ class ManifestError(Exception):
     """The text is no YAML that Kubernetes would take; the message says where and what."""
 
 
+def inside(value: Any, *path: str) -> Manifest:
+    """Return the object at a path of nested objects; an empty one where it is not there, or is something else."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
 def plain(text: str) -> str | int | float | bool | None:
     """Return what an unquoted scalar means."""
     if text in _WORDS:

@@ -54,7 +54,7 @@ def _about_older_engines(candidate: Candidate, request: GraphRequest, spoken: Re
             "started with the same flags"
         )
     silent = [need for need in needs if need.backend is candidate.backend and _EVENTS in need.drop]
-    if request.effective.kv_router and any(need.before and spoken.version < need.before for need in silent):
+    if request.effective.kv_router and any(spoken.is_before(need.before) for need in silent):
         yield (
             f"{candidate.backend} of Dynamo {spoken} cannot publish the KV events of {model.architecture}; the KV "
             "router works without them"
@@ -89,7 +89,7 @@ def _about_the_network(candidate: Candidate, request: GraphRequest) -> Iterator[
             f"Its engines span nodes of {gpu.sku}: the estimate assumes one NVLink domain, which pods join by a claim "
             "of a ComputeDomain. Create one, and add the claim to the workers in spec.overrides.dgd"
         )
-    if candidate.backend is not Backend.SGLANG and any(w.parallelism.moe_ep > nodes.gpus for w in spanning):
+    if candidate.backend is not Backend.SGLANG and any(nodes.spread_experts(w.parallelism) for w in spanning):
         yield (
             "Its experts span nodes: the estimate assumes DeepEP, but the engine starts with its own, slower exchange. "
             "If the image has DeepEP, add its flag to the workers in spec.overrides.dgd"

@@ -21,7 +21,6 @@ _AMD_MEMORY = ("amd.com/gpu.vram", "beta.amd.com/gpu.vram")
 """With a unit, of 1024 each: 192G."""
 _REPLICAS = "nvidia.com/gpu.replicas"
 """How many pods share a GPU: more than one when it is time-sliced, or shared by MPS."""
-_MIG = "nvidia.com/mig."
 _RDMA = "rdma/"
 """What the names begin with by which device plugins offer RDMA (k8s-rdma-shared-dev-plugin, network operator)."""
 _RDMA_LABELS = (

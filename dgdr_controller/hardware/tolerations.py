@@ -7,6 +7,7 @@ import msgspec
 
 from dgdr_api.v1beta1 import DgdrSpec
 from dgdr_controller.kinds import Toleration
+from dgdr_controller.manifest import inside
 
 
 def tolerations_of(spec: DgdrSpec) -> tuple[Toleration, ...]:
@@ -17,23 +18,17 @@ def tolerations_of(spec: DgdrSpec) -> tuple[Toleration, ...]:
     overrides = spec.overrides
     job = (overrides and overrides.profiling_job) or {}
     graph = (overrides and overrides.dgd) or {}
-    pods = [_inside(job, "template", "spec"), *_of_components(graph)]
+    pods = [inside(job, "template", "spec"), *_of_components(graph)]
     return tuple(found for pod in pods for found in _read(pod.get("tolerations")))
 
 
 def _of_components(graph: Any) -> Iterator[dict[str, Any]]:
-    spec = _inside(graph, "spec")
+    spec = inside(graph, "spec")
     components, services = spec.get("components"), spec.get("services")  # what v1alpha1 calls them
     for component in components if isinstance(components, list) else ():
-        yield _inside(component, "podTemplate", "spec")
+        yield inside(component, "podTemplate", "spec")
     for service in services.values() if isinstance(services, dict) else ():
-        yield _inside(service, "extraPodSpec")
-
-
-def _inside(value: Any, *path: str) -> dict[str, Any]:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
+        yield inside(service, "extraPodSpec")
 
 
 def _read(value: Any) -> Iterator[Toleration]:

@@ -304,20 +304,20 @@ class _Reader:
     def _error(self, message: str) -> MeasurementsError:
         return MeasurementsError(f"{self.file}, line {self.line}: {message}")
 
-    def _latency(self, column: str) -> float:
+    def _number(self, column: str) -> float:
         try:
-            value = float(self.row[column])
+            return float(self.row[column])
         except ValueError:
             raise self._error(f"{column}={self.row[column]!r} is not a number") from None
+
+    def _latency(self, column: str) -> float:
+        value = self._number(column)
         if not (math.isfinite(value) and value > 0):
             raise self._error(f"{column}={self.row[column]} is no time that can be measured")
         return value
 
     def _size(self, column: str, least: int = 1) -> int:
-        try:
-            value = float(self.row[column])
-        except ValueError:
-            raise self._error(f"{column}={self.row[column]!r} is not a number") from None
+        value = self._number(column)
         if not (value.is_integer() and value >= least):
             raise self._error(f"{column}={self.row[column]} is not a whole number of {least} or more")
         return int(value)

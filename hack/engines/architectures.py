@@ -34,10 +34,8 @@ def listed(backend: Backend, release: str) -> frozenset[str]:
     Raises:
         EngineError: Its wheel cannot be had.
     """
-    wheels = RELEASES[release]
-    if backend is Backend.VLLM:
-        return frozenset(_of_vllm(*sources((wheels.vllm,))))
-    return frozenset(_of_sglang(*sources((wheels.sglang,))))
+    (root,) = sources((RELEASES[release].engine(backend),))
+    return frozenset((_of_vllm if backend is Backend.VLLM else _of_sglang)(root))
 
 
 def _of_vllm(root: Path) -> Iterator[str]:

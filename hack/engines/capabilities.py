@@ -23,8 +23,7 @@ def least(backend: Backend, release: str) -> dict[str, tuple[int, int]]:
     Raises:
         EngineError: Its wheel cannot be had.
     """
-    wheels = RELEASES[release]
-    (root,) = sources((wheels.vllm if backend is Backend.VLLM else wheels.sglang,))
+    (root,) = sources((RELEASES[release].engine(backend),))
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (root / _FOLDERS[backend]).rglob("*.py"))
     return {name: (number // 10, number % 10) for tree in trees for name, number in _numbers(tree)}
 

@@ -55,6 +55,10 @@ class Release:
         """The version of Dynamo."""
         return self.dynamo.version
 
+    def engine(self, name: str) -> Wheel:
+        """Return the wheel of vllm or sglang; TensorRT-LLM publishes none."""
+        return {"vllm": self.vllm, "sglang": self.sglang}[name]
+
 
 def _release(version: str, dynamo: str, runtime: tuple[str, str], **engines: tuple[str, str]) -> Release:
     """Return a release: hashes of Dynamo's own wheels (x86_64, aarch64), version and hash of each engine's."""

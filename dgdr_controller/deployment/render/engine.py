@@ -86,6 +86,11 @@ class EngineWorker:
         return self.shape.tp * self.shape.dp
 
 
+def decoded_tokens(batch: int, draft_tokens: int) -> int:
+    """Return the tokens of a step of one rank in which every request decodes, with its drafts."""
+    return batch * (1 + draft_tokens)
+
+
 def _always(_: EngineWorker) -> bool:
     return True
 
@@ -121,6 +126,10 @@ class Nodes:
             # The simulator's engine would have its GPUs in one node, where they talk ten times as fast.
             return cls(gpus, f"estimates are for nodes of {known.gpus_per_node} GPUs")
         return cls(gpus)
+
+    def spread_experts(self, shape: Parallelism) -> bool:
+        """Say whether a worker of this shape has whole experts on several nodes."""
+        return shape.moe_ep > self.gpus
 
     def count(self, shape: Parallelism) -> int:
         """Return the number of nodes that a worker of this shape takes."""

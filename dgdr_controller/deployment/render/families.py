@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render.engine import EngineWorker, Flag
+from dgdr_controller.deployment.render.engine import EngineWorker, Flag, decoded_tokens
 from dgdr_controller.deployment.render.releases import NEWEST, Release
 
 
@@ -131,7 +131,7 @@ class Need:
 
     def applies(self, worker: EngineWorker, release: Release) -> bool:
         """Say whether a worker of a release needs it."""
-        affected = self.before is None or release.version < self.before
+        affected = release.is_before(self.before)
         return affected and worker.backend is self.backend and self.family.includes(worker.facts) and self.when(worker)
 
 
@@ -153,11 +153,6 @@ runner for decode alone.
 """
 
 
-def dispatched(batch: int, draft_tokens: int) -> int:
-    """Return how many tokens of a rank one decode step exchanges: those of each request, with its drafts."""
-    return batch * (1 + draft_tokens)
-
-
 NEEDS: tuple[Need, ...] = (
     Need(
         ANY, _SGLANG,
@@ -167,7 +162,7 @@ NEEDS: tuple[Need, ...] = (
         env=(
             Flag(
                 "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK",
-                lambda w: max(_DISPATCHED, dispatched(w.batch, w.draft_tokens)),
+                lambda w: max(_DISPATCHED, decoded_tokens(w.batch, w.draft_tokens)),
                 when=lambda w: w.decodes,
             ),
         ),

@@ -42,7 +42,7 @@ class TransferLimit:
 
     def applies(self, backend: Backend, model: ModelFacts, release: Release) -> bool:
         """Say whether it is about a model and the engine of a release."""
-        affected = self.before is None or release.version < self.before
+        affected = release.is_before(self.before)
         return affected and backend is self.backend and self.family.includes(model)
 
 

@@ -171,7 +171,7 @@ def _engine_worker(worker: Worker, candidate: Candidate, request: GraphRequest, 
         kv_routed=request.effective.kv_router,
         trusts_code=request.trusts_code(settings),
         facts=request.facts,
-        experts_span=worker.parallelism.moe_ep > Nodes.of(request.hardware).gpus,
+        experts_span=Nodes.of(request.hardware).spread_experts(worker.parallelism),
         gpu=gpu.aic_system if gpu else None,
         vram_mib=request.hardware.vram_mib.value,
     )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Role
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.deployment.render.engine import Nodes
+from dgdr_controller.deployment.render.engine import Nodes, decoded_tokens
 from dgdr_controller.deployment.render.engines import ENGINES
-from dgdr_controller.deployment.render.families import EXCHANGED, MOST_DISPATCHED, dispatched
+from dgdr_controller.deployment.render.families import EXCHANGED, MOST_DISPATCHED
 from dgdr_controller.deployment.render.family_limits import limits_of, why_equal_tp, why_only_aggregated
 from dgdr_controller.deployment.render.releases import NEWEST, Release
 
@@ -26,7 +26,7 @@ def unrenderable(
     engine, model = candidate.backend, model or ModelFacts()
     if candidate.mode is Mode.DISAGGREGATED and (reason := why_only_aggregated(engine, model, release)):
         return reason
-    if engine is Backend.SGLANG and any(w.parallelism.moe_ep > nodes.gpus for w in candidate.workers):
+    if engine is Backend.SGLANG and any(nodes.spread_experts(w.parallelism) for w in candidate.workers):
         if model.quantization not in EXCHANGED:
             weights = f"{model.quantization} weights" if model.quantization else "weights that are not quantized"
             return f"sglang does not exchange experts with {weights} between nodes"
@@ -40,8 +40,8 @@ def unrenderable(
 
 
 def _exchanges_too_much(candidate: Candidate, nodes: Nodes) -> bool:
-    spread = [w for w in candidate.workers if w.role is not Role.PREFILL and w.parallelism.moe_ep > nodes.gpus]
-    return any(dispatched(worker.batch, candidate.draft_tokens) > MOST_DISPATCHED for worker in spread)
+    spread = [w for w in candidate.workers if w.role is not Role.PREFILL and nodes.spread_experts(w.parallelism)]
+    return any(decoded_tokens(worker.batch, candidate.draft_tokens) > MOST_DISPATCHED for worker in spread)
 
 
 def unrenderable_worker(

@@ -65,6 +65,10 @@ class Release:
     def __reduce__(self) -> tuple[object, ...]:
         return release_of, (self.version,)  # there is one of each, in every process
 
+    def is_before(self, changed: tuple[int, int] | None) -> bool:
+        """Say whether it is older than the release that has changed something; None: none has."""
+        return changed is None or self.version < changed
+
     def engine_version(self, backend: Backend) -> str:
         """Return the version of an engine."""
         return dict(zip((Backend.VLLM, Backend.SGLANG, Backend.TRTLLM), self.engines, strict=True))[backend]

@@ -1,6 +1,5 @@
 """What a rendering needs to know beside the candidate."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -16,7 +15,7 @@ from dgdr_api.preserved import Preserved
 from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import DgdrSpec
 from dgdr_controller.deployment.render.families import needs_own_code
-from dgdr_controller.manifest import Manifest
+from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.settings import Settings
 
 
@@ -87,7 +86,7 @@ class GraphRequest:
     def tolerations(self) -> tuple[dict[str, JsonValue], ...]:
         """Tolerations of the profiling Job: a deployment goes to the same nodes."""
         job = (self.spec.overrides.profiling_job or {}) if self.spec.overrides else {}
-        found = _inside(job, "template", "spec").get("tolerations")
+        found = inside(job, "template", "spec").get("tolerations")
         return (
             tuple(toleration for toleration in found if isinstance(toleration, dict)) if isinstance(found, list) else ()
         )
@@ -97,10 +96,3 @@ def owner_labels(request: GraphRequest) -> dict[str, str]:
     """Return the labels by which an object that was made for a request is found."""
     namespace = {LABEL_NAMESPACE: request.namespace} if request.namespace else {}
     return {LABEL_NAME: request.name, **namespace, LABEL_MANAGED_BY: MANAGED_BY}
-
-
-def _inside(value: Mapping[str, JsonValue], *path: str) -> Mapping[str, JsonValue]:
-    for name in path:
-        inner = value.get(name)
-        value = inner if isinstance(inner, dict) else {}
-    return value

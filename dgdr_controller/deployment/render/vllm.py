@@ -7,7 +7,7 @@ engine that spans nodes: Dynamo's operator, ``backend_vllm.go``.
 import json
 
 from dgdr_api.candidate import Role
-from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, KvTransfer, Limit
+from dgdr_controller.deployment.render.engine import Engine, EngineWorker, Flag, KvTransfer, Limit, decoded_tokens
 
 _KV_ROLE = {Role.PREFILL: "kv_producer", Role.DECODE: "kv_consumer"}
 _EVENTS = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": "tcp://*:5557"}
@@ -32,9 +32,9 @@ _CAPTURED_STRIDE = 16
 """From one captured size to the next; the largest one counts only if it is one of these steps."""
 
 
-def _decoded_tokens(worker: EngineWorker) -> int:
+def _captured_tokens(worker: EngineWorker) -> int:
     """Return the tokens of a step in which every request decodes, drafts included, in whole strides."""
-    return -(-worker.batch * (1 + worker.draft_tokens) // _CAPTURED_STRIDE) * _CAPTURED_STRIDE
+    return -(-decoded_tokens(worker.batch, worker.draft_tokens) // _CAPTURED_STRIDE) * _CAPTURED_STRIDE
 
 
 ENGINE = Engine(
@@ -57,8 +57,8 @@ ENGINE = Engine(
         # Estimates are for graphs, and larger steps run without (``config/vllm.py``, ``_set_cudagraph_sizes``).
         Flag(
             "--max-cudagraph-capture-size",
-            _decoded_tokens,
-            when=lambda w: w.decodes and _decoded_tokens(w) > _CAPTURED_TOKENS,
+            _captured_tokens,
+            when=lambda w: w.decodes and _captured_tokens(w) > _CAPTURED_TOKENS,
         ),
         Flag("--kv-cache-dtype", lambda _: "fp8", when=lambda w: w.fp8_kv_cache),
         Flag("--speculative-config", _speculation, when=lambda w: w.speculates),

@@ -16,6 +16,7 @@ from hack.markdown import table
 _DOCS = Path(__file__).parents[3] / "docs"
 PAGE = _DOCS / "explanation" / "choices-and-measurements.md"
 PICTURE = _DOCS / "images" / "calibration.svg"
+_ERRORS = ("Points (families)", "TTFT before", "TTFT", "ITL before", "ITL", "80 % range holds")
 _OBJECTIVES = (OptimizationType.THROUGHPUT, OptimizationType.HYBRID)
 
 
@@ -52,30 +53,8 @@ def replaced(content: str, name: str, part: str) -> str:
 def parts(report: Report) -> Mapping[str, str]:
     """Return what is generated, by the name of its place."""
     return {
-        "errors": table(
-            (
-                "One family left out",
-                "Points (families)",
-                "TTFT before",
-                "TTFT",
-                "ITL before",
-                "ITL",
-                "80 % range holds",
-            ),
-            _errors(report.by_family),
-        ),
-        "errors by system": table(
-            (
-                "One system left out",
-                "Points (families)",
-                "TTFT before",
-                "TTFT",
-                "ITL before",
-                "ITL",
-                "80 % range holds",
-            ),
-            _errors(report.by_system),
-        ),
+        "errors": table(("One family left out", *_ERRORS), _errors(report.by_family)),
+        "errors by system": table(("One system left out", *_ERRORS), _errors(report.by_system)),
         "rules": table(("Rule", *_titles("one family left out")), _scores(report.scores)),
         "rules by system": table(("Rule", *_titles("one system left out")), _scores(report.scores_by_system)),
         "rules by engine": table(
