@@ -14,6 +14,7 @@ from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
 from dgdr_controller.deployment.render import GraphRequest
 
 pytest.register_assert_rewrite("test.builders")  # they assert, too
+from test.builders.estimates import ERRORS, erring  # noqa: E402 - once they can
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & by a script: interrupts are tested all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,7 +60,8 @@ def _candidate(draw: st.DrawFn) -> Candidate:
     ttft, itl = draw(st.sampled_from([50.0, 100.0, 400.0, 2500.0])), draw(st.sampled_from([5.0, 10.0, 20.0, 60.0]))
     per_gpu = draw(st.sampled_from([100.0, 200.0, 500.0, 900.0]))
     concurrency = draw(st.sampled_from([1.0, 8.0, 64.0]))
-    return Candidate(
+    row = draw(st.sampled_from([None, *ERRORS.rows]))
+    candidate = Candidate(
         backend=draw(st.sampled_from(CONCRETE)),
         backend_version="1.0",
         mode=mode,
@@ -78,6 +80,7 @@ def _candidate(draw: st.DrawFn) -> Candidate:
         ),
         source=draw(st.sampled_from(Source)),
     )
+    return candidate if row is None else erring(candidate, row)
 
 
 _targets = st.none() | st.builds(Target, value=st.sampled_from([80.0, 300.0, 5000.0]), explicit=st.booleans())

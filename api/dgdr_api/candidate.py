@@ -12,6 +12,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from dgdr_api.estimates import Uncertainty
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import Backend
 
@@ -140,6 +141,10 @@ class Performance(ApiModel):
     request_rate: float = Field(ge=0)
     """Requests per second over all replicas."""
 
+    def scaled(self, factor: float) -> Self:
+        """Return it with so many times the replicas."""
+        return self.model_copy(update={name: getattr(self, name) * factor for name in _TOTALS})
+
 
 _TOTALS = ("tokens_per_s", "concurrency", "request_rate")
 """Fields of `Performance` that grow with the replicas."""
@@ -175,7 +180,12 @@ class Candidate(ApiModel):
     draft_tokens: int = Field(default=0, ge=0)
     """Tokens that the model's own layers draft in each step (speculative decoding); 0: none."""
     performance: Performance | None = None
-    """None: nothing is known but that it fits (source *naive*)."""
+    """Measured, or the simulator's estimate, corrected by measurements where there is a table of its errors. None:
+    nothing is known but that it fits (source *naive*)."""
+    simulated: Performance | None = None
+    """What the simulator itself says; None where `performance` is that, or nothing was simulated."""
+    uncertainty: Uncertainty | None = None
+    """How uncertain `performance` is; None: unknown."""
     source: Source
     verdict: Verdict | None = None
     """None until judged."""
@@ -224,11 +234,11 @@ class Candidate(ApiModel):
     def scaled(self, replicas: int) -> "Candidate":
         """Return the same group of workers this many times, with the totals that this gives."""
         factor = replicas / self.replicas
-        performance = self.performance
-        if performance is not None:
-            totals = {name: getattr(performance, name) * factor for name in _TOTALS}
-            performance = performance.model_copy(update=totals)
-        return Candidate.model_validate(dict(self) | {"replicas": replicas, "performance": performance})
+        numbers = {
+            "performance": self.performance and self.performance.scaled(factor),
+            "simulated": self.simulated and self.simulated.scaled(factor),
+        }
+        return Candidate.model_validate({**dict(self), **numbers, "replicas": replicas})
 
     @property
     def numbers(self) -> Performance:

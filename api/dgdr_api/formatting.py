@@ -33,3 +33,8 @@ def distinct(value: float, other: float) -> str:
 def percentage(share: float) -> str:
     """Write a share below 1 as a percentage that is neither all nor nothing."""
     return f"{math.floor(share * 100)}%" if share >= 0.01 else "less than 1%"  # noqa: PLR2004
+
+
+def likelihood(chance: float) -> str:
+    """Write a chance from 0 to 1 as a percentage that is never certain."""
+    return f"{min(99, max(1, math.floor(chance * 100 + 0.5)))} %"

@@ -6,8 +6,11 @@ The sentences are those of Dynamo's proposal "Dynamo Deployment Flow with DGDRs"
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgdr_api.formatting import distinct, exact, percentage
+from dgdr_api.formatting import distinct, exact, likelihood, percentage
 from dgdr_api.model import ApiModel
+
+UNLIKELY = 0.2
+"""Chance up to which a target counts as one that cannot be met."""
 
 
 class RequestWarning(ApiModel):
@@ -26,12 +29,14 @@ class Missed:
         target: What was wanted.
         reached: What the deployed configuration reaches.
         lowest: What the best configuration for this target alone reaches.
+        chance: How likely the deployed configuration meets it all the same, 0 to 1; None: unknown.
     """
 
     name: str
     target: float
     reached: float
     lowest: float
+    chance: float | None = None
 
 
 class SLAWarning:
@@ -58,11 +63,31 @@ class SLAWarning:
         closest = ", ".join(f"{m.name}={distinct(v, m.target)}ms" for m, v in zip(missed, values, strict=True))
         reached = ", ".join(f"{m.name}={distinct(m.reached, m.target)}ms" for m in missed)
         aside = "" if closest == reached else f"; deployed: {reached}"
+        hope = [m.chance for m in missed if m.chance is not None and m.chance > UNLIKELY]
+        verb = "Cannot meet"
+        if len(hope) == len(missed):
+            verb, company = "Unlikely to meet", f"{company} ({likelihood(min(hope))} likely)"
         return RequestWarning(
             type=cls.TYPE,
-            message=f"Cannot meet {wanted}{company} with this model/hardware. "
+            message=f"{verb} {wanted}{company} with this model/hardware. "
             f"Closest achievable: {closest} ({configuration}{aside}). "
             f"{f'{price}. ' if price else ''}Deploying with best available configuration",
+        )
+
+    @classmethod
+    def uncertain(cls, goals: Sequence[str], together: float, likeliest: str) -> RequestWarning:
+        """Say that targets are within the estimates and may well be missed.
+
+        Args:
+            goals: The targets, each with how likely it is met.
+            together: How likely all of them are met, 0 to 1.
+            likeliest: What the likeliest configuration would cost; empty: it is the deployed one.
+        """
+        all_of_them = f"; all of them: {likelihood(together)}" if len(goals) > 1 else ""
+        return RequestWarning(
+            type=cls.TYPE,
+            message=f"The estimates are within the targets, but may be off: {', '.join(goals)}{all_of_them}. "
+            f"{f'{likeliest}. ' if likeliest else ''}Measure the deployment before you rely on it",
         )
 
     @classmethod

@@ -4,6 +4,7 @@ The schema is versioned by `SCHEMA`; a reader refuses a version that it does not
 write the same bytes: there are no times in it.
 """
 
+import math
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from dgdr_api.candidate import Candidate, Mode, Performance, with_drafts
 from dgdr_api.curves import WorkerCurve
+from dgdr_api.estimates import Chances, EstimateErrors
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.model import ApiModel
 from dgdr_api.request_warnings import RequestWarning
@@ -48,6 +50,15 @@ class Goal(ApiModel):
         """Say whether every target that the user wrote is met."""
         reached = (performance.ttft, self.ttft), (performance.itl, self.itl), (performance.e2e, self.e2e_latency)
         return all(value <= target.value for value, target in reached if target and target.explicit)
+
+    def chance(self, chances: Chances) -> float | None:
+        """Return how likely every target that the user wrote is met, 0 to 1; None where there is none or it is unknown.
+
+        Errors of TTFT and ITL are taken as independent: on public measurements they correlate by 0.11.
+        """
+        pairs = (self.ttft, chances.ttft), (self.itl, chances.itl), (self.e2e_latency, chances.e2e)
+        known = [found for target, found in pairs if target and target.explicit and found is not None]
+        return math.prod(known) if known else None
 
 
 class SearchOutcome(StrEnum):
@@ -145,14 +156,20 @@ class Results(ApiModel):
     searches: tuple[SearchReport, ...] = ()
     curves: tuple[WorkerCurve, ...] = ()
     """For the planner: how fast the workers of its candidates are at other loads."""
+    estimate_errors: EstimateErrors | None = None
+    """What the ranges and chances of candidates are read off; None where estimates are the simulator's own."""
     provenance: Provenance
 
     @model_validator(mode="after")
-    def _ids_are_known(self) -> Self:
+    def _references_are_known(self) -> Self:
         ids = {candidate.id for candidate in self.candidates}
         unknown = {*self.pareto, *([self.selected] if self.selected else [])} - ids
         if unknown:
             raise ValueError(f"no candidate has the id {', '.join(sorted(unknown))}")
+        rows = {candidate.uncertainty.row for candidate in self.candidates if candidate.uncertainty}
+        missing = rows - set(self.estimate_errors.rows if self.estimate_errors else ())
+        if missing:
+            raise ValueError(f"estimateErrors has no row {', '.join(sorted(missing))}")
         return self
 
     @property

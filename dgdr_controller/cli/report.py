@@ -2,8 +2,9 @@
 
 from rich.console import Console
 
-from dgdr_api.formatting import exact, significant
-from dgdr_api.results import Results, Target
+from dgdr_api.figures import figures
+from dgdr_api.formatting import significant
+from dgdr_api.results import Results
 from dgdr_controller.cli.table import candidate_table, rest
 
 
@@ -16,23 +17,11 @@ def sentence(results: Results) -> str:
     gpus = "1 GPU" if choice.gpus == 1 else f"{choice.gpus} GPUs"
     if choice.performance is None:
         return f"{subject}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – fits; its performance is unknown."
-    performance, goal = choice.performance, results.goal
-    parts = [
-        f"{significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU",
-        f"TTFT {significant(performance.ttft)} ms{_target(goal.ttft)}",
-        f"ITL {significant(performance.itl)} ms{_target(goal.itl)}",
-    ]
-    if goal.e2e_latency:
-        parts.append(f"whole request {significant(performance.e2e)} ms{_target(goal.e2e_latency)}")
-    users = significant(performance.concurrency)
+    users = significant(choice.performance.concurrency)
     return (
-        f"{subject}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – "
-        f"estimated {', '.join(parts)} at its full load of {users} concurrent request{'' if users == '1' else 's'}."
+        f"{subject}: {choice.backend} {choice.mode}, {choice.shape} ({gpus}) – estimated "
+        f"{figures(choice, results.goal)} at its full load of {users} concurrent request{'' if users == '1' else 's'}."
     )
-
-
-def _target(target: Target | None) -> str:
-    return f" (target {exact(target.value)}{'' if target.explicit else ', default'})" if target else ""
 
 
 def print_report(results: Results, console: Console) -> None:

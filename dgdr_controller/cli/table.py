@@ -1,5 +1,6 @@
 """The table of candidates: which are shown, in which columns, at which width."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from dgdr_api.candidate import Candidate, Mode, Outcome, Role
-from dgdr_api.formatting import significant
+from dgdr_api.estimates import Chances
+from dgdr_api.formatting import likelihood, significant
 from dgdr_api.results import Results
 
 ROWS = 12
@@ -47,6 +49,13 @@ def _shape(candidate: Candidate) -> str:
     return " + ".join(parts) + drafts
 
 
+def _likely(candidate: Candidate) -> str:
+    """Write how likely it meets all targets, written or default."""
+    chances = candidate.uncertainty.chances if candidate.uncertainty else Chances()
+    known = [chance for chance in (chances.ttft, chances.itl, chances.e2e) if chance is not None]
+    return likelihood(math.prod(known)) if known else ""
+
+
 _COLUMNS = (
     _Column("", lambda c: _MARKS.get(_outcome(c), " ")),
     _Column("engine", lambda c: c.backend.value),
@@ -58,6 +67,7 @@ _COLUMNS = (
     _Column("tok/s/user", lambda c: _number(c, "tokens_per_s_per_user"), least_width=90, right=True),
     _Column("TTFT ms", lambda c: _number(c, "ttft"), right=True),
     _Column("ITL ms", lambda c: _number(c, "itl"), right=True),
+    _Column("likely", _likely, least_width=100, right=True),
     _Column("verdict", lambda c: _outcome(c).value, least_width=115),
     _Column("why", _reason, least_width=170),
 )

@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from dgdr_api.results import Results, SearchOutcome
+from dgdr_controller.profiler.calibration import Calibration, CalibrationError
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.model.access import AccessCheck
 from dgdr_controller.profiler.model.hub import HUB, Hub
-from dgdr_controller.profiler.model.resolve import find_model
+from dgdr_controller.profiler.model.resolve import Model, find_model
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.results import Question, answer
 from dgdr_controller.profiler.simulation.aic import survey as aic
@@ -24,12 +25,12 @@ from dgdr_controller.profiler.simulation.collect import (
     Pool,
     Progress,
     ProgressCallback,
-    Reader,
     Step,
     collect,
 )
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
+from dgdr_controller.profiler.simulation.rows import Facts
 from dgdr_controller.profiler.simulation.search_plan import instead, plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
 
@@ -75,13 +76,14 @@ def rapid(
         )
         downloads = request.cache is None or model.in_cache is False
         check = AccessCheck(model.loaded_as, hub.refusal if downloads else _known_to_be_there)
-        searched = plan_searches(request, model, known)
+        model, calibration = _calibrated(model, known)
+        searched = plan_searches(request, model, known, calibration)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
-        reader = Reader(model.config, dict(known.estimable), request.vram_mib)
-        found = collect(pool, searched.searches, reader, on_progress, deadline_s, until)
+        facts = Facts(model.config, known.estimable, request.vram_mib)
+        found = collect(pool, searched.searches, facts, on_progress, deadline_s, until)
         if not found.candidates and request.planner_holds_latencies:
-            others = collect(pool, instead(searched), reader, on_progress, deadline_s, until)
+            others = collect(pool, instead(searched), facts, on_progress, deadline_s, until)
             found = Collected(others.candidates, [*found.reports, *others.reports])
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
@@ -89,9 +91,19 @@ def rapid(
         raise InterruptedRunError(f"no search succeeded: {reasons}")
     if check.refusal is not None:
         model = replace(model, warnings=(*model.warnings, f"Engines could not download the model: {check.refusal}"))
-    question = Question(request, model, known, searched.engines)
+    question = Question(request, model, known, searched.engines, calibration)
     results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
     return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results
+
+
+def _calibrated(model: Model, known: Survey) -> tuple[Model, Calibration | None]:
+    """Return the corrections for the simulator; None, with a warning, where they are for another one."""
+    try:
+        calibration = Calibration.load()
+        calibration.check(known.engine, known.engine_version)
+    except CalibrationError as error:
+        return replace(model, warnings=(*model.warnings, f"Estimates are not corrected by measurements: {error}")), None
+    return model, calibration
 
 
 def _known_to_be_there(_: str) -> None:

@@ -1,13 +1,15 @@
 """From candidates to `Results`: judged; or, where none of them can be deployed, a plan by memory fit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
+from dgdr_api.estimates import EstimateErrors
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
 from dgdr_api.results import Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, unrenderable
+from dgdr_controller.profiler.calibration import Calibration, with_chances
 from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
@@ -35,12 +37,19 @@ class Question:
         model: The model.
         known: What the simulator knows.
         engines: Engines that load the model; the first one is used where nothing tells them apart.
+        calibration: What estimates were corrected by; None: they are the simulator's own.
     """
 
     request: PlanRequest
     model: Model
     known: Survey
     engines: list[Backend]
+    calibration: Calibration | None = None
+
+    def errors(self, candidates: Iterable[Candidate]) -> EstimateErrors | None:
+        """Return what was measured of the errors of candidates' estimates."""
+        rows = {candidate.uncertainty.row for candidate in candidates if candidate.uncertainty}
+        return self.calibration.errors(rows) if self.calibration and rows else None
 
 
 def answer(question: Question, found: Collected) -> Results:
@@ -51,7 +60,8 @@ def answer(question: Question, found: Collected) -> Results:
     """
     request, model = question.request, question.model
     goal, budget = request.goal, request.total_gpus
-    scaled = [scale(candidate, goal, budget) for candidate in found.candidates]
+    errors = question.errors(found.candidates)
+    scaled = [with_chances(scale(candidate, goal, budget), goal, errors) for candidate in found.candidates]
     judgement = judge(scaled, goal, budget, lambda candidate: _rejection(candidate, request, model))
     if judgement.choice is None:
         return _by_memory(question, found, judgement.candidates)
@@ -66,7 +76,7 @@ def answer(question: Question, found: Collected) -> Results:
             *warnings(judgement, goal, budget, request.gpu.sku),
             *out_of_reach(judgement, goal, budget),
         ],
-        notes=tuple(notes(request, model, judgement, measured=not question.known.limits)),
+        notes=tuple(notes(request, model, judgement, errors, measured=not question.known.limits)),
     )
 
 
@@ -147,6 +157,7 @@ def _results(  # noqa: PLR0913 - what results say, by name
             *short_context(choice, model, request.options),
         ),
         searches=tuple(found.reports),
+        estimate_errors=question.errors(candidates),
         provenance=Provenance(
             engine=engine,
             engine_version=version,

@@ -6,11 +6,11 @@ from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import DeploymentReady, Profiling, ProfilingComplete, SpecGenerated, of_warning
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.formatting import significant
+from dgdr_api.figures import figures
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
-from dgdr_api.results import Results
+from dgdr_api.results import Goal, Results
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.deployment.compose import Composed
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
@@ -46,7 +46,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         return _fail(observed, "; ".join(map(str, error.errors)))
     warnings = [of_warning(warning) for warning in _merged(results, [*made.notes, *_about_prometheus(observed)])]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
-    done = ProfilingComplete.done(_sentence(choice))
+    done = ProfilingComplete.done(_sentence(choice, results.goal))
     status = enter(
         observed,
         Phase.DEPLOYING if applies else Phase.READY,
@@ -126,20 +126,17 @@ def _owned(observed: ObservedState, config_map: Manifest) -> Manifest:
     return config_map | {"metadata": metadata}
 
 
-def _sentence(choice: Candidate) -> str:
+def _sentence(choice: Candidate, goal: Goal) -> str:
     """Say what was chosen, what it delivers, and why."""
     reason = choice.verdict.reason if choice.verdict else ""
-    return f"{_estimate(choice)}{f'. {reason[0].upper()}{reason[1:]}' if reason else ''}"
+    return f"{_estimate(choice, goal)}{f'. {reason[0].upper()}{reason[1:]}' if reason else ''}"
 
 
-def _estimate(choice: Candidate) -> str:
-    performance = choice.performance
-    if performance is None:
-        return f"{choice.backend} {choice.mode}, {choice.shape}: it fits; its performance is unknown ({choice.source})"
-    return (
-        f"{choice.backend} {choice.mode}, {choice.shape}: {significant(performance.tokens_per_s_per_gpu)} tokens/s/GPU "
-        f"at TTFT {significant(performance.ttft)} ms, ITL {significant(performance.itl)} ms ({choice.source})"
-    )
+def _estimate(choice: Candidate, goal: Goal) -> str:
+    subject = f"{choice.backend} {choice.mode}, {choice.shape}"
+    if choice.performance is None:
+        return f"{subject}: it fits; its performance is unknown ({choice.source})"
+    return f"{subject}: {figures(choice, goal)} ({choice.source})"
 
 
 def _fail(observed: ObservedState, message: str) -> Decision:

@@ -4,10 +4,11 @@ from typing import Any, Literal
 
 from dgdr_api.candidate import Candidate, Source
 from dgdr_api.errors import InvalidRequestError
+from dgdr_api.estimates import Interval
 from dgdr_api.formatting import significant
 from dgdr_api.results import Results
 from dgdr_api.v1beta1 import DgdrStatus, ParetoItem, ProfilingResults, Provenance
-from dgdr_api.v1beta1.status import MAX_PARETO
+from dgdr_api.v1beta1.status import MAX_PARETO, EstimateRange
 from dgdr_controller.deployment.compose import Composed
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.composition import composed
@@ -22,6 +23,8 @@ _NUMBERS = {
     "concurrency": "concurrency",
 }
 """Fields of a point in the status, and what they are called in a candidate's performance."""
+_RANGES = {"throughput_per_gpu": "tokens_per_s_per_gpu", "ttft": "ttft", "itl": "itl"}
+"""The same of the ranges that numbers are in."""
 _STATUS_BYTES = 12 * 1024
 """So that ``kubectl describe`` stays readable: a configuration takes 3 KiB and a hundred lines of it."""
 
@@ -53,6 +56,11 @@ def _point(observed: ObservedState, candidate: Candidate, results: Results) -> P
     if performance is not None:
         numbers = {name: _rounded(getattr(performance, of)) for name, of in _NUMBERS.items()}
         numbers["meets_sla"] = results.goal.is_met_by(performance)
+    if candidate.uncertainty is not None:
+        ranges = candidate.uncertainty
+        numbers |= {f"{name}_range": _range(getattr(ranges, of)) for name, of in _RANGES.items()}
+        if (chance := results.goal.chance(ranges.chances)) is not None:
+            numbers["sla_chance_percent"] = round(chance * 100)
     return ParetoItem(
         id=candidate.id,
         config=_configuration(observed, candidate, results),
@@ -80,6 +88,10 @@ def _configuration(observed: ObservedState, candidate: Candidate, results: Resul
 def _rounded(value: float) -> float:
     """Round to no more digits than estimates carry."""
     return float(significant(value))
+
+
+def _range(found: Interval) -> EstimateRange:
+    return EstimateRange(low=_rounded(found.low), high=_rounded(found.high))
 
 
 def shortened(status: DgdrStatus) -> DgdrStatus:

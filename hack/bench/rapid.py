@@ -107,7 +107,7 @@ def _ours(case: Case, folder: Path) -> list[str]:
 def _best_of_ours(folder: Path) -> float:
     """Most tokens/s/GPU of a replica under the targets, whatever can be rendered: AIC does not ask that."""
     results = Results.model_validate_json((folder / "ours" / "results.json").read_bytes())
-    estimates = [candidate.numbers for candidate in results.candidates]
+    estimates = [candidate.simulated or candidate.numbers for candidate in results.candidates]
     return max(
         estimate.tokens_per_s_per_gpu for estimate in estimates if estimate.ttft <= _TTFT_MS and estimate.itl <= _ITL_MS
     )

@@ -14,7 +14,6 @@ from typing import Any
 from dgdr_api.candidate import Mode, Role
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.calibration import Simulated
-from dgdr_controller.profiler.calibration.simulated import AggregatedSteps
 from dgdr_controller.profiler.simulation.aic.estimates import Estimator, row_of
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD, module
 from dgdr_controller.profiler.simulation.aic.task import PREFIXES, task_of
@@ -22,6 +21,7 @@ from dgdr_controller.profiler.simulation.messages import Row, Search
 from dgdr_controller.profiler.simulation.operating_points import Point
 from dgdr_controller.profiler.simulation.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
 from dgdr_controller.profiler.simulation.shapes import Parallel
+from dgdr_controller.profiler.simulation.steps import aggregated_queue
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
 from hack.calibration.measurements import Checkpoint, MeasuredWorker, Measurement, Measurements, read
 
@@ -207,20 +207,20 @@ def _quantised(config: Any, checkpoint: Checkpoint) -> Any:
 
 
 def _of_aggregated(row: Row, point: Measurement) -> dict[str, float]:
-    steps = AggregatedSteps(row["mixed_step"], row["decode_step"], row["ctx_tokens"], row["bs"])
     return {
         "ttft": row["ttft"],
         "itl": row["tpot"],
         "tokens_per_s_per_gpu": row["request_rate"] * point.osl / point.gpus,
-        "queue": steps.queue(point.isl),
-        "decode": steps.decode,
+        "queue": aggregated_queue(row, point.isl),
+        "decode": row["decode_step"],
     }
 
 
 def _of_pair(prefill: Row, decode: Row, point: Measurement) -> dict[str, float]:
     """Return the estimate of a prefill and a decode worker as `pairing` puts them together."""
     prefills, decodes = (worker.count for worker in point.workers)
-    rate = min(prefills * prefill["request_rate"] * PREFILL_SHARE, decodes * decode["request_rate"] * DECODE_SHARE)
+    prompts = prefills * prefill["request_rate"] * PREFILL_SHARE
+    rate = min(prompts, decodes * decode["request_rate"] * DECODE_SHARE)
     ranks = prefills * point.workers[0].parallelism.dp
     return {
         "ttft": prefill["ttft"] * QUEUED_TTFT,
@@ -228,4 +228,5 @@ def _of_pair(prefill: Row, decode: Row, point: Measurement) -> dict[str, float]:
         "tokens_per_s_per_gpu": rate * point.osl / point.gpus,
         "queue": prefill["ttft"] * point.concurrency / ranks,
         "decode": decode["tpot"],
+        "most_tokens_per_s_per_gpu": prompts * point.osl / point.gpus,
     }

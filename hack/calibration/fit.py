@@ -67,6 +67,7 @@ class _Points:
         self.simulated_itl = np.array([sample.simulated.itl for sample in samples])
         self.tokens_after_first = np.array([sample.measured.osl - 1 for sample in samples])
         self.family_names = np.array([sample.measured.family for sample in samples])
+        self.shortest_request = np.array([_shortest_request(sample) for sample in samples])
         self._groups = [(s.simulated.backend, s.simulated.mode, s.simulated.regime) for s in samples]
 
     def of(self, group: Group) -> Chosen:
@@ -284,4 +285,10 @@ def _throughputs(points: _Points, ttft: Numbers, itl_factor: float) -> Numbers:
     """Return logarithms of measured over estimated throughput, once both latencies have their median corrections."""
     measured = points.ttft + points.itl * points.tokens_after_first
     estimated = ttft + itl_factor * points.simulated_itl * points.tokens_after_first
-    return np.asarray(np.log(estimated / measured))
+    return np.asarray(np.log(np.maximum(estimated, points.shortest_request) / measured))
+
+
+def _shortest_request(sample: Sample) -> float:
+    """Return the latency in ms below which prefill workers do not keep up with so many requests in flight."""
+    found = sample.simulated
+    return 1000 * found.concurrency * found.osl / found.gpus / found.most_tokens_per_s_per_gpu

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median
+from typing import Self
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.calibration import Calibration, Corrected
+from dgdr_controller.profiler.calibration import Calibration, Corrected, Distributions
 from dgdr_controller.profiler.calibration.table import CalibrationProvenance, CellError
 from hack.calibration.estimates import Sample
 from hack.calibration.fit import families, fit
@@ -14,42 +16,54 @@ from hack.calibration.fit import families, fit
 _CLOSE = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """A measured point and what a table says of it that was fitted without its family, or system.
 
     Attributes:
         sample: The point.
         corrected: What the table says.
+        probabilities: Of the table's quantiles.
     """
 
     sample: Sample
     corrected: Corrected
+    probabilities: tuple[float, ...]
+
+    @classmethod
+    def of(cls, sample: Sample, table: Calibration) -> Self:
+        """Correct a point's estimate."""
+        return cls(sample, table.correct(sample.simulated), table.probabilities)
+
+    @cached_property
+    def distributions(self) -> Distributions:
+        """What its numbers may truly be, by the table."""
+        return Distributions.of(self.corrected, self.corrected.row.errors(self.probabilities), self.probabilities)
 
     @property
     def ttft_error(self) -> float:
         """Relative error of the corrected TTFT, signed."""
-        return self.corrected.ttft.estimate / self.sample.measured.ttft - 1
+        return self.corrected.ttft / self.sample.measured.ttft - 1
 
     @property
     def itl_error(self) -> float:
         """Relative error of the corrected ITL, signed."""
-        return self.corrected.itl.estimate / self.sample.measured.itl - 1
+        return self.corrected.itl / self.sample.measured.itl - 1
 
     @property
     def throughput_error(self) -> float:
         """Relative error of the corrected tokens/s/GPU, signed."""
-        return self.corrected.tokens_per_s_per_gpu.estimate / self.sample.measured.tokens_per_s_per_gpu - 1
+        return self.corrected.tokens_per_s_per_gpu / self.sample.measured.tokens_per_s_per_gpu - 1
 
     def holds(self) -> dict[str, bool]:
         """Say of which numbers the range of 80 % holds the measured one."""
-        measured, corrected = self.sample.measured, self.corrected
+        measured, found = self.sample.measured, self.distributions
         pairs = {
-            "ttft": (measured.ttft, corrected.ttft),
-            "itl": (measured.itl, corrected.itl),
-            "throughput": (measured.tokens_per_s_per_gpu, corrected.tokens_per_s_per_gpu),
+            "ttft": (measured.ttft, found.ttft),
+            "itl": (measured.itl, found.itl),
+            "throughput": (measured.tokens_per_s_per_gpu, found.tokens_per_s_per_gpu),
         }
-        return {name: found.range[0] <= value <= found.range[1] for name, (value, found) in pairs.items()}
+        return {name: number.range.low <= value <= number.range.high for name, (value, number) in pairs.items()}
 
 
 def family(sample: Sample) -> str:
@@ -70,7 +84,7 @@ def left_out(
         group: fit([sample for sample in samples if by(sample) != group], provenance)
         for group in sorted({by(sample) for sample in samples})
     }
-    return [Outcome(sample, tables[by(sample)].correct(sample.simulated)) for sample in samples]
+    return [Outcome.of(sample, tables[by(sample)]) for sample in samples]
 
 
 def errors(outcomes: Sequence[Outcome]) -> Iterator[CellError]:

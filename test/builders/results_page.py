@@ -10,6 +10,7 @@ from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Performanc
 from dgdr_api.results import Goal, Provenance, Results
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.selection.judge import judge
+from test.builders.estimates import ERRORS, erring, promising
 from test.builders.results import results_of
 
 Open = Callable[[Results], Page]
@@ -35,7 +36,8 @@ def candidate(backend: Backend, mode: Mode, step: int) -> Candidate:
         ),
         source=Source.MIXED,
     )  # fmt: skip
-    return made.scaled(8 // gpus)
+    row = "narrow" if backend is Backend.VLLM else "wide"
+    return erring(made.scaled(8 // gpus), "pooled" if mode is Mode.DISAGGREGATED else row)
 
 
 def judged(goal: Goal, *more: Candidate) -> Results:
@@ -46,10 +48,12 @@ def judged(goal: Goal, *more: Candidate) -> Results:
         odd = candidate.workers[0].batch == 1 and candidate.backend is Backend.TRTLLM
         return Verdict(outcome=Outcome.NOT_RENDERABLE, reason="no flag says so") if odd else None
 
-    judgement = judge([*pool, *more], goal, 8, rejection)
-    results = results_of(judgement.candidates)
+    judgement = judge(promising([*pool, *more], goal), goal, 8, rejection)
+    results = results_of()
     changes: dict[str, Any] = {
         "goal": goal,
+        "candidates": tuple(judgement.candidates),
+        "estimate_errors": ERRORS,
         "selected": judgement.choice.id if judgement.choice else None,
         "pareto": tuple(candidate.id for candidate in judgement.pareto),
         "provenance": Provenance(

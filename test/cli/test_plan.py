@@ -91,12 +91,12 @@ def test_closest_ttft_is_found_by_prefill_workers_too(dgdr: Any, write: Callable
     results, _ = outcome(tmp_path / "out")
     assert results.choice is not None
     lowest = {
-        mode: min(c.numbers.ttft for c in results.candidates if c.mode == mode)
+        mode: min((c for c in results.candidates if c.mode == mode), key=lambda c: c.numbers.ttft)
         for mode in ("aggregated", "disaggregated")
     }
-    assert results.choice.numbers.ttft <= 1.5 * min(lowest.values())
+    assert results.choice.numbers.ttft <= 1.5 * min(c.numbers.ttft for c in lowest.values())
     # With the best throughput as the only aim, prefill would run on one GPU each; its shortest TTFT is at tp8 or tp4.
-    assert lowest["disaggregated"] < 150
+    assert lowest["disaggregated"].workers[0].parallelism.tp >= 4
 
 
 def test_output_of_one_token_is_planned(dgdr: Any, write: Callable[..., str], tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_formats(dgdr: Any, dgdr_process: Any, write: Callable[..., str], tmp_pa
     as_yaml = dgdr("plan", "-f", source, "--format", "yaml")
     as_json = dgdr_process("plan", "-f", "-", "--format", "json", stdin=(tmp_path / source).read_text())
     assert as_yaml.stdout == (tmp_path / "out" / "dgd.yaml").read_text()
-    assert "TTFT is an optimistic estimate" in as_yaml.stderr
+    assert "a range holds the truth in 80 % of cases" in as_yaml.stderr
     assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "results.json").read_text())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dgdr.yaml", "out"]
 

@@ -28,6 +28,7 @@ from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refu
 
 ROW: dict[str, Any] = {
     "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,
+    "queue": 9000.0, "decode_step": 24.0, "prompt_rate": float("inf"),
     "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
     "memory": 48.7, "ctx_tokens": 4000,
 }  # fmt: skip

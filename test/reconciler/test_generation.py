@@ -5,13 +5,15 @@ import pytest
 from dgdr_api.candidate import Outcome, Verdict
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_UID
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
-from dgdr_api.results import Results
-from dgdr_api.v1beta1 import Phase
+from dgdr_api.results import Goal, Results, Target
+from dgdr_api.v1beta1 import OptimizationType, Phase
+from dgdr_api.v1beta1.status import EstimateRange
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling_job.output import pack
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from test.builders.deployments import annotated, generated, manifest
+from test.builders.estimates import ERRORS, erring, promising
 from test.builders.observed_state import after, published_of, said
 from test.builders.results import candidate_of, results_of
 
@@ -38,9 +40,34 @@ def test_reason_of_the_choice_is_in_the_status(profiling_state: ObservedState) -
     why = Verdict(outcome=Outcome.SELECTED, reason="most tokens/s/GPU among those that meet the targets")
     decision = generated(profiling_state, results_of([candidate_of(2, verdict=why)]))
     assert said(decision, "ProfilingComplete")[2] == (
-        "vllm aggregated, 1 × tp2: 500 tokens/s/GPU at TTFT 100 ms, ITL 10 ms (mixed). "
+        "vllm aggregated, 1 × tp2: 500 tokens/s/GPU, TTFT 100 ms, ITL 10 ms (mixed). "
         "Most tokens/s/GPU among those that meet the targets"
     )
+
+
+def test_status_says_how_certain_the_numbers_are(profiling_state: ObservedState) -> None:
+    goal = Goal(isl=4000, osl=1000, objective=OptimizationType.HYBRID, itl=Target(value=11, explicit=True))
+    (candidate,) = promising([erring(candidate_of(2), "narrow")], goal)
+    results = results_of().model_copy(
+        update={
+            "goal": goal,
+            "estimate_errors": ERRORS,
+            "candidates": (candidate,),
+            "selected": candidate.id,
+            "pareto": (candidate.id,),
+        }
+    )
+    decision = generated(profiling_state, results)
+    assert said(decision, "ProfilingComplete")[2] == (
+        "vllm aggregated, 1 × tp2: 500 tokens/s/GPU (450–550), TTFT 100 ms (90–110), ITL 10 ms (9–11; 90 % likely within "
+        "11) (mixed)"
+    )
+    shown = decision.status.profiling_results
+    assert shown is not None
+    (point,) = shown.pareto or ()
+    assert (point.meets_sla, point.sla_chance_percent) == (True, 90)
+    assert point.itl_range == EstimateRange(low=9, high=11)
+    assert point.throughput_per_gpu_range == EstimateRange(low=450, high=550)
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1", "v1alpha1-profiling"])

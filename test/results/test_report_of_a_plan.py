@@ -5,7 +5,8 @@ import pytest
 from playwright.sync_api import expect
 
 from dgdr_api.results import Results, Target
-from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.calibration import with_chances
+from dgdr_controller.profiler.selection.judge import judge
 from test.builders.command_line import run, serve_simulator
 from test.builders.results_page import Look
 
@@ -43,15 +44,21 @@ def test_page_of_a_real_search_shows_what_was_found(request: pytest.FixtureReque
     # Of the same targets, written by hand, the browser says what the profiler says of targets that a user wrote.
     written = Results.model_validate_json(done.stdout)
     targets = {name: Target(value=value, explicit=True) for name, value in (("ttft", 2000), ("itl", 30))}
-    offered = [candidate for candidate in written.candidates if candidate.is_offered]
-    expected = choose(offered, written.goal.model_copy(update=targets), written.hardware.total_gpus.value)
-    assert expected is not None
+    goal = written.goal.model_copy(update=targets)
+    promised = [with_chances(c, goal, written.estimate_errors) for c in written.candidates]
+    refused = {c.id: c.verdict for c in promised if not c.is_offered}
+    expected = judge(promised, goal, written.hardware.total_gpus.value, lambda c: refused.get(c.id))
+    assert expected.choice is not None
     page.fill("#target-ttft", "2000")
     page.fill("#target-itl", "30")
-    expect(page.locator("#headline h1")).to_contain_text(f"With these: {expected.backend} {expected.mode}")
-    assert page.locator("#table tbody tr").first.get_attribute("data-id") == expected.id
-    outcomes = page.locator("#table tbody tr .badge").all_inner_texts()
-    assert outcomes == [candidate["verdict"]["outcome"] for candidate in results["candidates"]][: len(outcomes)]
+    expect(page.locator("#headline h1")).to_contain_text(
+        f"With these: {expected.choice.backend} {expected.choice.mode}"
+    )
+    assert page.locator("#table tbody tr").first.get_attribute("data-id") == expected.choice.id
+    rows = page.locator("#table tbody tr")
+    outcomes = {row.get_attribute("data-id"): row.locator(".badge").inner_text() for row in rows.all()}
+    verdicts = {c.id: c.verdict.outcome.value for c in expected.candidates if c.verdict}
+    assert outcomes == {name: verdicts[name or ""] for name in outcomes}
 
 
 def test_place_that_cannot_be_written_to_is_refused_before_the_search(tmp_path: Path) -> None:

@@ -15,15 +15,18 @@ from dgdr_api.formatting import exact, significant
 from dgdr_api.model import ApiModel
 from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import Backend, OptimizationType
+from dgdr_controller.profiler.calibration import with_chances
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
 from dgdr_controller.profiler.selection.pareto import front
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.results.assets import read
+from test.builders.estimates import ERRORS, promising
 
 BUDGET = 16
 HARDWARE = {"gpuSku": "h200_sxm", "totalGpus": {"value": BUDGET}}
-JUDGE = """([candidates, goal, hardware]) => {
+JUDGE = """([candidates, goal, hardware, errors]) => {
+  dgdr.likely.assess(candidates, goal, errors);
   const judgement = dgdr.verdicts.judge(candidates, goal, hardware.totalGpus.value);
   return {
     choice: judgement.choice?.id ?? null,
@@ -38,7 +41,7 @@ JUDGE = """([candidates, goal, hardware]) => {
 def rules(browser: Browser) -> Iterator[Page]:
     """The rules alone, without a page."""
     page = browser.new_page()
-    for name in ("numbers.js", "selection.js", "verdicts.js"):
+    for name in ("numbers.js", "likely.js", "selection.js", "verdicts.js"):
         page.evaluate(read(name))
     yield page
     page.close()
@@ -59,10 +62,12 @@ def test_choice_front_verdicts_and_warnings_are_the_same(
     pool = list({c.id: c for c in (scale(candidate, asked, BUDGET) for candidate in drawn)}.values())
     kept = ("concurrency", "request_rate", "autoscale")
     goal = tried.model_copy(update={name: getattr(asked, name) for name in kept})
-    shown = judge(pool, asked, BUDGET, lambda _: None).candidates  # the page has the verdicts of what was asked
-    told = rules.evaluate(JUDGE, [[wire(c) for c in shown], wire(goal), HARDWARE])
+    shown = judge(
+        promising(pool, asked), asked, BUDGET, lambda _: None
+    ).candidates  # the page has the verdicts of what was asked
+    told = rules.evaluate(JUDGE, [[wire(c) for c in shown], wire(goal), HARDWARE, wire(ERRORS)])
 
-    judgement = judge(pool, goal, BUDGET, lambda _: None)
+    judgement = judge(promising(pool, goal), goal, BUDGET, lambda _: None)
     assert told["choice"] == (judgement.choice.id if judgement.choice else None)
     assert told["front"] == [c.id for c in judgement.pareto]
     assert told["verdicts"] == {c.id: wire(c.verdict) for c in judgement.candidates if c.verdict}
@@ -71,15 +76,15 @@ def test_choice_front_verdicts_and_warnings_are_the_same(
 
 def test_every_choice_among_many_is_the_same(rules: Page, found: Any) -> None:
     """On one table, over a grid of targets and every objective."""
-    pool = [c for c in found.candidates if c.verdict and c.verdict.outcome != "not-renderable"]
-    table = [wire(c) for c in pool]
+    table = [c for c in found.candidates if c.verdict and c.verdict.outcome != "not-renderable"]
     for goal in grid(found.goal):
         chosen, best = rules.evaluate(
-            """([candidates, goal]) => [
+            """([candidates, goal, errors]) => (dgdr.likely.assess(candidates, goal, errors), [
                 dgdr.selection.choose(candidates, goal, 8).id, dgdr.selection.front(candidates, goal, 8).map(c => c.id),
-            ]""",
-            [table, wire(goal)],
+            ])""",
+            [[wire(c) for c in table], wire(goal), wire(found.estimate_errors)],
         )
+        pool = [with_chances(c, goal, found.estimate_errors) for c in table]
         choice = choose(pool, goal, 8)
         assert choice is not None
         assert chosen == choice.id

@@ -79,6 +79,15 @@ class DeploymentInfo(StatusModel):
     """Replicas that are available."""
 
 
+class EstimateRange(StatusModel):
+    """The range that a number truly is in with 80 %."""
+
+    low: Measure | None = None
+    """Below it with 10 %."""
+    high: Measure | None = None
+    """Above it with 10 %."""
+
+
 class ParetoItem(StatusModel):
     """A configuration that no other is better than in everything."""
 
@@ -96,16 +105,24 @@ class ParetoItem(StatusModel):
     """Output tokens per second."""
     throughput_per_gpu: Measure | None = None
     """Output tokens per second for each GPU."""
+    throughput_per_gpu_range: EstimateRange | None = None
+    """The range that it truly is in with 80 %."""
     ttft: Measure | None = None
     """Time to first token in milliseconds."""
+    ttft_range: EstimateRange | None = None
+    """The range that it truly is in with 80 %."""
     itl: Measure | None = None
     """Inter-token latency in milliseconds."""
+    itl_range: EstimateRange | None = None
+    """The range that it truly is in with 80 %."""
     concurrency: Measure | None = None
     """Requests in flight that the numbers are for."""
     source: Literal["estimated", "measured", "naive"] | None = None
     """What the numbers rest on: a simulation, a measurement, or memory fit alone."""
     meets_sla: bool | None = None
-    """Whether it meets every target."""
+    """Whether it meets every target that the spec has, by its numbers."""
+    sla_chance_percent: Count | None = None
+    """How likely it truly meets them."""
     config: dict[str, JsonValue] | None = None
     """The configuration as a DynamoGraphDeployment; left out where the status would grow too large."""
 

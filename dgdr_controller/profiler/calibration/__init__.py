@@ -1,11 +1,21 @@
 """How far AIC's estimates can be trusted: corrected by public measurements, with ranges and chances. Pure.
 
 The table (``table.json``) is fitted by ``make calibration`` and reviewed like code. `Calibration.load` reads it,
-`Calibration.check` refuses it for another version of AIC, `Calibration.correct` applies it to one estimate.
+`Calibration.check` refuses it for another version of AIC, `Calibration.correct` applies it to one estimate, and
+`with_chances` says how likely a candidate meets targets.
 """
 
-from dgdr_controller.profiler.calibration.corrected import Corrected, Distribution
 from dgdr_controller.profiler.calibration.simulated import Regime, Simulated
-from dgdr_controller.profiler.calibration.table import Calibration, CalibrationError
+from dgdr_controller.profiler.calibration.table import Calibration, CalibrationError, Corrected
+from dgdr_controller.profiler.calibration.uncertainty import Distribution, Distributions, with_chances
 
-__all__ = ["Calibration", "CalibrationError", "Corrected", "Distribution", "Regime", "Simulated"]
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "Corrected",
+    "Distribution",
+    "Distributions",
+    "Regime",
+    "Simulated",
+    "with_chances",
+]

@@ -1,13 +1,16 @@
 """What a correction needs to know of an estimate: the simulator's own steps, and the load. Pure."""
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
 
-_LIGHT, _HEAVY = 0.1, 0.3
-"""Shares of an engine's time that prompts take, which part the measurements into thirds of like size."""
+BOUNDS = (0.1, 0.3)
+"""Shares of an engine's time that prompts take, between regimes: they part the measurements into thirds of like size.
+"""
 
 
 class Regime(StrEnum):
@@ -34,6 +37,7 @@ class Simulated:
         tokens_per_s_per_gpu: Output tokens per second and GPU.
         queue: The steps that read, one after the other, the prompts of all requests that share an engine.
         decode: A step that decodes and reads no prompt.
+        most_tokens_per_s_per_gpu: Output tokens per second and GPU whose prompts the prefill workers keep up with.
     """
 
     backend: Backend
@@ -47,6 +51,7 @@ class Simulated:
     tokens_per_s_per_gpu: float
     queue: float
     decode: float
+    most_tokens_per_s_per_gpu: float = math.inf
 
     @property
     def share_of_prompts(self) -> float:
@@ -57,26 +62,4 @@ class Simulated:
     @property
     def regime(self) -> Regime:
         """How much of the engine's time goes into prompts."""
-        share = self.share_of_prompts
-        return Regime.LIGHT if share < _LIGHT else Regime.MEDIUM if share < _HEAVY else Regime.HEAVY
-
-
-@dataclass(frozen=True, slots=True)
-class AggregatedSteps:
-    """The steps of an aggregated engine, of each attention data-parallel rank. Times are in ms.
-
-    Attributes:
-        mixed: A step that reads a chunk of prompts while other requests decode.
-        decode: A step that only decodes.
-        chunk: Tokens of prompts in one step.
-        batch: Requests at a time.
-    """
-
-    mixed: float
-    decode: float
-    chunk: int
-    batch: int
-
-    def queue(self, isl: int) -> float:
-        """Return the time of the steps that read the prompts of the whole batch."""
-        return self.batch * isl / self.chunk * self.mixed
+        return list(Regime)[bisect_right(BOUNDS, self.share_of_prompts)]

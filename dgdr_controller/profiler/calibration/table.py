@@ -1,5 +1,8 @@
 """The table of corrections: what it holds, and how it corrects an estimate. Pure but for `Calibration.load`."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -7,14 +10,17 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from dgdr_api.candidate import Mode
+from dgdr_api.candidate import Mode, Performance
+from dgdr_api.estimates import ErrorRow, EstimateErrors, Uncertainty
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.calibration.corrected import Corrected, Distribution
+from dgdr_controller.profiler.calibration.interpolation import interpolated
 from dgdr_controller.profiler.calibration.simulated import Regime, Simulated
+from dgdr_controller.profiler.calibration.uncertainty import Distributions
 
 SCHEMA: Literal["calibration.dgdr.nvidia.com/v1"] = "calibration.dgdr.nvidia.com/v1"
 _FILE = "table.json"
+_DIGITS = 4
 
 
 class CalibrationError(Exception):
@@ -115,6 +121,71 @@ class Row(ApiModel):
         named = [str(part) for part in (self.backend, self.mode, self.regime) if part is not None]
         return ", ".join(named) or "all engines and modes"
 
+    def medians(self, probabilities: tuple[float, ...]) -> "Medians":
+        """Return the corrections at the median."""
+        logs = (_median(probabilities, quantiles) for quantiles in (self.ttft, self.itl, self.throughput))
+        return Medians(*map(math.exp, logs))
+
+    def errors(self, probabilities: tuple[float, ...]) -> ErrorRow:
+        """Return how measured numbers differ from corrected ones."""
+
+        def spread(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+            median = _median(probabilities, quantiles)
+            return tuple(round(math.exp(value - median), _DIGITS) for value in quantiles)
+
+        return ErrorRow(
+            families=self.families,
+            points=self.points,
+            pooled=self.backend is None,
+            ttft=spread(self.ttft),
+            itl=spread(self.itl),
+            throughput=spread(self.throughput),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """By how much numbers are multiplied: TTFT as a sum of steps, the simulator's ITL, throughput by Little's law."""
+
+    ttft: float
+    itl: float
+    throughput: float
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What an estimate comes to: medians, the truth is as likely above as below.
+
+    Attributes:
+        ttft: Time to first token in ms.
+        itl: Time between tokens in ms.
+        e2e: Latency of a whole request in ms.
+        tokens_per_s_per_gpu: Output tokens per second and GPU.
+        row: The row of the table that was used.
+    """
+
+    ttft: float
+    itl: float
+    e2e: float
+    tokens_per_s_per_gpu: float
+    row: Row
+
+    def applied(self, performance: Performance) -> Performance:
+        """Return the performance with corrected numbers in the place of the simulator's."""
+        factor = self.tokens_per_s_per_gpu / performance.tokens_per_s_per_gpu
+        per_user = 1000 / self.itl if self.itl else performance.tokens_per_s_per_user * performance.e2e / self.e2e
+        return performance.model_copy(
+            update={
+                "ttft": self.ttft,
+                "itl": self.itl,
+                "e2e": self.e2e,
+                "tokens_per_s": performance.tokens_per_s * factor,
+                "tokens_per_s_per_gpu": self.tokens_per_s_per_gpu,
+                "tokens_per_s_per_user": per_user,
+                "request_rate": performance.request_rate * factor,
+            }
+        )
+
 
 class Calibration(ApiModel):
     """The table."""
@@ -189,30 +260,46 @@ class Calibration(ApiModel):
 
     def correct(self, simulated: Simulated) -> Corrected:
         """Return what an estimate comes to, by the narrowest row that there is."""
-        terms = self.terms_of(simulated)
-        row = self.row_of(simulated)
-        ttft = Distribution(terms.ttft(simulated), self.probabilities, row.ttft)
-        itl = Distribution(simulated.itl, self.probabilities, row.itl)
+        row = self.row_of(simulated.backend, simulated.mode, simulated.regime)
+        factors = row.medians(self.probabilities)
+        ttft = self.terms_of(simulated.backend, simulated.mode).ttft(simulated) * factors.ttft
+        itl = simulated.itl * factors.itl
+        e2e = ttft + itl * (simulated.osl - 1)
         tokens = simulated.concurrency * simulated.osl / simulated.gpus
-        request = ttft.estimate + itl.estimate * (simulated.osl - 1)
-        throughput = Distribution(1000 * tokens / request, self.probabilities, row.throughput)
-        return Corrected(ttft, itl, throughput, tokens, row.title, row.families)
+        throughput = min(1000 * tokens / e2e, simulated.most_tokens_per_s_per_gpu) * factors.throughput
+        return Corrected(ttft, itl, e2e, throughput, row)
 
-    def terms_of(self, simulated: Simulated) -> TtftTerms:
+    def uncertainty(self, corrected: Corrected) -> Uncertainty:
+        """Return how uncertain corrected numbers are, apart from any target."""
+        errors = corrected.row.errors(self.probabilities)
+        return Distributions.of(corrected, errors, self.probabilities).uncertainty(corrected.row.title)
+
+    def terms_of(self, backend: Backend, mode: Mode) -> TtftTerms:
         """Return the terms of TTFT for an engine and mode, or those of more of them."""
-        return next(terms for terms in self.ttft if _fits(terms.backend, terms.mode, simulated))
+        return next(terms for terms in self.ttft if _fits(terms, backend, mode))
 
-    def row_of(self, simulated: Simulated) -> Row:
+    def row_of(self, backend: Backend, mode: Mode, regime: Regime) -> Row:
         """Return the narrowest row for an engine, mode and regime."""
-        return next(
-            row
-            for row in self.rows
-            if _fits(row.backend, row.mode, simulated) and row.regime in (None, simulated.regime)
+        return next(row for row in self.rows if _fits(row, backend, mode) and row.regime in (None, regime))
+
+    def errors(self, titles: Iterable[str]) -> EstimateErrors:
+        """Return how measured numbers differ from corrected ones, of the rows with these titles."""
+        wanted, fitted = set(titles), self.provenance
+        return EstimateErrors(
+            source=f"{fitted.engine} {fitted.engine_version}, {fitted.data}",
+            points=fitted.points,
+            families=len(fitted.families),
+            probabilities=self.probabilities,
+            rows={row.title: row.errors(self.probabilities) for row in self.rows if row.title in wanted},
         )
 
 
-def _fits(backend: Backend | None, mode: Mode | None, simulated: Simulated) -> bool:
-    return backend in (None, simulated.backend) and mode in (None, simulated.mode)
+def _fits(part: TtftTerms | Row, backend: Backend, mode: Mode) -> bool:
+    return part.backend in (None, backend) and part.mode in (None, mode)
+
+
+def _median(probabilities: tuple[float, ...], quantiles: tuple[float, ...]) -> float:
+    return interpolated(0.5, probabilities, quantiles)
 
 
 def _rises(values: tuple[float, ...]) -> bool:

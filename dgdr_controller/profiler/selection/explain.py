@@ -12,14 +12,15 @@ from dgdr_controller.profiler.selection.choose import Comparison, choose, droppe
 from dgdr_controller.profiler.selection.objective import rank
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, requests
+from dgdr_controller.profiler.selection.reasons import how_likely
 from dgdr_controller.profiler.selection.targets import missed, targets, targets_of
 
 _OBJECTIVES = {
     OptimizationType.THROUGHPUT: "tokens/s for the GPUs of the budget",
-    OptimizationType.LATENCY: "the latency of a whole request",
+    OptimizationType.LATENCY: "the speed of a whole request",
     OptimizationType.HYBRID: "the balance of tokens/s/GPU and tokens/s/user",
 }
-_RELIABLE = "tokens/s/GPU, of which the less counts the less margin the targets keep for the error of the estimates"
+_WEIGHED = "times the square of the chance to meet the targets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,11 @@ def _comparisons(goal: Goal, budget: int) -> Iterator[str]:
     for step in steps(goal, budget):
         if step.by is not Comparison.OBJECTIVE:
             yield step.by
-    certain = goal.objective is OptimizationType.HYBRID and targets_of(goal, explicit=True)
-    yield f"{_RELIABLE if certain else _OBJECTIVES[goal.objective]} (optimizationType {goal.objective})"
+    wanted = _OBJECTIVES[goal.objective]
+    if targets_of(goal, explicit=True):
+        promised = _OBJECTIVES[OptimizationType.THROUGHPUT] if goal.objective is OptimizationType.HYBRID else wanted
+        wanted = f"{promised}, {_WEIGHED}"
+    yield f"{wanted} (optimizationType {goal.objective})"
 
 
 def _name(candidate: Candidate) -> str:
@@ -83,6 +87,7 @@ def _numbers(candidate: Candidate, contest: _Contest) -> str:
     density, speed = significant(criteria.tokens_per_s_per_gpu), significant(criteria.tokens_per_s_per_user)
     return (
         f"{density} tokens/s/GPU, {speed} tokens/s/user, {', '.join(reached)}, {significant(numbers.e2e)} ms a request"
+        f"{how_likely(candidate, contest.goal)}"
     )
 
 
@@ -117,13 +122,9 @@ def _over(candidate: Candidate, goal: Goal, *, explicit: bool) -> str:
 
 
 def _by_objective(candidate: Candidate, contest: _Contest) -> str:
-    ours, theirs = (abs(rank(c, contest.goal, contest.budget)[0]) for c in (contest.choice, candidate))
-    behind = theirs / ours - 1 if contest.goal.objective is OptimizationType.LATENCY else 1 - theirs / ours
-    if behind > 0:
-        words = f"a request takes {significant(behind * 100, 2)} % longer"
-        if contest.goal.objective is not OptimizationType.LATENCY:
-            words = f"a score {significant(behind * 100, 2)} % lower"
-        return f"{words} ({_numbers(candidate, contest)})"
+    ours, theirs = (rank(c, contest.goal, contest.budget)[0] for c in (contest.choice, candidate))
+    if theirs < ours:
+        return f"a score {significant((1 - theirs / ours) * 100, 2)} % lower ({_numbers(candidate, contest)})"
     if requests(candidate) <= FEW:
         return f"its engines work on {requests(candidate)} requests at a time ({_numbers(candidate, contest)})"
     return f"another candidate is at least as good in everything ({_numbers(candidate, contest)})"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Verdict
-from dgdr_api.formatting import exact
+from dgdr_api.formatting import exact, likelihood, significant
 from dgdr_api.request_warnings import RequestWarning, SLAWarning
 from dgdr_api.results import Goal
 from dgdr_controller.profiler.selection.choose import choose
+from dgdr_controller.profiler.selection.likely import EVEN, chance
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.reasons import (
     gpus_that_serve,
@@ -18,7 +19,7 @@ from dgdr_controller.profiler.selection.reasons import (
     why_selected,
 )
 from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served, wants_load
-from dgdr_controller.profiler.selection.targets import meets_targets, missed_targets
+from dgdr_controller.profiler.selection.targets import chances, meets_targets, missed_targets, targets
 
 Rejection = Callable[[Candidate], Verdict | None]
 """Says why a candidate cannot be deployed at all, or None if it can."""
@@ -36,11 +37,40 @@ def warnings(judgement: "Judgement", goal: Goal, budget: int, gpu: str) -> list[
         price = price_of_closest(choice, judgement.deployable, goal, budget)
         in_the_way = _load(goal) if wants_load(goal) and reaches_targets(judgement.deployable, goal) else ""
         found.append(SLAWarning.closest(missed, configuration, price, in_the_way))
+    elif (together := chance(choice, goal)) < EVEN:
+        found.append(SLAWarning.uncertain(_promises(choice, goal), together, _likeliest(judgement, goal, budget)))
     if (share := served(choice, goal, budget)) < 1:
         found.append(SLAWarning.share_served(_load(goal), share, budget, enough))
     elif missed and enough is not None:
         found.append(SLAWarning.more_gpus(_load(goal), enough))
     return found
+
+
+def _promises(choice: Candidate, goal: Goal) -> list[str]:
+    """Name each written target with how likely it is met."""
+    known = chances(choice)
+    return [
+        f"{name}={exact(target.value)}ms is {likelihood(known[name])} likely"
+        for name, _, target in targets(choice, goal)
+        if target.explicit and name in known
+    ]
+
+
+def _likeliest(judgement: "Judgement", goal: Goal, budget: int) -> str:
+    """Say which configuration is likeliest to meet the targets, and its throughput; empty if it is the choice."""
+    choice = judgement.choice
+
+    def promise(candidate: Candidate) -> tuple[float, float, str]:
+        return chance(candidate, goal), Criteria.of(candidate, goal, budget).tokens_per_s_per_gpu, candidate.id
+
+    best = max(judgement.deployable, key=promise)
+    if choice is None or promise(best)[0] <= chance(choice, goal):
+        return ""
+    found, density, _ = promise(best)
+    return (
+        f"The likeliest configuration, {best.backend} {best.mode}, {best.shape}, has {likelihood(found)} at "
+        f"{significant(density)} tokens/s/GPU"
+    )
 
 
 def _load(goal: Goal) -> str:

@@ -1,54 +1,22 @@
-"""The choice among candidates whose numbers have chances: two rules, which ``make bench-truth`` compares. Pure.
+"""How likely a candidate meets the targets, and what that is worth. Pure."""
 
-Not yet what the product does: `choose` still takes estimates for what they are, with a margin.
-"""
+from dgdr_api.candidate import Candidate
+from dgdr_api.results import Goal
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+EVEN = 0.5
+"""Chance below which a choice is more likely to miss the targets than to meet them."""
 
-LIKELY = 0.8
-"""Chance at which a target counts as met."""
-
-EXPONENT = 2.0
-"""How much a broken promise weighs against throughput not had: chance to this power times the score."""
-
-Option = TypeVar("Option")
+_EXPONENT = 2
+"""How much a broken promise weighs against throughput not had. Among its neighbours, and beside a chance that is
+required, it is the power that loses least on public measurements (``make bench-truth``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """What speaks for a candidate.
-
-    Attributes:
-        score: What the objective wants most of; positive.
-        chance: That every target is met, 0 to 1.
-    """
-
-    score: float
-    chance: float
+def chance(candidate: Candidate, goal: Goal) -> float:
+    """Return the chance that all written targets are met, 0 to 1; 1 where there is none, or where it is unknown."""
+    found = goal.chance(candidate.uncertainty.chances) if candidate.uncertainty else None
+    return 1.0 if found is None else found
 
 
-def required(options: Sequence[Option], prospect: Callable[[Option], Prospect], least: float = LIKELY) -> Option:
-    """Return the option with the highest score among those that are likely enough; where none is, the likeliest.
-
-    Args:
-        options: At least one.
-        prospect: Says what speaks for an option.
-        least: The chance that is required.
-    """
-    likely = [option for option in options if prospect(option).chance >= least]
-    if likely:
-        return max(likely, key=lambda option: prospect(option).score)
-    return max(options, key=lambda option: (prospect(option).chance, prospect(option).score))
-
-
-def weighed(options: Sequence[Option], prospect: Callable[[Option], Prospect], exponent: float = EXPONENT) -> Option:
-    """Return the option with the highest score times chance to a power.
-
-    Args:
-        options: At least one.
-        prospect: Says what speaks for an option.
-        exponent: The power: more of it prefers safe options.
-    """
-    return max(options, key=lambda option: (value := prospect(option)).score * value.chance**exponent)
+def weight(candidate: Candidate, goal: Goal) -> float:
+    """Return how much of a candidate's score counts, 0 to 1: less the less likely it meets the targets."""
+    return chance(candidate, goal) ** _EXPONENT

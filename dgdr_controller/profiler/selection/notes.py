@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from dgdr_api.candidate import Candidate, Outcome
+from dgdr_api.estimates import EstimateErrors
 from dgdr_api.formatting import exact, milliseconds, significant
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
 from dgdr_api.options import SearchOptions
@@ -25,6 +26,12 @@ _LIMITS = (
 )
 _TTFT_BY_LIMITS = "TTFT is an optimistic estimate, as it is where AIC has measured data."
 _SAME_LIMITS = "The limits are the same for every engine: only the way they schedule requests sets their numbers apart."
+_CORRECTED = (
+    "Estimates are medians, corrected by {points} public measurements of {families} model families; a range holds the "
+    "truth in 80 % of cases."
+)
+_POOLED = "Too few models were measured with {kinds}: the ranges are those of all engines."
+_WIDER = "The ranges are those of GPUs with measured data; the true ones are wider."
 _ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
 _MUCH_BETTER = 1.1
 _EXPERTS = "AIC's data for mixtures of experts are uneven between engines; vLLM's are the lowest."
@@ -39,13 +46,17 @@ def by_limits(request: PlanRequest, model: Model) -> RequestWarning:
     )
 
 
-def notes(request: PlanRequest, model: Model, judgement: Judgement, *, measured: bool) -> Iterator[str]:
+def notes(
+    request: PlanRequest, model: Model, judgement: Judgement, errors: EstimateErrors | None, *, measured: bool
+) -> Iterator[str]:
     """Yield the notes on the numbers; docs/explanation/what-estimates-are-worth.md says what they rest on."""
-    yield from (_TTFT, _ITL) if measured else (_LIMITS.format(sku=request.gpu.sku), _TTFT_BY_LIMITS)
-    if request.backend is Backend.AUTO:
+    if not measured:
+        yield _LIMITS.format(sku=request.gpu.sku)
+    yield from _errors(judgement, errors, measured=measured)
+    if request.backend is Backend.AUTO and errors is None:
         yield _ENGINES
-        if not measured:
-            yield _SAME_LIMITS
+    if request.backend is Backend.AUTO and not measured:
+        yield _SAME_LIMITS
     yield from model.notes
     if model.config.experts and measured:
         yield _EXPERTS
@@ -58,11 +69,29 @@ def notes(request: PlanRequest, model: Model, judgement: Judgement, *, measured:
     if choice.draft_tokens:
         yield (
             f"Speculative decoding: the estimate assumes that {accepted(choice.draft_tokens):.2g} of "
-            f"{choice.draft_tokens} drafted tokens are accepted in each step, which depends on the text."
+            f"{choice.draft_tokens} drafted tokens are accepted in each step, which depends on the text"
+            f"{' and is not in the ranges' if errors else ''}."
         )
     idle = request.total_gpus - choice.gpus
     if idle and request.goal.concurrency is None and request.goal.request_rate is None:
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
+
+
+def _errors(judgement: Judgement, errors: EstimateErrors | None, *, measured: bool) -> Iterator[str]:
+    """Say how far the numbers may be off."""
+    if errors is None:
+        yield from (_TTFT, _ITL) if measured else (_TTFT_BY_LIMITS,)
+        return
+    yield _CORRECTED.format(points=errors.points, families=errors.families)
+    if not measured:
+        yield _WIDER
+    kinds = dict.fromkeys(
+        f"{candidate.backend} {candidate.mode}"
+        for candidate in judgement.candidates
+        if candidate.uncertainty and errors.rows[candidate.uncertainty.row].pooled
+    )
+    if kinds:
+        yield _POOLED.format(kinds=" and ".join(kinds))
 
 
 def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[RequestWarning]:

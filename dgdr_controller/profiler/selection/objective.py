@@ -5,16 +5,10 @@ from collections.abc import Sequence
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.likely import weight
 from dgdr_controller.profiler.selection.pareto import Criteria, front
 from dgdr_controller.profiler.selection.reach import FEW, requests
-from dgdr_controller.profiler.selection.targets import targets, targets_of
-
-_MARGINS = {"TTFT": (0.5, 0.42), "ITL": (1 / 1.2, 0.27), "E2E latency": (1 / 1.2, 0.27)}
-"""Of each latency, the share of the target up to which an estimate keeps a margin, and what a candidate is worth that
-keeps none. On AIC's own measured samples an estimated ITL that equals the target truly meets it in 44 % of cases, with
-the margin in 84 %; TTFT in 24 % and 37 %. The worth is the square of their ratio: a promise broken costs more than
-throughput not had."""
-
+from dgdr_controller.profiler.selection.targets import targets_of
 
 _NEARLY = 1.05
 """Scores that differ by less are equal within the error of the estimates: one engine that does both phases is simpler
@@ -33,13 +27,14 @@ def best(candidates: Sequence[Candidate], goal: Goal, budget: int) -> list[Candi
         goal: The goal.
         budget: The GPUs that may be used.
     """
+    certain = not targets_of(goal, explicit=True)
     if goal.objective is OptimizationType.HYBRID:
         candidates = front(candidates, goal, budget)
         candidates = [candidate for candidate in candidates if requests(candidate) > FEW] or candidates
     ranks = [rank(candidate, goal, budget) for candidate in candidates]
     most = max(ranks)
     if goal.objective is OptimizationType.HYBRID:
-        near = most[0] / (_NEARLY if targets_of(goal, explicit=True) else _NEARLY_AT_THE_KNEE)
+        near = most[0] / (_NEARLY_AT_THE_KNEE if certain else _NEARLY)
         simple = [
             found
             for candidate, found in zip(candidates, ranks, strict=True)
@@ -53,15 +48,18 @@ def rank(candidate: Candidate, goal: Goal, budget: int) -> tuple[float, ...]:
     """Return the score that is maximised, and what decides between equals, so that the choice is on the front."""
     criteria = Criteria.of(candidate, goal, budget)
     rest = (criteria.tokens_per_s_per_gpu, criteria.tokens_per_s_per_user, -criteria.ttft)
+    return (score(candidate, criteria, goal) * weight(candidate, goal), *rest)
+
+
+def score(candidate: Candidate, criteria: Criteria, goal: Goal) -> float:
+    """Return what the objective wants most of, apart from how likely the targets are met; positive."""
     match goal.objective:
-        case OptimizationType.THROUGHPUT:
-            return rest
         case OptimizationType.LATENCY:
-            return (-candidate.numbers.e2e, *rest)
-        case OptimizationType.HYBRID if targets_of(goal, explicit=True):
-            return (criteria.tokens_per_s_per_gpu * confidence(candidate, goal), *rest)
-        case OptimizationType.HYBRID:
-            return (balance(criteria), *rest)
+            return 1 / candidate.numbers.e2e
+        case OptimizationType.HYBRID if not targets_of(goal, explicit=True):
+            return balance(criteria)
+        case _:
+            return criteria.tokens_per_s_per_gpu
 
 
 def balance(criteria: Criteria) -> float:
@@ -71,14 +69,3 @@ def balance(criteria: Criteria) -> float:
     (0.9² · 1.25 > 1), or a tenth less speed a quarter more throughput.
     """
     return criteria.tokens_per_s_per_gpu * criteria.tokens_per_s_per_gpu * criteria.tokens_per_s_per_user
-
-
-def confidence(candidate: Candidate, goal: Goal) -> float:
-    """Return how much of a candidate's throughput counts, 0 to 1: less the less margin its estimates leave."""
-    found = 1.0
-    for name, value, target in targets(candidate, goal):
-        if target.explicit:
-            kept, least = _MARGINS[name]
-            lacking = min(1.0, max(0.0, (value / target.value - kept) / (1 - kept)))
-            found *= 1 - (1 - least) * lacking
-    return found

@@ -4,14 +4,21 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.formatting import exact, percentage, significant
+from dgdr_api.formatting import exact, likelihood, percentage, significant
 from dgdr_api.results import Goal
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.objective import confidence
+from dgdr_controller.profiler.selection.likely import chance
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import FEW, NEAR, for_several, nearest
 from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, wants_load
 from dgdr_controller.profiler.selection.targets import meets_targets, missed, targets, targets_of, violation
+
+_AIMS = {
+    OptimizationType.THROUGHPUT: ("most tokens/s/GPU", "tokens/s/GPU"),
+    OptimizationType.LATENCY: ("shortest request", "a short request"),
+    OptimizationType.HYBRID: ("most tokens/s/GPU", "tokens/s/GPU"),
+}
+"""What is chosen by, and what is traded for the chance that targets are met."""
 
 _WORTH_TELLING = 1.05
 """Of throughput: smaller differences are within the error of the estimates."""
@@ -28,7 +35,8 @@ def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal,
     """
     first = f"{_fewest(choice, goal, budget)}{_aim(choice, goal)}"
     if meets_targets(choice, goal):
-        reason = f"{first} among those that meet the targets"
+        estimates = "whose estimates " if choice.uncertainty else "that "
+        reason = f"{first} among those {estimates}meet the targets"
     elif not violation(choice, goal, explicit=True):
         reason = f"{first}; {how_missed(choice, goal)} ({_given_up(deployable, goal)})"
     elif reaches_targets(deployable, goal):
@@ -48,19 +56,12 @@ def reaches_targets(deployable: Iterable[Candidate], goal: Goal) -> bool:
 
 
 def _aim(choice: Candidate, goal: Goal) -> str:
-    match goal.objective:
-        case OptimizationType.THROUGHPUT:
-            return "most tokens/s/GPU"
-        case OptimizationType.LATENCY:
-            return "shortest request"
-        case OptimizationType.HYBRID if violation(choice, goal, explicit=True):
-            return "most tokens/s/GPU"
-        case OptimizationType.HYBRID if targets_of(goal, explicit=True):
-            margin = "a margin for the error of the estimates"
-            kept = confidence(choice, goal) == 1
-            return f"most tokens/s/GPU with {margin}" if kept else f"best trade of tokens/s/GPU and {margin}"
-        case OptimizationType.HYBRID:
-            return "best balance of tokens/s/GPU and tokens/s/user"
+    most, wanted = _AIMS[goal.objective]
+    if goal.objective is OptimizationType.HYBRID and not targets_of(goal, explicit=True):
+        return "best balance of tokens/s/GPU and tokens/s/user"
+    if choice.uncertainty and targets_of(goal, explicit=True):
+        return f"best trade of {wanted} and the chance to meet the targets ({likelihood(chance(choice, goal))})"
+    return most
 
 
 def _fewest(choice: Candidate, goal: Goal, budget: int) -> str:
@@ -99,7 +100,7 @@ def _as_much(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, bud
 
 def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> Iterator[str]:
     """Say which other candidate has clearly more throughput, and at which latency."""
-    if goal.objective is OptimizationType.THROUGHPUT:
+    if goal.objective is OptimizationType.THROUGHPUT and not targets_of(goal, explicit=True):
         return
     ours = Criteria.of(choice, goal, budget)
     feasible = [candidate for candidate in deployable if meets_targets(candidate, goal)]
@@ -113,7 +114,15 @@ def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budge
         yield (
             f"the most throughput is {significant(most)} tokens/s/GPU (+{percent(most / ours.tokens_per_s_per_gpu)}), "
             f"with TTFT {significant(densest.numbers.ttft)} ms and ITL {significant(densest.numbers.itl)} ms"
+            f"{how_likely(densest, goal)}"
         )
+
+
+def how_likely(candidate: Candidate, goal: Goal) -> str:
+    """Say how likely a candidate meets the targets that the user wrote, after its numbers; empty where unknown."""
+    if candidate.uncertainty is None or not targets_of(goal, explicit=True):
+        return ""
+    return f", {likelihood(chance(candidate, goal))} likely within the targets"
 
 
 def price_of_closest(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:

@@ -38,6 +38,15 @@ def targets(candidate: Candidate, goal: Goal) -> list[tuple[str, float, Target]]
     return [(name, value, target) for name, value, target in known if target is not None]
 
 
+def chances(candidate: Candidate) -> dict[str, float]:
+    """Return how likely a candidate meets each target, by its name; none where that is unknown."""
+    if candidate.uncertainty is None:
+        return {}
+    found = candidate.uncertainty.chances
+    named = {"TTFT": found.ttft, "ITL": found.itl, "E2E latency": found.e2e}
+    return {name: chance for name, chance in named.items() if chance is not None}
+
+
 def targets_of(goal: Goal, *, explicit: bool) -> list[Target]:
     """Return the targets that the user wrote, or the default ones."""
     known = (goal.ttft, goal.itl, goal.e2e_latency)
@@ -60,7 +69,7 @@ def missed_targets(choice: Candidate, deployable: Sequence[Candidate], goal: Goa
     for candidate in deployable:
         lowest |= {name: min(value, lowest.get(name, value)) for name, value, _ in targets(candidate, goal)}
     return [
-        Missed(name, target.value, value, lowest[name])
+        Missed(name, target.value, value, lowest[name], chances(choice).get(name))
         for name, value, target in missed(choice, goal)
         if target.explicit is explicit
     ]

@@ -7,10 +7,8 @@ from typing import Protocol, TypeVar
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.results import SearchOutcome, SearchReport
-from dgdr_api.v1beta1 import Backend
-from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.simulation.messages import Found, Search
-from dgdr_controller.profiler.simulation.rows import read_rows
+from dgdr_controller.profiler.simulation.rows import Facts, read_rows
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
 
 Item = TypeVar("Item")
@@ -57,31 +55,17 @@ class Collected:
     reports: list[SearchReport]
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads a search's rows.
-
-    Attributes:
-        config: The model's config.
-        versions: Version of each backend that is estimated.
-        vram_mib: Memory of one GPU in MiB.
-    """
-
-    config: ModelConfig
-    versions: dict[Backend, str]
-    vram_mib: int
-
-    def read(self, found: Found, search: Search) -> tuple[list[Candidate], str]:
-        """Return the candidates, and what should be said about the rows."""
-        reading = read_rows(found.rows, search, self.config, self.versions[search.backend], self.vram_mib)
-        dropped = [f"{count} rows {reason} were dropped" for reason, count in reading.dropped.items()]
-        return reading.candidates, "; ".join([*([found.reason] if found.reason else []), *dropped])
+def _read(found: Found, search: Search, facts: Facts) -> tuple[list[Candidate], str]:
+    """Return the candidates, and what should be said about the rows."""
+    reading = read_rows(found.rows, search, facts)
+    dropped = [f"{count} rows {reason} were dropped" for reason, count in reading.dropped.items()]
+    return reading.candidates, "; ".join([*([found.reason] if found.reason else []), *dropped])
 
 
 def collect(
     pool: Pool,
     searches: Sequence[Search],
-    reader: Reader,
+    facts: Facts,
     on_progress: ProgressCallback,
     deadline_s: float,
     until: float,
@@ -95,7 +79,7 @@ def collect(
                 on_progress(Progress(search, "searching", finished=False))
                 continue
             case Answered(answer=answer):
-                candidates, message = reader.read(answer, search)
+                candidates, message = _read(answer, search, facts)
                 outcome = SearchOutcome.FOUND if candidates else SearchOutcome.NO_CANDIDATE
                 found[search] = candidates, _report(search, outcome, message, len(candidates))
             case Refused(error=error, message=message):

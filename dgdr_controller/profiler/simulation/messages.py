@@ -9,6 +9,7 @@ from dgdr_api.results import ModelFacts
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.deployment.render.releases import NEWEST, Release
+from dgdr_controller.profiler.calibration import Calibration
 
 ENGINES = (Backend.VLLM, Backend.SGLANG, Backend.TRTLLM)
 """Every concrete backend, in the order in which they are searched and listed."""
@@ -49,6 +50,7 @@ class Search:
         release: The release of Dynamo whose engine runs.
         limits_version: Version of the engine, where it is estimated from the limits of the GPU; None: from measured
             data.
+        calibration: Corrects the estimates; None: they are taken as they are.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Search:
     limits_version: str | None = None
     facts: ModelFacts = field(default_factory=ModelFacts)
     release: Release = NEWEST
+    calibration: Calibration | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:

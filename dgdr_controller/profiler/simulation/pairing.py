@@ -35,14 +35,12 @@ class Pairs:
         prefill: Index of each pair's prefill worker.
         decode: Index of its decode worker.
         counts: How many of each there are in a replica; two columns.
-        served: Requests per second that the replica serves.
         replicas: What they come to. The shape is that of the decode worker, which makes most of the difference.
     """
 
     prefill: Indices
     decode: Indices
     counts: Indices
-    served: Numbers
     replicas: Replicas
 
 
@@ -102,21 +100,26 @@ def _matched(
         ]
     )
     columns = np.tile(np.arange(len(indices)), 2)
+    chosen = counts[best]
     # Where the planner brings both sides into proportion, GPUs spend their time on each request: none waits.
     scaled = gpus / (worker_gpus[0] / sides[0] + worker_gpus[1] / sides[1]) if wanted.autoscale else rate
     return Pairs(
         prefill=np.full(best.size, number),
         decode=np.array(indices)[columns],
-        counts=counts[best],
-        served=rate[best, columns],
+        counts=chosen,
         replicas=Replicas(
             shape=np.full(best.size, shape),
             ttft=np.full(best.size, prefill["ttft"] * QUEUED_TTFT),
             itl=of["tpot"][columns],
             rate=scaled[best, columns],
+            served=rate[best, columns],
             concurrency=concurrency[best, columns],
+            queue=prefill["ttft"] * concurrency[best, columns] / (chosen[:, 0] * prefill["dp"]),
+            decode=of["tpot"][columns],
+            prompts=chosen[:, 0] * prefill["request_rate"] * PREFILL_SHARE,
             gpus=gpus[best, columns],
             deployable=of["deployable"][columns] & prefill["deployable"],
+            errors=np.zeros(best.size, dtype=np.int64),
         ),
     )
 
@@ -143,7 +146,6 @@ def _joined(parts: Sequence[Pairs]) -> Pairs:
         prefill=np.concatenate([part.prefill for part in parts]),
         decode=np.concatenate([part.decode for part in parts]),
         counts=np.concatenate([part.counts for part in parts]),
-        served=np.concatenate([part.served for part in parts]),
         replicas=Replicas(**replicas),
     )
 
@@ -153,8 +155,11 @@ def rows(pairs: Pairs, indices: Sequence[int], workers: Workers) -> Iterator[Row
     numbers: dict[str, Numbers] = {
         "ttft": pairs.replicas.ttft,
         "tpot": pairs.replicas.itl,
-        "request_rate": pairs.served,
+        "request_rate": pairs.replicas.served,
         "concurrency": pairs.replicas.concurrency,
+        "queue": pairs.replicas.queue,
+        "decode_step": pairs.replicas.decode,
+        "prompt_rate": pairs.replicas.prompts,
         "num_total_gpus": pairs.replicas.gpus,
     }
     for index in indices:

@@ -28,18 +28,28 @@ class Replicas:
         ttft: In ms.
         itl: In ms.
         rate: Requests per second; with the planner of as many GPUs, once both sides are in proportion.
+        served: Requests per second that it serves as it is.
         concurrency: Requests at a time.
+        queue: Time in ms that the prompts of all requests in flight take.
+        decode: A step in ms that only decodes.
+        prompts: Requests per second whose prompts its prefill workers keep up with.
         gpus: GPUs of one replica.
         deployable: Whether engines have the flags and the memory for it.
+        errors: Number of the row of errors that its estimates fall under; 0 where none is known.
     """
 
     shape: Indices
     ttft: Numbers
     itl: Numbers
     rate: Numbers
+    served: Numbers
     concurrency: Numbers
+    queue: Numbers
+    decode: Numbers
+    prompts: Numbers
     gpus: Numbers
     deployable: NDArray[np.bool_]
+    errors: Indices
 
 
 def merit(rate: Numbers, concurrency: Numbers, gpus: Numbers, wanted: Search) -> Indices:
@@ -80,15 +90,19 @@ def _significant(values: Numbers) -> Numbers:
 
 
 def worth_showing(replicas: Replicas, wanted: Search) -> list[int]:
-    """Return the replicas that no other one beats in everything, and samples of every shape's best.
+    """Return the replicas that no other one with the same errors beats, and samples of every shape's best.
 
     Whatever the objective and the targets, the best replica is among them: every rank of `selection` gets better with
-    TTFT, with ITL and with merit. So is the best of those that can be deployed; the others show what is missed.
+    TTFT, with ITL and with merit, and so does the chance to meet targets where errors are the same. So is the best of
+    those that can be deployed; the others show what is missed.
     """
     merits = merit(replicas.rate, replicas.concurrency, replicas.gpus, wanted)
-    kept = set(_front(range(merits.size), replicas, merits))
-    if not replicas.deployable.all():
-        kept.update(_front(np.flatnonzero(replicas.deployable).tolist(), replicas, merits))
+    kept: set[int] = set()
+    for row in np.unique(replicas.errors):
+        alike = replicas.errors == row
+        kept.update(_front(np.flatnonzero(alike).tolist(), replicas, merits))
+        if not replicas.deployable[alike].all():
+            kept.update(_front(np.flatnonzero(alike & replicas.deployable).tolist(), replicas, merits))
     octaves = np.floor(_SAMPLES_PER_OCTAVE * np.log2(np.maximum(replicas.itl, 1e-3))).astype(np.int64)
     samples: dict[tuple[int, int], int] = {}
     for index in np.lexsort((replicas.ttft, -merits)).tolist():

@@ -4,18 +4,20 @@ A row describes one replica; an aggregated row has plain names, a disaggregated 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.calibration import Calibration
 from dgdr_controller.profiler.context import longest_request
 from dgdr_controller.profiler.model.config import ModelConfig
 from dgdr_controller.profiler.model.memory import USABLE_VRAM, kv_bytes_per_token
 from dgdr_controller.profiler.simulation.messages import Row, Search
 from dgdr_controller.profiler.simulation.operating_points import LONGEST_STEP, STEP_MULTIPLE
+from dgdr_controller.profiler.simulation.steps import simulated
 
 PROMPT_MARGIN_TOKENS = 1500
 """Tokens of one engine step beyond the mean prompt, for chat templates and longer prompts (AIC's generator)."""
@@ -77,7 +79,22 @@ class Reading:
     dropped: Counter[str]
 
 
-def read_rows(rows: Iterable[Row], search: Search, config: ModelConfig, version: str, vram_mib: int) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What candidates say beside their rows.
+
+    Attributes:
+        config: The model's config.
+        versions: Version of each backend that is estimated.
+        vram_mib: Memory of one GPU in MiB.
+    """
+
+    config: ModelConfig
+    versions: Mapping[Backend, str]
+    vram_mib: int
+
+
+def read_rows(rows: Iterable[Row], search: Search, facts: Facts) -> Reading:
     """Turn rows into distinct candidates of one replica each.
 
     A row whose GPU count is not the one of its own parallelism is dropped and counted: its numbers are for
@@ -87,7 +104,7 @@ def read_rows(rows: Iterable[Row], search: Search, config: ModelConfig, version:
     dropped: Counter[str] = Counter()
     for row in rows:
         try:
-            candidate = _candidate(row, search, config, version, vram_mib)
+            candidate = _candidate(row, search, facts)
         except ValidationError:
             dropped["with values that make no sense"] += 1
             continue
@@ -98,21 +115,44 @@ def read_rows(rows: Iterable[Row], search: Search, config: ModelConfig, version:
     return Reading(list(distinct.values()), dropped)
 
 
-def _candidate(row: Row, search: Search, config: ModelConfig, version: str, vram_mib: int) -> Candidate | None:
+def _candidate(row: Row, search: Search, facts: Facts) -> Candidate | None:
     whole = _RowColumns.model_validate(row)
-    workers = tuple(_worker(row, role, prefix, whole, search) for role, prefix in _MODES[search.mode].items())
+    roles = _MODES[search.mode].items()
+    workers = tuple(_worker(row, role, prefix, whole, search) for role, prefix in roles)
+    performance = _performance(whole, sum(worker.gpus for worker in workers), search.osl)
     candidate = Candidate(
         backend=search.backend,
-        backend_version=version,
+        backend_version=facts.versions[search.backend],
         mode=search.mode,
         workers=workers,
         replicas=1,
         draft_tokens=search.draft_tokens,
-        context_length=context_length(workers, search, config, vram_mib),
-        performance=_performance(whole, sum(worker.gpus for worker in workers), search.osl),
+        context_length=context_length(workers, search, facts.config, facts.vram_mib),
+        performance=performance,
         source=_source(whole),
     )
-    return candidate if candidate.gpus == whole.num_total_gpus else None
+    if candidate.gpus != whole.num_total_gpus:
+        return None
+    return candidate if search.calibration is None else _corrected(candidate, search.calibration, row, search)
+
+
+def _corrected(candidate: Candidate, calibration: Calibration, row: Row, search: Search) -> Candidate:
+    """Put corrected numbers in the place of the simulator's, with their ranges."""
+    raw, found = candidate.numbers, calibration.correct(simulated(row, search))
+    performance = found.applied(raw)
+    factor = performance.request_rate / raw.request_rate
+    workers = tuple(
+        worker.model_copy(update={"request_rate": worker.request_rate * factor}) if worker.request_rate else worker
+        for worker in candidate.workers
+    )
+    return candidate.model_copy(
+        update={
+            "performance": performance,
+            "simulated": raw,
+            "workers": workers,
+            "uncertainty": calibration.uncertainty(found),
+        }
+    )
 
 
 def _worker(row: Row, role: Role, prefix: str, whole: _RowColumns, search: Search) -> Worker:

@@ -8,8 +8,10 @@ from dgdr_api.candidate import Mode, Parallelism, Role
 from dgdr_controller.deployment.render import unrenderable_worker
 from dgdr_controller.profiler.simulation import pairing
 from dgdr_controller.profiler.simulation.aic.estimates import estimate_workers
+from dgdr_controller.profiler.simulation.corrections import corrected
 from dgdr_controller.profiler.simulation.messages import SHAPE, Found, Row, Search, Workers, shape_of
-from dgdr_controller.profiler.simulation.replicas import Replicas, worth_showing
+from dgdr_controller.profiler.simulation.replicas import Numbers, Replicas, worth_showing
+from dgdr_controller.profiler.simulation.steps import aggregated_queue
 
 
 def search(wanted: Search) -> Found:
@@ -41,24 +43,32 @@ def _marked(rows: Sequence[Row], role: Role, wanted: Search) -> list[Row]:
 
 def _aggregated(rows: list[Row], wanted: Search) -> list[Row]:
     """An aggregated worker is a replica by itself."""
+    replicas = [{**row, "queue": aggregated_queue(row, wanted.isl), "prompt_rate": np.inf} for row in rows]
     numbers: dict[tuple[int, ...], int] = {}
-    columns = ("ttft", "tpot", "request_rate", "concurrency", "num_total_gpus")
-    ttft, itl, rate, concurrency, gpus = (np.array([float(row[key]) for row in rows]) for key in columns)
-    replicas = Replicas(
+
+    def column(key: str) -> Numbers:
+        return np.array([float(replica[key]) for replica in replicas])
+
+    found = Replicas(
         shape=np.array([numbers.setdefault(shape_of(row), len(numbers)) for row in rows]),
-        ttft=ttft,
-        itl=itl,
-        rate=rate,
-        concurrency=concurrency,
-        gpus=gpus,
+        ttft=column("ttft"),
+        itl=column("tpot"),
+        rate=column("request_rate"),
+        served=column("request_rate"),
+        concurrency=column("concurrency"),
+        queue=column("queue"),
+        decode=column("decode_step"),
+        prompts=column("prompt_rate"),
+        gpus=column("num_total_gpus"),
         deployable=np.array([row["deployable"] for row in rows]),
+        errors=np.zeros(len(rows), dtype=np.int64),
     )
-    return [rows[index] for index in worth_showing(replicas, wanted)]
+    return [replicas[index] for index in worth_showing(corrected(found, wanted), wanted)]
 
 
 def _disaggregated(workers: Workers, wanted: Search) -> Found:
     pairs = pairing.pair(workers, wanted)
     if pairs is None:
         return Found([], f"no prefill and decode worker that work together fit in {wanted.total_gpus} GPUs")
-    kept = worth_showing(pairs.replicas, wanted)
+    kept = worth_showing(corrected(pairs.replicas, wanted), wanted)
     return Found(list(pairing.rows(pairs, kept, workers)), workers.reason)

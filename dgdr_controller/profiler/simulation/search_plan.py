@@ -8,6 +8,7 @@ from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes, why_not_on, why_only_aggregated
 from dgdr_controller.deployment.render.releases import NEWEST
+from dgdr_controller.profiler.calibration import Calibration
 from dgdr_controller.profiler.errors import RequestRefusedError
 from dgdr_controller.profiler.model.architectures import loads, releases_that_load
 from dgdr_controller.profiler.model.resolve import Model
@@ -31,13 +32,16 @@ class SearchPlan:
     left_out: list[SearchReport]
 
 
-def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPlan:
+def plan_searches(
+    request: PlanRequest, model: Model, known: Survey, calibration: Calibration | None = None
+) -> SearchPlan:
     """Work out what to search.
 
     Args:
         request: What is wanted.
         model: The model.
         known: What the simulator knows of model and GPU.
+        calibration: Corrects the estimates.
 
     Raises:
         RequestRefusedError: No engine that is asked for loads the model, or the workload is longer than its context.
@@ -67,7 +71,7 @@ def plan_searches(request: PlanRequest, model: Model, known: Survey) -> SearchPl
     return SearchPlan(
         engines,
         [
-            _search(request, model, known, engine, mode, draft_tokens)
+            replace(_search(request, model, known, engine, mode, draft_tokens), calibration=calibration)
             for engine in simulated
             for mode in _modes(request)
             if mode is Mode.AGGREGATED or not why_only_aggregated(engine, model.facts, request.release)

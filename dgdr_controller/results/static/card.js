@@ -4,7 +4,8 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { byId, element } = dgdr.dom;
   const { exact, significant } = dgdr.numbers;
-  const { METRICS, text } = dgdr.metrics;
+  const { METRICS, ranged, text } = dgdr.metrics;
+  const { chanceOf, likelihood } = dgdr.likely;
   const { parallelism, shape } = dgdr.verdicts;
 
   const NUMBERS = ["tokensPerSPerGpu", "tokensPerSPerUser", "ttft", "itl", "e2e", "concurrency", "requestRate", "cost"];
@@ -22,7 +23,8 @@
       element("h2", {}, `${candidate.backend} ${candidate.mode}`, element("br"), shape(candidate)),
       verdict && element("p.why", {}, verdict.reason),
       ...targets(candidate, goal),
-      element("dl", {}, ...NUMBERS.flatMap((name) => [element("dt", {}, METRICS[name].title), element("dd", {}, text(name, candidate, facts))])),
+      element("dl", {}, ...NUMBERS.flatMap((name) => [element("dt", {}, METRICS[name].title), element("dd", {}, ranged(name, candidate, facts))])),
+      ...simulated(candidate, facts),
       workers(candidate),
       actions(candidate, compared, update),
     );
@@ -37,8 +39,21 @@
       bar.firstChild.style.width = `${Math.min(100, (value / target.value) * 100)}%`;
       const limit = `${exact(target.value)} ms${target.explicit ? "" : " (default)"}`;
       return element(missed ? "div.target.missed" : "div.target", {},
-        element("span", {}, `${missed ? "✕" : "✓"} ${name} ${significant(value)} of ${limit}`), bar);
+        element("span", {}, `${missed ? "✕" : "✓"} ${name} ${significant(value)} of ${limit}${odds(candidate, name)}`), bar);
     });
+  }
+
+  function odds(candidate, name) {
+    const chance = chanceOf(candidate, name);
+    return chance === undefined ? "" : `, ${likelihood(chance)} likely`;
+  }
+
+  // What the simulator itself says, before measurements correct it.
+  function simulated(candidate, facts) {
+    if (!candidate.simulated) return [];
+    const own = { performance: candidate.simulated };
+    const parts = ["tokensPerSPerGpu", "ttft", "itl"].map((name) => `${METRICS[name].title} ${text(name, own, facts)}`);
+    return [element("p.hint", {}, `A range holds the truth in 80 % of cases. The simulator itself says: ${parts.join(", ")}.`)];
   }
 
   function workers({ workers: roles, replicas, contextLength, backendVersion, source }) {

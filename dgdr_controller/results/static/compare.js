@@ -3,7 +3,7 @@
 (() => {
   const dgdr = (globalThis.dgdr ??= {});
   const { byId, element } = dgdr.dom;
-  const { METRICS, text } = dgdr.metrics;
+  const { METRICS, ranged } = dgdr.metrics;
   const { parallelism, shape } = dgdr.verdicts;
 
   const MOST = 4;
@@ -19,7 +19,7 @@
     ["batch", (c) => c.workers.map((w) => w.batch).join(" / ")],
     ["tokens a step", (c) => c.workers.map((w) => w.maxNumTokens).join(" / ")],
     ["KV cache", (c) => c.workers.map((w) => w.kvCacheDtype).join(" / ")],
-    ...NUMBERS.map((name) => [METRICS[name].title, (c, { facts }) => text(name, c, facts), name]),
+    ...NUMBERS.map((name) => [METRICS[name].title, (c, { facts }) => ranged(name, c, facts), name]),
   ];
 
   let pair = [0, 1];

@@ -4,6 +4,7 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { byId, element } = dgdr.dom;
   const { exact, significant } = dgdr.numbers;
+  const { chanceOf, likelihood } = dgdr.likely;
   const { shape, warnings, withDrafts } = dgdr.verdicts;
 
   const WHAT_IF =
@@ -43,11 +44,11 @@
     const users = significant(concurrency);
     const how = choice.source === "measured" ? "Measured " : "Estimated ";
     const numbers = [
-      [strong(`${dgdr.metrics.text("tokensPerSPerGpu", choice, facts)} tokens/s/GPU`), " and ",
+      [strong(`${dgdr.metrics.text("tokensPerSPerGpu", choice, facts)} tokens/s/GPU`), between(choice, "tokensPerSPerGpu"), " and ",
         strong(`${dgdr.metrics.text("tokensPerSPerUser", choice, facts)} tokens/s`), " for each user"],
-      [", TTFT ", strong(`${significant(ttft)} ms`), ...against(ttft, goal.ttft)],
-      [", ITL ", strong(`${significant(itl)} ms`), ...against(itl, goal.itl)],
-      goal.e2eLatency ? [", whole request ", strong(`${significant(e2e)} ms`), ...against(e2e, goal.e2eLatency)] : [],
+      [", TTFT ", strong(`${significant(ttft)} ms`), between(choice, "ttft"), ...against(choice, "TTFT", ttft, goal.ttft)],
+      [", ITL ", strong(`${significant(itl)} ms`), between(choice, "itl"), ...against(choice, "ITL", itl, goal.itl)],
+      goal.e2eLatency ? [", whole request ", strong(`${significant(e2e)} ms`), between(choice, "e2e"), ...against(choice, "E2E latency", e2e, goal.e2eLatency)] : [],
     ];
     const reason = judgement.verdicts.get(choice.id)?.reason ?? "the best of all candidates";
     return [
@@ -58,11 +59,19 @@
     ];
   }
 
-  function against(value, target) {
+  // The range that the truth is in with 80 %.
+  function between({ uncertainty }, name) {
+    const range = uncertainty?.[name];
+    return range ? ` (${significant(range.low, 2)}–${significant(range.high, 2)})` : "";
+  }
+
+  function against(choice, name, value, target) {
     if (!target) return [];
+    const chance = chanceOf(choice, name);
+    const likely = chance === undefined ? "" : `, ${likelihood(chance)} likely`;
     const missed = value > target.value;
     const text = `${missed ? "over" : "within"} ${exact(target.value)} ms${target.explicit ? "" : ", the default"}`;
-    return [" (", element(missed ? "span.bad" : "span.good", {}, `${missed ? "✕" : "✓"} ${text}`), ")"];
+    return [" (", element(missed ? "span.bad" : "span.good", {}, `${missed ? "✕" : "✓"} ${text}${likely}`), ")"];
   }
 
   function reasons({ searches = [] }) {

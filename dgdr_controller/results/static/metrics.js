@@ -43,5 +43,12 @@
     return candidate.performance ? significant(METRICS[name].value(candidate, facts)) : "unknown";
   }
 
-  dgdr.metrics = { METRICS, text };
+  // The same with the range that the truth is in with 80 %, where it is known.
+  function ranged(name, candidate, facts) {
+    const range = candidate.uncertainty?.[name];
+    const between = range ? ` (${significant(range.low, 2)}–${significant(range.high, 2)})` : "";
+    return `${text(name, candidate, facts)}${between}`;
+  }
+
+  dgdr.metrics = { METRICS, ranged, text };
 })();

@@ -10,6 +10,7 @@
     const budget = results.hardware.totalGpus.value;
     // For what was asked, the judgement that came with the results; where no performance is known, for anything.
     const judged = (goal, asked) => {
+      dgdr.likely.assess(results.candidates, goal, results.estimateErrors);
       const judgement = dgdr.verdicts.judge(results.candidates, goal, budget);
       if (!asked && judgement.offered.length) return judgement;
       const choice = results.candidates.find(({ id }) => id === results.selected);

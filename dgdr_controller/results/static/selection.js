@@ -51,7 +51,7 @@
     return seconds ? tokens / seconds : performance.tokensPerSPerGpu;
   }
 
-  // What two candidates are compared by: more throughput, fewer GPUs, a shorter TTFT are better.
+  // What two candidates are compared by: more throughput, fewer GPUs, a shorter TTFT, a better chance are better.
   function criteria(candidate, goal, budget) {
     const loaded = hasLoad(goal);
     const { performance } = candidate;
@@ -62,11 +62,13 @@
       ttft: performance.ttft,
       served: served(candidate, goal, budget),
       gpus: loaded ? candidate.gpus : 0,
+      chance: dgdr.likely.chance(candidate, goal),
     };
   }
 
   function ordered(criteria) {
-    return [criteria.tokensPerSPerGpu, criteria.tokensPerSPerUser, -criteria.ttft, criteria.served, -criteria.gpus];
+    const { tokensPerSPerGpu, tokensPerSPerUser, ttft, served: share, gpus, chance } = criteria;
+    return [tokensPerSPerGpu, tokensPerSPerUser, -ttft, share, -gpus, chance];
   }
 
   // Says whether one is at least as good in everything and better in something.
@@ -94,8 +96,6 @@
   const FEW = 2; // requests at a time
   const FOR_SEVERAL = 1.5; // times the closest latency, where only engines for so few come near it
   const [NEARLY, NEARLY_AT_THE_KNEE] = [1.05, 1.0125]; // factors between scores: an aggregated engine is simpler
-  // Of each latency: the share of the target up to which an estimate keeps a margin, the worth of one that keeps none.
-  const MARGINS = { TTFT: [0.5, 0.42], ITL: [1 / 1.2, 0.27], "E2E latency": [1 / 1.2, 0.27] };
 
   // The best candidate; undefined if there is none. Each step keeps the best by one thing for the next one.
   function choose(candidates, goal, budget) {
@@ -133,6 +133,7 @@
 
   // Those that have the most of what the objective wants: one, or several equal ones.
   function bestOf(candidates, goal, budget) {
+    const certain = !isWritten(goal, true);
     let pool = candidates;
     if (goal.objective === "hybrid") {
       pool = front(candidates, goal, budget);
@@ -143,7 +144,7 @@
     const largest = (some) => some.reduce((best, each) => (compared(each.rank, best.rank) > 0 ? each : best)).rank;
     let most = largest(ranked);
     if (goal.objective === "hybrid") {
-      const near = most[0] / (isWritten(goal, true) ? NEARLY : NEARLY_AT_THE_KNEE);
+      const near = most[0] / (certain ? NEARLY_AT_THE_KNEE : NEARLY);
       const simple = ranked.filter(({ candidate, rank }) => candidate.mode === "aggregated" && rank[0] >= near);
       if (simple.length) most = largest(simple);
     }
@@ -160,23 +161,13 @@
   function rankOf(candidate, goal, budget) {
     const measure = criteria(candidate, goal, budget);
     const { tokensPerSPerGpu, tokensPerSPerUser, ttft } = measure;
-    const rest = [tokensPerSPerGpu, tokensPerSPerUser, -ttft];
-    if (goal.objective === "latency") return [-candidate.performance.e2e, ...rest];
-    if (goal.objective === "hybrid") {
-      return [isWritten(goal, true) ? tokensPerSPerGpu * confidence(candidate, goal) : balance(measure), ...rest];
-    }
-    return rest;
+    return [scoreOf(candidate, measure, goal) * dgdr.likely.weight(candidate, goal), tokensPerSPerGpu, tokensPerSPerUser, -ttft];
   }
 
-  // How much of the throughput counts, 0 to 1: less the less margin the estimates leave.
-  function confidence(candidate, goal) {
-    return targets(candidate, goal)
-      .filter(({ target }) => target.explicit)
-      .reduce((found, { name, value, target }) => {
-        const [kept, least] = MARGINS[name];
-        const lacking = Math.min(1, Math.max(0, (value / target.value - kept) / (1 - kept)));
-        return found * (1 - (1 - least) * lacking);
-      }, 1);
+  // What the objective wants most of, apart from how likely the targets are met.
+  function scoreOf(candidate, measure, goal) {
+    if (goal.objective === "latency") return 1 / candidate.performance.e2e;
+    return goal.objective === "hybrid" && !isWritten(goal, true) ? balance(measure) : measure.tokensPerSPerGpu;
   }
 
   // What is largest at the knee of throughput and speed. Throughput counts twice: so a tenth less of it never buys a
@@ -259,7 +250,7 @@
   }
 
   dgdr.selection = {
-    FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    FEW, NEAR, autoscaled, choose, compared, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
     served, targets, violation, wantsLoad,
   };
 })();

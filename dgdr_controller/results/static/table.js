@@ -4,6 +4,7 @@
   const dgdr = (globalThis.dgdr ??= {});
   const { byId, element, tell } = dgdr.dom;
   const { METRICS, text } = dgdr.metrics;
+  const { likelihood, promise } = dgdr.likely;
   const { OUTCOMES, shape } = dgdr.verdicts;
 
   const ROWS = 40; // drawn at first
@@ -22,6 +23,10 @@
       value: (c, { facts }) => (c.performance ? METRICS[name].value(c, facts) : undefined),
       cell: (c, { facts }) => text(name, c, facts),
     })),
+    {
+      key: "likely", title: "likely", number: true, falling: true, value: (c) => promise(c),
+      cell: (c) => (promise(c) === undefined ? "" : likelihood(promise(c))),
+    },
     {
       key: "verdict", title: "verdict", value: (c, { judgement }) => OUTCOMES.indexOf(judgement.verdicts.get(c.id)?.outcome),
       cell: (c, { judgement }) => judgement.verdicts.get(c.id)?.outcome ?? "",

@@ -3,8 +3,9 @@
 (() => {
   const dgdr = (globalThis.dgdr ??= {});
   const { exact, percent, significant } = dgdr.numbers;
+  const { EVEN, UNLIKELY, chance, chanceOf, likelihood } = dgdr.likely;
   const {
-    FEW, NEAR, autoscaled, choose, compared, confidence, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
+    FEW, NEAR, autoscaled, choose, compared, criteria, dominates, forSeveral, front, hasLoad, isOffered, isWritten, meetsTargets, nearest,
     served, targets, violation, wantsLoad,
   } = dgdr.selection;
 
@@ -39,7 +40,8 @@
   function reason(choice, offered, goal, budget) {
     const [missed, aim] = [howMissed(choice, goal), aimOf(choice, goal)];
     const first = `${fewest(choice, goal, budget)}${aim}`;
-    if (meetsTargets(choice, goal)) return `${first} among those that meet the targets`;
+    const those = choice.uncertainty ? "whose estimates" : "that";
+    if (meetsTargets(choice, goal)) return `${first} among those ${those} meet the targets`;
     if (!violation(choice, goal, true)) return `${first}; ${missed} (${givenUp(offered, goal)})`;
     if (reachesTargets(offered, goal)) {
       return `no configuration that serves as much of the load meets every target (${missed})`;
@@ -74,12 +76,17 @@
   }
 
   function aimOf(choice, goal) {
-    if (goal.objective === "latency") return "shortest request";
-    if (goal.objective === "throughput" || violation(choice, goal, true)) return "most tokens/s/GPU";
-    if (!isWritten(goal, true)) return "best balance of tokens/s/GPU and tokens/s/user";
-    return confidence(choice, goal) === 1
-      ? "most tokens/s/GPU with a margin for the error of the estimates"
-      : "best trade of tokens/s/GPU and a margin for the error of the estimates";
+    const written = isWritten(goal, true);
+    if (goal.objective === "hybrid" && !written) return "best balance of tokens/s/GPU and tokens/s/user";
+    const [most, wanted] = goal.objective === "latency" ? ["shortest request", "a short request"] : ["most tokens/s/GPU", "tokens/s/GPU"];
+    if (!choice.uncertainty || !written) return most;
+    return `best trade of ${wanted} and the chance to meet the targets (${likelihood(chance(choice, goal))})`;
+  }
+
+  // How likely a candidate meets the targets that the user wrote, after its numbers.
+  function howLikely(candidate, goal) {
+    if (!candidate.uncertainty || !isWritten(goal, true)) return "";
+    return `, ${likelihood(chance(candidate, goal))} likely within the targets`;
   }
 
   function fewest(choice, goal, budget) {
@@ -95,7 +102,7 @@
   }
 
   function trade(choice, offered, goal, budget) {
-    if (goal.objective === "throughput") return [];
+    if (goal.objective === "throughput" && !isWritten(goal, true)) return [];
     const ours = criteria(choice, goal, budget);
     const pool = meetsTargets(choice, goal)
       ? offered.filter((candidate) => meetsTargets(candidate, goal))
@@ -111,7 +118,7 @@
     const { ttft, itl } = densest.candidate.performance;
     return [
       `the most throughput is ${significant(most)} tokens/s/GPU (+${percent(most / ours.tokensPerSPerGpu)}), ` +
-        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms`,
+        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms${howLikely(densest.candidate, goal)}`,
     ];
   }
 
@@ -152,20 +159,43 @@
     const budget = hardware.totalGpus.value;
     const enough = hasLoad(goal) ? gpusThatServe(offered, goal) : undefined;
     const missed = targets(choice, goal)
-      .map((each) => ({ ...each, lowest: Math.min(...offered.map(({ performance }) => performance[each.key])) }))
+      .map((each) => ({ ...each, chance: chanceOf(choice, each.name), lowest: Math.min(...offered.map(({ performance }) => performance[each.key])) }))
       .filter(({ value, target }) => value > target.value && target.explicit);
     if (missed.length) {
       const configuration = `${choice.backend} ${choice.mode}, ${shape(choice)}`;
       const price = priceOfClosest(choice, offered, goal, budget);
       const inTheWay = wantsLoad(goal) && reachesTargets(offered, goal) ? load(goal) : "";
       found.push(closestAchievable(missed, configuration, hardware, price, inTheWay));
-    }
+    } else if (chance(choice, goal) < EVEN) found.push(uncertain(choice, offered, goal, budget));
     const share = served(choice, goal, budget);
     if (share < 1) found.push(shareServed(share, goal, hardware, enough));
     else if (missed.length && enough !== undefined) {
       found.push(`The budget serves ${load(goal)} only outside of the latency targets: it takes ${enough} GPUs`);
     }
     return found;
+  }
+
+  // Says that targets are within the estimates and may well be missed.
+  function uncertain(choice, offered, goal, budget) {
+    const promises = targets(choice, goal)
+      .filter(({ name, target }) => target.explicit && chanceOf(choice, name) !== undefined)
+      .map(({ name, target }) => `${name}=${exact(target.value)}ms is ${likelihood(chanceOf(choice, name))} likely`);
+    const together = promises.length > 1 ? `; all of them: ${likelihood(chance(choice, goal))}` : "";
+    return (
+      `The estimates are within the targets, but may be off: ${promises.join(", ")}${together}. ` +
+      `${likeliest(choice, offered, goal, budget)}Measure the deployment before you rely on it`
+    );
+  }
+
+  function likeliest(choice, offered, goal, budget) {
+    const density = (candidate) => criteria(candidate, goal, budget).tokensPerSPerGpu;
+    const rank = (candidate) => [chance(candidate, goal), density(candidate), candidate.id];
+    const best = offered.reduce((most, each) => (compared(rank(each), rank(most)) > 0 ? each : most));
+    if (chance(best, goal) <= chance(choice, goal)) return "";
+    return (
+      `The likeliest configuration, ${best.backend} ${best.mode}, ${shape(best)}, has ${likelihood(chance(best, goal))} at ` +
+      `${significant(density(best))} tokens/s/GPU. `
+    );
   }
 
   // What the configuration that comes closest to the targets would cost; empty where it is the choice.
@@ -204,13 +234,17 @@
     const said = (list, value) =>
       list.map((each) => `${each.name}=${distinct(value(each), each.target.value)}ms`).join(", ");
     const inCompany = missed.some(({ lowest, target }) => lowest <= target.value);
-    const company = inTheWay ? ` at ${inTheWay}` : inCompany ? " with the other targets" : "";
+    const hope = missed.map((each) => each.chance).filter((found) => found > UNLIKELY);
+    const [verb, odds] = hope.length === missed.length
+      ? ["Unlikely to meet", ` (${likelihood(Math.min(...hope))} likely)`]
+      : ["Cannot meet", ""];
+    const company = (inTheWay ? ` at ${inTheWay}` : inCompany ? " with the other targets" : "") + odds;
     const nearest = said(missed, ({ value, lowest }) => (inCompany ? value : lowest));
     const reached = said(missed, ({ value }) => value);
     const aside = nearest === reached ? "" : `; deployed: ${reached}`;
     const wanted = missed.map(({ name, target }) => `${name}=${exact(target.value)}ms`).join(" and ");
     return (
-      `Cannot meet ${wanted}${company} with this model/hardware. ` +
+      `${verb} ${wanted}${company} with this model/hardware. ` +
       `Closest achievable: ${nearest} (${configuration} on ${hardware.gpuSku}${aside}). ` +
       `${price}Deploying with best available configuration`
     );

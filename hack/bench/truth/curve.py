@@ -40,11 +40,11 @@ def curves(outcomes: Sequence[Outcome]) -> Iterator[Curve]:
 def _share(outcomes: Sequence[Outcome], number: str, chance: float) -> float:
     below = 0
     for outcome in outcomes:
-        measured, corrected = outcome.sample.measured, outcome.corrected
+        measured, numbers = outcome.sample.measured, outcome.distributions
         value, found = {
-            "TTFT": (measured.ttft, corrected.ttft),
-            "ITL": (measured.itl, corrected.itl),
-            "tokens/s/GPU": (measured.tokens_per_s_per_gpu, corrected.tokens_per_s_per_gpu),
+            "TTFT": (measured.ttft, numbers.ttft),
+            "ITL": (measured.itl, numbers.itl),
+            "tokens/s/GPU": (measured.tokens_per_s_per_gpu, numbers.tokens_per_s_per_gpu),
         }[number]
         below += value <= found.quantile(chance)
     return below / len(outcomes)

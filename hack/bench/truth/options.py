@@ -8,7 +8,6 @@ from itertools import product
 from dgdr_api.candidate import Candidate, Performance, Source, Worker
 from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
-from dgdr_controller.profiler.calibration import Corrected
 from dgdr_controller.profiler.selection.scaling import scale
 from hack.calibration.measurements import Measurement
 from hack.calibration.validate import Outcome
@@ -41,14 +40,28 @@ class Option:
         """What was measured."""
         return self.outcome.sample.measured
 
-    @property
-    def corrected(self) -> Corrected:
-        """The corrected estimate."""
-        return self.outcome.corrected
-
     @cached_property
     def candidate(self) -> Candidate:
-        """The deployment with the simulator's own numbers, as a search would find it, with replicas for the budget."""
+        """The deployment with corrected numbers and their ranges, as a search would find it."""
+        corrected = self.outcome.corrected
+        return self.simulated.model_copy(
+            update={
+                "performance": corrected.applied(self.simulated.numbers),
+                "simulated": self.simulated.numbers,
+                "uncertainty": self.outcome.distributions.uncertainty(corrected.row.title),
+            }
+        )
+
+    def promising(self, wanted: Goal) -> Candidate:
+        """Return the candidate with the chances that it meets targets."""
+        candidate = self.candidate
+        chances = self.outcome.distributions.chances(wanted)
+        uncertainty = candidate.uncertainty and candidate.uncertainty.model_copy(update={"chances": chances})
+        return candidate.model_copy(update={"uncertainty": uncertainty})
+
+    @cached_property
+    def simulated(self) -> Candidate:
+        """The deployment with the simulator's own numbers, with replicas for the budget."""
         measured, simulated = self.measured, self.outcome.sample.simulated
         tokens = simulated.tokens_per_s_per_gpu * measured.gpus
         found = Candidate(

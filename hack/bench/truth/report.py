@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.calibration.table import CalibrationProvenance
 from hack.bench.truth.options import Workload, workloads
-from hack.bench.truth.rules import RULES
+from hack.bench.truth.rules import RULES, SHIPPED
 from hack.bench.truth.score import Score, score
 from hack.calibration.estimates import Samples
 from hack.calibration.provenance import provenance_of
 from hack.calibration.validate import Outcome, error, family, left_out, system
-
-SHIPPED = "score × chance²"
-"""The rule that the product is to have."""
 
 Scores = Mapping[str, Mapping[OptimizationType, Score]]
 _OBJECTIVES = (OptimizationType.THROUGHPUT, OptimizationType.HYBRID)

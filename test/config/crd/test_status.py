@@ -21,6 +21,7 @@ from dgdr_api.v1beta1 import (
     ProfilingResults,
     Provenance,
 )
+from dgdr_api.v1beta1.status import EstimateRange
 
 pytestmark = pytest.mark.cluster
 
@@ -56,11 +57,15 @@ EVERYTHING = DgdrStatus(
                 gpus=8,
                 throughput=2512.5,
                 throughput_per_gpu=314.0,
+                throughput_per_gpu_range=EstimateRange(low=250.0, high=390.0),
                 ttft=812.5,
+                ttft_range=EstimateRange(low=400.0, high=1600.0),
                 itl=9.5,
+                itl_range=EstimateRange(low=8.5, high=11.0),
                 concurrency=64,
                 source="estimated",
                 meets_sla=True,
+                sla_chance_percent=84,
                 config=GRAPH,
             ),
         ),

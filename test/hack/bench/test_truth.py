@@ -8,7 +8,7 @@ from hack.bench.truth.curve import CHANCES, Curve, curves
 from hack.bench.truth.options import Option, Workload, goal, workloads
 from hack.bench.truth.page import PageError, replaced
 from hack.bench.truth.picture import svg
-from hack.bench.truth.rules import RULES, Rule, aics_own, at_least_likely, by_weight, corrected_only, random, today
+from hack.bench.truth.rules import RULES, Rule, aics_own, at_least_likely, by_weight, corrected_only, random, shipped
 from hack.bench.truth.score import score
 from hack.calibration.validate import Outcome
 from test.builders.calibration import calibration, measurement, row, sample
@@ -21,7 +21,7 @@ def option(tp: int, estimated: tuple[float, float, float], measured: tuple[float
     ttft, itl, per_gpu = estimated
     point = measurement(tp=tp, batch=batch, ttft=measured[0], itl=measured[1])
     found = sample(point, ttft=ttft, itl=itl, tokens_per_s_per_gpu=per_gpu, queue=0.0)
-    return Option(Outcome(found, calibration([row(1.0, 1.5, backend=point.backend)]).correct(found.simulated)))
+    return Option(Outcome.of(found, calibration([row(1.0, 1.5, backend=point.backend)])))
 
 
 BRINK = option(1, (100, 19, 900), (110, 22), batch=16)
@@ -33,7 +33,7 @@ WANTED = goal(SAFE.measured, THROUGHPUT, ttft=200.0, itl=20.0)
 
 def test_rules_differ_in_what_they_promise() -> None:
     assert aics_own(OPTIONS, WANTED) == [BRINK]
-    assert today(OPTIONS, WANTED) == [BRINK]
+    assert shipped(OPTIONS, WANTED) == by_weight(OPTIONS, WANTED, exponent=2.0)
     assert corrected_only(OPTIONS, WANTED) == [BRINK]
     assert at_least_likely(OPTIONS, WANTED) == [SAFE]
     assert list(random(OPTIONS, WANTED)) == list(OPTIONS)
@@ -93,7 +93,7 @@ def test_workload_needs_three_parallelisms() -> None:
 
 
 def test_candidate_has_the_estimates_and_not_the_measurements() -> None:
-    numbers = BRINK.candidate.numbers
+    numbers = BRINK.simulated.numbers
     assert (numbers.ttft, numbers.itl) == (100, 19)
     assert numbers.tokens_per_s_per_gpu == pytest.approx(900)
 
@@ -102,7 +102,7 @@ def test_curve_counts_what_is_below() -> None:
     points = []
     for number, name in enumerate("ABCABCABCABC"):
         point = measurement(name, ttft=120.0, itl=10.0 * 1.2 ** (number - 6))
-        points.append(Outcome(sample(point, itl=10.0), calibration().correct(sample(point, itl=10.0).simulated)))
+        points.append(Outcome.of(sample(point, itl=10.0), calibration()))
     found = {(curve.number, curve.name): curve for curve in curves(points)}
     shares = found["ITL", "all"].shares
     assert shares == tuple(sorted(shares))

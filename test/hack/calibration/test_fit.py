@@ -68,13 +68,13 @@ def test_families_weigh_alike_whatever_their_points() -> None:
     many = [*planted("A", 2.0, count=60), *planted("B"), *planted("C")]
     table = fit(many, provenance())
     found = table.correct(many[-1].simulated)
-    assert found.itl.estimate == pytest.approx(many[-1].measured.itl, rel=0.01)  # two of three families
+    assert found.itl == pytest.approx(many[-1].measured.itl, rel=0.01)  # two of three families
 
 
 def test_range_holds_families_that_differ() -> None:
     table = fit([*planted("A", 0.5), *planted("B"), *planted("C"), *planted("D", 2.0)], provenance())
-    low, high = table.correct(FAMILIES[0].simulated).itl.range
-    assert low <= 0.5 * FAMILIES[0].simulated.itl < 2 * FAMILIES[0].simulated.itl <= high
+    between = table.uncertainty(table.correct(FAMILIES[0].simulated)).itl
+    assert between.low <= 0.5 * FAMILIES[0].simulated.itl < 2 * FAMILIES[0].simulated.itl <= between.high
 
 
 def test_row_of_fewer_families_is_wider() -> None:
@@ -87,7 +87,7 @@ def test_engine_with_few_families_has_no_row_of_its_own() -> None:
     few = [*FAMILIES, *planted("A", backend=Backend.SGLANG), *planted("B", backend=Backend.SGLANG)]
     table = fit(few, provenance())
     assert {row.backend for row in table.rows} == {Backend.VLLM, None}
-    assert table.correct(few[-1].simulated).row == "aggregated"
+    assert table.correct(few[-1].simulated).row.title == "aggregated"
 
 
 def test_row_of_a_regime_draws_to_the_wider_one() -> None:

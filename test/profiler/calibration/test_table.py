@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from importlib import metadata
 from typing import Any
 
@@ -8,8 +9,14 @@ import pytest
 from dgdr_api.candidate import Mode, Performance
 from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
-from dgdr_controller.profiler.calibration import Calibration, CalibrationError, Regime
-from dgdr_controller.profiler.calibration.simulated import AggregatedSteps
+from dgdr_controller.profiler.calibration import (
+    Calibration,
+    CalibrationError,
+    Corrected,
+    Distributions,
+    Regime,
+    with_chances,
+)
 from hack.calibration.estimates import ENGINE, installed
 from test.builders.calibration import calibration, row, simulated, terms
 
@@ -23,8 +30,8 @@ def wanted(**targets: Any) -> Goal:
 def test_narrowest_row_is_used_and_named() -> None:
     table = calibration([row(1.5, **VLLM, regime=Regime.HEAVY), row(1.2, **VLLM), row(1.1, mode=Mode.AGGREGATED)])
     found = table.correct(simulated(decode=1.0))
-    assert found.row == "vllm, aggregated, heavy prompts"
-    assert found.itl.estimate == pytest.approx(15)
+    assert found.row.title == "vllm, aggregated, heavy prompts"
+    assert found.itl == pytest.approx(15)
 
 
 @pytest.mark.parametrize(
@@ -38,64 +45,91 @@ def test_narrowest_row_is_used_and_named() -> None:
 def test_unknown_combination_falls_back_to_a_wider_row(changes: dict[str, Any], title: str, itl: float) -> None:
     table = calibration([row(1.5, **VLLM, regime=Regime.HEAVY), row(1.2, **VLLM), row(1.1, mode=Mode.AGGREGATED)])
     found = table.correct(simulated(**changes))
-    assert found.row == title
-    assert found.itl.estimate == pytest.approx(itl)
+    assert found.row.title == title
+    assert found.itl == pytest.approx(itl)
 
 
 def test_ttft_is_the_sum_of_its_steps_times_the_median_of_the_row() -> None:
     table = calibration([row(1.5, **VLLM)], [terms(2.0, queue=0.1, decode=0.5, constant_ms=7.0, **VLLM)])
-    assert table.correct(simulated()).ttft.estimate == pytest.approx(1.5 * (80 + 32 + 4 + 7))
+    assert table.correct(simulated()).ttft == pytest.approx(1.5 * (80 + 32 + 4 + 7))
 
 
 def test_terms_of_another_engine_are_not_used() -> None:
     table = calibration([], [terms(9.0, **VLLM)])
-    assert table.correct(simulated(backend=Backend.TRTLLM)).ttft.estimate == pytest.approx(40)
+    assert table.correct(simulated(backend=Backend.TRTLLM)).ttft == pytest.approx(40)
 
 
 def test_throughput_is_that_of_the_corrected_latencies() -> None:
     found = calibration([row(1.25, **VLLM, throughput=row().throughput)]).correct(simulated())
-    assert found.tokens_per_s_per_gpu.estimate == pytest.approx(1000 * 8 * 101 / (50 + 12.5 * 100) / 2)
+    assert found.tokens_per_s_per_gpu == pytest.approx(1000 * 8 * 101 / (50 + 12.5 * 100) / 2)
+
+
+def distributions(table: Calibration, found: Corrected) -> Distributions:
+    return Distributions.of(found, found.row.errors(table.probabilities), table.probabilities)
+
+
+DOUBLE = calibration([row(1.0, 2.0, **VLLM)])
 
 
 def test_range_of_80_percent_is_from_the_first_to_the_last_tenth() -> None:
-    found = calibration([row(1.0, 2.0, **VLLM)]).correct(simulated())
-    assert found.itl.range == pytest.approx((5, 20))
+    found = DOUBLE.uncertainty(DOUBLE.correct(simulated()))
+    assert (found.itl.low, found.itl.high) == pytest.approx((5, 20))
+    assert (found.ttft.low, found.ttft.high) == pytest.approx((20, 80))
+    assert found.row == "vllm, aggregated"
 
 
 @pytest.mark.parametrize(
     ("target", "chance"), [(10, 0.5), (20, 0.9), (5, 0.1), (14.142, 0.7), (1, 0.02), (1000, 0.98), (0, 0.02)]
 )
 def test_chance_is_read_off_the_quantiles_and_never_certain(target: float, chance: float) -> None:
-    found = calibration([row(1.0, 2.0, **VLLM)]).correct(simulated())
+    found = distributions(DOUBLE, DOUBLE.correct(simulated()))
     assert found.itl.chance_within(target) == pytest.approx(chance, abs=1e-4)
 
 
 def test_output_of_one_token_has_no_itl_to_miss() -> None:
-    found = calibration().correct(simulated(osl=1, itl=0.0))
-    assert found.itl.chance_within(5) == 1
-    assert found.itl.estimate == 0
+    found = DOUBLE.correct(simulated(osl=1, itl=0.0))
+    assert distributions(DOUBLE, found).itl.chance_within(5) == 1
+    assert found.itl == 0
 
 
 def test_chance_of_a_whole_request_is_that_of_its_throughput() -> None:
-    found = calibration([row(1.0, 2.0, **VLLM)]).correct(simulated())
+    skewed = calibration([row(1.0, 2.0, **VLLM, throughput=(-2.0, math.log(0.8), 0.0, math.log(4.0), 3.0))])
+    found = distributions(skewed, skewed.correct(simulated()))
     latency = 40 + 10 * 100
-    assert found.chance_of_e2e(latency) == pytest.approx(0.5)
-    assert found.chance_of_e2e(2 * latency) == pytest.approx(0.9)
-    assert found.chance_of_e2e(latency / 2) == pytest.approx(0.1)
-    assert found.chance_of_e2e(0) == pytest.approx(0.02)
+    assert found.e2e.chance_within(latency) == pytest.approx(0.5)
+    assert found.e2e.chance_within(latency / 0.8) == pytest.approx(0.9, abs=1e-4)  # throughput of 0.8 or more
+    assert found.e2e.chance_within(latency / 4) == pytest.approx(0.1, abs=1e-4)
+    assert found.e2e.chance_within(0) == pytest.approx(0.02)
+    assert found.e2e.estimate == pytest.approx(latency)
 
 
-def test_chances_of_written_targets_multiply() -> None:
-    found = calibration([row(1.0, 2.0, **VLLM)]).correct(simulated())
-    both = wanted(ttft=Target(value=80, explicit=True), itl=Target(value=10, explicit=True))
-    assert found.chance(both) == pytest.approx(0.9 * 0.5)
-    assert found.chance(wanted(e2e_latency=Target(value=520, explicit=True))) == pytest.approx(0.1)
+def test_throughput_of_a_pair_ends_where_its_prefill_workers_do() -> None:
+    found = DOUBLE.correct(simulated(most_tokens_per_s_per_gpu=100.0))
+    assert found.tokens_per_s_per_gpu == pytest.approx(100)
+    assert DOUBLE.correct(simulated(most_tokens_per_s_per_gpu=9999.0)).tokens_per_s_per_gpu > 300
 
 
-def test_default_targets_are_no_promise() -> None:
-    found = calibration().correct(simulated())
-    assert found.chance(wanted(itl=Target(value=1, explicit=False))) == 1
-    assert found.chance(wanted()) == 1
+def test_chances_of_a_goal_are_those_of_its_targets(make_candidate: Any) -> None:
+    table = calibration([row(1.0, 2.0, **VLLM)])
+    found = table.correct(simulated())
+    plain = make_candidate(ttft=40, itl=10).model_copy(update={"uncertainty": table.uncertainty(found)})
+    errors = table.errors(["vllm, aggregated"])
+    both = wanted(ttft=Target(value=80, explicit=True), itl=Target(value=10, explicit=False))
+    promised = with_chances(plain, both, errors).uncertainty
+    assert promised is not None
+    assert (promised.chances.ttft, promised.chances.itl, promised.chances.e2e) == pytest.approx(
+        (0.9, 0.5, None), abs=1e-4
+    )
+    assert with_chances(plain, both, None) == plain
+
+
+def test_errors_are_relative_to_the_corrected_estimate() -> None:
+    table = calibration([row(1.5, 2.0, **VLLM)])
+    errors = table.errors(["vllm, aggregated", "no such row"])
+    assert list(errors.rows) == ["vllm, aggregated"]
+    assert errors.rows["vllm, aggregated"].itl == pytest.approx((0.25, 0.5, 1, 2, 4))
+    assert not errors.rows["vllm, aggregated"].pooled
+    assert table.errors(["all engines and modes"]).rows["all engines and modes"].pooled
 
 
 def test_performance_with_corrected_numbers_agrees_with_itself() -> None:
@@ -104,7 +138,7 @@ def test_performance_with_corrected_numbers_agrees_with_itself() -> None:
         concurrency=8, request_rate=7,
     )  # fmt: skip
     found = calibration([row(2.0, **VLLM, throughput=row().throughput)]).correct(simulated())
-    changed = found.applied(raw, 101)
+    changed = found.applied(raw)
     assert (changed.ttft, changed.itl, changed.tokens_per_s_per_user) == pytest.approx((80, 20, 50))
     assert changed.e2e == pytest.approx(80 + 20 * 100)
     assert changed.tokens_per_s_per_gpu == pytest.approx(1000 * 8 * 101 / 2080 / 2)
@@ -123,10 +157,6 @@ def test_regime_is_the_share_of_time_that_prompts_take(queue: float, regime: Reg
 
 def test_engine_that_only_reads_prompts_is_heavy() -> None:
     assert simulated(decode=0.0).regime is Regime.HEAVY
-
-
-def test_queue_is_the_prompts_of_the_whole_batch() -> None:
-    assert AggregatedSteps(mixed=50.0, decode=8.0, chunk=2048, batch=16).queue(1024) == 400
 
 
 def test_table_is_refused_for_another_simulator_version_or_data() -> None:
@@ -172,10 +202,10 @@ def test_shipped_table_is_for_the_simulator_that_is_installed() -> None:
 @pytest.mark.parametrize("backend", [Backend.VLLM, Backend.SGLANG, Backend.TRTLLM])
 @pytest.mark.parametrize("mode", list(Mode))
 def test_shipped_table_answers_for_every_engine_and_mode(backend: Backend, mode: Mode) -> None:
-    found = Calibration.load().correct(simulated(backend=backend, mode=mode))
-    for number in (found.ttft, found.itl, found.tokens_per_s_per_gpu):
-        low, high = number.range
-        assert 0 < low < number.estimate < high
+    table = Calibration.load()
+    found = distributions(table, table.correct(simulated(backend=backend, mode=mode)))
+    for number in (found.ttft, found.itl, found.e2e, found.tokens_per_s_per_gpu):
+        assert 0 < number.range.low < number.estimate < number.range.high
 
 
 def test_shipped_table_says_what_it_was_fitted_to() -> None:

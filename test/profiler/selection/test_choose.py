@@ -2,13 +2,14 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Mode, Outcome, Parallelism, Role, Verdict
+from dgdr_api.candidate import Candidate, Mode, Outcome, Parallelism, Role, Verdict
 from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.judge import judge, warnings
-from dgdr_controller.profiler.selection.objective import confidence
+from dgdr_controller.profiler.selection.likely import chance, weight
 from dgdr_controller.profiler.selection.scaling import scale, served
+from test.builders.estimates import erring, promising
 
 
 def free(_: Any) -> Verdict | None:
@@ -152,28 +153,74 @@ def written(goal: Goal, **targets: float) -> Goal:
     return goal.model_copy(update={name: Target(value=value, explicit=True) for name, value in targets.items()})
 
 
-def test_written_targets_are_not_overfulfilled_at_twice_the_price(make_candidate: Any, plain_goal: Goal) -> None:
-    goal = written(plain_goal, ttft=1000, itl=20)
-    fast = scale(make_candidate(tp=8, itl=7.8, per_gpu=395), goal, 8)
-    safe = scale(make_candidate(tp=4, batch=100, itl=16.4, per_gpu=700), goal, 8)
-    edge = scale(make_candidate(tp=4, batch=128, itl=19.4, per_gpu=812), goal, 8)
-    assert choose([fast, safe, edge], goal, 8) == safe
-    bold = goal.model_copy(update={"objective": OptimizationType.THROUGHPUT})
-    assert choose([fast, safe, edge], bold, 8) == edge
+def promised(goal: Goal, row: str, candidate: Any) -> Candidate:
+    """The candidate with as many replicas as are wanted, its errors those of a row."""
+    (found,) = promising([scale(erring(candidate, row), goal, 8)], goal)
+    return found
 
 
-@pytest.mark.parametrize(
-    ("itl", "ttft", "counts"), [(16, 400, 1), (20, 400, 0.27), (16, 1000, 0.42), (18.33, 400, 0.635)]
-)
-def test_throughput_counts_less_without_a_margin(
-    make_candidate: Any, plain_goal: Goal, itl: float, ttft: float, counts: float
+@pytest.mark.parametrize("objective", [OptimizationType.HYBRID, OptimizationType.THROUGHPUT])
+def test_throughput_is_weighed_against_the_chance_to_meet_the_targets(
+    make_candidate: Any, plain_goal: Goal, objective: OptimizationType
 ) -> None:
-    goal = written(plain_goal, ttft=1000, itl=20)
-    assert confidence(make_candidate(itl=itl, ttft=ttft), goal) == pytest.approx(counts, rel=1e-2)
+    goal = written(plain_goal, ttft=1000, itl=20).model_copy(update={"objective": objective})
+    fast = promised(goal, "narrow", make_candidate(tp=8, itl=7.8, per_gpu=395))
+    safe = promised(goal, "narrow", make_candidate(tp=4, batch=100, itl=16.4, per_gpu=700))
+    edge = promised(goal, "narrow", make_candidate(tp=4, batch=128, itl=19.4, per_gpu=812))
+    over = promised(goal, "narrow", make_candidate(tp=4, batch=160, itl=20.1, per_gpu=2000))
+    assert [round(chance(c, goal), 2) for c in (fast, safe, edge, over)] == [0.96, 0.92, 0.62, 0.47]
+    judgement = judge([fast, safe, edge, over], goal, 8, free)
+    assert judgement.choice is not None
+    assert judgement.choice.id == safe.id
+    assert judgement.choice.verdict is not None
+    assert judgement.choice.verdict.reason == (
+        "best trade of tokens/s/GPU and the chance to meet the targets (92 %) among those whose estimates meet the "
+        "targets; the most throughput is 812 tokens/s/GPU (+16 %), with TTFT 100 ms and ITL 19.4 ms, 62 % likely within the "
+        "targets"
+    )
+
+
+def test_wide_errors_make_a_candidate_worth_less(make_candidate: Any, plain_goal: Goal) -> None:
+    goal = written(plain_goal, itl=20)
+    known = promised(goal, "narrow", make_candidate(tp=4, itl=15, per_gpu=600))
+    unknown = promised(goal, "wide", make_candidate(tp=4, batch=9, itl=15, per_gpu=650))
+    assert choose([known, unknown], goal, 8) == known
+    free_of_targets = plain_goal.model_copy(update={"objective": OptimizationType.THROUGHPUT})
+    assert choose([known, unknown], free_of_targets, 8) == unknown
 
 
 def test_default_targets_leave_every_throughput_its_worth(make_candidate: Any, plain_goal: Goal) -> None:
-    assert confidence(make_candidate(itl=30, ttft=2000), plain_goal) == 1
+    assert weight(promised(plain_goal, "wide", make_candidate(itl=30, ttft=2000)), plain_goal) == 1
+
+
+def test_warning_says_how_likely_targets_are_met_that_the_estimates_meet(make_candidate: Any, plain_goal: Goal) -> None:
+    goal = written(plain_goal, ttft=110, itl=10.5).model_copy(update={"objective": OptimizationType.THROUGHPUT})
+    dense = promised(goal, "wide", make_candidate(ttft=100, itl=10, per_gpu=900))
+    safe = promised(goal, "narrow", make_candidate(tp=4, ttft=60, itl=6, per_gpu=50))
+    judgement = judge([dense, safe], goal, 8, free)
+    (warning,) = warnings(judgement, goal, 8, "h200_sxm")
+    assert warning.type == "SLAWarning"
+    assert warning.message == (
+        "The estimates are within the targets, but may be off: TTFT=110ms is 56 % likely, ITL=10.5ms is 53 % likely; all "
+        "of them: 29 %. The likeliest configuration, vllm aggregated, 2 × tp4, has 96 % at 50 tokens/s/GPU. Measure the "
+        "deployment before you rely on it"
+    )
+    (alone,) = warnings(judge([dense], goal, 8, free), goal, 8, "h200_sxm")
+    assert "likeliest" not in alone.message
+    assert warnings(judge([safe], goal, 8, free), goal, 8, "h200_sxm") == []
+
+
+def test_target_that_may_be_met_all_the_same_is_unlikely_and_not_impossible(
+    make_candidate: Any, plain_goal: Goal
+) -> None:
+    goal = written(plain_goal, itl=10)
+    for itl, sentence in (
+        (11, "Unlikely to meet ITL=10ms (33 % likely) with this model/hardware."),
+        (30, "Cannot meet ITL=10ms with this model/hardware."),
+    ):
+        judgement = judge([promised(goal, "skewed", make_candidate(itl=itl))], goal, 8, free)
+        (warning,) = warnings(judgement, goal, 8, "h200_sxm")
+        assert warning.message.startswith(sentence)
 
 
 def test_target_out_of_reach_does_not_leave_the_gpus_to_one_request(make_candidate: Any, plain_goal: Goal) -> None:

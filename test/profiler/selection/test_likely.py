@@ -1,34 +1,39 @@
-from hypothesis import given
-from hypothesis import strategies as st
+"""How likely targets are met; what that is worth is tested with the choice."""
 
-from dgdr_controller.profiler.selection.likely import Prospect, required, weighed
+from typing import Any
 
-PROSPECTS = st.builds(Prospect, score=st.floats(1, 1e6), chance=st.floats(0.02, 0.98))
+import pytest
 
+from dgdr_api.estimates import Chances, Interval, Uncertainty
+from dgdr_api.results import Goal, Target
+from dgdr_controller.profiler.selection.likely import chance, weight
 
-def itself(option: Prospect) -> Prospect:
-    return option
-
-
-def test_most_of_what_is_likely_enough_is_required() -> None:
-    options = [Prospect(100, 0.79), Prospect(50, 0.8), Prospect(40, 0.99)]
-    assert required(options, itself).score == 50
-    assert required(options, itself, least=0.9).score == 40
+NOWHERE = Interval(low=1, high=2)
 
 
-def test_likeliest_is_taken_where_nothing_is_likely_enough_then_the_highest_score() -> None:
-    assert required([Prospect(100, 0.2), Prospect(10, 0.5), Prospect(20, 0.5)], itself).score == 20
+def uncertain(**chances: float) -> Uncertainty:
+    ranges = dict.fromkeys(("ttft", "itl", "e2e", "tokens_per_s_per_gpu"), NOWHERE)
+    return Uncertainty(row="vllm", chances=Chances(**chances), **ranges)
 
 
-def test_chance_weighs_with_its_power() -> None:
-    options = [Prospect(100, 0.5), Prospect(60, 0.7), Prospect(30, 0.95)]
-    assert weighed(options, itself, 1.0).score == 100
-    assert weighed(options, itself).score == 60
-    assert weighed(options, itself, 6.0).score == 30
+def goal(plain: Goal, **written: bool) -> Goal:
+    return plain.model_copy(update={name: Target(value=10, explicit=explicit) for name, explicit in written.items()})
 
 
-@given(st.lists(PROSPECTS, min_size=1, max_size=8))
-def test_no_rule_takes_what_another_option_beats_in_both(options: list[Prospect]) -> None:
-    for rule in (required, weighed):
-        found = rule(options, itself)
-        assert not any(o.score > found.score and o.chance > found.chance for o in options)
+def test_chances_of_written_targets_multiply(make_candidate: Any, plain_goal: Goal) -> None:
+    candidate = make_candidate().model_copy(update={"uncertainty": uncertain(ttft=0.9, itl=0.5)})
+    assert chance(candidate, goal(plain_goal, ttft=True, itl=True)) == pytest.approx(0.45)
+    assert chance(candidate, goal(plain_goal, ttft=True, itl=False)) == pytest.approx(0.9)
+    assert weight(candidate, goal(plain_goal, ttft=True, itl=True)) == pytest.approx(0.45**2)
+
+
+def test_default_targets_are_no_promise(make_candidate: Any, plain_goal: Goal) -> None:
+    candidate = make_candidate().model_copy(update={"uncertainty": uncertain(ttft=0.1, itl=0.1)})
+    assert chance(candidate, plain_goal) == weight(candidate, plain_goal) == 1
+
+
+def test_what_is_unknown_makes_no_difference(make_candidate: Any, plain_goal: Goal) -> None:
+    both = goal(plain_goal, ttft=True, itl=True)
+    assert chance(make_candidate(), both) == 1
+    partly = make_candidate().model_copy(update={"uncertainty": uncertain(ttft=0.5)})
+    assert chance(partly, both) == 0.5

@@ -13,15 +13,20 @@ from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, 
 from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.deployment.render import Nodes
+from dgdr_controller.profiler.calibration import Regime, with_chances
 from dgdr_controller.profiler.model.config import read_config
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation import pairing
+from dgdr_controller.profiler.simulation.corrections import corrected
 from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
-from dgdr_controller.profiler.simulation.replicas import Replicas, worth_showing
-from dgdr_controller.profiler.simulation.rows import read_rows
+from dgdr_controller.profiler.simulation.replicas import Numbers, Replicas, worth_showing
+from dgdr_controller.profiler.simulation.rows import Facts, read_rows
 from dgdr_controller.profiler.simulation.search import _marked
+from dgdr_controller.profiler.simulation.steps import simulated
+from test.builders.calibration import calibration, terms
+from test.builders.calibration import row as errors_row
 
 OSL = 500
 MODEL = read_config({
@@ -47,11 +52,21 @@ def search(budget: int, **load: Any) -> Search:
     )
 
 
-def row(gpus: int, ttft: float, tpot: float, rate: float, concurrency: float, batch: int) -> Row:
+def row(  # noqa: PLR0913, PLR0917 - the columns of a row
+    gpus: int,
+    ttft: float,
+    tpot: float,
+    rate: float,
+    concurrency: float,
+    batch: int,
+    queue: float = 0.0,
+    prompts: float = np.inf,
+) -> Row:
     return {
         "tp": gpus, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "bs": batch, "kvcache": "fp8", "memory": 10.0,
         "num_total_gpus": gpus, "ttft": ttft, "tpot": tpot, "request_rate": rate, "tokens/s": rate * OSL,
-        "concurrency": concurrency, "sources": ["silicon"], "deployable": True,
+        "concurrency": concurrency, "sources": ["silicon"], "deployable": True, "queue": queue, "decode_step": tpot,
+        "prompt_rate": prompts,
     }  # fmt: skip
 
 
@@ -94,11 +109,84 @@ def candidate(estimate: Row, number: int) -> Candidate:
     )  # fmt: skip
 
 
+WORKLOAD_ROWS = st.builds(
+    row,
+    gpus=st.sampled_from([1, 2, 4]),
+    ttft=milliseconds,
+    tpot=milliseconds,
+    rate=st.floats(0.5, 20).map(lambda value: round(value, 2)),
+    concurrency=st.integers(1, 64).map(float),
+    batch=st.integers(1, 512),
+    queue=st.sampled_from([10.0, 900.0, 4000.0, 90_000.0]),
+    prompts=st.sampled_from([np.inf, 3.0]),
+)
+DISAGG: dict[str, Any] = {"backend": Backend.VLLM, "mode": Mode.DISAGGREGATED}
+TABLE = calibration(
+    [
+        errors_row(0.8, 1.2, **DISAGG, regime=Regime.LIGHT),
+        errors_row(1.3, 2.0, **DISAGG, regime=Regime.MEDIUM),
+        errors_row(1.1, 3.0, **DISAGG, regime=Regime.HEAVY),
+    ],
+    [terms(0.5, queue=0.01, decode=2.0, constant_ms=3.0, **DISAGG)],
+)
+
+
+@given(st.lists(WORKLOAD_ROWS, min_size=1, max_size=30))
+def test_many_are_corrected_as_one_is(found: list[Row]) -> None:
+    wanted = search(8, calibration=TABLE)
+    many = corrected(table(found), wanted)
+    for number, estimate in enumerate(found):
+        one = TABLE.correct(simulated(estimate, wanted))
+        per_gpu = many.served[number] * OSL / many.gpus[number]
+        assert (many.ttft[number], many.itl[number], per_gpu) == pytest.approx(
+            (one.ttft, one.itl, one.tokens_per_s_per_gpu)
+        )
+        assert list(Regime)[many.errors[number]] is one.row.regime
+
+
+@given(
+    st.lists(WORKLOAD_ROWS, min_size=1, max_size=30, unique_by=lambda estimate: estimate["bs"]),
+    st.sampled_from([4, 8, 32]),
+    st.sampled_from(OptimizationType),
+    targets,
+    targets,
+)
+def test_best_of_all_is_among_those_that_are_shown_whatever_their_errors(
+    found: list[Row], budget: int, objective: OptimizationType, ttft: Target | None, itl: Target | None
+) -> None:
+    goal = Goal(isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=objective)
+    wanted = search(budget, calibration=TABLE)
+    errors = TABLE.errors(one.title for one in TABLE.rows)
+
+    def promised(estimate: Row, number: int) -> Candidate:
+        one, raw = TABLE.correct(simulated(estimate, wanted)), candidate(estimate, number)
+        numbers = {"performance": one.applied(raw.numbers), "uncertainty": TABLE.uncertainty(one)}
+        return with_chances(scale(raw.model_copy(update=numbers), goal, budget), goal, errors)
+
+    candidates = [promised(estimate, number) for number, estimate in enumerate(found)]
+    shown = worth_showing(corrected(table(found), wanted), wanted)
+    best, kept = choose(candidates, goal, budget), choose([candidates[i] for i in shown], goal, budget)
+    assert best is not None
+    assert kept is not None
+    assert kept.numbers.ttft == pytest.approx(best.numbers.ttft)
+    assert kept.numbers.itl == pytest.approx(best.numbers.itl)
+    assert Criteria.of(kept, goal, budget).tokens_per_s_per_gpu == pytest.approx(
+        Criteria.of(best, goal, budget).tokens_per_s_per_gpu
+    )
+
+
 def table(found: list[Row]) -> Replicas:
-    keys = ("ttft", "tpot", "request_rate", "concurrency", "num_total_gpus")
-    ttft, itl, rate, concurrency, gpus = (np.array([float(estimate[key]) for estimate in found]) for key in keys)
-    deployable = np.array([estimate["deployable"] for estimate in found])
-    return Replicas(np.zeros(len(found), dtype=np.int64), ttft, itl, rate, concurrency, gpus, deployable)
+    def column(key: str) -> Numbers:
+        return np.array([float(estimate[key]) for estimate in found])
+
+    rate = column("request_rate")
+    return Replicas(
+        shape=np.zeros(len(found), dtype=np.int64), ttft=column("ttft"), itl=column("tpot"), rate=rate, served=rate,
+        concurrency=column("concurrency"), queue=column("queue"), decode=column("decode_step"),
+        prompts=column("prompt_rate"), gpus=column("num_total_gpus"),
+        deployable=np.array([estimate["deployable"] for estimate in found]),
+        errors=np.zeros(len(found), dtype=np.int64),
+    )  # fmt: skip
 
 
 @given(
@@ -244,7 +332,7 @@ def test_sides_are_each_the_best_by_themselves_for_the_planner(
     assert pairs is not None
     found = list(pairing.rows(pairs, worth_showing(pairs.replicas, wanted), workers))
     assert all((replica["(p)workers"], replica["(d)workers"]) == (1, 1) for replica in found)
-    candidates = read_rows(found, wanted, MODEL, "1", 81_920).candidates
+    candidates = read_rows(found, wanted, Facts(MODEL, {Backend.VLLM: "1"}, 81_920)).candidates
     goal = Goal(isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=OptimizationType.THROUGHPUT, autoscale=True)
     choice = choose([scale(option, goal, 8) for option in candidates], goal, 8)
     assert choice is not None

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Source
+from dgdr_api.estimates import Chances
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render import Nodes
 from dgdr_controller.profiler.model.config import ModelConfig, read_config
 from dgdr_controller.profiler.simulation.messages import Search
-from dgdr_controller.profiler.simulation.rows import read_rows
+from dgdr_controller.profiler.simulation.rows import Facts, read_rows
+from test.builders.calibration import calibration, row
 
 CONTENT = {
     "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
@@ -34,6 +36,8 @@ DISAGGREGATED: dict[str, Any] = {
     "(d)kvcache": "bfloat16", "(d)memory": 87.566,
 }  # fmt: skip
 
+VERSIONS = {Backend.VLLM: "0.24.0", Backend.SGLANG: "0.5.9", Backend.TRTLLM: "1.3.0"}
+
 
 def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
     fields: dict[str, Any] = {
@@ -45,7 +49,7 @@ def search(mode: Mode = Mode.AGGREGATED, **other: Any) -> Search:
 
 
 def read(row: dict[str, Any], wanted: Search, config: ModelConfig = QWEN, vram_mib: int = H200_MIB) -> Candidate:
-    reading = read_rows([row], wanted, config, "0.24.0", vram_mib)
+    reading = read_rows([row], wanted, Facts(config, VERSIONS, vram_mib))
     assert not reading.dropped
     (candidate,) = reading.candidates
     return candidate
@@ -83,14 +87,14 @@ def test_disaggregated_row() -> None:
     ],
 )
 def test_row_that_makes_no_sense_is_counted_and_dropped(change: dict[str, Any]) -> None:
-    reading = read_rows([AGGREGATED | change, AGGREGATED], search(), QWEN, "0.24.0", H200_MIB)
+    reading = read_rows([AGGREGATED | change, AGGREGATED], search(), Facts(QWEN, VERSIONS, H200_MIB))
     assert (len(reading.candidates), reading.dropped.total()) == (1, 1)
 
 
 def test_equal_configurations_are_one_candidate() -> None:
     again = AGGREGATED | {"ttft": 345.0}
     other = AGGREGATED | {"bs": 80}
-    assert len(read_rows([AGGREGATED, again, other], search(), QWEN, "0.24.0", H200_MIB).candidates) == 2
+    assert len(read_rows([AGGREGATED, again, other], search(), Facts(QWEN, VERSIONS, H200_MIB)).candidates) == 2
 
 
 def test_output_of_one_token_has_no_interval_between_tokens() -> None:
@@ -167,3 +171,39 @@ def test_drafted_tokens_are_part_of_the_step_and_of_the_configuration() -> None:
     assert drafting.workers[0].max_num_tokens == 5824  # 4000 of prompt, 1500 of margin, 3 · 96, in steps of 64
     assert plain.id != drafting.id
     assert drafting.shape == "1 × tp4, 2 draft tokens"
+
+
+AGGREGATED_STEPS = {"queue": 9_000.0, "decode_step": 24.0, "prompt_rate": float("inf")}
+DISAGGREGATED_STEPS = {
+    "queue": 24_000.0, "decode_step": 28.591, "prompt_rate": 9.0, "(p)request_rate": 2.25, "(d)request_rate": 7.3,
+}  # fmt: skip
+TABLE = calibration([row(1.5, 2.0, backend=Backend.VLLM, mode=Mode.AGGREGATED)])
+
+
+def test_estimate_is_corrected_and_the_simulators_own_is_kept() -> None:
+    wanted = search(calibration=TABLE)
+    candidate, raw = read(AGGREGATED | AGGREGATED_STEPS, wanted), read(AGGREGATED, search())
+    numbers = candidate.numbers
+    assert candidate.simulated == raw.performance
+    assert candidate.id == raw.id
+    assert numbers.ttft == pytest.approx(1.5 * 344.226)
+    assert numbers.itl == pytest.approx(1.5 * 26.599)
+    assert numbers.e2e == pytest.approx(numbers.ttft + 999 * numbers.itl)
+    assert numbers.tokens_per_s_per_gpu == pytest.approx(1.5 * 1000 * 96 * 1000 / numbers.e2e / 4)
+    assert numbers.tokens_per_s == pytest.approx(4 * numbers.tokens_per_s_per_gpu)
+    uncertainty = candidate.uncertainty
+    assert uncertainty is not None
+    assert uncertainty.row == "vllm, aggregated"
+    assert (uncertainty.itl.low, uncertainty.itl.high) == pytest.approx((numbers.itl / 2, numbers.itl * 2))
+    assert uncertainty.chances == Chances()  # there are no targets yet
+
+
+def test_pair_serves_no_more_than_its_prefill_workers_keep_up_with() -> None:
+    wanted = search(Mode.DISAGGREGATED, calibration=calibration())
+    candidate = read(DISAGGREGATED | DISAGGREGATED_STEPS, wanted)
+    little = 1000 * 224 / (778.117 + 999 * 28.591)
+    assert candidate.numbers.request_rate == pytest.approx(little)
+    slower = read(DISAGGREGATED | DISAGGREGATED_STEPS | {"prompt_rate": 5.0}, wanted)
+    assert slower.numbers.request_rate == pytest.approx(5.0)
+    ratio = little / 7.216
+    assert [w.request_rate for w in candidate.workers] == pytest.approx([2.25 * ratio, 7.3 * ratio])
