@@ -20,6 +20,8 @@ from dgdr_controller.profiler.model.hub import Hub
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
+from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiler.selection.notes import notes
 from dgdr_controller.profiler.simulation.aic.curves import Asked
 from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
@@ -31,6 +33,10 @@ ROW: dict[str, Any] = {
     "queue": 9000.0, "decode_step": 24.0, "prompt_rate": float("inf"),
     "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
     "memory": 48.7, "ctx_tokens": 4000,
+}  # fmt: skip
+ROW_OF_A_PAIR = ROW | {
+    **{f"({role}){key}": value for role in "pd" for key, value in ROW.items()},
+    "(p)workers": 1, "(d)workers": 1, "num_total_gpus": 8, "prompt_rate": 9.0,
 }  # fmt: skip
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
@@ -298,6 +304,52 @@ def test_gpu_without_measured_data_is_estimated_from_its_limits_with_a_warning()
         )
         in results.warnings
     )
+
+
+def test_estimates_are_corrected_and_say_by_what() -> None:
+    results = run(Replay(answered(ROW), answered(ROW_OF_A_PAIR)))
+    assert results.choice is not None
+    assert results.choice.simulated is not None
+    assert results.choice.simulated.ttft == ROW["ttft"] != results.choice.numbers.ttft
+    assert results.estimate_errors is not None
+    rows = {c.uncertainty.row for c in results.candidates if c.uncertainty}
+    assert rows == set(results.estimate_errors.rows)
+    assert any(row.startswith("vllm, aggregated") for row in rows)
+    assert results.estimate_errors.source == "aiconfigurator 0.12.0, systems/silicon_sample.csv"
+    corrected, pooled, *_ = results.provenance.notes
+    assert corrected.startswith("Estimates are medians, corrected by 2414 public measurements of 10 model families; ")
+    assert pooled == ("Too few models were measured with vllm disaggregated: the ranges are those of all engines.")
+    chances = results.choice.uncertainty.chances if results.choice.uncertainty else None
+    assert chances is not None
+    assert (chances.ttft is None, chances.itl is None, chances.e2e) == (False, False, None)  # of the default targets
+
+
+def test_table_for_another_simulator_is_not_used_and_a_warning_says_so() -> None:
+    newer = replace(SURVEY, engine_version="0.13.0")
+    results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, newer, 0.1)))
+    assert results.choice is not None
+    assert (results.choice.simulated, results.choice.uncertainty, results.estimate_errors) == (None, None, None)
+    assert results.choice.numbers.ttft == ROW["ttft"]
+    assert (
+        ConfigurationWarning.note(
+            "Estimates are not corrected by measurements: the corrections are for aiconfigurator 0.12.0, the estimates are "
+            "from AIConfigurator 0.13.0; run make calibration"
+        )
+        in results.warnings
+    )
+    assert any("TTFT is an optimistic estimate" in note for note in results.provenance.notes)
+
+
+@pytest.mark.parametrize(("sku", "slow"), [("b200_sxm", True), ("h200_sxm", False)])
+def test_experts_of_vllm_on_blackwell_are_said_to_be_better_than_they_look(sku: str, slow: bool) -> None:  # noqa: FBT001
+    experts = read_config(CONFIG | {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 1536})
+    request, model = wanted(hardware={"gpuSku": sku}), Model("m", "m", "m", experts, None, ())
+    judgement = judge([], request.goal, 8, lambda _: None)
+    vllm = replace(judgement, candidates=[run(Replay(answered(ROW), answered())).candidates[0]])
+    said = " ".join(notes(request, model, vllm, None, measured=True))
+    assert ("It is likely better than its estimates" in said) is slow
+    assert ("AIC's data for mixtures of experts are uneven" in said) is not slow
+    assert "likely better" not in " ".join(notes(request, model, judgement, None, measured=True))
 
 
 @pytest.mark.parametrize(
