@@ -93,6 +93,7 @@ def test_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Cli
         assert len(pods()) == 2
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("seconds", [0.0, 0.7, 1.5, 3.0])
 def test_deleted_job_is_replaced_at_once(api: Client, namespace: str, seconds: float) -> None:
     """Whatever its containers were doing: a signal that is lost would keep the old pod for its ten minutes of grace."""
