@@ -8,13 +8,14 @@ import click
 from pydantic import ValidationError
 
 from dgdr_api import InvalidRequestError
+from dgdr_api.candidate import Role
 from dgdr_api.errors import located
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
-from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
+from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid, summary
 from dgdr_controller.profiler.request import request_in_cluster
 from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiler.simulation.collect import Progress, Step
@@ -25,7 +26,12 @@ from dgdr_controller.profiling_job.protocol import STATUS_FILE, JobInput, Profil
 _DEADLINE_S = 1680.0
 """Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""
 
-_PHASES = {Step.SURVEY: ProfilingPhase.INITIALIZING, Step.CURVES: ProfilingPhase.BUILDING_CURVES}
+_PHASES = {
+    Step.SURVEY: ProfilingPhase.INITIALIZING,
+    Step.SELECTION: ProfilingPhase.SELECTING_CONFIG,
+    Step.CURVES: ProfilingPhase.BUILDING_CURVES,
+}
+_ORDER = list(ProfilingPhase)
 
 
 @click.command()
@@ -72,11 +78,21 @@ def _results(config: Path, run: "_Run", deadline: float) -> Results:
     return results
 
 
+def _sweep(progress: Progress) -> ProfilingPhase:
+    """Return the sub-phase that a search has come to: it estimates prefill workers first, then decode workers.
+
+    Aggregated workers do both, and both are estimated at once: until it is done, such a search counts as the former.
+    """
+    decodes = progress.finished or progress.role is Role.DECODE
+    return ProfilingPhase.SWEEPING_DECODE if decodes else ProfilingPhase.SWEEPING_PREFILL
+
+
 class _Run:
-    """Writes down where the run is."""
+    """Writes down where the run is. It goes through the sub-phases in their order, though searches run at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._phase = ProfilingPhase.INITIALIZING
         self._searches: dict[Search, bool] = {}
         self._total = 0
 
@@ -84,26 +100,28 @@ class _Run:
         """Take a step of the search."""
         if isinstance(progress.search, Step):
             self._total = progress.total or self._total
-            self.tell(_PHASES[progress.search], progress.state, sum(self._searches.values()), self._total)
+            self.tell(_PHASES[progress.search], progress.state)
             return
         self._searches[progress.search] = progress.finished
-        done, search = sum(self._searches.values()), progress.search
-        self.tell(
-            ProfilingPhase.SWEEPING_DECODE,
-            f"{search.title}: {progress.state}",
-            done,
-            self._total,
-        )
+        self.tell(_sweep(progress), f"{progress.search.title}: {progress.state}")
 
-    def tell(self, phase: ProfilingPhase, message: str, completed: int = 0, total: int = 0) -> None:
+    def tell(self, phase: ProfilingPhase, message: str) -> None:
         """Write the status of a run that goes on."""
-        self._write(RunStatus(status=RunState.RUNNING, phase=phase, message=message, completed=completed, total=total))
-        click.echo(f"{phase}: {message}", err=True)
+        self._phase = max(self._phase, phase, key=_ORDER.index)
+        status = RunStatus(
+            status=RunState.RUNNING,
+            phase=self._phase,
+            message=message,
+            completed=sum(self._searches.values()),
+            total=self._total,
+        )
+        self._write(status)
+        click.echo(f"{self._phase}: {message}", err=True)
 
     def fail(self, code: ExitCode, message: str) -> None:
         """Write why it ends, say it for the termination message, and end."""
-        phase = ProfilingPhase.SWEEPING_DECODE if self._searches else ProfilingPhase.INITIALIZING
-        self._write(RunStatus(status=RunState.FAILED, phase=phase, message=message, error=message, exit_code=code))
+        status = RunStatus(status=RunState.FAILED, phase=self._phase, message=message, error=message, exit_code=code)
+        self._write(status)
         click.echo(f"Error: {message}", err=True)
         sys.exit(code)
 
@@ -111,7 +129,7 @@ class _Run:
         """Write the results, and only then that they are there."""
         write_atomically(self._folder, {RESULTS_FILE: results.model_dump_json(exclude_none=True)})
         done = len(self._searches)
-        message = f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
+        message = summary(results)
         self._write(
             RunStatus(
                 status=RunState.SUCCESS,

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 
 from dgdr_api.results import Results
 from dgdr_controller.profiling_job import builder
-from test.builders.command_line import run, serve_simulator
+from test.builders.command_line import Run, run, serve_simulator
 from test.builders.observed_state import observed_of, request_of, run_of
 
 
@@ -91,6 +92,25 @@ def test_result_is_there_before_its_status_says_so(tmp_path: Path) -> None:
     results = Results.model_validate_json((tmp_path / "results.json").read_text(), by_alias=True, by_name=False)
     assert results.choice is not None
     assert status["completed"] == status["total"] > 0
+
+
+PHASES = ["Initializing", "SweepingPrefill", "SweepingDecode", "SelectingConfig", "Done"]
+SMALL: dict[str, Any] = {"model": "Qwen/Qwen3-8B", "hardware": {"gpuSku": "h200_sxm", "totalGpus": 1}}
+"""A request that is searched quickly: one GPU has no room for two kinds of workers."""
+
+
+def phases(done: Run) -> list[str]:
+    """Return the sub-phases that were gone through: one that comes a second time is there twice."""
+    return [phase for phase, _ in itertools.groupby(line.partition(": ")[0] for line in done.stderr.splitlines())]
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("spec", [{}, SMALL], ids=["both modes", "aggregated alone"])
+def test_sub_phases_are_reported_in_order(tmp_path: Path, spec: dict[str, Any]) -> None:
+    done = run("profile", f"--config={given(tmp_path, **spec)}", f"--output-dir={tmp_path}", folder=tmp_path)
+    assert done.returncode == 0
+    assert phases(done) == PHASES
 
 
 @pytest.mark.aic
