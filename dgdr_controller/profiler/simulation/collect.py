@@ -13,6 +13,7 @@ from dgdr_controller.profiler.simulation.messages import Found, Search
 from dgdr_controller.profiler.simulation.rows import read_rows
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Reported, Started
 
+_SEARCHING = "searching"
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -95,10 +96,11 @@ def collect(
         search = event.item
         match event:
             case Started():
-                on_progress(Progress(search, "searching", finished=False))
+                on_progress(Progress(search, _SEARCHING, finished=False))
                 continue
             case Reported(stage=role):
-                on_progress(Progress(search, f"estimating {role} workers", finished=False, role=Role(role)))
+                state = _SEARCHING if role == Role.AGGREGATED else f"estimating {role} workers"
+                on_progress(Progress(search, state, finished=False, role=Role(role)))
                 continue
             case Answered(answer=answer):
                 candidates, message = reader.read(answer, search)
