@@ -40,7 +40,7 @@ def test_manifests_are_taken_where_pods_are_restricted(
     control_plane: Cluster, kubectl: Any, namespace: str, kubectl_program: str
 ) -> None:
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    kubectl("create", "serviceaccount", "default", "-n", namespace, "--dry-run=client")
+    kubectl("wait", "--for=create", "serviceaccount/default", "-n", namespace, "--timeout=30s")
     command = [kubectl_program, f"--kubeconfig={control_plane.kubeconfig}", "-n", namespace, "apply", "-o", "json"]
     done = subprocess.run([*command, "-f", str(FOLDER)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
