@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from e2e.journey import Journey
-from hack.cluster.api import Client
+from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.cluster.progress import ClusterError
@@ -123,6 +123,48 @@ def test_deleted_job_is_replaced_at_once(api: Client, namespace: str, seconds: f
         assert journey.wait(lambda: not pods(first), begun + 20 - time.monotonic())
         assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert len(journey.jobs) == 2
+
+
+@pytest.mark.usefixtures("installed")
+def test_profiler_that_runs_out_of_memory_is_named_and_runs_again_with_more(api: Client, namespace: str) -> None:
+    def limited(memory: str) -> dict[str, Any]:
+        resources = {"requests": {"memory": memory}, "limits": {"memory": memory}}
+        container = {"name": "profiler", "resources": resources}
+        return {"profilingJob": {"backoffLimit": 0, "template": {"spec": {"containers": [container]}}}}
+
+    with Journey(api, namespace, "small") as journey:
+        journey.apply(backend="vllm", autoApply=False, overrides=limited("96Mi"))
+        assert journey.reaches("Failed", "Ready") == "Failed", journey.status()["conditions"]
+        said = journey.condition("Profiling")["message"]
+        assert "OOMKilled" in said, said
+        api.request("PATCH", journey.path, {"spec": {"overrides": limited("4Gi")}}, MERGE_PATCH)
+        assert journey.reaches("Ready") == "Ready", journey.status()["conditions"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_evicted_pod_is_replaced_by_its_job(api: Client, namespace: str) -> None:
+    """As by `kubectl drain`: the Eviction API ends the pod, and its end does not count against the Job."""
+
+    def pods() -> list[str]:
+        found = journey.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-evicted")
+        return [pod["metadata"]["name"] for pod in (found or {"items": []})["items"]]
+
+    def evicted() -> bool:
+        name = next(iter(pods()), None)
+        if name is None:
+            return False
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        api.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
+        gone.append(name)
+        return True
+
+    gone: list[str] = []
+    with Journey(api, namespace, "evicted") as journey:
+        journey.apply(backend="vllm", autoApply=False)
+        assert journey.wait(evicted)
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 1
+        assert set(pods()) - set(gone)
 
 
 def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, namespace: str) -> None:

@@ -92,8 +92,22 @@ def rapid(
     if check.refusal is not None:
         model = replace(model, warnings=(*model.warnings, f"Engines could not download the model: {check.refusal}"))
     question = Question(request, model, known, searched.engines, calibration)
-    results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
+    results = _selected(question, Collected(found.candidates, [*found.reports, *searched.left_out]), on_progress)
     return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results
+
+
+def _selected(question: Question, found: Collected, on_progress: ProgressCallback) -> Results:
+    """Judge what was found, and say so."""
+    on_progress(Progress(Step.SELECTION, f"judging {len(found.candidates)} candidates", finished=False))
+    begun = time.monotonic()
+    results = answer(question, found)
+    on_progress(Progress(Step.SELECTION, summary(results), finished=True, seconds=time.monotonic() - begun))
+    return results
+
+
+def summary(results: Results) -> str:
+    """Say what was found, in a few words."""
+    return f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
 
 
 def _calibrated(model: Model, known: Survey) -> tuple[Model, Calibration | None]:

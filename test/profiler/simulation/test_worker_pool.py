@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD
-from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started, WorkerPool
+from dgdr_controller.profiler.simulation.worker_pool import (
+    Answered,
+    Lost,
+    Refused,
+    Reported,
+    Started,
+    WorkerPool,
+    report,
+)
 
 # Functions of the standard library: a worker process cannot import a test module.
 FAULTS: dict[str, Callable[[], object]] = {
@@ -34,6 +42,16 @@ def outcomes() -> dict[str, object]:
     assert [e.item for e in events if isinstance(e, Started)] == list(FAULTS.values())
     names = {id(fault): name for name, fault in FAULTS.items()}
     return {names[id(e.item)]: e for e in events if not isinstance(e, Started)}
+
+
+def test_stage_is_reported_before_the_answer() -> None:
+    events = list(WorkerPool(PRELOAD, slots=1).run(call, [partial(report, "prefill")], deadline_s=30))
+    assert [type(event) for event in events] == [Started, Reported, Answered]
+    assert [event.stage for event in events if isinstance(event, Reported)] == ["prefill"]
+
+
+def test_nobody_is_told_of_a_stage_outside_of_a_worker() -> None:
+    report("prefill")
 
 
 def test_every_item_ends_once(outcomes: dict[str, object]) -> None:
