@@ -101,6 +101,7 @@ class Terminated(Struct, frozen=True, rename="camel"):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    finished_at: dt.datetime | None = None
 
 
 class ContainerState(Struct, frozen=True):

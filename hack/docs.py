@@ -30,6 +30,7 @@ from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
 from dgdr_controller.hardware import metrics as hardware_metrics
+from dgdr_controller.reconciler import metrics as request_metrics
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 from hack import engine_tables
@@ -228,7 +229,9 @@ def _docstrings(of: type) -> dict[str, str]:
 
 # --- Metrics
 
-_MODULES: tuple[ModuleType, ...] = (runtime_metrics, hardware_metrics, admission_metrics, certificate_metrics)
+_MODULES: tuple[ModuleType, ...] = (
+    *(runtime_metrics, request_metrics, hardware_metrics, admission_metrics, certificate_metrics),
+)
 
 
 def _metrics() -> str:

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any, Generic, TypeVar, cast
 
+from dgdr_controller.profiler.simulation.memory_limit import MemoryLimit
+
 _PARENT_DEATH = "dgdr_controller.profiler.simulation.parent_death"
 _STAGE, _LATE, _DEAD = "(stage)", "(late)", "(dead)"
 """Beside the names of exceptions, what a message may be about."""
@@ -114,8 +116,14 @@ class WorkerPool:
             while waiting or running:
                 while waiting and len(running) < self._slots:
                     left = max(0.0, min(deadline_s, until - time.monotonic()))
-                    running.append(self._start(function, waiting.popleft(), left))
-                    yield Started(running[-1].item)
+                    item = waiting.popleft()
+                    yield Started(item)
+                    try:
+                        running.append(self._start(function, item, left))
+                    except (EOFError, ConnectionError) as error:  # the server died, as where there is no memory for it
+                        yield Lost(item, f"its process was not started: {error or type(error).__name__}", 0.0)
+                if not running:
+                    continue
                 nearest = min(task.deadline for task in running) - time.monotonic()
                 ready = wait([task.pipe for task in running], timeout=max(0.0, nearest))
                 for task in list(running):
@@ -203,6 +211,8 @@ def _next(task: _Running[Item], *, spoke: bool) -> Event[Item, Answer]:
 
 
 def _how_it_died(code: int | None) -> str:
+    if code == -signal.SIGKILL and (reason := MemoryLimit.read().exceeded):
+        return reason
     if code is not None and code < 0:
         return f"its process was killed by {signal.Signals(-code).name}"
     return f"its process ended with exit code {code}"
