@@ -61,6 +61,17 @@ async def test_each_refusal_has_its_error(widgets: Widgets) -> None:
 
 
 @virtual_time
+async def test_metadata_can_be_had_alone(widgets: Widgets) -> None:
+    async with FakeApiServer() as server, Client(server.config) as client:
+        server.serve(widgets)
+        server.put(widgets, widget())
+        found = await client.get(widgets, KEY, metadata_only=True)
+        assert (found["kind"], found["metadata"]["name"]) == ("PartialObjectMetadata", "a")
+        assert "spec" not in found
+        assert (await client.get(widgets, KEY))["spec"] == {"size": 1}
+
+
+@virtual_time
 async def test_status_is_merged_or_replaced_in_the_state_that_was_read(widgets: Widgets) -> None:
     async with FakeApiServer() as server:
         server.serve(widgets, status=True)
