@@ -1,5 +1,6 @@
 """Reads what a phase decides on: what exists around a request, and what the phase needs to see besides."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,16 +15,30 @@ from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import NodeGpus, read_node, with_measured
 from dgdr_controller.kinds import CONFIG_MAPS, JOBS, NODES, PODS, ConfigMap, Graph
 from dgdr_controller.profiling_job import output
+from dgdr_controller.reconciler.awaited import UNKNOWN
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
-from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.lookups import Lookups, NotKnownError
+from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
+from dgdr_controller.reconciler.references import references
 from dgdr_controller.reconciler.service_names import ServiceNames
-from dgdr_controller.runtime import Cache, CachedObject, Client, Key, NotFoundError, Resource
+from dgdr_controller.runtime import (
+    Cache,
+    CachedObject,
+    Client,
+    Key,
+    NotFoundError,
+    NotSyncedError,
+    RequestError,
+    Resource,
+)
 from dgdr_controller.settings import Settings
 
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 BY_REQUEST = "request"
 """Index of ConfigMaps by the name of the request that they are for."""
+_NODES_S = 1.0
+"""How long what was read of the nodes is used again."""
 
 
 class Observer:
@@ -49,6 +64,8 @@ class Observer:
         self._inventory = inventory
         self._discovery = Discovery(client)
         self._services = ServiceNames()
+        self._lookups = Lookups(client)
+        self._gpus: tuple[float, tuple[NodeGpus, ...] | None] = (float("-inf"), None)
 
     async def observe(
         self, request: DynamoGraphDeploymentRequest, generation: int, needs: Callable[[ObservedState], Need]
@@ -71,10 +88,53 @@ class Observer:
             observed = replace(observed, nodes=self._nodes(), multinode=multinode)
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
+        if Need.PREREQUISITES in needs(observed):
+            observed = await self._with_prerequisites(observed)
         return observed
 
+    async def look(self, namespace: str, subject: Subject) -> object:
+        """Return what there is now of something that requests wait for, or `UNKNOWN`."""
+        try:
+            match subject:
+                case ClusterState.GPUS:
+                    self._gpus = (float("-inf"), None)
+                    return self._nodes()
+                case ClusterState.DYNAMO:
+                    return await self._discovery.serves(self._graphs)
+                case ClusterState.MULTINODE:
+                    return await self._discovery.serves_any(MULTINODE)
+                case ObjectName():
+                    return await self._lookups.ask(namespace, subject)
+        except (RequestError, NotKnownError, NotSyncedError):
+            return UNKNOWN
+
+    async def _with_prerequisites(self, observed: ObservedState) -> ObservedState:
+        named = (reference.object for reference in references(observed.request, self._settings))
+        return replace(
+            observed,
+            objects=await self._lookups.find(observed.key.namespace, named),
+            dynamo=observed.graphs_known or await self._dynamo(),
+            several_nodes=len(self._cache.metas(NODES)) > 1,
+        )
+
+    async def _dynamo(self) -> bool | None:
+        try:
+            return await self._discovery.serves(self._graphs)
+        except RequestError:
+            return None
+
     def _nodes(self) -> tuple[NodeGpus, ...] | None:
-        """Return the nodes with GPUs; None while their exporters are asked for the first time."""
+        """Return the nodes with GPUs; None while their exporters are asked for the first time.
+
+        Requests are many, and look often while they are profiled: they share what was read a moment ago.
+        """
+        now = asyncio.get_running_loop().time()
+        at, known = self._gpus
+        if known is None or now - at > _NODES_S:
+            self._gpus = now, self._read_nodes()
+        return self._gpus[1]
+
+    def _read_nodes(self) -> tuple[NodeGpus, ...] | None:
         if self._inventory is None:
             return ()
         found = self._inventory.snapshot()

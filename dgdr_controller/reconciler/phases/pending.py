@@ -1,8 +1,8 @@
 """Pending: is the request sound, which GPUs are there, then the Job."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
-from dgdr_api.conditions import Profiling, Validation
+from dgdr_api.conditions import ConditionUpdate, Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.hardware import HardwareUsed, ValueSource
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
@@ -14,9 +14,9 @@ from dgdr_controller.hardware.status import shown
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
-from dgdr_controller.reconciler import profiling_run
+from dgdr_controller.reconciler import prerequisites, profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
-from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
 from dgdr_controller.settings import Settings
 from dgdr_controller.validation.hardware import undescribed
 from dgdr_controller.validation.request import validate
@@ -52,11 +52,10 @@ def pending(observed: ObservedState) -> Decision:
     except InvalidRequestError as error:
         return _invalid(observed, error.errors)
     except HardwareNotFoundError as error:
-        waiting = Profiling.waiting("WaitingForHardware", str(error))
-        return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+        return _wait(observed, Profiling.waiting("WaitingForHardware", str(error)), {ClusterState.GPUS})
     run = profiling_run.run_on(hardware, observed)
-    if in_the_way := _left_over(observed, run):
-        return in_the_way
+    if waiting := _lacking(observed, hardware) or _left_over(observed, run):
+        return waiting
     return Decision(
         enter(
             observed,
@@ -110,7 +109,25 @@ def _checked(observed: ObservedState) -> Decision | None:
     # The words of Dynamo 0.9's controller.
     missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
-    return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+    return _wait(observed, waiting, {ObjectName("ConfigMap", wanted.name)})
+
+
+def _lacking(observed: ObservedState, hardware: HardwareUsed) -> Decision | None:
+    """Wait for what the run would certainly fail without."""
+    lacking = prerequisites.waits_for(observed, hardware)
+    return _wait(observed, *lacking) if lacking else None
+
+
+def _wait(observed: ObservedState, waiting: ConditionUpdate, awaits: Set[Subject]) -> Decision:
+    """Stay until what is awaited has changed; tell people once."""
+    previous = observed.condition(Profiling.TYPE)
+    news = previous is None or previous.reason != waiting.reason  # numbers in the message may change often
+    return Decision(
+        enter(observed, Phase.PENDING, Validation.passed(), waiting),
+        events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
+        after_s=_LOOK_AGAIN_S,
+        awaits=frozenset(awaits),
+    )
 
 
 def _of_installation(request: DynamoGraphDeploymentRequest, settings: Settings) -> Iterator[FieldError]:
