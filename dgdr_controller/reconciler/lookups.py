@@ -57,7 +57,8 @@ class Lookups:
             try:
                 found[name] = await self.ask(namespace, name)
             except NotKnownError:
-                continue
+                if (namespace, name) in self._known:  # what was so is more likely than its opposite
+                    found[name] = known
         return found
 
     async def ask(self, namespace: str, name: ObjectName) -> Found:

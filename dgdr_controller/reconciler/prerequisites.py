@@ -240,6 +240,8 @@ def with_warnings(observed: ObservedState, decision: Decision) -> Decision:
     phase, before = decision.status.phase, observed.status.phase
     if phase is None or (phase in _UNTIL_DEPLOYED and before not in _UNTIL_DEPLOYED):
         return decision  # the next pass has looked
+    if phase in _BEFORE_THE_PLAN and observed.nodes is None:  # after a start: what was found before still stands
+        return replace(decision, awaits=decision.awaits | {ClusterState.GPUS})
     problems = [
         (problem.message, problem.subject)
         for problem in _problems(Situation(observed, used(decision.status.hardware)), phase)

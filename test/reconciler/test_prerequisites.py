@@ -330,6 +330,14 @@ def test_warnings_about_gpus_end_with_the_plan() -> None:
     assert warning(decision) == ""
 
 
+def test_warning_stands_until_a_controller_that_has_just_started_has_looked() -> None:
+    request = request_of(**CACHE, status=warned(Phase.PROFILING))
+    observed = observed_of(request, objects={MODELS: claim()}, nodes=None)
+    decision = prerequisites.with_warnings(observed, Decision(observed.status))
+    assert decision.status == observed.status
+    assert decision.awaits == {ClusterState.GPUS}
+
+
 def test_nothing_is_said_before_anybody_has_looked() -> None:
     first = observed_of(request_of(**CACHE))
     assert prerequisites.with_warnings(first, pending(first)) == pending(first)
