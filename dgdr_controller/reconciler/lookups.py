@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import ValidationError
 from msgspec.json import Decoder
 
 from dgdr_controller.kinds import CLAIMS, CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, Claim, Named
@@ -73,7 +74,7 @@ class Lookups:
             found = await self._client.get(resource, Key(namespace, name.name), metadata_only=resource is not CLAIMS)
         except NotFoundError:
             found = None
-        except RequestError as error:
+        except (RequestError, ValidationError) as error:
             self._log(namespace, name, error)
             raise NotKnownError(str(error)) from error
         if len(self._known) >= _MOST:
@@ -81,7 +82,7 @@ class Lookups:
         self._known[namespace, name] = asyncio.get_running_loop().time(), found
         return found
 
-    def _log(self, namespace: str, name: ObjectName, error: RequestError) -> None:
+    def _log(self, namespace: str, name: ObjectName, error: Exception) -> None:
         """Say once for each kind that it may not be read: that is how an installation is, and no fault."""
         if not isinstance(error, ForbiddenError):
             log.warning("Cannot look for an object", kind=name.kind, name=name.name, namespace=namespace, error=error)

@@ -1,6 +1,5 @@
 """Reads what a phase decides on: what exists around a request, and what the phase needs to see besides."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,10 +11,10 @@ from dgdr_api.preserved import preserved
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
-from dgdr_controller.hardware.nodes import NodeGpus, read_node, with_measured
-from dgdr_controller.kinds import CONFIG_MAPS, JOBS, NODES, PODS, ConfigMap, Graph
+from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph
 from dgdr_controller.profiling_job import output
 from dgdr_controller.reconciler.awaited import UNKNOWN
+from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
 from dgdr_controller.reconciler.lookups import Lookups, NotKnownError
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
@@ -37,8 +36,6 @@ BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 BY_REQUEST = "request"
 """Index of ConfigMaps by the name of the request that they are for."""
-_NODES_S = 1.0
-"""How long what was read of the nodes is used again."""
 
 
 class Observer:
@@ -61,11 +58,10 @@ class Observer:
         inventory: Inventory | None = None,
     ) -> None:
         self._cache, self._client, self._settings, self._graphs = cache, client, settings, graphs
-        self._inventory = inventory
         self._discovery = Discovery(client)
         self._services = ServiceNames()
         self._lookups = Lookups(client)
-        self._gpus: tuple[float, tuple[NodeGpus, ...] | None] = (float("-inf"), None)
+        self._nodes = ClusterNodes(cache, inventory)
 
     async def observe(
         self, request: DynamoGraphDeploymentRequest, generation: int, needs: Callable[[ObservedState], Need]
@@ -85,7 +81,7 @@ class Observer:
             observed = _with_output(observed, await self._published(observed.key))
         if Need.HARDWARE in needs(observed):
             multinode = await self._discovery.serves_any(MULTINODE)
-            observed = replace(observed, nodes=self._nodes(), multinode=multinode)
+            observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
         if Need.PREREQUISITES in needs(observed):
@@ -97,8 +93,7 @@ class Observer:
         try:
             match subject:
                 case ClusterState.GPUS:
-                    self._gpus = (float("-inf"), None)
-                    return self._nodes()
+                    return self._nodes.now().gpus
                 case ClusterState.DYNAMO:
                     return await self._discovery.serves(self._graphs)
                 case ClusterState.MULTINODE:
@@ -114,7 +109,7 @@ class Observer:
             observed,
             objects=await self._lookups.find(observed.key.namespace, named),
             dynamo=observed.graphs_known or await self._dynamo(),
-            several_nodes=len(self._cache.metas(NODES)) > 1,
+            several_nodes=self._nodes.recent().several,
         )
 
     async def _dynamo(self) -> bool | None:
@@ -122,32 +117,6 @@ class Observer:
             return await self._discovery.serves(self._graphs)
         except RequestError:
             return None
-
-    def _nodes(self) -> tuple[NodeGpus, ...] | None:
-        """Return the nodes with GPUs; None while their exporters are asked for the first time.
-
-        Requests are many, and look often while they are profiled: they share what was read a moment ago.
-        """
-        now = asyncio.get_running_loop().time()
-        at, known = self._gpus
-        if known is None or now - at > _NODES_S:
-            self._gpus = now, self._read_nodes()
-        return self._gpus[1]
-
-    def _read_nodes(self) -> tuple[NodeGpus, ...] | None:
-        if self._inventory is None:
-            return ()
-        found = self._inventory.snapshot()
-        if found is None:
-            return None
-        nodes = filter(None, map(read_node, self._cache.list(NODES)))
-        return tuple(
-            replace(
-                with_measured(node, found.measured.get(node.node)),
-                used=None if found.used is None else found.used.get(node.node, 0),
-            )
-            for node in nodes
-        )
 
     def _watched(self, request: DynamoGraphDeploymentRequest, generation: int) -> ObservedState:
         """Return what the watches report."""

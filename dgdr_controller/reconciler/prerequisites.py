@@ -6,6 +6,7 @@ shown until the deployment is healthy. Both go by themselves once the cause is g
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dgdr_api.conditions import ConditionUpdate, Profiling, Succeeded, of_warning, set_conditions
 from dgdr_api.defaults import effective
@@ -221,18 +222,28 @@ def needs(observed: ObservedState) -> Need:
     return Need.PREREQUISITES | (Need.HARDWARE if observed.status.phase in _BEFORE_THE_PLAN else Need(0))
 
 
-def waits_for(observed: ObservedState, hardware: HardwareUsed) -> tuple[ConditionUpdate, frozenset[Subject]] | None:
-    """Return what keeps a request in Pending: a condition, and what has to change; None: nothing does."""
-    found = [
-        (problem.message, problem.subject)
-        for problem in _problems(Situation(observed, hardware), Phase.PENDING)
-        if isinstance(problem.message, ConditionUpdate)
-    ]
-    if not found:
-        return None
-    messages = dict.fromkeys(message.message for message, _ in found)
-    first, _ = found[0]
-    return replace(first, message="; ".join(messages)), frozenset(subject for _, subject in found)
+class Blocker(NamedTuple):
+    """What keeps a request in Pending.
+
+    Attributes:
+        condition: What is said.
+        subject: What has to change.
+    """
+
+    condition: ConditionUpdate
+    subject: Subject
+
+
+def blockers(observed: ObservedState, hardware: HardwareUsed | None) -> Iterator[Blocker]:
+    """Yield what keeps a request in Pending.
+
+    Args:
+        observed: What exists.
+        hardware: What it is planned for; None: that is not known yet, and is not checked.
+    """
+    for problem in _problems(Situation(observed, hardware), Phase.PENDING):
+        if isinstance(problem.message, ConditionUpdate):
+            yield Blocker(problem.message, problem.subject)
 
 
 def with_warnings(observed: ObservedState, decision: Decision) -> Decision:

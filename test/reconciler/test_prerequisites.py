@@ -153,6 +153,15 @@ def test_all_that_is_missing_is_told_at_once_and_the_first_is_the_reason() -> No
     assert decision.awaits == {MODELS, ROBOT, KEYS}
 
 
+def test_missing_hardware_does_not_hide_what_else_is_missing() -> None:
+    decision = decided(begun(modelCache={"pvcName": "models"}, seen={"objects": {MODELS: None}, "nodes": ()}))
+    _, reason, message = said(decision, "Profiling")
+    assert reason == "WaitingForHardware"
+    assert "GPU hardware info required" in message
+    assert "; PersistentVolumeClaim models does not exist" in message
+    assert decision.awaits == {ClusterState.GPUS, MODELS}
+
+
 # --- What may work
 
 

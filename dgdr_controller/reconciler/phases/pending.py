@@ -1,8 +1,8 @@
 """Pending: is the request sound, which GPUs are there, then the Job."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 
-from dgdr_api.conditions import ConditionUpdate, Profiling, Validation
+from dgdr_api.conditions import Profiling, Validation
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.hardware import HardwareUsed, ValueSource
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_RETRIED, ANNOTATION_RETRY, job_name
@@ -16,7 +16,8 @@ from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import prerequisites, profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
-from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
+from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState
+from dgdr_controller.reconciler.prerequisites import Blocker
 from dgdr_controller.settings import Settings
 from dgdr_controller.validation.hardware import undescribed
 from dgdr_controller.validation.request import validate
@@ -52,10 +53,11 @@ def pending(observed: ObservedState) -> Decision:
     except InvalidRequestError as error:
         return _invalid(observed, error.errors)
     except HardwareNotFoundError as error:
-        return _wait(observed, Profiling.waiting("WaitingForHardware", str(error)), {ClusterState.GPUS})
+        waiting = Profiling.waiting("WaitingForHardware", str(error))
+        return _wait(observed, Blocker(waiting, ClusterState.GPUS), *prerequisites.blockers(observed, None))
     run = profiling_run.run_on(hardware, observed)
-    if waiting := _lacking(observed, hardware) or _left_over(observed, run):
-        return waiting
+    if in_the_way := _lacking(observed, hardware) or _left_over(observed, run):
+        return in_the_way
     return Decision(
         enter(
             observed,
@@ -109,24 +111,28 @@ def _checked(observed: ObservedState) -> Decision | None:
     # The words of Dynamo 0.9's controller.
     missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
-    return _wait(observed, waiting, {ObjectName("ConfigMap", wanted.name)})
+    base = Blocker(waiting, ObjectName("ConfigMap", wanted.name))
+    return _wait(observed, base, *prerequisites.blockers(observed, None))
 
 
 def _lacking(observed: ObservedState, hardware: HardwareUsed) -> Decision | None:
     """Wait for what the run would certainly fail without."""
-    lacking = prerequisites.waits_for(observed, hardware)
-    return _wait(observed, *lacking) if lacking else None
+    blockers = list(prerequisites.blockers(observed, hardware))
+    return _wait(observed, *blockers) if blockers else None
 
 
-def _wait(observed: ObservedState, waiting: ConditionUpdate, awaits: Set[Subject]) -> Decision:
-    """Stay until what is awaited has changed; tell people once."""
+def _wait(observed: ObservedState, first: Blocker, *others: Blocker) -> Decision:
+    """Stay until what is awaited has changed; people are told of everything, and once."""
+    blockers = (first, *others)
+    messages = dict.fromkeys(blocker.condition.message for blocker in blockers)
+    waiting = Profiling.waiting(first.condition.reason, "; ".join(messages))
     previous = observed.condition(Profiling.TYPE)
     news = previous is None or previous.reason != waiting.reason  # numbers in the message may change often
     return Decision(
         enter(observed, Phase.PENDING, Validation.passed(), waiting),
         events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
         after_s=_LOOK_AGAIN_S,
-        awaits=frozenset(awaits),
+        awaits=frozenset(blocker.subject for blocker in blockers),
     )
 
 
