@@ -45,7 +45,7 @@ class ClusterNodes:
 
     def recent(self) -> Nodes:
         """Return the nodes as they were within the last second."""
-        if self._known is None or self._known.gpus is None or asyncio.get_running_loop().time() - self._at > _FRESH_S:
+        if self._known is None or asyncio.get_running_loop().time() - self._at > _FRESH_S:
             return self.now()
         return self._known
 

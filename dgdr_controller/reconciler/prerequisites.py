@@ -248,9 +248,9 @@ def blockers(observed: ObservedState, hardware: HardwareUsed | None) -> Iterator
 
 def with_warnings(observed: ObservedState, decision: Decision) -> Decision:
     """Add to a decision what may hinder the deployment; take away what does so no more."""
-    phase, before = decision.status.phase, observed.status.phase
-    if phase is None or (phase in _UNTIL_DEPLOYED and before not in _UNTIL_DEPLOYED):
-        return decision  # the next pass has looked
+    phase = decision.status.phase
+    if phase is None:
+        return decision
     if phase in _BEFORE_THE_PLAN and observed.nodes is None:  # after a start: what was found before still stands
         return replace(decision, awaits=decision.awaits | {ClusterState.GPUS})
     problems = [

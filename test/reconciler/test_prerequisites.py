@@ -282,10 +282,15 @@ def test_gpus_are_not_compared_where_nobody_counts_them_or_needs_them(strategy: 
 
 @pytest.mark.parametrize(
     ("total", "multinode", "words"),
-    [(16, False, "has neither Grove nor LeaderWorkerSet, so an engine uses at most the 8 GPUs"), (16, True, ""), (8, False, "")],
-)  # fmt: skip
-def test_engines_over_several_nodes_need_grove_or_lws(total: int, multinode: Any, words: str) -> None:
-    spec: dict[str, Any] = {"hardware": HARDWARE | {"totalGpus": total}}
+    [
+        (16, False, "has neither Grove nor LeaderWorkerSet, so an engine uses at most the 8 GPUs"),
+        (16, True, ""),
+        (8, False, ""),
+        (None, False, ""),  # most models need no more than a node: the plan says whether one does
+    ],
+)
+def test_engines_over_several_nodes_need_grove_or_lws(total: int | None, multinode: Any, words: str) -> None:
+    spec: dict[str, Any] = {"hardware": {"gpuSku": "h200_sxm"} | ({"totalGpus": total} if total else {})}
     decision = decided(begun(**spec, seen={"nodes": TWO, "multinode": multinode}))
     assert words in warning(decision)
     assert bool(warning(decision)) is bool(words)
