@@ -22,6 +22,8 @@ _GATED = ("meta-llama/",)
 while the request is profiled."""
 _HUB_VARIABLES = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"})
 """With one of these in the deployment the user has seen to the hub."""
+_SOURCES = ("envFrom", "envFromSecret")
+"""What these name may hold such a variable."""
 
 
 class Use(Enum):
@@ -78,7 +80,11 @@ def _all(request: DynamoGraphDeploymentRequest, settings: Settings) -> Iterator[
     override = request.spec.overrides.dgd if request.spec.overrides else None
     for path, pod in _pods_of(override):
         yield from _of_pod(pod, f"spec.overrides.dgd.{path}", Use.DEPLOYMENT)
-    if cache is None and request.spec.model.startswith(_GATED) and not _HUB_VARIABLES & set(_variables(override)):
+    for name, service in inside(override, "spec", "services").items():
+        if secret := _name(inside({name: service}, name), "envFromSecret"):
+            path = f"spec.overrides.dgd.spec.services.{name}.envFromSecret"
+            yield Reference(ObjectName(SECRET, secret), path, Use.DEPLOYMENT)
+    if cache is None and request.spec.model.startswith(_GATED) and not _sees_to_the_hub(override):
         yield Reference(ObjectName(SECRET, settings.hf_token_secret), "DGDR_HF_TOKEN_SECRET", Use.TOKEN)
 
 
@@ -132,18 +138,22 @@ def _required(kind: str, source: Manifest, field: str) -> Iterator[ObjectName]:
         yield ObjectName(kind, name)
 
 
-def _variables(graph: Any) -> Iterator[str]:
-    """Yield the names of variables anywhere in a deployment: both versions have several lists of them.
+def _sees_to_the_hub(graph: Any) -> bool:
+    """Say whether a deployment sets how the hub is reached; both versions have several lists of variables.
 
     Without recursion: how deep it is nested is the user's choice.
     """
     parts = [graph]
     while parts:
         part = parts.pop()
-        for name in ("env", "envs") if isinstance(part, dict) else ():
-            yield from (_name(variable, "name") for variable in _objects(part.get(name)))
-        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        parts.extend(inner)
+        if isinstance(part, dict):
+            variables = (_name(variable, "name") for name in ("env", "envs") for variable in _objects(part.get(name)))
+            if any(part.get(name) for name in _SOURCES) or not _HUB_VARIABLES.isdisjoint(variables):
+                return True
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return False
 
 
 def _objects(value: Any) -> list[Manifest]:

@@ -97,6 +97,13 @@ def test_pods_of_the_deployment_are_looked_into(spec: dict[str, Any], path: str)
     }
 
 
+def test_secret_with_variables_of_a_service_is_named() -> None:
+    override = {"spec": {"services": {"worker": {"envFromSecret": "ours"}, "odd": [], "none": {}}}}
+    assert named(request_of(overrides={"dgd": override})) == {
+        ("Secret", "ours", Use.DEPLOYMENT): f"{DGD}.services.worker.envFromSecret",
+    }
+
+
 def test_account_that_the_controller_makes_is_not_waited_for() -> None:
     job = {"template": {"spec": {"serviceAccountName": "dgdr-profiling-job"}}}
     assert named(request_of(overrides={"profilingJob": job})) == {}
@@ -120,6 +127,7 @@ TOKEN = ("Secret", "hf-token-secret", Use.TOKEN)
             ({"model": "meta-llama/Llama-3.1-8B", "overrides": {"dgd": {"spec": spec}}}, False)
             for spec in (
                 {"envs": [{"name": "HF_ENDPOINT", "value": "http://mirror"}]},
+                {"services": {"w": {"envFromSecret": "ours"}}},
                 {
                     "components": [
                         {
