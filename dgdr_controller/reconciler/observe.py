@@ -8,6 +8,7 @@ from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
 from dgdr_api.preserved import preserved
+from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
@@ -155,7 +156,7 @@ class Observer:
             base = preserved(observed.request.metadata.annotations).base
         except InvalidRequestError:
             return None  # Pending reports it
-        if base is None:
+        if base is None or dns_subdomain(base.name):  # or that
             return None
         try:
             found = await self._client.get(CONFIG_MAPS, Key(observed.key.namespace, base.name))

@@ -9,6 +9,7 @@ from dgdr_api.defaults import effective
 from dgdr_api.job_spec import PATH as JOB
 from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
 from dgdr_api.preserved import as_far_as_known
+from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.profiling_job.run import override_of
@@ -62,6 +63,8 @@ def references(request: DynamoGraphDeploymentRequest, settings: Settings) -> tup
     """Return what a request needs that neither the controller nor Dynamo makes; each object once for each use."""
     found: dict[tuple[ObjectName, Use], Reference] = {}
     for reference in _all(request, settings):
+        if dns_subdomain(reference.object.name):
+            continue  # nothing has such a name; validation or the API server refuses it
         found.setdefault((reference.object, reference.use), reference)
     return tuple(found.values())
 

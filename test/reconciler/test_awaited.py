@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_controller.kinds import (
     CLAIMS,
     CONFIG_MAPS,
@@ -201,6 +203,21 @@ async def test_content_of_secrets_is_never_asked_for() -> None:
         await asyncio.sleep(LIMIT_S)
         assert accepted
         assert all("as=PartialObjectMetadata" in media_type for media_type in accepted)
+
+
+@virtual_time
+async def test_name_of_a_base_deployment_leads_nowhere_else() -> None:
+    kept = {"profilingConfig": {"configMapRef": {"name": "../../kube-system/configmaps/theirs"}}}
+    async with controlled() as server:
+        manifest = request()
+        manifest["metadata"]["annotations"] = {ANNOTATION_PRESERVED: json.dumps(kept)}
+        server.put(CONFIG_MAPS, {"metadata": {"name": "theirs", "namespace": "kube-system"}})
+        server.put(REQUESTS, manifest)
+        await asyncio.sleep(LIMIT_S)
+        reason, message = conditions(server)["Succeeded"]
+        assert reason == "ValidationFailed"
+        assert "spec.profilingConfig.configMapRef.name: Invalid value" in message
+        assert not [path for path in asked(server) if "kube-system" in path]
 
 
 @virtual_time

@@ -104,6 +104,14 @@ def test_secret_with_variables_of_a_service_is_named() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["../../kube-system/secrets/token", "..", "a/b", "A", "a%2fb", "a" * 254])
+def test_name_that_no_object_has_is_not_looked_for(name: str) -> None:
+    pod = {"serviceAccountName": name, "imagePullSecrets": [{"name": name}]}
+    override = {"spec": {"services": {"worker": {"extraPodSpec": pod, "envFromSecret": name}}}}
+    kept = {ANNOTATION_PRESERVED: json.dumps({"profilingConfig": {"configMapRef": {"name": name}}})}
+    assert named(request_of(overrides={"dgd": override}, annotations=kept)) == {}
+
+
 def test_account_that_the_controller_makes_is_not_waited_for() -> None:
     job = {"template": {"spec": {"serviceAccountName": "dgdr-profiling-job"}}}
     assert named(request_of(overrides={"profilingJob": job})) == {}
