@@ -10,8 +10,8 @@ from dgdr_controller.runtime import Key
 _PERIOD_S = 2.0
 """Between two rounds."""
 _PAUSE_S = 0.02
-"""Between two questions: fifty a second at most, as client-go's controllers ask, however many objects are awaited. Up to
-a hundred are noticed within five seconds; a thousand take half a minute."""
+"""Between two questions: fifty a second at most, as client-go's controllers ask, however many objects are awaited. Of
+up to a hundred each is noticed within five seconds, of a thousand within half a minute."""
 
 Look = Callable[[str, Subject], Awaitable[object]]
 """Returns what there is now of a subject in a namespace; `UNKNOWN` where nobody says."""

@@ -279,6 +279,24 @@ async def test_subject_that_nobody_can_tell_of_changes_nothing() -> None:
 
 
 @virtual_time
+async def test_many_objects_are_asked_for_at_a_bounded_rate() -> None:
+    times: list[float] = []
+
+    async def look(_: str, __: Subject) -> object:
+        times.append(asyncio.get_running_loop().time())
+        return None
+
+    awaited = Awaited(look)
+    for number in range(1000):
+        awaited.update(Key("team", f"qwen-{number}"), {ObjectName("PersistentVolumeClaim", f"models-{number}"): None})
+    task = asyncio.create_task(awaited.run(lambda _: None))
+    await asyncio.sleep(60)
+    task.cancel()
+    assert 2000 < len(times) <= 60 * 50
+    assert max(sum(at <= time < at + 1 for time in times) for at in range(60)) <= 51
+
+
+@virtual_time
 async def test_answers_are_used_again_for_some_seconds() -> None:
     async with FakeApiServer() as server, Client(server.config) as client:
         server.serve(CLAIMS)
