@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, set_conditions
+from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, Succeeded, set_conditions
 from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
@@ -191,6 +191,9 @@ async def _report_waiting(
     name = f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}"
     update: ConditionUpdate = (wanted.condition or Profiling).waiting(reason, f"{name}: {message}")
     conditions = set_conditions(observed.status.conditions or (), [update], observed.generation, observed.now)
+    if observed.status.phase is Phase.PENDING:
+        succeeded = Succeeded.of(Phase.PENDING, conditions)
+        conditions = set_conditions(conditions, [succeeded], observed.generation, observed.now)
     status = observed.status.model_copy(update={"conditions": conditions})
     await _write_status(client, meta, observed, status, meta.resource_version)
 
