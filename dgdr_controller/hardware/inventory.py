@@ -19,6 +19,8 @@ log = get_logger(__name__)
 
 _FRESH_S = 60.0
 """How old what exporters said may be."""
+_AWAITED_S = 10.0
+"""The same where a request waits for GPUs: an exporter may have come."""
 _USED_FRESH_S = 5.0
 """How old the number of used GPUs may be, where it is counted fast: somebody may wait for a free one."""
 _REST = 20
@@ -75,23 +77,26 @@ class Inventory:
         self._found: Snapshot | None = None
         self._measured_at = float("-inf")
         self._count_again_at = float("-inf")
+        self._measure = True
 
-    def snapshot(self) -> Snapshot | None:
-        """Return what was found last; None before the first look has ended, which takes seconds."""
-        if self._now() >= self._count_again_at or self._is_old():
+    def snapshot(self, *, awaited: bool = False) -> Snapshot | None:
+        """Return what was found last; None before the first look has ended, which takes seconds.
+
+        Args:
+            awaited: Whether somebody waits for GPUs that were not found.
+        """
+        self._measure |= self._now() - self._measured_at > (_AWAITED_S if awaited else _FRESH_S)
+        if self._measure or self._now() >= self._count_again_at:
             self._asked.set()
         return self._found
-
-    def _is_old(self) -> bool:
-        return self._now() - self._measured_at > _FRESH_S
 
     async def run(self) -> None:
         """Look at once, and whenever somebody asks, until cancelled."""
         while True:
             measured = self._found.measured if self._found else {}
-            if self._is_old():
+            if self._measure:
                 measured = await self._measured()
-                self._measured_at = self._now()
+                self._measure, self._measured_at = False, self._now()
             begun = self._now()
             self._found = Snapshot(measured, await self._used())
             took = self._now() - begun

@@ -37,10 +37,14 @@ class ClusterNodes:
         self._known: Nodes | None = None
         self._at = 0.0
 
-    def now(self) -> Nodes:
-        """Return the nodes as they are now."""
+    def now(self, *, awaited: bool = False) -> Nodes:
+        """Return the nodes as they are now.
+
+        Args:
+            awaited: Whether a request waits for GPUs that were not found.
+        """
         self._at = asyncio.get_running_loop().time()
-        self._known = Nodes(self._gpus(), len(self._cache.metas(NODES)) > 1)
+        self._known = Nodes(self._gpus(awaited=awaited), len(self._cache.metas(NODES)) > 1)
         return self._known
 
     def recent(self) -> Nodes:
@@ -49,10 +53,10 @@ class ClusterNodes:
             return self.now()
         return self._known
 
-    def _gpus(self) -> tuple[NodeGpus, ...] | None:
+    def _gpus(self, *, awaited: bool) -> tuple[NodeGpus, ...] | None:
         if self._inventory is None:
             return ()
-        found = self._inventory.snapshot()
+        found = self._inventory.snapshot(awaited=awaited)
         if found is None:
             return None
         nodes = filter(None, map(read_node, self._cache.list(NODES)))

@@ -94,7 +94,7 @@ class Observer:
         try:
             match subject:
                 case ClusterState.GPUS:
-                    return self._nodes.now().gpus
+                    return self._nodes.now(awaited=True).gpus
                 case ClusterState.DYNAMO:
                     return await self._discovery.serves(self._graphs)
                 case ClusterState.MULTINODE:
