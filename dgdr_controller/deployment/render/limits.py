@@ -35,7 +35,8 @@ def unrenderable(
     unequal = len({worker.parallelism.tp for worker in candidate.workers}) > 1
     if unequal and (reason := why_equal_tp(engine, model, release)):
         return reason
-    reasons = (unrenderable_worker(engine, w.role, w.parallelism, nodes, model) for w in candidate.workers)
+    drafts = candidate.draft_tokens
+    reasons = (unrenderable_worker(engine, w.role, w.parallelism, nodes, model, drafts) for w in candidate.workers)
     return next((reason for reason in reasons if reason), None)
 
 
@@ -45,9 +46,16 @@ def _exchanges_too_much(candidate: Candidate, nodes: Nodes) -> bool:
 
 
 def unrenderable_worker(
-    backend: Backend, role: Role, shape: Parallelism, nodes: Nodes, model: ModelFacts | None = None
+    backend: Backend,
+    role: Role,
+    shape: Parallelism,
+    nodes: Nodes,
+    model: ModelFacts | None = None,
+    draft_tokens: int = 0,
 ) -> str | None:
     """Say why no worker of this shape can be rendered, or None if it can."""
+    if backend is Backend.SGLANG and draft_tokens and shape.pp > 1 and role is not Role.PREFILL:
+        return "sglang does not draft tokens in a pipeline (its argument validation)"
     return next(_obstacles(backend, role, shape, nodes, model or ModelFacts()), None)
 
 

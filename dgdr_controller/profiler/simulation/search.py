@@ -35,7 +35,7 @@ def _marked(rows: Sequence[Row], role: Role, wanted: Search) -> list[Row]:
     """Say of each worker whether it can be deployed: engines have the flags, GPUs the memory."""
     shapes = {shape: Parallelism(**dict(zip(SHAPE, shape, strict=True))) for shape in set(map(shape_of, rows))}
     renderable = {
-        key: unrenderable_worker(wanted.backend, role, shape, wanted.nodes, wanted.facts) is None
+        key: unrenderable_worker(wanted.backend, role, shape, wanted.nodes, wanted.facts, wanted.draft_tokens) is None
         for key, shape in shapes.items()
     }
     return [{**row, "deployable": renderable[shape_of(row)] and row["memory"] <= wanted.usable_gib} for row in rows]

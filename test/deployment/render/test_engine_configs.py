@@ -16,6 +16,7 @@ import yaml
 from dgdr_api.candidate import Candidate, Role
 from dgdr_api.gpus import find_gpu
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.deployment.render import Nodes, unrenderable
 from dgdr_controller.deployment.render.families import needs_own_code
 from dgdr_controller.settings import Settings
 from hack.cluster.layout import CHECKOUT
@@ -73,9 +74,9 @@ STAND_INS: dict[str, str] = {
 def candidates(plan: Any) -> Iterator[Candidate]:
     yield from plan.candidates
     if plan.model_facts.architecture in DRAFTING:
-        for candidate in plan.candidates:
-            if candidate.backend in (Backend.VLLM, Backend.SGLANG):
-                yield with_drafts(candidate, 2)
+        drafting = (with_drafts(c, 2) for c in plan.candidates if c.backend in (Backend.VLLM, Backend.SGLANG))
+        nodes = Nodes.of(plan.hardware)
+        yield from (c for c in drafting if unrenderable(c, nodes, plan.model_facts) is None)
 
 
 def with_drafts(candidate: Candidate, tokens: int) -> Candidate:

@@ -272,6 +272,14 @@ def test_disaggregated_pipeline_is_not_rendered(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
+    ("backend", "drafts", "reason"), [(Backend.SGLANG, 2, True), (Backend.SGLANG, 0, False), (Backend.VLLM, 2, False)]
+)
+def test_sglang_drafts_no_tokens_in_a_pipeline(backend: Backend, drafts: int, reason: bool) -> None:  # noqa: FBT001
+    deep = candidate(backend, shaped(tp=4, pp=2)).model_copy(update={"draft_tokens": drafts})
+    assert (unrenderable(deep, NODES) is not None) is reason
+
+
+@pytest.mark.parametrize(
     ("image", "version", "expected"),
     [
         (None, None, "nvcr.io/nvidia/ai-dynamo/vllm-runtime:1.6.1"),

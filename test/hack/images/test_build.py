@@ -226,7 +226,7 @@ def started(tmp_path: Path) -> tuple["subprocess.Popen[str]", Path]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.05)
