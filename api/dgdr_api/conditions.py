@@ -110,6 +110,13 @@ class Profiling:
     """How the search for a configuration goes."""
 
     TYPE = "Profiling"
+    TROUBLES: ClassVar = frozenset(
+        {
+            *("Unschedulable", "ImagePullFailed", "ContainerConfigError", "ProfilerEnded", "OOMKilled"),
+            *("WaitingForPod", "NameConflict", "WaitingForCleanup", "RetryingJob"),
+        }
+    )
+    """Reasons for which the Job makes no progress; other reasons are sub-phases."""
 
     @classmethod
     def discovering(cls) -> ConditionUpdate:
@@ -355,11 +362,12 @@ class Succeeded:
     def of(cls, phase: Phase, conditions: Sequence[Condition]) -> ConditionUpdate:
         """Return the aggregate, which ``kubectl get`` shows.
 
-        Of a failed request it names the first cause, of a pending one what it waits for; otherwise it repeats what is
-        missing for a deployment.
+        Of a failed request it names the first cause, of one that makes no progress what it waits for; otherwise it
+        repeats what is missing for a deployment.
         """
-        if phase is Phase.PENDING and (awaited := _awaited(conditions)):
-            return _false(cls.TYPE, awaited.reason, awaited.message)
+        if awaited := _awaited(phase, conditions):
+            update = _false(cls.TYPE, awaited.reason, awaited.message)
+            return update if phase is Phase.PENDING else cls._with_warning(update, conditions)
         if phase is not Phase.FAILED:
             return cls._with_warning(cls._OTHERS[phase], conditions)
         causes = (c for kind in cls._CAUSES for c in conditions if c.type == kind and c.status == "False")
@@ -374,11 +382,19 @@ class Succeeded:
         return replace(update, message=f"{update.message}. {warning.message}") if warning else update
 
 
-def _awaited(conditions: Sequence[Condition]) -> Condition | None:
-    """Return the condition that says what a pending request waits for; None when it only looks around."""
-    discovering = Profiling.discovering().reason
-    waiting = (c for c in conditions if c.type == Profiling.TYPE and c.status == "False" and c.reason != discovering)
-    return next(waiting, None)
+def _awaited(phase: Phase, conditions: Sequence[Condition]) -> Condition | None:
+    """Return the condition that says what a request waits for; None while it makes progress."""
+    for condition in conditions:
+        kind, reason = (phase, condition.type), condition.reason
+        if condition.status == "False" and (
+            (kind == (Phase.PENDING, Profiling.TYPE) and reason != Profiling.discovering().reason)
+            or (kind == (Phase.PROFILING, Profiling.TYPE) and reason in Profiling.TROUBLES)
+            or (
+                kind == (Phase.DEPLOYING, DeploymentReady.TYPE) and reason != DeploymentReady.in_progress("", "").reason
+            )
+        ):
+            return condition
+    return None
 
 
 def of_warning(warning: RequestWarning) -> ConditionUpdate:
