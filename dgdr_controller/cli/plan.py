@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +15,13 @@ from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
-from dgdr_controller.cli.files import UnreadableError, read_base_file, read_request, write_atomically
+from dgdr_controller.cli.files import (
+    UnreadableError,
+    read_base_file,
+    read_measurements,
+    read_request,
+    write_atomically,
+)
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
 from dgdr_controller.cli.settings import load_settings
@@ -65,6 +72,11 @@ _WIDE = 200
     help="File with a DynamoGraphDeployment of yours to put the plan into.",
 )  # fmt: skip
 @click.option(
+    "--measurements", "measurements_file", metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with measurements of yours, as dgdr calibrate writes it; they correct the estimates.",
+)  # fmt: skip
+@click.option(
     "--context-length", type=click.IntRange(min=1), metavar="TOKENS",
     help="Longest sequence that engines are started for. [default: the model's, as far as memory allows]",
 )  # fmt: skip
@@ -101,6 +113,7 @@ def plan(  # noqa: PLR0913 - one for each option
     gpus_per_node: int | None,
     model_cache: Path | None,
     base_file: Path | None,
+    measurements_file: Path | None,
     context_length: int | None,
     draft_tokens: int | None,
     kv_cache_dtype: KvCacheDtype | None,
@@ -116,6 +129,8 @@ def plan(  # noqa: PLR0913 - one for each option
         options = SearchOptions(context_length, draft_tokens, kv_cache_dtype)
         asked = read_request(source, name)
         request = plan_request(asked, hardware, model_cache, options, engines_release(asked, settings))
+        if measurements_file is not None:
+            request = replace(request, measurements=read_measurements(measurements_file)[1])
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)
         with ProgressDisplay(console) as progress:

@@ -8,10 +8,14 @@ in ``input_config`` are those of ``config/phases.py``. AIPerf itself is not inst
 import json
 from typing import Any
 
-from dgdr_api.candidate import Mode
+from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.measurements import Measurement, Measurements, Numbers
 from dgdr_api.names import MEASUREMENTS
+from dgdr_api.results import Results
 from dgdr_api.v1beta1 import Backend
+from dgdr_controller.profiler.calibration import Calibration
+from test.builders.estimates import ERRORS, erring
+from test.builders.results import candidate_of, results_of
 
 SOURCE = f"ConfigMap {MEASUREMENTS}"
 ESTIMATED = Numbers(ttft=100.0, itl=10.0, tokens_per_s_per_gpu=500.0)
@@ -48,6 +52,27 @@ def config_map(*found: Measurement, **more: str) -> dict[str, Any]:
     """Make the ConfigMap of measurements, and of other keys."""
     texts = {entry.key: entry.model_dump_json() for entry in found}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MEASUREMENTS}, "data": texts | more}
+
+
+def estimated_candidate(tp: int = 4, *, replicas: int = 2, concurrency: float = 64.0, **fields: Any) -> Candidate:
+    """Make a candidate with corrected estimates: those of `ESTIMATED`, in a range of 0.5 to 2 times."""
+    plain = candidate_of(tp, per_gpu=ESTIMATED.tokens_per_s_per_gpu, ttft=ESTIMATED.ttft, replicas=replicas, **fields)
+    performance = plain.numbers.model_copy(update={"itl": ESTIMATED.itl, "concurrency": concurrency})
+    raw = performance.model_copy(update={"ttft": ESTIMATED.ttft * 0.6})
+    return erring(plain.model_copy(update={"performance": performance, "simulated": raw}), "wide")
+
+
+def estimated_results(*candidates: Candidate, **changes: Any) -> Results:
+    """Make the results of a plan whose estimates the table of this version has corrected; by default of one candidate."""
+    found = candidates or (estimated_candidate(),)
+    fields: dict[str, Any] = {
+        **dict(results_of()),
+        "candidates": found,
+        "pareto": (),
+        "selected": found[0].id,
+        "estimate_errors": ERRORS.model_copy(update={"table": Calibration.load().digest}),
+    }
+    return Results.model_validate(fields | changes)
 
 
 def metric(unit: str, avg: float, **changes: Any) -> dict[str, Any]:
