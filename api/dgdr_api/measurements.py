@@ -19,7 +19,7 @@ SCHEMA: Literal["measurement.dgdr.nvidia.com/v1"] = "measurement.dgdr.nvidia.com
 
 MOST = 200
 """Measurements that are read: all of them travel to the profiling Job in one ConfigMap."""
-_MOST_BYTES = 4096
+_MOST_BYTES = 2048
 """Of one measurement."""
 _LONGEST_NAME = 256
 

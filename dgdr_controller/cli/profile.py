@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.errors import located
+from dgdr_api.measurements import Measurements
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
@@ -65,6 +67,7 @@ def _results(config: Path, run: "_Run", deadline: float) -> Results:
     version = version_of(job_input.release)
     release = release_of(version) if version else NEWEST
     request = request_in_cluster(job_input.request, job_input.hardware, release)
+    request = replace(request, measurements=job_input.measurements or Measurements())
     until = time.monotonic() + deadline
     results = rapid(request, run, SEARCH_DEADLINE_S, until)
     if results.choice is None:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.measurements import Measurements
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 
@@ -54,3 +55,5 @@ class JobInput(ApiModel):
     hardware: HardwareUsed
     release: str | None = None
     """Release of Dynamo whose engines run; None: the newest that is known."""
+    measurements: Measurements | None = None
+    """What was measured at this site; None: nothing."""

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import Flag, auto
 
+from dgdr_api.measurements import Measurements
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
@@ -20,6 +21,8 @@ class Need(Flag):
     """The nodes' GPUs, and whether engines may span nodes."""
     COMPOSITION = auto()
     """What a deployment is composed of besides the result: the user's base deployment, and a Prometheus."""
+    MEASUREMENTS = auto()
+    """What was measured at this site, which a profiling run depends on."""
     FRESH_OUTPUT = auto()
     """The published output with its results, as the API server has it now: what watches report is kept without."""
 
@@ -45,6 +48,7 @@ class ObservedState:
         base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
         prometheus: Whether the Prometheus that a planner would read exists; None: not known.
         multinode: Whether the cluster can run an engine over several nodes.
+        measurements: What was measured at this site; None: nothing.
     """
 
     request: DynamoGraphDeploymentRequest
@@ -63,6 +67,7 @@ class ObservedState:
     base: str | None = None
     prometheus: bool | None = None
     multinode: bool = False
+    measurements: Measurements | None = None
 
     @property
     def name(self) -> str:

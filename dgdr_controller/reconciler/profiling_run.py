@@ -25,7 +25,7 @@ def run_on(hardware: HardwareUsed, observed: ObservedState) -> Run:
     """Return the run for the present spec on some hardware."""
     release = engines_release(observed.request, observed.settings)
     older = None if release is NEWEST else str(release)
-    return Run(observed.request, hardware, observed.settings, older)
+    return Run(observed.request, hardware, observed.settings, older, observed.measurements)
 
 
 def objects(observed: ObservedState, run: Run) -> list[Ensure]:

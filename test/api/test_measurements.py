@@ -43,7 +43,7 @@ def test_keys_are_such_as_a_config_map_may_have() -> None:
         (changed(colour="red"), "colour: Extra inputs are not permitted"),
         (changed(sha256="x"), "sha256: String should match pattern"),
         (changed(shape="x" * 300), "shape: String should have at most 256 characters"),
-        ("x" * 5000, "must have at most 4096 bytes"),
+        ("x" * 3000, "must have at most 2048 bytes"),
         (7, "must be a text"),
     ],
 )  # fmt: skip
