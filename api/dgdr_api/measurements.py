@@ -49,13 +49,17 @@ class Measurement(ApiModel):
     """What was measured of one deployment, beside what was estimated of it."""
 
     schema_version: Literal["measurement.dgdr.nvidia.com/v1"] = SCHEMA
+    """Version of this format."""
     model: _Name
     """Model, as the request names it."""
     gpu_sku: _Name
+    """The GPUs."""
     backend: _Engine
+    """The engine."""
     backend_version: _Name
     """Version of the engine that the estimates are for."""
     mode: Mode
+    """Aggregated or disaggregated."""
     draft_tokens: int = Field(default=0, ge=0)
     """Tokens that were drafted in each step (speculative decoding); 0: none."""
     candidate: _Name
@@ -75,6 +79,7 @@ class Measurement(ApiModel):
     engine: _Name
     """The simulator."""
     engine_version: _Name
+    """Its version."""
     table: _Name
     """Digest of the table that the estimates were corrected by (`EstimateErrors.table`)."""
     simulated: Numbers
@@ -82,6 +87,7 @@ class Measurement(ApiModel):
     corrected: Numbers
     """What that comes to by the table alone, without a site's measurements."""
     measured: Numbers
+    """What was measured."""
     date: str = Field(default="", max_length=_LONGEST_NAME)
     """When it was measured, as the export says."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

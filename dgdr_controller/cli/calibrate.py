@@ -31,6 +31,7 @@ from dgdr_controller.profiling_job.exit_code import ExitCode
 
 _WIDE = 120
 """Columns of what goes to a file or a pipe."""
+_METADATA = ("name", "namespace", "labels")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -103,8 +104,11 @@ def _keep(measurement: Measurement, namespace: str | None, output: Path, *, appe
     if output.exists():
         if not append:
             raise UnreadableError(f"{output}: exists; add --append to keep its measurements, or name another file")
-        manifest, _ = read_measurements(output)
-    data = {**(manifest.get("data") or {}), measurement.key: json.dumps(measurement.model_dump(mode="json"))}
+        manifest = _applicable(read_measurements(output)[0])
+    data = {
+        **(manifest.get("data") or {}),
+        measurement.key: json.dumps(measurement.model_dump(mode="json"), ensure_ascii=False),
+    }
     if len(data) > MOST:
         raise UnreadableError(f"{output}: has {MOST} measurements, and no more are read; remove some")
     try:
@@ -117,6 +121,12 @@ def _keep(measurement: Measurement, namespace: str | None, output: Path, *, appe
 def _empty(namespace: str | None) -> Manifest:
     metadata = {"name": MEASUREMENTS} | ({"namespace": namespace} if namespace else {})
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def _applicable(manifest: Manifest) -> Manifest:
+    """Return a ConfigMap, that of a cluster too, as it can be applied: what the API server adds is left out."""
+    kept = {name: value for name, value in manifest["metadata"].items() if name in _METADATA}
+    return manifest | {"metadata": kept}
 
 
 def _print(compared: Comparison) -> None:

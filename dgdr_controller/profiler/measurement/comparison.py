@@ -20,6 +20,8 @@ _TEMPLATE_TOKENS = 30
 _LEAST_ROUNDS = 5
 """Requests for each one in flight: those that start at once wait for each other, and the mean is for ten of them."""
 _LEAST_REQUESTS = 20
+_DIGITS = 6
+"""Digits of the numbers that are kept."""
 _ROUNDING = 1
 """Requests in flight by which a whole number differs from an estimate."""
 
@@ -106,7 +108,7 @@ def compare(results: Results, candidate_id: str | None, measured: Measured, tabl
     _check_workload(results.goal, run, errors)
     _check_load(candidate, run, gpus, errors)
     errors.raise_as(InvalidRequestError)
-    found = Numbers(ttft=run.ttft, itl=run.itl, tokens_per_s_per_gpu=run.tokens_per_s / gpus)
+    found, simulated = _numbers(run.ttft, run.itl, run.tokens_per_s / gpus), estimates.simulated
     return Comparison(
         candidate=candidate,
         lines=tuple(_lines(estimates, found)),
@@ -127,7 +129,7 @@ def compare(results: Results, candidate_id: str | None, measured: Measured, tabl
             engine=results.provenance.engine,
             engine_version=results.provenance.engine_version,
             table=table,
-            simulated=_numbers(estimates.simulated),
+            simulated=_numbers(simulated.ttft, simulated.itl, simulated.tokens_per_s_per_gpu),
             corrected=_by_table_alone(results, candidate, estimates.corrected),
             measured=found,
             date=run.date,
@@ -221,8 +223,13 @@ def _lines(estimates: _Estimates, found: Numbers) -> Iterator[Line]:
         )
 
 
-def _numbers(performance: Performance) -> Numbers:
-    return Numbers(ttft=performance.ttft, itl=performance.itl, tokens_per_s_per_gpu=performance.tokens_per_s_per_gpu)
+def _numbers(ttft: float, itl: float, tokens_per_s_per_gpu: float) -> Numbers:
+    """Return numbers with no more digits than a person can read."""
+    return Numbers(ttft=_rounded(ttft), itl=_rounded(itl), tokens_per_s_per_gpu=_rounded(tokens_per_s_per_gpu))
+
+
+def _rounded(value: float) -> float:
+    return float(significant(value, _DIGITS))
 
 
 def _by_table_alone(results: Results, candidate: Candidate, corrected: Performance) -> Numbers:
@@ -230,10 +237,7 @@ def _by_table_alone(results: Results, candidate: Candidate, corrected: Performan
     kind = (candidate.backend, candidate.mode, candidate.draft_tokens)
     found = (site for site in results.site_corrections if (site.backend, site.mode, site.draft_tokens) == kind)
     site = next(found, None)
-    if site is None:
-        return _numbers(corrected)
-    return Numbers(
-        ttft=corrected.ttft / site.ttft,
-        itl=corrected.itl / site.itl,
-        tokens_per_s_per_gpu=corrected.tokens_per_s_per_gpu / site.tokens_per_s_per_gpu,
-    )
+    ttft, itl, throughput = corrected.ttft, corrected.itl, corrected.tokens_per_s_per_gpu
+    if site is not None:
+        ttft, itl, throughput = ttft / site.ttft, itl / site.itl, throughput / site.tokens_per_s_per_gpu
+    return _numbers(ttft, itl, throughput)
