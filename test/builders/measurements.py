@@ -2,7 +2,8 @@
 
 The shape of an export is that of AIPerf 0.13.0: ``JsonExportData`` and ``JsonMetricResult`` in its
 ``common/models/export_models.py``, dumped by ``exporters/metrics_json_exporter.py`` without what is not set; ``phases``
-in ``input_config`` are those of ``config/phases.py``. AIPerf itself is not installed here.
+in ``input_config`` are those of ``config/phases.py``. AIPerf itself is not installed here; an export that it has written
+is test/profiler/measurement/aiperf-0.13.0.json.
 """
 
 import json

@@ -4,7 +4,7 @@ Its shape: ``JsonExportData`` in AIPerf's ``common/models/export_models.py``. Wh
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -41,10 +41,6 @@ class _Phase(_Part):
     concurrency: int | None = None
     requests: int | None = None
 
-    @property
-    def is_measured(self) -> bool:
-        return (self.kind or self.name) == "profiling"
-
 
 class _Model(_Part):
     name: _Text = ""
@@ -57,6 +53,10 @@ class _Models(_Part):
 class _Config(_Part):
     models: _Models = _Models()
     phases: tuple[_Phase, ...] = Field(default=(), max_length=1000)
+
+    @property
+    def measured(self) -> list[_Phase]:
+        return [phase for phase in self.phases if (phase.kind or phase.name) == "profiling"]
 
 
 class _ErrorDetails(_Part):
@@ -163,6 +163,7 @@ def read_export(content: bytes) -> BenchmarkRun:
     means = {name: _mean(name, getattr(export, name), expected, errors) for name, expected in _METRICS.items()}
     _check_run(export, errors)
     errors.raise_as(InvalidRequestError)
+    requests = round(means["request_count"])
     in_flight = means["request_throughput"] * means["request_latency"] / 1000
     cached = export.usage_prompt_cache_read_tokens
     return BenchmarkRun(
@@ -171,8 +172,8 @@ def read_export(content: bytes) -> BenchmarkRun:
         tokens_per_s=means["output_token_throughput"],
         isl=means["input_sequence_length"],
         osl=means["output_sequence_length"],
-        concurrency=_concurrency(export.input_config, in_flight),
-        requests=round(means["request_count"]),
+        concurrency=_concurrency(export.input_config.measured, requests, in_flight),
+        requests=requests,
         cached=(cached.avg or 0.0) if cached else 0.0,
         model=next((model.name for model in export.input_config.models.items), ""),
         date=export.start_time,
@@ -196,7 +197,7 @@ def _mean(name: str, metric: _Metric | None, expected: _Expected, errors: ErrorL
 
 
 def _check_run(export: _Export, errors: ErrorList) -> None:
-    """Refuse a run whose numbers are of part of its requests, or of several loads."""
+    """Refuse a run whose numbers are not those of all its requests, or of several loads."""
     failed = export.error_request_count.avg if export.error_request_count else None
     if failed:
         messages = (counted.error_details.message for counted in export.error_summary)
@@ -208,21 +209,30 @@ def _check_run(export: _Export, errors: ErrorList) -> None:
     if not export.is_complete:
         reason = f" ({export.incomplete_reason})" if export.incomplete_reason else ""
         errors.invalid("is_complete", value=False, detail=f"the run did not end as planned{reason}: measure again")
-    phases = [phase for phase in export.input_config.phases if phase.is_measured]
-    most = max((phase.requests or 0 for phase in phases), default=0)
+    if not errors.errors:  # who knows that requests are missing need not be told which ones
+        _check_phase(export, errors)
+
+
+def _check_phase(export: _Export, errors: ErrorList) -> None:
+    """Refuse the export of a warm-up, and one that mixes phases."""
     total = export.request_count.avg if export.request_count else None
-    if len(phases) > 1 and most and total and total > most:
-        errors.invalid(
-            "request_count.avg",
-            total,
-            f"are the requests of {len(phases)} phases, whose numbers are mixed here: use "
-            "phases/<name>/profile_export_aiperf.json of one phase",
+    counts = [phase.requests for phase in export.input_config.measured]
+    if counts and None not in counts and total not in counts:
+        expected = ", ".join(map(str, counts))
+        detail = (
+            f"must be that of a measured phase ({expected}): use phases/<name>/profile_export_aiperf.json of one of "
+            "them, not of a warm-up"
         )
+        errors.invalid("request_count.avg", total, detail)
 
 
-def _concurrency(config: _Config, in_flight: float) -> float:
-    """Return what was asked for where that is one load, else what was in flight on average."""
-    phases = [phase for phase in config.phases if phase.is_measured]
-    if len(phases) == 1 and phases[0].type == "concurrency":
-        return phases[0].concurrency or 1  # AIPerf's default, which it does not write
+def _concurrency(phases: Sequence[_Phase], requests: int, in_flight: float) -> float:
+    """Return what was asked for where the phase is known by its number of requests, else what was in flight on average.
+
+    The export of one phase has the configuration of all.
+    """
+    possible = [phase for phase in phases if phase.requests in (None, requests)]
+    loads = {phase.concurrency or 1 for phase in possible}  # AIPerf does not write its default
+    if len(loads) == 1 and all(phase.type == "concurrency" for phase in possible):
+        return loads.pop()
     return in_flight

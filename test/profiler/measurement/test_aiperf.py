@@ -1,6 +1,7 @@
 """AIPerf's JSON export: what is read of it, and what makes a run one that cannot be compared."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,20 +139,34 @@ def test_load_is_otherwise_what_was_in_flight(changes: dict[str, Any]) -> None:
     assert read(concurrency=32, **changes).concurrency == pytest.approx(32)
 
 
-def test_export_of_one_phase_among_others_is_read() -> None:
-    """Each phase's own file has the whole configuration: what was in flight says which load it was."""
-    loads = [{"concurrency": c, "requests": 10 * c} for c in (8, 32, 64)]
+LOADS = [{"concurrency": c, "requests": 10 * c} for c in (8, 32, 64)]
+
+
+def test_export_of_one_phase_among_others_is_known_by_its_requests() -> None:
+    """Each phase's own file has the whole configuration."""
+    assert read(concurrency=32, **phases(*LOADS)).concurrency == 32
+
+
+def test_phases_of_as_many_requests_are_told_apart_by_what_was_in_flight() -> None:
+    loads = [{"concurrency": c, "requests": 320} for c in (8, 32)]
     assert read(concurrency=32, **phases(*loads)).concurrency == pytest.approx(32)
 
 
-def test_export_that_mixes_phases_is_refused() -> None:
-    loads = [{"concurrency": c, "requests": 10 * c} for c in (8, 32)]
-    total = {"unit": "requests", "avg": 400.0}
-    (error,) = refused(export_text(concurrency=32, request_count=total, **phases(*loads)))
+@pytest.mark.parametrize("requests", [1040.0, 2.0])
+def test_export_of_several_phases_or_of_a_warmup_is_refused(requests: float) -> None:
+    (error,) = refused(export_text(request_count={"unit": "requests", "avg": requests}, **phases(*LOADS)))
     assert error == (
-        "request_count.avg: Invalid value: 400.0: are the requests of 2 phases, whose numbers are mixed here: use "
-        "phases/<name>/profile_export_aiperf.json of one phase"
+        f"request_count.avg: Invalid value: {requests}: must be that of a measured phase (80, 320, 640): use "
+        "phases/<name>/profile_export_aiperf.json of one of them, not of a warm-up"
     )
+
+
+def test_export_of_aiperf_itself_is_read() -> None:
+    """Of AIPerf 0.13.0 in front of a stand-in for an engine; metrics that nobody reads are left out of the file."""
+    run = read_export((Path(__file__).parent / "aiperf-0.13.0.json").read_bytes())
+    assert (run.ttft, run.itl, run.tokens_per_s) == pytest.approx((61.226, 11.623, 608.316), abs=0.001)
+    assert (run.isl, run.osl, run.concurrency, run.requests, run.cached) == (1010, 50, 8, 80, 0)
+    assert (run.model, run.date) == ("m", "2026-11-30T13:06:41.171487")
 
 
 JSON = st.recursive(
