@@ -159,7 +159,7 @@ def test_benchmark_of_another_model_is_a_warning(site: Site) -> None:
                 "Error: export.json: was_cancelled: Invalid value: true: the run was cancelled: let it end",
             ],
         ),
-        ({"text": "ttft,itl\n"}, ["Error: export.json: (document): (document): Invalid JSON: expected ident at line 1"]),
+        ({"text": "ttft,itl\n"}, ["Error: export.json: (document): Invalid JSON: expected ident at line 1"]),
         ({"isl": 100.0}, ["Error: export.json beside results.json: input_sequence_length.avg: Invalid value: 100.0: the"]),
         ({"concurrency": 8}, ["Error: export.json beside results.json: concurrency: Invalid value: 8: the estimates of"]),
     ],

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dgdr_api.error_list import ErrorList
-from dgdr_api.errors import FieldError, InvalidRequestError, located
+from dgdr_api.errors import FieldError, InvalidRequestError
 
 MAX_BYTES = 16 * 1024 * 1024
 """Largest export that is read: one without telemetry has 50 KB."""
@@ -152,8 +152,9 @@ def read_export(content: bytes) -> BenchmarkRun:
         export = _Export.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        kind = "no JSON export of AIPerf; expected profile_export_aiperf.json"
-        raise InvalidRequestError([FieldError("(document)", located(first), kind)]) from None
+        where = ".".join(map(str, first["loc"])) or "(document)"
+        detail = "no JSON export of AIPerf; expected profile_export_aiperf.json"
+        raise InvalidRequestError([FieldError(where, first["msg"], detail)]) from None
     errors = ErrorList()
     if not _is_known(export.schema_version):
         errors.invalid(
