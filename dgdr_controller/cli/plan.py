@@ -31,7 +31,7 @@ from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
-from dgdr_controller.profiler.request import plan_request
+from dgdr_controller.profiler.request import PlanRequest, plan_request
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiling_job.exit_code import ExitCode
@@ -42,6 +42,7 @@ from dgdr_controller.settings import Settings
 _BASE_NOT_READ = (
     "spec.profilingConfig.configMapRef {} was not read: set --base to a file with the deployment that it holds"
 )
+_NOT_MEASURED = "{}: nothing here corrects these estimates; other models, GPUs, engines or modes were measured"
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
 
@@ -129,12 +130,12 @@ def plan(  # noqa: PLR0913 - one for each option
         options = SearchOptions(context_length, draft_tokens, kv_cache_dtype)
         asked = read_request(source, name)
         request = plan_request(asked, hardware, model_cache, options, engines_release(asked, settings))
-        if measurements_file is not None:
-            request = replace(request, measurements=read_measurements(measurements_file)[1])
+        request = _with_measurements(request, measurements_file)
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)
+        _print_unused(results, measurements_file, console)
         results, graph = _deployment(results, settings, base)
         if output is not None:
             _write(output, results, graph)
@@ -153,6 +154,20 @@ def plan(  # noqa: PLR0913 - one for each option
         _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
         _print_written(output, console)
+
+
+def _with_measurements(request: PlanRequest, file: Path | None) -> PlanRequest:
+    """Add the measurements of a file.
+
+    Raises:
+        UnreadableError: It holds none.
+    """
+    return replace(request, measurements=read_measurements(file)[1]) if file else request
+
+
+def _print_unused(results: Results, file: Path | None, console: Console) -> None:
+    if file is not None and not results.site_corrections:
+        console.print(_NOT_MEASURED.format(file), highlight=False, soft_wrap=True)
 
 
 def _prepare(output: Path | None, page: Path | None) -> None:

@@ -245,6 +245,17 @@ def test_folder_that_is_not_there_is_told(site: Site) -> None:
 
 
 @pytest.mark.aic
+def test_measurements_of_something_else_are_told(site: Site, write: Any) -> None:
+    (site.folder / "m.yaml").write_text(yaml.safe_dump(config_map(measurement())))
+    run = site.dgdr("plan", "-f", write(), "--measurements", "m.yaml")
+    assert run.returncode == 0, run.stderr
+    assert (
+        "m.yaml: nothing here corrects these estimates; other models, GPUs, engines or modes were measured\n"
+        in run.stderr
+    )
+
+
+@pytest.mark.aic
 def test_measurement_of_a_plan_corrects_the_next_one(site: Site, write: Any) -> None:
     """From a plan over its measurement to the next plan: what was measured at twice the TTFT is estimated higher."""
     file = write(hardware={"gpuSku": "a100_sxm", "totalGpus": 1}, workload={"isl": 1000, "osl": 200})

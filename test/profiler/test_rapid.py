@@ -396,6 +396,6 @@ def test_measurements_that_are_not_used_are_a_warning() -> None:
     (warning,) = results.warnings
     assert warning.type == "ConfigurationWarning"
     assert warning.message.startswith(
-        "Measurements of ConfigMap dgdr-measurements are not used: b.json: must be a text; 0.vllm-agg-"
+        "Some measurements of ConfigMap dgdr-measurements are not used: b.json: must be a text; 0.vllm-agg-"
     )
     assert not [note for note in results.provenance.notes if "of this site" in note]

@@ -115,4 +115,4 @@ def _drawn(means: Sequence[Sequence[float]]) -> Iterator[float]:
 
 def _not_used(source: str, unused: Sequence[str]) -> str:
     more = f"; and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
-    return f"Measurements of {source} are not used: {'; '.join(unused[:_NAMED])}{more}"
+    return f"Some measurements of {source} are not used: {'; '.join(unused[:_NAMED])}{more}"

@@ -118,7 +118,7 @@ def test_measurement_beside_other_estimates_is_named_and_not_used(other: dict[st
     found = measurement(2.0, **other)
     kept, unused = site_corrections(measurements(found, measurement(3.0)), ESTIMATED)
     assert [site.measurements for site in kept] == [1]
-    assert unused == f"Measurements of {SOURCE} are not used: 0.{found.key}: {why}; run dgdr calibrate again"
+    assert unused == f"Some measurements of {SOURCE} are not used: 0.{found.key}: {why}; run dgdr calibrate again"
 
 
 def test_warning_names_a_few_and_counts_the_rest() -> None:
