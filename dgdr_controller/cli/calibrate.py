@@ -24,7 +24,7 @@ from dgdr_controller.cli.files import (
     write_atomically,
 )
 from dgdr_controller.manifest import Manifest, dump_documents
-from dgdr_controller.profiler.calibration import Calibration
+from dgdr_controller.profiler.calibration import Calibration, implausible
 from dgdr_controller.profiler.measurement.aiperf import MAX_BYTES, read_export
 from dgdr_controller.profiler.measurement.comparison import Comparison, Measured, compare
 from dgdr_controller.profiling_job.exit_code import ExitCode
@@ -66,6 +66,8 @@ def calibrate(
         if output is None:
             _say(console, "Nothing was written; -o FILE keeps the measurement for later plans")
             return
+        if reason := implausible(compared.measurement):
+            _fail(f"{measured}: {reason}; nothing was written")
         kept = _keep(compared.measurement, results.request.namespace, output, append=append)
     except UnreadableError as error:
         _fail(str(error))

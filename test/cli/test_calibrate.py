@@ -135,6 +135,17 @@ def test_entry_that_cannot_be_read_stays_and_is_named(site: Site) -> None:
     assert site.kept().unread
 
 
+def test_measurement_of_something_else_is_shown_and_not_kept(site: Site) -> None:
+    site.export(ttft=2500.0)
+    run = site.calibrate("-o", "m.yaml")
+    assert run.returncode == 65
+    assert "outside of the range" in run.stdout
+    assert run.stderr == (
+        "Error: export.json: TTFT is 25 times the estimate: something else was measured; nothing was written\n"
+    )
+    assert not (site.folder / "m.yaml").exists()
+
+
 def test_other_candidate_and_fewer_gpus_are_said(site: Site) -> None:
     other = estimated_candidate(2, replicas=2, concurrency=20.0)
     site.plan(estimated_results(estimated_candidate(), other))

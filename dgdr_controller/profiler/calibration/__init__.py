@@ -6,7 +6,7 @@ The table (``table.json``) is fitted by ``make calibration`` and reviewed like c
 """
 
 from dgdr_controller.profiler.calibration.simulated import Regime, Simulated
-from dgdr_controller.profiler.calibration.site import Estimated, site_corrections
+from dgdr_controller.profiler.calibration.site import Estimated, implausible, site_corrections
 from dgdr_controller.profiler.calibration.table import Calibration, CalibrationError, Corrected
 from dgdr_controller.profiler.calibration.uncertainty import Distribution, Distributions, with_chances
 
@@ -19,6 +19,7 @@ __all__ = [
     "Estimated",
     "Regime",
     "Simulated",
+    "implausible",
     "site_corrections",
     "with_chances",
 ]

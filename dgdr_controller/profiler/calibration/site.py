@@ -11,14 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dgdr_api.candidate import Mode
+from dgdr_api.formatting import significant
 from dgdr_api.measurements import Measurement, Measurements, Numbers, SiteCorrection
 from dgdr_api.v1beta1 import Backend
 
 SHIPPED = 2
 """Measurements that the shipped table counts as."""
+_FARTHEST = 20
+"""Times that a number may be off its estimate: beyond, something else was measured."""
 _NAMED = 5
 """Measurements of which a warning says why they are not used."""
 
+_NAMES = ("TTFT", "ITL", "tokens/s/GPU")
 _Cell = tuple[Backend, Mode, int]
 _Logs = tuple[float, float, float]
 
@@ -56,11 +60,19 @@ class Estimated:
             return _other(f"{found.backend} {found.backend_version}", f"{found.backend} {version}")
         if found.table != self.table:
             return _other(f"table {found.table}", f"table {self.table}")
-        return ""
+        return implausible(found)
 
 
 def _other(theirs: str, ours: str) -> str:
     return f"compared with estimates by {theirs}, these are by {ours}"
+
+
+def implausible(found: Measurement) -> str:
+    """Say which number is too far off its estimate for a measurement of the same deployment; empty: none is."""
+    for name, log in zip(_NAMES, _logs(found.corrected, found.measured), strict=True):
+        if abs(log) > math.log(_FARTHEST):
+            return f"{name} is {significant(math.exp(log))} times the estimate: something else was measured"
+    return ""
 
 
 def site_corrections(found: Measurements, estimated: Estimated) -> tuple[list[SiteCorrection], str]:

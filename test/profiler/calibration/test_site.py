@@ -11,7 +11,7 @@ from dgdr_api.measurements import Measurement, SiteCorrection
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.calibration import Estimated, Regime, site_corrections
 from test.builders.calibration import calibration, row, simulated
-from test.builders.measurements import SOURCE, measurement, measurements
+from test.builders.measurements import SOURCE, measurement, measurements, numbers
 
 VLLM: dict[str, Any] = {"backend": Backend.VLLM, "mode": Mode.AGGREGATED}
 ESTIMATED = Estimated(
@@ -111,11 +111,15 @@ def test_model_is_the_same_however_it_is_spelled() -> None:
         ),
         ({"engine": "AISimulate"}, "compared with estimates by AISimulate 0.12.0, these are by AIConfigurator 0.12.0"),
         ({"backend_version": "0.20.0"}, "compared with estimates by vllm 0.20.0, these are by vllm 0.24.0"),
+        (
+            {"measured": numbers(1.0, 1.0, 0.04)},
+            "tokens/s/GPU is 0.04 times the estimate: something else was measured",
+        ),
         ({"table": "f" * 12}, "compared with estimates by table ffffffffffff, these are by table 000000000000"),
     ],
 )
 def test_measurement_beside_other_estimates_is_named_and_not_used(other: dict[str, Any], why: str) -> None:
-    found = measurement(2.0, **other)
+    found = measurement(2.0).model_copy(update=other)
     kept, unused = site_corrections(measurements(found, measurement(3.0)), ESTIMATED)
     assert [site.measurements for site in kept] == [1]
     assert unused == f"Some measurements of {SOURCE} are not used: 0.{found.key}: {why}; run dgdr calibrate again"
