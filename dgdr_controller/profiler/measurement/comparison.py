@@ -9,6 +9,7 @@ from dgdr_api.error_list import ErrorList
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.estimates import Interval, Uncertainty
 from dgdr_api.formatting import significant
+from dgdr_api.gpus import find_gpu
 from dgdr_api.measurements import Measurement, Numbers
 from dgdr_api.results import Goal, Results
 from dgdr_controller.profiler.measurement.aiperf import BenchmarkRun
@@ -114,7 +115,7 @@ def compare(results: Results, candidate_id: str | None, measured: Measured, tabl
         lines=tuple(_lines(estimates, found)),
         measurement=Measurement(
             model=results.request.spec.model,
-            gpu_sku=results.hardware.gpu_sku,
+            gpu_sku=gpu.sku if (gpu := find_gpu(results.hardware.gpu_sku)) else results.hardware.gpu_sku,
             backend=candidate.backend,
             backend_version=candidate.backend_version,
             mode=candidate.mode,

@@ -200,3 +200,9 @@ def test_what_is_kept_corrects_plans_of_the_same_estimates() -> None:
     assert unused == ""
     assert site.ttft == pytest.approx(1.2 ** (1 / 3))
     assert site.tokens_per_s_per_gpu == pytest.approx(0.9 ** (1 / 3))
+
+
+@pytest.mark.parametrize(("name", "sku"), [("h200_sxm", "h200_sxm"), ("gb200_sxm", "gb200"), ("other", "other")])
+def test_gpu_has_the_name_that_plans_compare(name: str, sku: str) -> None:
+    hardware = estimated_results().hardware.model_copy(update={"gpu_sku": name})
+    assert compared(estimated_results(hardware=hardware)).measurement.gpu_sku == sku
