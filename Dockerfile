@@ -24,6 +24,11 @@ FROM build AS runtime-root
 COPY hack/images/runtime.py /src/
 RUN python3 runtime.py /runtime
 
+FROM build AS init
+COPY requirements/init.txt requirements/
+RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
+    uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/init.txt
+
 FROM build AS controller-env
 COPY requirements/controller.txt requirements/
 RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
@@ -63,17 +68,19 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
 
 FROM scratch AS runtime
 COPY --from=runtime-root /runtime/ /
+COPY --from=init /opt/dgdr/bin/dumb-init /opt/dgdr/bin/
 # No program is imported from the working directory, which can be written to.
 ENV PATH=/opt/dgdr/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 HOME=/tmp
 WORKDIR /tmp
 USER 1000:1000
-ENTRYPOINT ["/opt/dgdr/bin/dgdr"]
+# The kernel drops a SIGTERM to process 1 that has no handler for it, as Python has none in its first second.
+ENTRYPOINT ["/opt/dgdr/bin/dumb-init", "--single-child", "/opt/dgdr/bin/dgdr"]
 LABEL org.opencontainers.image.version=0.1.0 org.opencontainers.image.licenses=Apache-2.0
 
 FROM runtime AS dynamo
 LABEL org.opencontainers.image.title=dgdr-dynamo
 COPY --from=dynamo-env /opt/dgdr/ /opt/dgdr/
-ENTRYPOINT ["/opt/dgdr/bin/python3"]
+ENTRYPOINT ["/opt/dgdr/bin/dumb-init", "--single-child", "/opt/dgdr/bin/python3"]
 
 FROM runtime AS profiler
 LABEL org.opencontainers.image.title=dgdr-profiler

@@ -187,7 +187,7 @@ bench-scale: $(STAMP) ## Measure memory, CPU and times of the controller with 1,
 	@$(BIN)/python -m hack.bench.scale $(OPTIONS)
 
 .PHONY: bench-truth
-bench-truth: $(STAMP) ## Score choices by the public measurements that AIC ships: a quarter of an hour (OPTIONS="--page").
+bench-truth: $(STAMP) ## Score choices by the public measurements that AIC ships: two minutes (OPTIONS="--page").
 	@$(BIN)/python -m hack.bench.truth $(OPTIONS)
 
 .PHONY: calibration
@@ -256,6 +256,7 @@ requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (U
 	@$(call AS_DEV,pyproject.toml,controller)
 	@$(call AS_DEV,--group uv,uv)
 	@cp requirements/dev.txt requirements/build.txt && echo "hatchling>=1.27" | $(call COMPILE,-,build)
+	@$(call COMPILE,$(UPGRADE) --group init,init)
 	@$(call COMPILE,$(UPGRADE) --group dynamo,dynamo)
 	@$(call COMPILE,$(UPGRADE) --group engines,engines)
 	@$(call COMPILE,$(UPGRADE) --group go,go)

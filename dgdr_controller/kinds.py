@@ -101,6 +101,7 @@ class Terminated(Struct, frozen=True, rename="camel"):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    finished_at: dt.datetime | None = None
 
 
 class ContainerState(Struct, frozen=True):
@@ -161,6 +162,26 @@ class ConfigMap(Struct, frozen=True, rename="camel"):
     binary_data: dict[str, str] = field(default_factory=dict)
 
 
+class ClaimSpec(Struct, frozen=True, rename="camel"):
+    """Spec of a claim."""
+
+    access_modes: tuple[str, ...] = ()
+
+
+class ClaimStatus(Struct, frozen=True):
+    """Status of a claim."""
+
+    phase: str = ""
+
+
+class Claim(Struct, frozen=True):
+    """A PersistentVolumeClaim."""
+
+    metadata: Meta
+    spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
+
+
 class Named(Struct, frozen=True):
     """An object of which nothing but its metadata is read."""
 
@@ -204,6 +225,8 @@ JOBS = Resource("batch", "v1", "jobs", "Job", decode=Decoder(Job).decode)
 PODS = Resource("", "v1", "pods", "Pod", decode=Decoder(Pod).decode)
 NODES = Resource("", "v1", "nodes", "Node", decode=Decoder(Node).decode, namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", decode=Decoder(ConfigMap).decode)
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", decode=Decoder(Claim).decode)
+SECRETS = Resource("", "v1", "secrets", "Secret", decode=Decoder(Named).decode)
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", decode=Decoder(Named).decode)
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", decode=Decoder(Named).decode)
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", decode=Decoder(Named).decode)

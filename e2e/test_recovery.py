@@ -1,11 +1,13 @@
 import contextlib
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from e2e.journey import Journey
-from hack.cluster.api import Client
+from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.local import Local
 from hack.cluster.progress import ClusterError
@@ -60,7 +62,8 @@ def test_missing_profiler_image_is_named_and_the_next_job_takes_the_right_one(
 
 INTERRUPT = """
 import os, signal, sys
-caught = next(line.split()[1] for line in open("/proc/1/status") if line.startswith("SigCgt"))
+child = open("/proc/1/task/1/children").read().split()[0]
+caught = next(line.split()[1] for line in open(f"/proc/{child}/status") if line.startswith("SigCgt"))
 if not int(caught, 16) >> signal.SIGTERM - 1 & 1:
     sys.exit("the profiler does not listen yet")
 os.kill(1, signal.SIGTERM)
@@ -88,6 +91,80 @@ def test_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Cli
         assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert len(journey.jobs) == 1
         assert len(pods()) == 2
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("seconds", [0.0, 0.7, 1.5, 3.0])
+def test_deleted_job_is_replaced_at_once(api: Client, namespace: str, seconds: float) -> None:
+    """Whatever its containers were doing: a signal that is lost would keep the old pod for its ten minutes of grace."""
+    job = f"/apis/batch/v1/namespaces/{namespace}/jobs/profile-replaced"
+
+    def uid() -> str:
+        return str((journey.get(job) or {"metadata": {"uid": ""}})["metadata"]["uid"])
+
+    def pods(job_uid: str) -> list[Any]:
+        labelled = f"?labelSelector=batch.kubernetes.io/controller-uid={job_uid}"
+        found = journey.get(f"/api/v1/namespaces/{namespace}/pods{labelled}")
+        return list((found or {"items": []})["items"])
+
+    def runs(job_uid: str) -> bool:
+        """Say whether the first container of a Job's pod runs: the publisher."""
+        containers = [c for pod in pods(job_uid) for c in pod["status"].get("initContainerStatuses", [])]
+        return bool(job_uid) and any("running" in container["state"] for container in containers)
+
+    with Journey(api, namespace, "replaced") as journey:
+        journey.apply(backend="vllm", autoApply=False)
+        assert journey.wait(lambda: runs(uid()))
+        first = uid()
+        time.sleep(seconds)
+        begun = time.monotonic()
+        api.request("DELETE", f"{job}?propagationPolicy=Background")
+        assert journey.wait(lambda: uid() not in ("", first) and runs(uid()), 20)
+        assert journey.wait(lambda: not pods(first), begun + 20 - time.monotonic())
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 2
+
+
+@pytest.mark.usefixtures("installed")
+def test_profiler_that_runs_out_of_memory_is_named_and_runs_again_with_more(api: Client, namespace: str) -> None:
+    def limited(memory: str) -> dict[str, Any]:
+        resources = {"requests": {"memory": memory}, "limits": {"memory": memory}}
+        container = {"name": "profiler", "resources": resources}
+        return {"profilingJob": {"backoffLimit": 0, "template": {"spec": {"containers": [container]}}}}
+
+    with Journey(api, namespace, "small") as journey:
+        journey.apply(backend="vllm", autoApply=False, overrides=limited("96Mi"))
+        assert journey.reaches("Failed", "Ready") == "Failed", journey.status()["conditions"]
+        said = journey.condition("Profiling")["message"]
+        assert "OOMKilled" in said, said
+        api.request("PATCH", journey.path, {"spec": {"overrides": limited("4Gi")}}, MERGE_PATCH)
+        assert journey.reaches("Ready") == "Ready", journey.status()["conditions"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_evicted_pod_is_replaced_by_its_job(api: Client, namespace: str) -> None:
+    """As by `kubectl drain`: the Eviction API ends the pod, and its end does not count against the Job."""
+
+    def pods() -> list[str]:
+        found = journey.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-evicted")
+        return [pod["metadata"]["name"] for pod in (found or {"items": []})["items"]]
+
+    def evicted() -> bool:
+        name = next(iter(pods()), None)
+        if name is None:
+            return False
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        api.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
+        gone.append(name)
+        return True
+
+    gone: list[str] = []
+    with Journey(api, namespace, "evicted") as journey:
+        journey.apply(backend="vllm", autoApply=False)
+        assert journey.wait(evicted)
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 1
+        assert set(pods()) - set(gone)
 
 
 def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, namespace: str) -> None:

@@ -22,6 +22,7 @@ TUTORIAL = _DOCS / "tutorial" / "first-deployment.md"
 README = ROOT / "README.md"
 ABOUT_A_REQUEST = (
     _DOCS / "how-to" / "troubleshoot.md",
+    _DOCS / "how-to" / "get-the-output.md",
     _DOCS / "reference" / "status-fields.md",
     _DOCS / "reference" / "annotations-and-labels.md",
     _DOCS / "reference" / "metrics.md",

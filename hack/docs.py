@@ -24,13 +24,14 @@ from dgdr_api import conditions, v1beta1
 from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
 from dgdr_api.measurements import Measurement
-from dgdr_api.request_warnings import ConfigurationWarning, Missed, RequestWarning, SLAWarning
+from dgdr_api.request_warnings import ConfigurationWarning, Missed, PrerequisiteWarning, RequestWarning, SLAWarning
 from dgdr_api.schema import Schema, structural
 from dgdr_controller import runtime
 from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
 from dgdr_controller.hardware import metrics as hardware_metrics
+from dgdr_controller.reconciler import metrics as request_metrics
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 from hack import engine_tables
@@ -187,8 +188,23 @@ def _warnings() -> str:
     closest = SLAWarning.closest([Missed("TTFT", 50, 120, 120)], "vllm aggregated, 2 × tp4 on h200_sxm")
     share = SLAWarning.share_served("requestRate=100/s", 0.42, 8, enough=64)
     model = ConfigurationWarning.not_simulated("acme/private", "")
-    rows: list[RequestWarning] = [closest, share, model]
+    rows: list[RequestWarning] = [closest, share, model, *_prerequisites()]
     return table(("Type and reason", "Example"), ((code(row.type), row.message) for row in rows))
+
+
+def _prerequisites() -> Iterator[RequestWarning]:
+    """Yield an example of each of these warnings."""
+    counted = "the cluster has 8 h200_sxm GPUs"
+    yield PrerequisiteWarning.claim_for_one_node("models")
+    yield PrerequisiteWarning.claim_unbound("models")
+    yield PrerequisiteWarning.pull_secret_missing("registry", "DGDR_PROFILING__PULL_SECRETS")
+    yield PrerequisiteWarning.token_missing("meta-llama/Llama-3.1-8B-Instruct", "hf-token-secret")
+    path = "spec.overrides.dgd.spec.components[worker].podTemplate.spec.serviceAccountName"
+    yield PrerequisiteWarning.deployment_lacks("ServiceAccount", "robot", path)
+    yield PrerequisiteWarning.gpus_missing(16, counted)
+    yield PrerequisiteWarning.gpus_busy(f"{counted}, 0 free")
+    yield PrerequisiteWarning.one_node_engines(8)
+    yield PrerequisiteWarning.no_dynamo()
 
 
 # --- Settings
@@ -233,7 +249,9 @@ def _docstrings(of: type) -> dict[str, str]:
 
 # --- Metrics
 
-_MODULES: tuple[ModuleType, ...] = (runtime_metrics, hardware_metrics, admission_metrics, certificate_metrics)
+_MODULES: tuple[ModuleType, ...] = (
+    *(runtime_metrics, request_metrics, hardware_metrics, admission_metrics, certificate_metrics),
+)
 
 
 def _metrics() -> str:

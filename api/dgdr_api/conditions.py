@@ -3,10 +3,10 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from dgdr_api.request_warnings import RequestWarning
+from dgdr_api.request_warnings import MANY_NODES, PrerequisiteWarning, RequestWarning, missing
 from dgdr_api.v1beta1.status import Condition, Phase
 
 
@@ -61,7 +61,7 @@ def set_conditions(
 
 _ORDER = (
     *("Validation", "Profiling", "ProfilingComplete", "SpecGenerated", "DeploymentReady", "Succeeded"),
-    *("SLAWarning", "ConfigurationWarning"),
+    *("PrerequisiteWarning", "SLAWarning", "ConfigurationWarning"),
 )
 """As a request goes through them; ``kubectl describe`` shows conditions in the order that they are written in."""
 _MESSAGE = 32768
@@ -126,6 +126,64 @@ class Profiling:
         """Say that objects of others have the names of the Job or of its ConfigMaps."""
         reason = NOT_OURS if len(objects) == 1 else _SEVERAL_NOT_OURS
         return cls.waiting("NameConflict", f"{' and '.join(objects)} {reason}")
+
+    @classmethod
+    def claim_missing(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that a claim does not exist without which no pod of the Job starts."""
+        return _false(cls.TYPE, "WaitingForClaim", missing("PersistentVolumeClaim", name, path))
+
+    @classmethod
+    def claim_lost(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that a claim has lost its volume, which it never gets back."""
+        return _false(
+            cls.TYPE,
+            "WaitingForClaim",
+            f"PersistentVolumeClaim {name} has lost its volume; delete the claim and create it again, or change {path}",
+        )
+
+    @classmethod
+    def claim_deleted(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that no new pod can use a claim any more."""
+        return _false(
+            cls.TYPE,
+            "WaitingForClaim",
+            f"PersistentVolumeClaim {name} is being deleted; create it again once it is gone, or change {path}",
+        )
+
+    @classmethod
+    def claim_for_one_pod(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that no deployment can use a claim, for its access mode."""
+        return _false(
+            cls.TYPE,
+            "WaitingForClaim",
+            f"PersistentVolumeClaim {name} has access mode ReadWriteOncePod, and several pods of a deployment mount "
+            f"it; create it again with access mode {MANY_NODES}, or change {path}",
+        )
+
+    @classmethod
+    def account_missing(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that an account does not exist without which the Job gets no pod."""
+        return _false(cls.TYPE, "WaitingForServiceAccount", missing("ServiceAccount", name, path))
+
+    @classmethod
+    def secret_missing(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that a Secret does not exist without which no container of the Job starts."""
+        return _false(cls.TYPE, "WaitingForSecret", missing("Secret", name, path))
+
+    @classmethod
+    def config_map_missing(cls, name: str, path: str) -> ConditionUpdate:
+        """Say that a ConfigMap does not exist without which no container of the Job starts."""
+        return _false(cls.TYPE, "WaitingForConfigMap", missing("ConfigMap", name, path))
+
+    @classmethod
+    def not_enough_gpus(cls, needed: str, counted: str) -> ConditionUpdate:
+        """Say that candidates cannot be measured now."""
+        return _false(
+            cls.TYPE,
+            "WaitingForGpus",
+            f"Cluster does not have enough GPUs for profiling: {needed} needed, {counted}. Add nodes or free GPUs, "
+            "lower spec.hardware.totalGpus, or set spec.searchStrategy to rapid, which needs none",
+        )
 
     @classmethod
     def running(cls, phase: str, message: str) -> ConditionUpdate:
@@ -295,14 +353,32 @@ class Succeeded:
 
     @classmethod
     def of(cls, phase: Phase, conditions: Sequence[Condition]) -> ConditionUpdate:
-        """Return the aggregate; of a failed request it names the first cause."""
+        """Return the aggregate, which ``kubectl get`` shows.
+
+        Of a failed request it names the first cause, of a pending one what it waits for; otherwise it repeats what is
+        missing for a deployment.
+        """
+        if phase is Phase.PENDING and (awaited := _awaited(conditions)):
+            return _false(cls.TYPE, awaited.reason, awaited.message)
         if phase is not Phase.FAILED:
-            return cls._OTHERS[phase]
+            return cls._with_warning(cls._OTHERS[phase], conditions)
         causes = (c for kind in cls._CAUSES for c in conditions if c.type == kind and c.status == "False")
         cause = next(causes, None)
         if cause is None:
             return _false(cls.TYPE, "Failed", "DGDR has failed")
         return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
+
+    @classmethod
+    def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:
+        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE), None)
+        return replace(update, message=f"{update.message}. {warning.message}") if warning else update
+
+
+def _awaited(conditions: Sequence[Condition]) -> Condition | None:
+    """Return the condition that says what a pending request waits for; None when it only looks around."""
+    discovering = Profiling.discovering().reason
+    waiting = (c for c in conditions if c.type == Profiling.TYPE and c.status == "False" and c.reason != discovering)
+    return next(waiting, None)
 
 
 def of_warning(warning: RequestWarning) -> ConditionUpdate:

@@ -14,6 +14,8 @@ LABEL_NAMESPACE = "dgdr.nvidia.com/namespace"
 LABEL_MANAGED_BY = "nvidia.com/managed-by"
 LABEL_POD = "nvidia.com/dgdr-name"
 MANAGED_BY = "dynamo-operator"
+LABEL_CONTENT = "dgdr.nvidia.com/content"
+"""On the planner's ConfigMaps: what they hold, as their names begin."""
 ANNOTATION_UID = "dgdr.nvidia.com/uid"
 
 ANNOTATION_INPUTS = "dgdr.nvidia.com/inputs"
@@ -55,6 +57,9 @@ MAX_REQUEST_NAME = 55
 MAX_GRAPH_AND_COMPONENT = 45
 """Longest sum of DGD name and component name that the Dynamo operator's gang scheduler (Grove) accepts."""
 
+OUTPUT_PREFIX = "dgdr-output-"
+"""How names of the ConfigMaps with the profiling's output begin."""
+
 _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -70,7 +75,7 @@ def job_name(request: str) -> str:
 
 def output_name(request: str) -> str:
     """Return the name of the ConfigMap that carries the profiling's output."""
-    return f"dgdr-output-{request}"
+    return f"{OUTPUT_PREFIX}{request}"
 
 
 def is_service_name(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Warnings on a request that is served all the same: each wording has its one place here.
 
-The sentences are those of Dynamo's proposal "Dynamo Deployment Flow with DGDRs" (section "Warning Conditions").
+The sentences about targets and configurations are those of Dynamo's proposal "Dynamo Deployment Flow with DGDRs"
+(section "Warning Conditions").
 """
 
 from collections.abc import Sequence
@@ -127,4 +128,88 @@ class ConfigurationWarning:
     @classmethod
     def note(cls, message: str) -> RequestWarning:
         """Carry a sentence that another module words."""
+        return RequestWarning(type=cls.TYPE, message=message)
+
+
+MANY_NODES = "ReadWriteMany or ReadOnlyMany"
+"""Access modes of claims that pods on several nodes mount."""
+
+
+def missing(kind: str, name: str, path: str) -> str:
+    """Say that an object does not exist in the request's namespace, and what to do.
+
+    Args:
+        kind: Its kind.
+        name: Its name.
+        path: Where it is named.
+    """
+    return f"{kind} {name} does not exist in this namespace; create it, or change {path}"
+
+
+class PrerequisiteWarning:
+    """Warnings about what a deployment will need and the cluster does not have now."""
+
+    TYPE = "PrerequisiteWarning"
+
+    @classmethod
+    def claim_for_one_node(cls, name: str) -> RequestWarning:
+        """Say that pods on a second node cannot mount a claim."""
+        return cls._note(
+            f"PersistentVolumeClaim {name} has access mode ReadWriteOnce, so pods on a second node cannot mount it; "
+            f"use a claim with access mode {MANY_NODES}"
+        )
+
+    @classmethod
+    def claim_unbound(cls, name: str) -> RequestWarning:
+        """Say that pods wait for the volume of a claim, which may come with the first of them."""
+        return cls._note(f"PersistentVolumeClaim {name} has no volume yet; pods that mount it wait for one")
+
+    @classmethod
+    def deployment_lacks(cls, kind: str, name: str, path: str) -> RequestWarning:
+        """Say that an object does not exist without which no pod of the deployment starts."""
+        return cls._note(missing(kind, name, path))
+
+    @classmethod
+    def pull_secret_missing(cls, name: str, path: str) -> RequestWarning:
+        """Say that an image may not be pulled."""
+        return cls._note(f"{missing('Secret', name, path)}. Without it only public images can be pulled")
+
+    @classmethod
+    def token_missing(cls, model: str, secret: str) -> RequestWarning:
+        """Say that engines will not get a gated model."""
+        return cls._note(
+            f"Model {model} is gated on HuggingFace, and Secret {secret} does not exist in this namespace, so engines "
+            f"cannot download it; accept the model's terms and create the Secret with a token in key HF_TOKEN"
+        )
+
+    @classmethod
+    def gpus_missing(cls, wanted: int, counted: str) -> RequestWarning:
+        """Say that a plan may take more GPUs than the cluster has."""
+        return cls._note(
+            f"spec.hardware.totalGpus is {wanted}, and {counted}; pods that get no GPU wait for one. Add nodes, or "
+            "lower totalGpus"
+        )
+
+    @classmethod
+    def gpus_busy(cls, counted: str) -> RequestWarning:
+        """Say that no pod gets a GPU now."""
+        return cls._note(f"All GPUs are in use: {counted}; pods of the deployment wait until some are free")
+
+    @classmethod
+    def one_node_engines(cls, per_node: int) -> RequestWarning:
+        """Say that engines do not span nodes."""
+        return cls._note(
+            f"The cluster has neither Grove nor LeaderWorkerSet, so an engine uses at most the {per_node} GPUs of one "
+            "node; install one of them for larger engines"
+        )
+
+    @classmethod
+    def no_dynamo(cls) -> RequestWarning:
+        """Say that nothing can be deployed now."""
+        return cls._note(
+            "The cluster does not serve DynamoGraphDeployments; a deployment waits for Dynamo's operator and its CRDs"
+        )
+
+    @classmethod
+    def _note(cls, message: str) -> RequestWarning:
         return RequestWarning(type=cls.TYPE, message=message)

@@ -127,6 +127,13 @@ def _strategy(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
         )
 
 
+def _base(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    base = as_far_as_known(request.metadata.annotations).base
+    if base is not None and syntax.dns_subdomain(base.name):
+        wrong = f"Invalid value: {shown(base.name)}"
+        yield FieldError("spec.profilingConfig.configMapRef.name", wrong, "must be a DNS subdomain (RFC 1123)")
+
+
 def _model_cache(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
     cache = request.spec.model_cache
     if cache is None:
@@ -190,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     _runtime_version,
     _strategy,
     _model_cache,
+    _base,
     _gpu_sku,
     _load,
     _targets,

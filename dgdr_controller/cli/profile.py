@@ -1,5 +1,6 @@
 """``dgdr profile``: the program of the profiling Job. Its files are what the publisher and the controller see."""
 
+import datetime as dt
 import sys
 import time
 from dataclasses import replace
@@ -9,25 +10,40 @@ import click
 from pydantic import ValidationError
 
 from dgdr_api import InvalidRequestError
+from dgdr_api.candidate import Role
 from dgdr_api.errors import located
 from dgdr_api.measurements import Measurements
+from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import RESULTS_FILE, Results
+from dgdr_controller.cli.artifacts import LOG_FILE, Artifacts, keep
 from dgdr_controller.cli.files import write_atomically
+from dgdr_controller.deployment.base.base_deployment import read_base
+from dgdr_controller.deployment.compose import compose_first
+from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
-from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
+from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid, summary
 from dgdr_controller.profiler.request import request_in_cluster
 from dgdr_controller.profiler.selection.notes import nothing_deployable
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
 from dgdr_controller.profiler.simulation.collect import Progress, Step
 from dgdr_controller.profiler.simulation.messages import Search
+from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
 from dgdr_controller.profiling_job.exit_code import ExitCode
+from dgdr_controller.profiling_job.output import FINAL_CONFIG
 from dgdr_controller.profiling_job.protocol import STATUS_FILE, JobInput, ProfilingPhase, RunState, RunStatus
+from dgdr_controller.results.content import graph_request
 
 _DEADLINE_S = 1680.0
 """Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""
 
-_PHASES = {Step.SURVEY: ProfilingPhase.INITIALIZING, Step.CURVES: ProfilingPhase.BUILDING_CURVES}
+_PHASES = {
+    Step.SURVEY: ProfilingPhase.INITIALIZING,
+    Step.SELECTION: ProfilingPhase.SELECTING_CONFIG,
+    Step.CURVES: ProfilingPhase.BUILDING_CURVES,
+}
+_ORDER = list(ProfilingPhase)
 
 
 @click.command()
@@ -41,12 +57,23 @@ _PHASES = {Step.SURVEY: ProfilingPhase.INITIALIZING, Step.CURVES: ProfilingPhase
     "--deadline", type=click.FloatRange(min=1), default=_DEADLINE_S, show_default=True, metavar="SECONDS",
     help="Time limit for the whole search; what has been found by then is evaluated.",
 )  # fmt: skip
-def profile(*, config: Path, folder: Path, deadline: float) -> None:
+@click.option(
+    "--base", type=click.Path(path_type=Path),
+    help="File with the deployment that the plan is put into, if the request names one.",
+)  # fmt: skip
+@click.option(
+    "--artifacts-dir", "artifacts", type=click.Path(path_type=Path),
+    help="Folder to also write results, deployment, plots, raw data and log to; a failure there is a warning.",
+)  # fmt: skip
+def profile(*, config: Path, folder: Path, deadline: float, base: Path | None, artifacts: Path | None) -> None:
     """Profile a request inside its Job."""
-    run = _Run(folder)
+    run = _Run(folder, artifacts)
     try:
         run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
-        results = _results(config, run, deadline)
+        job_input = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
+        results = _results(job_input, run, deadline)
+        run.tell(ProfilingPhase.GENERATING_DGD, "Writing the deployment and the results")
+        results = run.keep(results, _final_config(results, job_input, base, run))
     except ValidationError as error:
         problem = located(error.errors()[0])
         run.fail(ExitCode.INTERNAL, f"{config} is not supported by this profiler: {problem}")
@@ -62,8 +89,7 @@ def profile(*, config: Path, folder: Path, deadline: float) -> None:
     run.finish(results)
 
 
-def _results(config: Path, run: "_Run", deadline: float) -> Results:
-    job_input = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
+def _results(job_input: JobInput, run: "_Run", deadline: float) -> Results:
     version = version_of(job_input.release)
     release = release_of(version) if version else NEWEST
     request = request_in_cluster(job_input.request, job_input.hardware, release)
@@ -75,11 +101,53 @@ def _results(config: Path, run: "_Run", deadline: float) -> Results:
     return results
 
 
-class _Run:
-    """Writes down where the run is."""
+def _final_config(results: Results, job_input: JobInput, base: Path | None, run: "_Run") -> dict[str, str]:
+    """Compose the deployment as the controller will, which decides: where it cannot be, the log says why."""
+    deployment = job_input.deployment
+    if deployment is None:
+        return {}
+    offered = (candidate for candidate in results.candidates if candidate.is_offered)  # the choice first
+    try:
+        users = read_base(base.read_text()) if base else None
+        request = graph_request(results, users, job_input.request.metadata.uid)
+        _, made = compose_first(offered, request, deployment.settings())
+        documents = [*made.config_maps, to_v1alpha1(made.graph) if deployment.v1alpha1 else made.graph]
+    except Exception as error:  # noqa: BLE001 - it costs no result: the controller composes it, too, and reports
+        run.note(f"{FINAL_CONFIG} is not written: {error}")
+        return {}
+    return {FINAL_CONFIG: dump_documents(documents)}
 
-    def __init__(self, folder: Path) -> None:
+
+def _sweep(progress: Progress) -> ProfilingPhase:
+    """Return the sub-phase that a search has come to: it estimates prefill workers first, then decode workers.
+
+    Aggregated workers do both, and both are estimated at once: until it is done, such a search counts as the former.
+    """
+    decodes = progress.finished or progress.role is Role.DECODE
+    return ProfilingPhase.SWEEPING_DECODE if decodes else ProfilingPhase.SWEEPING_PREFILL
+
+
+def _text(results: Results) -> str:
+    return results.model_dump_json(exclude_none=True)
+
+
+def _stamped(line: str) -> str:
+    """Return a line of the log, with the time."""
+    return f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n"
+
+
+def _pool() -> WorkerPool:
+    return WorkerPool(preload=PRELOAD)
+
+
+class _Run:
+    """Writes down where the run is. It goes through the sub-phases in their order, though searches run at once."""
+
+    def __init__(self, folder: Path, artifacts: Path | None) -> None:
         self._folder = folder
+        self._artifacts = artifacts
+        self._log: list[str] = []
+        self._phase = ProfilingPhase.INITIALIZING
         self._searches: dict[Search, bool] = {}
         self._total = 0
 
@@ -87,34 +155,62 @@ class _Run:
         """Take a step of the search."""
         if isinstance(progress.search, Step):
             self._total = progress.total or self._total
-            self.tell(_PHASES[progress.search], progress.state, sum(self._searches.values()), self._total)
+            self.tell(_PHASES[progress.search], progress.state)
             return
         self._searches[progress.search] = progress.finished
-        done, search = sum(self._searches.values()), progress.search
-        self.tell(
-            ProfilingPhase.SWEEPING_DECODE,
-            f"{search.title}: {progress.state}",
-            done,
-            self._total,
-        )
+        self.tell(_sweep(progress), f"{progress.search.title}: {progress.state}")
 
-    def tell(self, phase: ProfilingPhase, message: str, completed: int = 0, total: int = 0) -> None:
+    def tell(self, phase: ProfilingPhase, message: str) -> None:
         """Write the status of a run that goes on."""
-        self._write(RunStatus(status=RunState.RUNNING, phase=phase, message=message, completed=completed, total=total))
-        click.echo(f"{phase}: {message}", err=True)
+        self._phase = max(self._phase, phase, key=_ORDER.index)
+        status = RunStatus(
+            status=RunState.RUNNING,
+            phase=self._phase,
+            message=message,
+            completed=sum(self._searches.values()),
+            total=self._total,
+        )
+        self._write(status)
+        self.note(f"{self._phase}: {message}")
+
+    def note(self, line: str) -> None:
+        """Write a line of the log."""
+        self._log.append(_stamped(line))
+        click.echo(line, err=True)
 
     def fail(self, code: ExitCode, message: str) -> None:
         """Write why it ends, say it for the termination message, and end."""
-        phase = ProfilingPhase.SWEEPING_DECODE if self._searches else ProfilingPhase.INITIALIZING
-        self._write(RunStatus(status=RunState.FAILED, phase=phase, message=message, error=message, exit_code=code))
-        click.echo(f"Error: {message}", err=True)
+        status = RunStatus(status=RunState.FAILED, phase=self._phase, message=message, error=message, exit_code=code)
+        self._write(status)
+        self.note(f"Error: {message}")
+        if self._artifacts and (problem := keep(Artifacts(self._artifacts, self._log_file()), _pool())):
+            click.echo(problem, err=True)
         sys.exit(code)
+
+    def keep(self, results: Results, final_config: dict[str, str]) -> Results:
+        """Write the files for people; return the results, with a warning where not all of them could be written.
+
+        Before the results are published: who waits for them is told.
+        """
+        files = {RESULTS_FILE: _text(results)} | final_config
+        write_atomically(self._folder, final_config)
+        if self._artifacts is None:
+            return results
+        log = self._log_file(f"{ProfilingPhase.DONE}: {summary(results)}")
+        problem = keep(Artifacts(self._artifacts, files | log, results), _pool())
+        if problem is None:
+            return results
+        self.note(problem)
+        return results.model_copy(update={"warnings": (*results.warnings, ConfigurationWarning.note(problem))})
+
+    def _log_file(self, *lines: str) -> dict[str, str]:
+        return {LOG_FILE: "".join([*self._log, *map(_stamped, lines)])}
 
     def finish(self, results: Results) -> None:
         """Write the results, and only then that they are there."""
-        write_atomically(self._folder, {RESULTS_FILE: results.model_dump_json(exclude_none=True)})
+        write_atomically(self._folder, {RESULTS_FILE: _text(results)})
         done = len(self._searches)
-        message = f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
+        message = summary(results)
         self._write(
             RunStatus(
                 status=RunState.SUCCESS,

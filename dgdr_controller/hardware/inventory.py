@@ -1,7 +1,6 @@
 """What is known of the cluster's GPUs beyond its nodes: looked for in the background, so that no request waits."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,11 @@ from dgdr_controller.runtime.log import get_logger
 log = get_logger(__name__)
 
 _FRESH_S = 60.0
+"""How old what exporters said may be."""
+_USED_FRESH_S = 5.0
+"""How old the number of used GPUs may be, where it is counted fast: somebody may wait for a free one."""
+_REST = 20
+"""Times as long as counting took, in which it is not done again: in a cluster with many pods it takes seconds."""
 _BUSY = "status.phase!=Succeeded,status.phase!=Failed"
 _MOST_PAGES = 200
 """Of 500 pods: where there are more, nobody counts who uses GPUs."""
@@ -58,30 +62,40 @@ class Snapshot:
 
 
 class Inventory:
-    """Looks again when what it knows is older than a minute and somebody asks: without requests nothing is looked at.
+    """Looks again when what it knows is too old and somebody asks: without requests nothing is looked at.
 
     Args:
         client: The API server.
         now: A clock.
     """
 
-    def __init__(self, client: Client, now: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._now = client, now
+    def __init__(self, client: Client, now: Callable[[], float] | None = None) -> None:
+        self._client, self._now = client, now or (lambda: asyncio.get_running_loop().time())
         self._asked = asyncio.Event()
         self._found: Snapshot | None = None
-        self._at = float("-inf")
+        self._measured_at = float("-inf")
+        self._count_again_at = float("-inf")
 
     def snapshot(self) -> Snapshot | None:
         """Return what was found last; None before the first look has ended, which takes seconds."""
-        if self._now() - self._at > _FRESH_S:
+        if self._now() >= self._count_again_at or self._is_old():
             self._asked.set()
         return self._found
+
+    def _is_old(self) -> bool:
+        return self._now() - self._measured_at > _FRESH_S
 
     async def run(self) -> None:
         """Look at once, and whenever somebody asks, until cancelled."""
         while True:
-            self._found = Snapshot(await self._measured(), await self._used())
-            self._at = self._now()
+            measured = self._found.measured if self._found else {}
+            if self._is_old():
+                measured = await self._measured()
+                self._measured_at = self._now()
+            begun = self._now()
+            self._found = Snapshot(measured, await self._used())
+            took = self._now() - begun
+            self._count_again_at = self._now() + min(max(_USED_FRESH_S, _REST * took), _FRESH_S)
             LAST_UPDATE.set_to_current_time()
             self._asked.clear()
             await self._asked.wait()

@@ -3,6 +3,7 @@
 ProfilerError
 ├── RequestRefusedError   the user must change the request          exit 65
 ├── NotDeployableError    no configuration can be deployed          exit 69
+├── OutOfMemoryError      its container needs more memory           exit 70
 └── InterruptedRunError   interrupted, or a fault that may pass     exit 75
 """
 
@@ -27,6 +28,13 @@ class NotDeployableError(ProfilerError):
     """No configuration can be deployed."""
 
     exit_code = ExitCode.NOT_DEPLOYABLE
+
+
+class OutOfMemoryError(ProfilerError):
+    """Processes were killed for want of memory: another run of as little would end alike."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; raise resources.limits.memory of container profiler in spec.overrides.profilingJob")
 
 
 class InterruptedRunError(ProfilerError):

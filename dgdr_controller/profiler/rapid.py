@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dgdr_api.results import Results, SearchOutcome
 from dgdr_controller.profiler.calibration import Calibration, CalibrationError, Estimated, site_corrections
-from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
+from dgdr_controller.profiler.errors import InterruptedRunError, OutOfMemoryError, ProfilerError
 from dgdr_controller.profiler.model.access import AccessCheck
 from dgdr_controller.profiler.model.hub import HUB, Hub
 from dgdr_controller.profiler.model.resolve import Model, find_model
@@ -28,6 +28,7 @@ from dgdr_controller.profiler.simulation.collect import (
     Step,
     collect,
 )
+from dgdr_controller.profiler.simulation.memory_limit import MemoryLimit
 from dgdr_controller.profiler.simulation.messages import Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
 from dgdr_controller.profiler.simulation.rows import Facts
@@ -88,12 +89,26 @@ def rapid(
     failed = [report for report in found.reports if report.outcome is SearchOutcome.FAILED]
     if failed and not found.candidates:
         reasons = "; ".join(f"{report.title}: {report.message}" for report in failed)
-        raise InterruptedRunError(f"no search succeeded: {reasons}")
+        raise _interrupted(f"no search succeeded: {reasons}")
     if check.refusal is not None:
         model = replace(model, warnings=(*model.warnings, f"Engines could not download the model: {check.refusal}"))
     question = Question(request, model, known, searched.engines, calibration)
-    results = answer(question, Collected(found.candidates, [*found.reports, *searched.left_out]))
+    results = _selected(question, Collected(found.candidates, [*found.reports, *searched.left_out]), on_progress)
     return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results
+
+
+def _selected(question: Question, found: Collected, on_progress: ProgressCallback) -> Results:
+    """Judge what was found, and say so."""
+    on_progress(Progress(Step.SELECTION, f"judging {len(found.candidates)} candidates", finished=False))
+    begun = time.monotonic()
+    results = answer(question, found)
+    on_progress(Progress(Step.SELECTION, summary(results), finished=True, seconds=time.monotonic() - begun))
+    return results
+
+
+def summary(results: Results) -> str:
+    """Say what was found, in a few words."""
+    return f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
 
 
 def _calibrated(request: PlanRequest, model: Model, known: Survey) -> tuple[Model, Calibration | None]:
@@ -135,8 +150,14 @@ def _survey(pool: Pool, request: PlanRequest, folder: Path | None) -> Survey:
             case Refused(error=error, message=message):
                 raise ProfilerError(f"the simulator cannot be used: {error}: {message}")
             case Lost(reason=reason):
-                raise InterruptedRunError(f"the simulator did not start: {reason}")
+                raise _interrupted(f"the simulator did not start: {reason}")
     raise ProfilerError("the simulator gave no answer")
+
+
+def _interrupted(message: str) -> ProfilerError:
+    """Return the error of a run that another one may complete, unless it had too little memory."""
+    exceeded = MemoryLimit.read().exceeded
+    return OutOfMemoryError(exceeded) if exceeded else InterruptedRunError(message)
 
 
 def survey(asked: tuple[str, Path | None, str | None]) -> Survey:

@@ -1,6 +1,7 @@
 """The ConfigMap between publisher and controller: what is written into it, and how it is read.
 
-Keys as the sidecar of Dynamo's profiling Job writes them, and ours: progress, results, whose they are.
+Keys as the sidecar of Dynamo's profiling Job writes them, and ours: progress, results, whose they are. The publisher
+writes them while the profiler runs; files that are made of the results are the controller's, which chooses.
 """
 
 import base64
@@ -8,9 +9,11 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from dgdr_api.names import OUTPUT_PREFIX
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.kinds import ConfigMap
 from dgdr_controller.profiling_job.protocol import INPUT_FILE, RunState, RunStatus
@@ -18,6 +21,16 @@ from dgdr_controller.profiling_job.protocol import INPUT_FILE, RunState, RunStat
 _RESULTS_KEY = f"{RESULTS_FILE}.gz"
 _LIMIT = 900 * 1024
 """Bytes of base64 that fit into a ConfigMap (1 MiB) beside the rest."""
+_FILES_LIMIT = 992 * 1024
+"""Bytes of that and of files for people; what is left is for the texts of the publisher."""
+FINAL_CONFIG = "final_config.yaml"
+"""Key of the deployment that was made of the results, as Dynamo's profiler calls its file."""
+LEFT_OUT = "left_out"
+"""Key of a text about files that did not fit."""
+_CACHED = frozenset(
+    ("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress", "job_uid", "inputs")
+)
+"""Keys of an output that a cache keeps."""
 _UNPACKED_LIMIT = 64 * 1024 * 1024
 _INT32 = 2**31
 
@@ -97,6 +110,39 @@ def pack(results: bytes) -> str:
     return base64.b64encode(gzip.compress(results, mtime=0)).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file for people and tools, beside the results.
+
+    Attributes:
+        name: Its key.
+        content: Its text.
+        elsewhere: Where it can be read, too.
+    """
+
+    name: str
+    content: str
+    elsewhere: str
+
+
+def files(wanted: Iterable[File], packed: str) -> dict[str, str]:
+    """Return what goes into the ConfigMap's ``data`` of files beside the results, the first ones first.
+
+    Args:
+        wanted: The files.
+        packed: The results, packed, which are there already.
+    """
+    room, found, missing = _FILES_LIMIT - len(packed), {}, []
+    for file in wanted:
+        size = len(file.content.encode())
+        if size <= room:
+            found[file.name] = file.content
+            room -= size
+        else:
+            missing.append(f"{file.name} ({size} bytes) does not fit into this ConfigMap; {file.elsewhere} holds it")
+    return found | ({LEFT_OUT: "\n".join(missing)} if missing else {})
+
+
 def read(config_map: ConfigMap) -> Output | None:
     """Read what has been published; None when nothing has, or by somebody who writes other keys."""
     content = config_map.data
@@ -120,11 +166,16 @@ def read(config_map: ConfigMap) -> Output | None:
 
 
 def without_content(config_map: dict[str, Any]) -> dict[str, Any]:
-    """Return a ConfigMap without results and inputs, for a cache: they are large, and read when they are needed.
+    """Return a ConfigMap without results, files and inputs, for a cache: they are large, and read when needed.
 
     That there are results can still be seen.
     """
-    data = {name: text for name, text in (config_map.get("data") or {}).items() if name != INPUT_FILE}
+    is_output = config_map["metadata"]["name"].startswith(OUTPUT_PREFIX)
+    data = {
+        name: text
+        for name, text in (config_map.get("data") or {}).items()
+        if (name in _CACHED if is_output else name != INPUT_FILE)
+    }
     return config_map | {"data": data, "binaryData": dict.fromkeys(config_map.get("binaryData") or {}, "")}
 
 

@@ -1,26 +1,33 @@
 """The pod of the profiling Job: the profiler, and beside it the publisher as a native sidecar."""
 
 from dgdr_api.defaults import Cache, effective
-from dgdr_api.job_spec import PROFILER, PUBLISHER
+from dgdr_api.job_spec import BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME, PROFILER, PUBLISHER
 from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
+from dgdr_api.preserved import as_far_as_known
+from dgdr_api.v1alpha1 import ConfigMapKey
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.protocol import INPUT_FILE
-from dgdr_controller.profiling_job.run import Run, deadline_s
+from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume
 
 _CONFIG_DIR = "/config"
+_BASE_DIR = "/base"
+_BASE_FILE = "deployment.yaml"
+_EXCHANGE_DIR = "/exchange"
 _DATA_DIR = "/data"
 _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _FLUSH_S = 630
 """Seconds that the publisher has for its last writes when the API server is away."""
 _REPORT_S = 120
 """Seconds by which the profiler's own deadline is shorter: the Job's deletes pods, and with them what they say."""
-_DATA = {"name": "profiling-output", "mountPath": _DATA_DIR}
+_EXCHANGE = {"name": EXCHANGE_VOLUME, "mountPath": _EXCHANGE_DIR}
+"""What the result goes through: a volume of ours, so that a full or broken one of the user's does not lose it."""
+_DATA = {"name": OUTPUT_VOLUME, "mountPath": _DATA_DIR}
 _TEMPORARY = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
 
 
 def pod(run: Run) -> Manifest:
     """Return the pod's spec."""
-    cache = effective(run.request).model_cache
+    cache, base, kept = effective(run.request).model_cache, _base(run), output_volume(run.request)
     return {
         "serviceAccountName": PROFILING_SERVICE_ACCOUNT,
         "automountServiceAccountToken": False,  # the publisher mounts it by itself; the profiler needs none
@@ -38,8 +45,10 @@ def pod(run: Run) -> Manifest:
         "containers": [_profiler(run)],
         "volumes": [
             {"name": "input", "configMap": {"name": run.input_name}},
-            {"name": "profiling-output", "emptyDir": {}},
+            {"name": EXCHANGE_VOLUME, "emptyDir": {}},
+            {"name": OUTPUT_VOLUME, **(kept or {"emptyDir": {}})},
             {"name": "tmp", "emptyDir": {}},
+            *([_base_volume(base)] if base else []),
             _api_access(),
             *([_claim(cache)] if cache else []),
         ],
@@ -51,6 +60,7 @@ def _profiler(run: Run) -> Manifest:
     cache = effective(run.request).model_cache
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
     weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
+    base = [{"name": BASE_VOLUME, "mountPath": _BASE_DIR, "readOnly": True}] if _base(run) else []
     return {
         "name": PROFILER,
         "image": profiling.image,
@@ -58,11 +68,14 @@ def _profiler(run: Run) -> Manifest:
         "args": [
             "profile",
             f"--config={_CONFIG_DIR}/{INPUT_FILE}",
-            f"--output-dir={_DATA_DIR}",
+            f"--output-dir={_EXCHANGE_DIR}",
             f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
+            *([f"--base={_BASE_DIR}/{_BASE_FILE}"] if base else []),
+            # A claim may be for several requests.
+            *([f"--artifacts-dir={_DATA_DIR}/{run.name}"] if output_volume(run.request) else []),
         ],
         "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
-        "volumeMounts": [config, _DATA, _TEMPORARY, *weights],
+        "volumeMounts": [config, *base, _EXCHANGE, _DATA, _TEMPORARY, *weights],
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
         "securityContext": _locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -76,14 +89,14 @@ def _publisher(run: Run) -> Manifest:
         "image": profiling.publisher_image,
         "imagePullPolicy": profiling.pull_policy,
         "restartPolicy": "Always",  # a native sidecar: ended by the kubelet after the profiler, and not counted
-        "args": ["publish", f"--output-dir={_DATA_DIR}"],
+        "args": ["publish", f"--output-dir={_EXCHANGE_DIR}"],
         "env": [
             *_identity(run),
             {"name": "DGDR_INPUTS", "value": run.inputs},
             _from_pod("DGDR_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
         ],
         "volumeMounts": [
-            _DATA | {"readOnly": True},
+            _EXCHANGE | {"readOnly": True},
             {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
             _TEMPORARY,
         ],
@@ -92,6 +105,17 @@ def _publisher(run: Run) -> Manifest:
         "securityContext": _locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _base(run: Run) -> ConfigMapKey | None:
+    """Return where the user's own deployment is, which the plan is put into."""
+    return as_far_as_known(run.request.metadata.annotations).base
+
+
+def _base_volume(base: ConfigMapKey) -> Manifest:
+    """Return the volume with it. The controller reports that it is missing; the search does not need it."""
+    items = [{"key": base.key, "path": _BASE_FILE}]
+    return {"name": BASE_VOLUME, "configMap": {"name": base.name, "items": items, "optional": True}}
 
 
 def _claim(cache: Cache) -> Manifest:

@@ -6,6 +6,7 @@ from dgdr_api.hardware import HardwareUsed
 from dgdr_api.measurements import Measurements
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_controller.settings import DynamoSettings, Settings
 
 STATUS_FILE = "profiler_status.yaml"
 INPUT_FILE = "input.json"
@@ -48,6 +49,22 @@ class RunStatus(ApiModel):
     """Steps in all, as far as they are known."""
 
 
+class DeploymentSettings(ApiModel):
+    """What deployments are rendered with: of the installation's settings, and of the cluster."""
+
+    dynamo: DynamoSettings
+    hf_token_secret: str
+    prometheus_endpoint: str
+    v1alpha1: bool = False
+    """Whether the cluster serves DynamoGraphDeployments in that version alone."""
+
+    def settings(self) -> Settings:
+        """Return the settings."""
+        return Settings(
+            dynamo=self.dynamo, hf_token_secret=self.hf_token_secret, prometheus_endpoint=self.prometheus_endpoint
+        )
+
+
 class JobInput(ApiModel):
     """What a profiling Job works from: the content of ``input.json``, mounted from an immutable ConfigMap."""
 
@@ -57,3 +74,5 @@ class JobInput(ApiModel):
     """Release of Dynamo whose engines run; None: the newest that is known."""
     measurements: Measurements | None = None
     """What was measured at this site; None: nothing."""
+    deployment: DeploymentSettings | None = None
+    """No result depends on it; None: another version of the controller wrote the input."""

@@ -17,7 +17,10 @@ from dgdr_controller.profiling_job.protocol import STATUS_FILE, RunState, RunSta
 from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
 from dgdr_controller.runtime.log import get_logger
 
+_LOOK_S = 0.1
+"""How often files are looked at: some sub-phases take no longer."""
 _PERIOD_S = 1.0
+"""Between two writes that tell no more than progress."""
 _RETRY_S = 5.0
 _FLUSH_S = 600.0
 """How long the last state is tried to be written; the pod's grace period is longer."""
@@ -45,6 +48,14 @@ class Source:
     folder: Path
     job_uid: str
     inputs: str
+
+    def version(self) -> tuple[int, int] | None:
+        """Return what tells the files of one moment from those of another: the status is replaced last."""
+        try:
+            found = (self.folder / STATUS_FILE).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino
 
     def read(self) -> Output | None:
         """Read the files as they are now; None before there is a status.
@@ -99,15 +110,31 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
 
 async def _publish_changes(client: Client, key: Key, source: Source, stop: asyncio.Event) -> Output | None:
     """Publish every change until told to stop; return what is published then."""
+    clock = asyncio.get_running_loop().time
     published: Output | None = None
+    seen: object = None
+    written = -_PERIOD_S
     while not stop.is_set():
-        await _pause(stop, _PERIOD_S)
+        await _pause(stop, _LOOK_S)
+        version = source.version()
+        if version == seen:
+            continue
         try:
-            published = await _relay(client, key, source, published)
+            now = source.read()
+            if _waits(now, published) and clock() < written + _PERIOD_S:
+                continue
+            published, seen, written = await _write(client, key, now, published), version, clock()
         except (RequestError, ValueError) as error:
             log.warning("Cannot publish yet", error=error)
             await _pause(stop, _RETRY_S)
     return published
+
+
+def _waits(now: Output | None, published: Output | None) -> bool:
+    """Say whether what is new is no more than progress within a sub-phase, which can wait a little."""
+    if now is None or published is None:
+        return False
+    return (now.run.status, now.run.phase) == (published.run.status, published.run.phase)
 
 
 async def _publish_last(client: Client, key: Key, source: Source, published: Output | None) -> None:
@@ -116,7 +143,7 @@ async def _publish_last(client: Client, key: Key, source: Source, published: Out
     begun = clock()
     while True:
         try:
-            await _relay(client, key, source, published)
+            await _write(client, key, source.read(), published)
         except RequestError as error:
             # Refused for good, as it seems: the request is deleted, and with it the ConfigMap and the right to it.
             gone = isinstance(error, (ForbiddenError, NotFoundError, UnauthorizedError))
@@ -146,9 +173,8 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _relay(client: Client, key: Key, source: Source, published: Output | None) -> Output | None:
+async def _write(client: Client, key: Key, now: Output | None, published: Output | None) -> Output | None:
     """Write the present state, if it is another one; return what is published now."""
-    now = source.read()
     if now is None or now == published:
         return published
     try:

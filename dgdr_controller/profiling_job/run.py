@@ -5,10 +5,12 @@ import json
 from dataclasses import dataclass
 
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.job_spec import OUTPUT_VOLUME
 from dgdr_api.measurements import Measurements
-from dgdr_api.preserved import search_annotations
+from dgdr_api.preserved import as_far_as_known, search_annotations
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job.protocol import DeploymentSettings
 from dgdr_controller.settings import Settings
 
 _DIGITS = 12
@@ -27,6 +29,7 @@ class Run:
         hardware: The hardware that it is profiled for.
         settings: The installation's settings.
         release: The release of Dynamo whose engines run; None: the newest that is known.
+        v1alpha1: Whether the cluster serves DynamoGraphDeployments in that version alone.
         measurements: What was measured at this site; None: nothing.
     """
 
@@ -34,6 +37,7 @@ class Run:
     hardware: HardwareUsed
     settings: Settings
     release: str | None = None
+    v1alpha1: bool = False
     measurements: Measurements | None = None
 
     @property
@@ -49,6 +53,17 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
     @property
+    def deployment(self) -> DeploymentSettings:
+        """What the deployment is rendered with; no result depends on it."""
+        settings = self.settings
+        return DeploymentSettings(
+            dynamo=settings.dynamo,
+            hf_token_secret=settings.hf_token_secret,
+            prometheus_endpoint=settings.prometheus_endpoint,
+            v1alpha1=self.v1alpha1,
+        )
+
+    @property
     def name(self) -> str:
         """Name of the request."""
         return self.request.metadata.name
@@ -56,13 +71,28 @@ class Run:
     @property
     def input_name(self) -> str:
         """Name of the ConfigMap with the input."""
-        digest = hashlib.sha256(f"{self.request.metadata.uid} {self.inputs}".encode()).hexdigest()[:8]
+        text = f"{self.request.metadata.uid} {self.inputs} {self.deployment.model_dump_json()}"
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"dgdr-input-{self.name}-{digest}"
 
 
 def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
     """Return the seconds after which Kubernetes ends the Job."""
     return int(override_of(request).get("activeDeadlineSeconds") or settings.profiling.rapid_deadline_s)
+
+
+def output_volume(request: DynamoGraphDeploymentRequest) -> Manifest | None:
+    """Return where a request keeps the profiler's files, as the source of a volume; None: nowhere.
+
+    A volume of the override comes before v1alpha1's ``outputPVC``.
+    """
+    spec = (override_of(request).get("template") or {}).get("spec") or {}
+    for volume in spec.get("volumes") or []:
+        if volume["name"] == OUTPUT_VOLUME:
+            source = {key: value for key, value in volume.items() if key != "name" and value is not None}
+            return source if source and "emptyDir" not in source else None
+    claim = as_far_as_known(request.metadata.annotations).profiling_config.output_pvc
+    return {"persistentVolumeClaim": {"claimName": claim}} if claim else None
 
 
 def override_of(request: DynamoGraphDeploymentRequest) -> Manifest:

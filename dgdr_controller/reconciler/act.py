@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, set_conditions
+from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, Succeeded, set_conditions
 from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.reconciler import metrics
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
@@ -190,6 +191,9 @@ async def _report_waiting(
     name = f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}"
     update: ConditionUpdate = (wanted.condition or Profiling).waiting(reason, f"{name}: {message}")
     conditions = set_conditions(observed.status.conditions or (), [update], observed.generation, observed.now)
+    if observed.status.phase is Phase.PENDING:
+        succeeded = Succeeded.of(Phase.PENDING, conditions)
+        conditions = set_conditions(conditions, [succeeded], observed.generation, observed.now)
     status = observed.status.model_copy(update={"conditions": conditions})
     await _write_status(client, meta, observed, status, meta.resource_version)
 
@@ -203,6 +207,7 @@ async def _write(
     version: str,
 ) -> Result:
     await _write_status(client, meta, observed, decision.status, version)
+    metrics.record(observed, decision.status)
     request = Reference.to(REQUESTS, meta)
     for event in decision.events:
         (events.warning if event.warning else events.normal)(request, event.reason, event.message)

@@ -42,6 +42,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
         .with_options(workers=workers, timeout=60.0)
     )
     manager.add(controller)
+    manager.add(lambda: reconciler.awaited.run(controller.enqueue))
     return controller
 
 

@@ -9,7 +9,7 @@ from dgdr_api.conditions import ConditionUpdate, Profiling, Succeeded, set_condi
 from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.observed_state import ObservedState, Subject
 
 
 class WriteMode(Enum):
@@ -93,6 +93,7 @@ class Decision:
         events: What people are told, once the status is written.
         after_s: When to look again though nothing changes, in seconds; None: not at all.
         is_progress: Whether the status tells no more than how far something has come, and can wait a little.
+        awaits: What no watch reports, and whose change makes the request be looked at again.
     """
 
     status: DgdrStatus
@@ -102,6 +103,7 @@ class Decision:
     events: Sequence[Event] = ()
     after_s: float | None = None
     is_progress: bool = False
+    awaits: frozenset[Subject] = frozenset()
 
 
 def start_over(observed: ObservedState, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:

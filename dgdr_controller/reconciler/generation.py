@@ -1,6 +1,7 @@
 """From a published result to a deployment that is written: which candidate, its objects, and what is said of it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import DeploymentReady, Profiling, ProfilingComplete, SpecGenerated, of_warning
@@ -13,10 +14,12 @@ from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAW
 from dgdr_api.results import Goal, Results
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.deployment.compose import Composed
+from dgdr_controller.deployment.render.planner import CURVE_FILES
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.builder import owner_reference
-from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.profiling_job.output import FINAL_CONFIG, File, Output, files
+from dgdr_controller.reconciler import profiling_run
 from dgdr_controller.reconciler.composition import composed
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
@@ -60,7 +63,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
     )
     return Decision(
         shortened(status),
-        ensure=_objects(observed, made),
+        ensure=[*_objects(observed, made), *_export(observed, made, output)],
         annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
         events=[
             Event("SpecGenerated", generated.message),
@@ -118,6 +121,25 @@ def _objects(observed: ObservedState, made: Composed) -> list[Ensure]:
             for config_map in made.config_maps
         ),
     ]
+
+
+def _export(observed: ObservedState, made: Composed, output: Output) -> Iterator[Ensure]:
+    """Put what was made into the output's ConfigMap, for people and tools: the deployment, the planner's curves."""
+    run = profiling_run.current(observed)
+    if run is None or observed.output_map is None:
+        return
+    annotation = f"annotation {ANNOTATION_GENERATED} of the request"
+    wanted = [
+        File(FINAL_CONFIG, dump_documents(made.documents), annotation),
+        *(
+            File(name, text, f"ConfigMap {config_map['metadata']['name']}")
+            for config_map in made.config_maps
+            for name, text in config_map["data"].items()
+            if name in CURVE_FILES.values()
+        ),
+    ]
+    written = profiling_run.output_map(observed, run, profiling_run.seen_jobs(observed))
+    yield replace(written, manifest=written.manifest | {"data": files(wanted, output.packed or "")})
 
 
 def _owned(observed: ObservedState, config_map: Manifest) -> Manifest:

@@ -9,16 +9,29 @@ from dgdr_api.errors import InvalidRequestError
 from dgdr_api.measurements import Measurements
 from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, MEASUREMENTS, dgd_name, job_name, output_name
 from dgdr_api.preserved import preserved
+from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
-from dgdr_controller.hardware.nodes import NodeGpus, read_node, with_measured
-from dgdr_controller.kinds import CONFIG_MAPS, JOBS, NODES, PODS, ConfigMap, Graph
+from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph
 from dgdr_controller.profiling_job import output
+from dgdr_controller.reconciler.awaited import UNKNOWN
+from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
-from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.lookups import Lookups, NotKnownError
+from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
+from dgdr_controller.reconciler.references import references
 from dgdr_controller.reconciler.service_names import ServiceNames
-from dgdr_controller.runtime import Cache, CachedObject, Client, Key, NotFoundError, Resource
+from dgdr_controller.runtime import (
+    Cache,
+    CachedObject,
+    Client,
+    Key,
+    NotFoundError,
+    NotSyncedError,
+    RequestError,
+    Resource,
+)
 from dgdr_controller.settings import Settings
 
 BY_JOB = "job"
@@ -47,9 +60,10 @@ class Observer:
         inventory: Inventory | None = None,
     ) -> None:
         self._cache, self._client, self._settings, self._graphs = cache, client, settings, graphs
-        self._inventory = inventory
         self._discovery = Discovery(client)
         self._services = ServiceNames()
+        self._lookups = Lookups(client)
+        self._nodes = ClusterNodes(cache, inventory)
 
     async def observe(
         self, request: DynamoGraphDeploymentRequest, generation: int, needs: Callable[[ObservedState], Need]
@@ -69,28 +83,44 @@ class Observer:
             observed = _with_output(observed, await self._published(observed.key))
         if Need.HARDWARE in needs(observed):
             multinode = await self._discovery.serves_any(MULTINODE)
-            observed = replace(observed, nodes=self._nodes(), multinode=multinode)
+            observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
         if Need.MEASUREMENTS in needs(observed):
             observed = replace(observed, measurements=await self._measurements(observed.key.namespace))
+        if Need.PREREQUISITES in needs(observed):
+            observed = await self._with_prerequisites(observed)
         return observed
 
-    def _nodes(self) -> tuple[NodeGpus, ...] | None:
-        """Return the nodes with GPUs; None while their exporters are asked for the first time."""
-        if self._inventory is None:
-            return ()
-        found = self._inventory.snapshot()
-        if found is None:
-            return None
-        nodes = filter(None, map(read_node, self._cache.list(NODES)))
-        return tuple(
-            replace(
-                with_measured(node, found.measured.get(node.node)),
-                used=None if found.used is None else found.used.get(node.node, 0),
-            )
-            for node in nodes
+    async def look(self, namespace: str, subject: Subject) -> object:
+        """Return what there is now of something that requests wait for, or `UNKNOWN`."""
+        try:
+            match subject:
+                case ClusterState.GPUS:
+                    return self._nodes.now().gpus
+                case ClusterState.DYNAMO:
+                    return await self._discovery.serves(self._graphs)
+                case ClusterState.MULTINODE:
+                    return await self._discovery.serves_any(MULTINODE)
+                case ObjectName():
+                    return await self._lookups.ask(namespace, subject)
+        except (RequestError, NotKnownError, NotSyncedError):
+            return UNKNOWN
+
+    async def _with_prerequisites(self, observed: ObservedState) -> ObservedState:
+        named = (reference.object for reference in references(observed.request, self._settings))
+        return replace(
+            observed,
+            objects=await self._lookups.find(observed.key.namespace, named),
+            dynamo=observed.graphs_known or await self._dynamo(),
+            several_nodes=self._nodes.recent().several,
         )
+
+    async def _dynamo(self) -> bool | None:
+        try:
+            return await self._discovery.serves(self._graphs)
+        except RequestError:
+            return None
 
     def _watched(self, request: DynamoGraphDeploymentRequest, generation: int) -> ObservedState:
         """Return what the watches report."""
@@ -129,7 +159,7 @@ class Observer:
             base = preserved(observed.request.metadata.annotations).base
         except InvalidRequestError:
             return None  # Pending reports it
-        if base is None:
+        if base is None or dns_subdomain(base.name):  # or that
             return None
         try:
             found = await self._client.get(CONFIG_MAPS, Key(observed.key.namespace, base.name))

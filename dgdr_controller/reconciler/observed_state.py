@@ -1,14 +1,16 @@
 """The input of every phase: everything that exists around a request, as plain values."""
 
 import datetime as dt
-from dataclasses import dataclass
-from enum import Flag, auto
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from typing import NamedTuple
 
 from dgdr_api.measurements import Measurements
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
-from dgdr_controller.kinds import GRAPHS, ConfigMap, Graph, Job, Meta, Pod
+from dgdr_controller.kinds import GRAPHS, Claim, ConfigMap, Graph, Job, Meta, Named, Pod
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.runtime import Key, Resource
 from dgdr_controller.settings import Settings
@@ -25,6 +27,27 @@ class Need(Flag):
     """What was measured at this site, which a profiling run depends on."""
     FRESH_OUTPUT = auto()
     """The published output with its results, as the API server has it now: what watches report is kept without."""
+    PREREQUISITES = auto()
+    """Objects that others make and that pods of the request need, and whether Dynamo is installed."""
+
+
+class ObjectName(NamedTuple):
+    """An object in the request's namespace."""
+
+    kind: str
+    name: str
+
+
+class ClusterState(Enum):
+    """What a request can depend on besides single objects."""
+
+    GPUS = auto()
+    DYNAMO = auto()
+    MULTINODE = auto()
+
+
+Subject = ObjectName | ClusterState
+"""What a request waits for, or warns of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +72,9 @@ class ObservedState:
         prometheus: Whether the Prometheus that a planner would read exists; None: not known.
         multinode: Whether the cluster can run an engine over several nodes.
         measurements: What was measured at this site; None: nothing.
+        objects: Objects that pods of the request need; None: there is none; absent: not known.
+        dynamo: Whether the cluster serves DynamoGraphDeployments, as the API server says now; None: nobody has asked.
+        several_nodes: Whether pods of the request may be on different nodes.
     """
 
     request: DynamoGraphDeploymentRequest
@@ -68,6 +94,9 @@ class ObservedState:
     prometheus: bool | None = None
     multinode: bool = False
     measurements: Measurements | None = None
+    objects: Mapping[ObjectName, Claim | Named | None] = field(default_factory=dict)
+    dynamo: bool | None = None
+    several_nodes: bool = True
 
     @property
     def name(self) -> str:
@@ -104,6 +133,18 @@ class ObservedState:
     def status(self) -> DgdrStatus:
         """Its status; an empty one before there is any."""
         return self.request.status or DgdrStatus()
+
+    def seen(self, subject: Subject) -> object:
+        """Return what was seen of something that requests wait for."""
+        match subject:
+            case ClusterState.GPUS:
+                return self.nodes
+            case ClusterState.DYNAMO:
+                return self.dynamo
+            case ClusterState.MULTINODE:
+                return self.multinode
+            case ObjectName():
+                return self.objects.get(subject)
 
     def condition(self, type_: str) -> Condition | None:
         """Return its condition of a type."""

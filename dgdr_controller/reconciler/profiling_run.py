@@ -8,6 +8,7 @@ from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
 from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.hardware.status import used
+from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.profiling_job import builder
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.profiling_job.run import Run
@@ -25,7 +26,8 @@ def run_on(hardware: HardwareUsed, observed: ObservedState) -> Run:
     """Return the run for the present spec on some hardware."""
     release = engines_release(observed.request, observed.settings)
     older = None if release is NEWEST else str(release)
-    return Run(observed.request, hardware, observed.settings, older, observed.measurements)
+    v1alpha1 = observed.graphs == GRAPHS_V1ALPHA1
+    return Run(observed.request, hardware, observed.settings, older, v1alpha1, observed.measurements)
 
 
 def objects(observed: ObservedState, run: Run) -> list[Ensure]:

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
+from dgdr_controller.reconciler import prerequisites
 from dgdr_controller.reconciler.act import act
+from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
@@ -57,6 +59,9 @@ class RequestReconciler:
         settings: The installation's settings.
         graphs: DynamoGraphDeployments in the version that the cluster serves.
         inventory: What is known of the cluster's GPUs beyond its nodes; None: GPUs are not looked for.
+
+    Attributes:
+        awaited: What requests wait for that no watch reports.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class RequestReconciler:
     ) -> None:
         self._cache, self._client, self._events = cache, client, events
         self._observer = Observer(cache, client, settings, graphs, inventory)
+        self.awaited = Awaited(self._observer.look)
         self._throttle = Throttle(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:
@@ -77,6 +83,7 @@ class RequestReconciler:
         meta = self._cache.meta(REQUESTS, key)
         if meta is None or meta.deletion_timestamp:
             self._throttle.forget(key)
+            self.awaited.update(key, {})
             return Result.done()
         try:
             request = self._cache.get(REQUESTS, key)
@@ -85,8 +92,11 @@ class RequestReconciler:
         if request is None:
             return Result.done()
         phase = PHASES[(request.status and request.status.phase) or Phase.PENDING]
-        observed = await self._observer.observe(request, meta.generation, phase.needs)
-        decision = phase.decide(observed)
+        observed = await self._observer.observe(
+            request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
+        )
+        decision = prerequisites.with_warnings(observed, phase.decide(observed))
+        self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):
                 return Result.after(remaining)

@@ -41,13 +41,13 @@ def manifests(results: Results, settings: Settings, base: Manifest | None = None
     return texts
 
 
-def graph_request(results: Results, base: Manifest | None = None) -> GraphRequest:
-    """Return what the deployments of a plan are rendered for; outside of a cluster nobody owns them."""
+def graph_request(results: Results, base: Manifest | None = None, uid: str | None = None) -> GraphRequest:
+    """Return what the deployments of a plan are rendered for; outside of a cluster nobody (no UID) owns them."""
     asked = results.request
     return GraphRequest(
         name=asked.name,
         namespace=asked.namespace,
-        uid=None,
+        uid=uid,
         spec=asked.spec,
         model=results.model,
         hardware=results.hardware,

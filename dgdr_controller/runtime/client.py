@@ -20,6 +20,8 @@ PAGE = 500
 """Objects for each request of a list."""
 _IDLE_S = 150.0
 """A watch is silent for a minute at most: the API server sends a bookmark about that often."""
+_METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""How the API server is asked for an object's metadata alone."""
 
 
 class Propagation(StrEnum):
@@ -71,13 +73,19 @@ class Client:
         self._on_write.append(on_write)
         self._on_delete.append(on_delete)
 
-    async def get(self, resource: Resource[T], key: Key) -> T:
+    async def get(self, resource: Resource[T], key: Key, *, metadata_only: bool = False) -> T:
         """Return an object.
+
+        Args:
+            resource: The kind.
+            key: Which.
+            metadata_only: Whether the server leaves everything else out: what is not sent cannot leak.
 
         Raises:
             NotFoundError: There is none.
         """
-        return resource.decode(await self._send("GET", resource.path(*key)))
+        accept = _METADATA if metadata_only else JSON
+        return resource.decode(await self.transport.send(Request("GET", quote(resource.path(*key)), {}, accept=accept)))
 
     async def list(
         self, resource: Resource[T], namespace: str = "", *, label_selector: str = "", field_selector: str = ""

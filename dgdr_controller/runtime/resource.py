@@ -19,6 +19,9 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+_UP = (".", "..")
+
+
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[T]):
     """A kind of objects that the API server keeps.
@@ -54,8 +57,12 @@ class Resource(Generic[T]):
         """Return the URL path of an object, or of all of a namespace, or of all.
 
         Raises:
-            ValueError: A namespace for a cluster-scoped kind, or an object of a namespaced kind without one.
+            ValueError: A namespace for a cluster-scoped kind, or an object of a namespaced kind without one; or a name
+                that would lead to another path.
         """
+        for segment in (namespace, name):
+            if "/" in segment or "%" in segment or segment in _UP:  # as client-go: IsValidPathSegmentName
+                raise ValueError(f"{self}: {segment!r} cannot be a name")
         if not self.namespaced and namespace:
             raise ValueError(f"{self} live in no namespace, not in {namespace}")
         if self.namespaced and name and not namespace:

@@ -42,6 +42,7 @@ class Request:
         content: Its media type.
         idempotent: Whether it may be carried out twice: then it is repeated after any fault that may pass; others are
             repeated only when the server has certainly not carried them out.
+        accept: Media type of the answer.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Request:
     body: bytes | None = None
     content: str = JSON
     idempotent: bool = False
+    accept: str = JSON
 
     @property
     def writes(self) -> bool:
@@ -134,7 +136,9 @@ class Transport:
     async def _once(self, request: Request) -> bytes:
         allowed = self.fence() if request.writes and self.fence else self._timeout
         limits = aiohttp.ClientTimeout(total=min(self._timeout, allowed), sock_connect=min(self._timeout, 10.0))
-        headers = self._headers() | ({"Content-Type": request.content} if request.body is not None else {})
+        headers = self._headers() | {"Accept": request.accept}
+        if request.body is not None:
+            headers["Content-Type"] = request.content
         url, code = self.config.server + request.path, "<error>"
         try:
             async with self._open().request(

@@ -65,6 +65,7 @@ def read(root: Path) -> Project:
             wanted("profiler", [*own, *extras["profiler"]], targets.ALL),
             wanted(DEV, [*own, *extras["profiler"], *extras["dev"]], targets.ALL),
             wanted("uv", groups["uv"], targets.ALL),
+            wanted("init", groups["init"], targets.LINUX, tested=False),  # part of images
             wanted("go", groups["go"], targets.ALL, tested=False),
             wanted("node", groups["node"], targets.ALL, tested=False),
             wanted("docs", groups["docs"], targets.ALL, tested=False),

@@ -34,10 +34,9 @@ class Image:
     root: Path
 
     def run(self, *arguments: str, entrypoint: list[str] | None = None, given: str = "") -> tuple[int, str]:
-        command = ["unshare", "--mount", "--pid", "--net", "--fork", "sh", "-c", _JAIL, "jail", str(self.root)]
         done = subprocess.run(
-            [*command, *(entrypoint or self.config["Entrypoint"]), *arguments],
-            env=dict(variable.split("=", 1) for variable in self.config["Env"]) | {"PATH": os.environ["PATH"]},
+            self._command(*(entrypoint or self.config["Entrypoint"]), *arguments),
+            env=self._environment,
             input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -45,6 +44,20 @@ class Image:
             check=False,
         )
         return done.returncode, done.stdout
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a container of a command: what is returned is outside of it, and its one child is its process 1."""
+        return subprocess.Popen(
+            self._command(*command), env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def _command(self, *command: str) -> list[str]:
+        jail = ("unshare", "--mount", "--pid", "--net", "--fork", "sh", "-c", _JAIL, "jail")
+        return [*jail, str(self.root), *command]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return dict(variable.split("=", 1) for variable in self.config["Env"]) | {"PATH": os.environ["PATH"]}
 
 
 def unpacked(archive: Path, folder: Path) -> Image:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_api.candidate import Candidate, KvCacheDtype, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_api.curves import DecodeCurve, PrefillCurve, WorkerCurve
 from dgdr_api.hardware import HardwareUsed, Resolved, ValueSource
 from dgdr_api.request_warnings import RequestWarning
-from dgdr_api.results import Goal, Provenance, RequestIdentity, Results
+from dgdr_api.results import Goal, Provenance, RequestIdentity, Results, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from test.builders.observed_state import request_of
 
@@ -25,6 +26,39 @@ def candidate_of(
         "replicas": 1, "context_length": 10_000, "performance": performance, "source": Source.MIXED,
     }  # fmt: skip
     return Candidate(**(fields | other))
+
+
+def planned_results() -> Results:
+    """Make the results of a search for the planner: one candidate, and curves of its workers."""
+    prefill = Worker(role=Role.PREFILL, parallelism=Parallelism(tp=2), count=1, batch=1, max_num_tokens=8192)
+    decode = Worker(role=Role.DECODE, parallelism=Parallelism(tp=4), count=1, batch=64, max_num_tokens=64)
+    choice = candidate_of(mode=Mode.DISAGGREGATED, workers=(prefill, decode))
+    of: dict[str, Any] = {"backend": Backend.VLLM, "kv_cache_dtype": KvCacheDtype.AUTO}
+    curves = (
+        WorkerCurve(
+            **of,
+            role=Role.PREFILL,
+            parallelism=prefill.parallelism,
+            prefill=PrefillCurve(isl=(100, 5000, 10_000), ttft=(8, 200, 500), tokens_per_s_per_gpu=(6000, 9000, 8000)),
+        ),
+        WorkerCurve(
+            **of,
+            role=Role.DECODE,
+            parallelism=decode.parallelism,
+            decode=DecodeCurve(
+                kv_usage=(0.1, 0.9, 0.1, 0.9),
+                context_length=(1000, 1000, 9000, 9000),
+                itl=(6, 30, 5, 20),
+                tokens_per_s_per_gpu=(900, 2000, 500, 800),
+                max_kv_tokens=1_800_000,
+            ),
+        ),
+    )
+    goal = Goal(
+        isl=4000, osl=1000, objective=OptimizationType.HYBRID, autoscale=True,
+        ttft=Target(value=300, explicit=True), itl=Target(value=15, explicit=False),
+    )  # fmt: skip
+    return results_of([choice]).model_copy(update={"curves": curves, "goal": goal})
 
 
 def results_of(

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import yaml
 from dgdr_api.results import Results
 from dgdr_controller.profiler.calibration import Calibration
 from dgdr_controller.profiling_job import builder
-from test.builders.command_line import run, serve_simulator
+from test.builders.command_line import Run, run, serve_simulator
+from test.builders.deployments import generated
 from test.builders.measurements import measurement, measurements
 from test.builders.observed_state import observed_of, request_of, run_of
 
@@ -93,6 +95,80 @@ def test_result_is_there_before_its_status_says_so(tmp_path: Path) -> None:
     results = Results.model_validate_json((tmp_path / "results.json").read_text(), by_alias=True, by_name=False)
     assert results.choice is not None
     assert status["completed"] == status["total"] > 0
+
+
+PHASES = ["Initializing", "SweepingPrefill", "SweepingDecode", "SelectingConfig", "GeneratingDGD", "Done"]
+SMALL: dict[str, Any] = {"model": "Qwen/Qwen3-8B", "hardware": {"gpuSku": "h200_sxm", "totalGpus": 1}}
+"""A request that is searched quickly: one GPU has no room for two kinds of workers."""
+
+
+def with_artifacts(folder: Path, artifacts: Path, **spec: Any) -> Run:
+    config, output = given(folder, **spec), folder / "exchange"
+    output.mkdir()
+    files = (f"--config={config}", f"--output-dir={output}", f"--artifacts-dir={artifacts}")
+    return run("profile", *files, folder=folder)
+
+
+def phases(done: Run) -> list[str]:
+    """Return the sub-phases that were gone through: one that comes a second time is there twice."""
+    return [phase for phase, _ in itertools.groupby(line.partition(": ")[0] for line in done.stderr.splitlines())]
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("spec", [{}, SMALL], ids=["both modes", "aggregated alone"])
+def test_sub_phases_are_reported_in_order(tmp_path: Path, spec: dict[str, Any]) -> None:
+    done = run("profile", f"--config={given(tmp_path, **spec)}", f"--output-dir={tmp_path}", folder=tmp_path)
+    assert done.returncode == 0
+    assert phases(done) == PHASES
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+def test_planner_has_a_sub_phase_and_files_of_its_own(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {"features": {"planner": True}}
+    done = with_artifacts(tmp_path, tmp_path / "data" / "qwen", **spec)
+    assert done.returncode == 0
+    assert phases(done) == [*PHASES[:4], "BuildingCurves", *PHASES[4:]]
+    kept = tmp_path / "data" / "qwen"
+    assert {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()} == {
+        "results.json",
+        "final_config.yaml",
+        "profiler.log",
+        *("plots/pareto_front.png", "plots/prefill_performance.png", "plots/decode_performance.png"),
+        *("selected_prefill_interpolation/raw_data.npz", "selected_decode_interpolation/raw_data.npz"),
+    }
+    published = (tmp_path / "exchange" / "results.json").read_text()
+    assert (kept / "results.json").read_text() == published
+    log = (kept / "profiler.log").read_text().splitlines()
+    assert [line.partition(" ")[2] for line in log] == done.stderr.splitlines()
+    results = Results.model_validate_json(published, by_alias=True, by_name=False)
+    controllers = generated(observed_of(request_of(**spec)), results).annotations["nvidia.com/generated-dgd-spec"]
+    assert (kept / "final_config.yaml").read_text() == controllers
+    assert (tmp_path / "exchange" / "final_config.yaml").read_text() == controllers
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+def test_volume_that_cannot_be_written_to_is_a_warning_and_costs_no_result(tmp_path: Path) -> None:
+    done = with_artifacts(tmp_path, Path("/sys/qwen"), **SMALL)
+    assert done.returncode == 0
+    status = yaml.safe_load((tmp_path / "exchange" / "profiler_status.yaml").read_text())
+    assert (status["status"], status["phase"]) == ("success", "Done")
+    text = (tmp_path / "exchange" / "results.json").read_text()
+    results = Results.model_validate_json(text, by_alias=True, by_name=False)
+    (warning,) = [found for found in results.warnings if "/sys/qwen" in found.message]
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message in done.stderr
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+def test_run_that_fails_leaves_its_log(tmp_path: Path) -> None:
+    done = with_artifacts(tmp_path, tmp_path / "data", model="nobody/nothing/7b")
+    assert done.returncode == 65
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["profiler.log"]
+    assert "not found on HuggingFace" in (tmp_path / "data" / "profiler.log").read_text().splitlines()[-1]
 
 
 @pytest.mark.aic

@@ -185,3 +185,37 @@ async def test_inventory_that_cannot_look_keeps_no_request_waiting() -> None:
         assert found is not None
         assert (found.measured, found.used) == ({}, None)
         task.cancel()
+
+
+@pytest.mark.parametrize(("took", "again"), [(0.0, 5.0), (1.0, 20.0), (2.0, 40.0)])
+@virtual_time
+async def test_used_gpus_are_counted_again_the_sooner_the_faster_that_is(
+    took: float, again: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [0.0], []
+
+    async def looked(_: object) -> dict[str, str]:
+        asked.append(now[0])
+        return {}
+
+    async def counted(_: object) -> dict[str, int]:
+        now[0] += took
+        return {"n1": int(now[0])}
+
+    monkeypatch.setattr(exporters, "ask", looked)
+    monkeypatch.setattr(Inventory, "_used", counted)
+    async with FakeApiServer() as server, Client(server.config) as client:
+        server.serve(PODS)
+        inventory = Inventory(client, lambda: now[0])
+        task = asyncio.create_task(inventory.run())
+        await until(lambda: inventory.snapshot() is not None)
+        first = inventory.snapshot()
+        now[0] += again - 0.1
+        inventory.snapshot()
+        await asyncio.sleep(1)
+        assert inventory.snapshot() is first
+        now[0] += 0.1
+        inventory.snapshot()
+        await until(lambda: inventory.snapshot() is not first)
+        assert asked == [0.0]  # exporters are not asked again before a minute has passed
+        task.cancel()

@@ -21,6 +21,8 @@ from dgdr_controller.profiler.model.hub import Hub
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.rapid import rapid
 from dgdr_controller.profiler.request import PlanRequest, plan_request
+from dgdr_controller.profiler.selection.judge import judge
+from dgdr_controller.profiler.selection.notes import notes
 from dgdr_controller.profiler.simulation.aic.curves import Asked
 from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
@@ -34,11 +36,9 @@ ROW: dict[str, Any] = {
     "num_total_gpus": 4, "tp": 4, "pp": 1, "dp": 1, "moe_tp": 1, "moe_ep": 1, "cp": 1, "kvcache": "bfloat16",
     "memory": 48.7, "ctx_tokens": 4000,
 }  # fmt: skip
-PAIR: dict[str, Any] = {
-    **{key: value for key, value in ROW.items() if key in {"concurrency", "request_rate", "ttft", "tpot", "queue"}},
-    "decode_step": 26.6, "prompt_rate": 9.0, "num_total_gpus": 8, "sources": ["silicon"],
-    **{f"({role}){key}": ROW[key] for role in "pd"
-       for key in ("tp", "pp", "dp", "moe_tp", "moe_ep", "cp", "bs", "kvcache", "memory")},
+ROW_OF_A_PAIR = ROW | {
+    **{f"({role}){key}": value for role in "pd" for key, value in ROW.items()},
+    "(p)workers": 1, "(d)workers": 1, "num_total_gpus": 8, "prompt_rate": 9.0,
 }  # fmt: skip
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 5120, "num_attention_heads": 64,
@@ -308,6 +308,52 @@ def test_gpu_without_measured_data_is_estimated_from_its_limits_with_a_warning()
     )
 
 
+def test_estimates_are_corrected_and_say_by_what() -> None:
+    results = run(Replay(answered(ROW), answered(ROW_OF_A_PAIR)))
+    assert results.choice is not None
+    assert results.choice.simulated is not None
+    assert results.choice.simulated.ttft == ROW["ttft"] != results.choice.numbers.ttft
+    assert results.estimate_errors is not None
+    rows = {c.uncertainty.row for c in results.candidates if c.uncertainty}
+    assert rows == set(results.estimate_errors.rows)
+    assert any(row.startswith("vllm, aggregated") for row in rows)
+    assert results.estimate_errors.source == "aiconfigurator 0.12.0, systems/silicon_sample.csv"
+    corrected, pooled, *_ = results.provenance.notes
+    assert corrected.startswith("Estimates are medians, corrected by 2414 public measurements of 10 model families; ")
+    assert pooled == ("Too few models were measured with vllm disaggregated: the ranges are those of all engines.")
+    chances = results.choice.uncertainty.chances if results.choice.uncertainty else None
+    assert chances is not None
+    assert (chances.ttft is None, chances.itl is None, chances.e2e) == (False, False, None)  # of the default targets
+
+
+def test_table_for_another_simulator_is_not_used_and_a_warning_says_so() -> None:
+    newer = replace(SURVEY, engine_version="0.13.0")
+    results = run(Replay(answered(ROW), answered(), lambda r: Answered(r, newer, 0.1)))
+    assert results.choice is not None
+    assert (results.choice.simulated, results.choice.uncertainty, results.estimate_errors) == (None, None, None)
+    assert results.choice.numbers.ttft == ROW["ttft"]
+    assert (
+        ConfigurationWarning.note(
+            "Estimates are not corrected by measurements: the corrections are for aiconfigurator 0.12.0, the estimates are "
+            "from AIConfigurator 0.13.0; run make calibration"
+        )
+        in results.warnings
+    )
+    assert any("TTFT is an optimistic estimate" in note for note in results.provenance.notes)
+
+
+@pytest.mark.parametrize(("sku", "slow"), [("b200_sxm", True), ("h200_sxm", False)])
+def test_experts_of_vllm_on_blackwell_are_said_to_be_better_than_they_look(sku: str, slow: bool) -> None:  # noqa: FBT001
+    experts = read_config(CONFIG | {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 1536})
+    request, model = wanted(hardware={"gpuSku": sku}), Model("m", "m", "m", experts, None, ())
+    judgement = judge([], request.goal, 8, lambda _: None)
+    vllm = replace(judgement, candidates=[run(Replay(answered(ROW), answered())).candidates[0]])
+    said = " ".join(notes(request, model, vllm, None, measured=True))
+    assert ("It is likely better than its estimates" in said) is slow
+    assert ("AIC's data for mixtures of experts are uneven" in said) is not slow
+    assert "likely better" not in " ".join(notes(request, model, judgement, None, measured=True))
+
+
 @pytest.mark.parametrize(
     ("known", "searched"),
     [
@@ -367,12 +413,12 @@ def test_workload_must_end_within_the_models_context() -> None:
 def measured_here(*changes: dict[str, Any], unread: tuple[str, ...] = ()) -> Results:
     found = [measurement(8.0, 1.0, 0.125, **({"table": Calibration.load().digest} | change)) for change in changes]
     request = replace(wanted(), measurements=measurements(*found, unread=unread))
-    pool = Replay(answered(ROW), answered(PAIR))
+    pool = Replay(answered(ROW), answered(ROW_OF_A_PAIR))
     return rapid(request, silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
 
 
 def test_measurements_of_this_site_correct_what_was_measured_and_results_say_so() -> None:
-    plain = {c.mode: c for c in run(Replay(answered(ROW), answered(PAIR))).candidates}
+    plain = {c.mode: c for c in run(Replay(answered(ROW), answered(ROW_OF_A_PAIR))).candidates}
     results = measured_here({})
     found = {c.mode: c for c in results.candidates}
     assert found[Mode.DISAGGREGATED].performance == plain[Mode.DISAGGREGATED].performance

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,7 +77,8 @@ def test_input_has_another_name_when_its_content_may_differ() -> None:
     names = {run(model=model).input_name for model in ("a", "b")} | {run(settings=profiled_by("x")).input_name}
     older = run(model="a", image="r.io/vllm-runtime:1.2.0"), run(settings=installed("1.2.0"), model="a")
     assert len(names | {made.input_name for made in older}) == 5
-    assert run(settings=installed("1.6.0")).input_name == run().input_name  # the same engines as without
+    assert run(settings=installed("1.6.0")).inputs == run().inputs  # the same engines as without
+    assert run(settings=installed("1.6.0")).input_name != run().input_name  # but images of another version
 
 
 @pytest.mark.parametrize(("version", "release"), [("1.6.1", None), ("1.7.0", None), ("1.4.2", "1.4")])
@@ -98,6 +100,75 @@ def test_input_is_read_by_the_job_that_it_was_made_for() -> None:
     job = builder.job(made)
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}
     assert volumes["input"]["configMap"]["name"] == builder.input_config_map(made)["metadata"]["name"]
+
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "dynamo-pvc"}}
+PRESERVED = "nvidia.com/dgdr-spec"
+
+
+def kept_in(volume: dict[str, Any] | None, claim: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return the volume of the profiler's files and the profiler's arguments about files."""
+    pod = {"volumes": [{"name": "profiling-output", **volume}]} if volume else {}
+    made = run(overrides={"profilingJob": {"template": {"spec": pod}}}) if pod else run()
+    if claim is not None:
+        annotations = {PRESERVED: json.dumps({"profilingConfig": {"outputPVC": claim}})}
+        metadata = made.request.metadata.model_copy(update={"annotations": annotations})
+        made = replace(made, request=made.request.model_copy(update={"metadata": metadata}))
+    template = builder.job(made)["spec"]["template"]["spec"]
+    (found,) = (volume for volume in template["volumes"] if volume["name"] == "profiling-output")
+    return found, [arg for arg in template["containers"][0]["args"] if arg.startswith("--artifacts")]
+
+
+@pytest.mark.parametrize(
+    ("volume", "claim", "source"),
+    [
+        (None, None, None),
+        (None, "", None),
+        (None, "dynamo-pvc", CLAIM),
+        (CLAIM, None, CLAIM),
+        (CLAIM, "another", CLAIM),
+        ({"emptyDir": {"sizeLimit": "1Gi"}}, None, None),
+    ],
+)
+def test_files_are_kept_where_a_request_has_a_volume_for_them(
+    volume: dict[str, Any] | None, claim: str | None, source: dict[str, Any] | None
+) -> None:
+    found, arguments = kept_in(volume, claim)
+    assert found == {"name": "profiling-output", **(source or volume or {"emptyDir": {}})}
+    assert arguments == (["--artifacts-dir=/data/qwen"] if source else [])
+
+
+def test_result_goes_through_a_volume_that_is_not_the_users() -> None:
+    pod = builder.job(run())["spec"]["template"]["spec"]
+    (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
+    for container in (profiler, publisher):
+        (exchange,) = (mount for mount in container["volumeMounts"] if mount["name"] == "profiling-exchange")
+        assert f"--output-dir={exchange['mountPath']}" in container["args"]
+    assert {"name": "profiling-exchange", "emptyDir": {}} in pod["volumes"]
+    assert "profiling-output" not in [mount["name"] for mount in publisher["volumeMounts"]]
+
+
+def test_base_deployment_is_mounted_and_may_be_missing() -> None:
+    kept = {"profilingConfig": {"configMapRef": {"name": "base", "key": "disagg.yaml"}}}
+    request = request_of(annotations={PRESERVED: json.dumps(kept)})
+    pod = builder.job(run_of(observed_of(request)))["spec"]["template"]["spec"]
+    (volume,) = (volume for volume in pod["volumes"] if volume["name"] == "profiling-config")
+    assert volume["configMap"] == {
+        "name": "base", "items": [{"key": "disagg.yaml", "path": "deployment.yaml"}], "optional": True,
+    }  # fmt: skip
+    assert "--base=/base/deployment.yaml" in pod["containers"][0]["args"]
+    assert "/base" in [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
+    assert not any("base" in arg for arg in builder.job(run())["spec"]["template"]["spec"]["containers"][0]["args"])
+
+
+def test_profiler_renders_with_the_settings_of_the_installation() -> None:
+    settings = Settings(dynamo=DynamoSettings(registry="r.io/x", version="1.6.0"), prometheus_endpoint="http://p:1")
+    content = builder.input_config_map(run(settings=settings))["data"]["input.json"]
+    deployment = JobInput.model_validate_json(content, by_alias=True, by_name=False).deployment
+    assert deployment is not None
+    assert deployment.settings().dynamo == settings.dynamo
+    assert deployment.settings().prometheus_endpoint == "http://p:1"
+    assert not deployment.v1alpha1
 
 
 def test_job_may_write_its_output_and_nothing_else() -> None:

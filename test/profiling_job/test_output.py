@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling_job import output
-from dgdr_controller.profiling_job.output import Output, TooLargeError, data, pack, read, without_content
+from dgdr_controller.profiling_job.output import File, Output, TooLargeError, data, files, pack, read, without_content
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 
 KEYS = ("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress", "job_uid", "inputs")
@@ -48,7 +48,7 @@ def test_output_is_read_as_it_was_written(run: RunStatus, job: str, inputs: str,
 def test_cache_keeps_that_there_are_results_and_not_the_results(run: RunStatus, packed: str | None) -> None:
     published = Output("uid", "hash", run, packed)
     content = data(published)
-    kept = without_content({"metadata": {"name": "o"}, **content})
+    kept = without_content({"metadata": {"name": "dgdr-output-o"}, **content})
     seen = read(stored(kept["data"], kept["binaryData"]))
     assert seen == replace(published, packed="" if packed else None)
     assert seen.has_results is (packed is not None)
@@ -59,6 +59,33 @@ def test_cache_keeps_no_input_and_all_that_deployments_mount() -> None:
     assert without_content(made) == made | {"data": {}, "binaryData": {}}
     mounted = {"metadata": {"name": "planner-config-1"}, "data": {"planner_config.json": "{}"}}
     assert without_content(mounted) == mounted | {"binaryData": {}}
+
+
+def test_cache_keeps_none_of_the_files_beside_the_results() -> None:
+    run = RunStatus(status=RunState.SUCCESS, phase="Done", message="")
+    content = data(Output("uid", "hash", run, pack(b"{}")))
+    beside = {"final_config.yaml": "kind: A", "prefill_raw_data.json": "{}", "left_out": "x"}
+    found = {"metadata": {"name": "dgdr-output-a"}, **content, "data": content["data"] | beside}
+    assert without_content(found)["data"] == content["data"]
+
+
+def test_files_that_do_not_fit_beside_the_results_are_told_of() -> None:
+    small, large = File("a.yaml", "a" * 1000, "annotation x"), File("b.json", "ü" * 520_000, "ConfigMap y")
+    assert files([small, large], "") == {
+        "a.yaml": small.content,
+        "left_out": "b.json (1040000 bytes) does not fit into this ConfigMap; ConfigMap y holds it",
+    }
+    assert files([small], "A" * 900 * 1024) == {"a.yaml": small.content}
+    assert list(files([large, small], "A" * 900 * 1024)) == ["a.yaml", "left_out"]
+
+
+@given(sizes=st.lists(st.integers(0, 700_000), max_size=4), packed=st.integers(0, 900 * 1024))
+def test_config_map_never_exceeds_its_limit(sizes: list[int], packed: int) -> None:
+    wanted = [File(f"f{number}", "x" * size, "somebody") for number, size in enumerate(sizes)]
+    found = files(wanted, "A" * packed)
+    assert sum(map(len, found.values())) + packed <= 1024 * 1024
+    missing = found.get("left_out", "")
+    assert all((file.name in found) != (f"{file.name} (" in missing) for file in wanted)
 
 
 def test_keys_of_upstream_are_there() -> None:

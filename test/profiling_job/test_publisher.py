@@ -1,20 +1,26 @@
+import asyncio
 import base64
 import gzip
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from dgdr_controller.kinds import CONFIG_MAPS
 from dgdr_controller.profiling_job import publisher
 from dgdr_controller.profiling_job.publisher import Source
-from hack.cluster.api import Client
+from dgdr_controller.runtime import Client, Key
+from dgdr_controller.runtime.testing import FakeApiServer, virtual_time
+from hack.cluster.api import Client as ClusterClient
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
@@ -44,7 +50,12 @@ class Published:
     """A real publisher beside a folder, and the ConfigMap that it writes."""
 
     def __init__(self, kubeconfig: Path, folder: Path, namespace: str) -> None:
-        self.api, self.kubeconfig, self.folder, self.namespace = Client(kubeconfig), kubeconfig, folder, namespace
+        self.api, self.kubeconfig, self.folder, self.namespace = (
+            ClusterClient(kubeconfig),
+            kubeconfig,
+            folder,
+            namespace,
+        )
         self.log = folder / "publisher.log"
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self.processes: list[subprocess.Popen[str]] = []
@@ -188,6 +199,60 @@ def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "profiler_status.yaml").write_text("#" * 101)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         Source(tmp_path, "job", "inputs").read()
+
+
+class Relayed:
+    """A publisher beside a folder, and a scripted API server that it writes to."""
+
+    def __init__(self, server: FakeApiServer, folder: Path) -> None:
+        self.server, self.folder, self.stop = server, folder, asyncio.Event()
+
+    async def run(self) -> None:
+        client = Client(self.server.config)
+        try:
+            await publisher.publish(client, Key("team", "dgdr-output-qwen"), Source(self.folder, "job", "i"), self.stop)
+        finally:
+            await client.close()
+
+    @property
+    def phases(self) -> list[str]:
+        return [body["data"]["phase"] for _, _, body in self.server.writes]
+
+
+@asynccontextmanager
+async def relayed(folder: Path) -> AsyncIterator[Relayed]:
+    async with FakeApiServer() as server:
+        server.serve(CONFIG_MAPS)
+        server.put(CONFIG_MAPS, {"metadata": {"name": "dgdr-output-qwen", "namespace": "team"}})
+        running = Relayed(server, folder)
+        task = asyncio.create_task(running.run())
+        yield running
+        running.stop.set()
+        await task
+
+
+@virtual_time
+async def test_short_sub_phases_are_all_published_in_order(tmp_path: Path) -> None:
+    phases = ["Initializing", "SweepingPrefill", "SweepingDecode", "SelectingConfig", "BuildingCurves", "GeneratingDGD"]
+    async with relayed(tmp_path) as running:
+        for phase in phases:
+            tell(tmp_path, RUNNING | {"phase": phase})
+            await asyncio.sleep(0.25)
+        tell(tmp_path, SUCCESS, "{}")
+        await asyncio.sleep(0.25)
+    assert running.phases == [*phases, "Done"]
+
+
+@virtual_time
+async def test_progress_within_a_sub_phase_is_published_once_a_second_and_the_last_of_it_always(tmp_path: Path) -> None:
+    async with relayed(tmp_path) as running:
+        for number in range(50):
+            tell(tmp_path, RUNNING | {"completed": number})
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
+        progress = [json.loads(body["data"]["progress"])["completed"] for _, _, body in running.server.writes]
+    assert progress[-1] == 49
+    assert 5 <= len(progress) <= 7
 
 
 def test_source_without_a_status_has_nothing(tmp_path: Path) -> None:

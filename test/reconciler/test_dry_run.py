@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.kinds import GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
+from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
+from dgdr_controller.profiling_job.builder import output_config_map
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
@@ -12,7 +13,7 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.served_version import VersionChangedError, follow_served_version
 from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
-from test.builders.observed_state import published_of
+from test.builders.observed_state import published_of, run_of
 from test.builders.results import results_of
 
 REFUSAL = {"kind": "Status", "status": "Failure", "reason": "Invalid", "message": "no such field", "code": 422}
@@ -26,8 +27,13 @@ def decided(observed: ObservedState) -> tuple[ObservedState, Decision]:
 
 async def carried_out(server: FakeApiServer, observed: ObservedState, decision: Decision) -> str:
     """Let the decision be carried out; return the phase that was written."""
+    server.serve(CONFIG_MAPS)
     server.serve(GRAPHS)
     server.serve(REQUESTS, status=True)
+    output = server.put(CONFIG_MAPS, output_config_map(run_of(observed)))
+    for wanted in decision.ensure:
+        if wanted.manifest["kind"] == "ConfigMap":
+            wanted.manifest["metadata"]["resourceVersion"] = output["metadata"]["resourceVersion"]
     metadata = {"name": "qwen", "namespace": "team"}
     stored = server.put(REQUESTS, {"metadata": metadata, "spec": {"model": "m"}})
     async with Client(server.config) as client:
@@ -66,7 +72,7 @@ def test_missing_answer_is_no_refusal_and_nothing_is_made(profiling_state: Obser
 
 def test_dry_run_needs_dynamo(profiling_state: ObservedState) -> None:
     _, decision = decided(replace(profiling_state, graphs_known=False))
-    assert not decision.ensure
+    assert [wanted.manifest["kind"] for wanted in decision.ensure] == ["ConfigMap"]
 
 
 def test_version_of_dynamo_that_changes_needs_another_start(monkeypatch: pytest.MonkeyPatch) -> None:

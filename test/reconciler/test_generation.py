@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -6,16 +7,17 @@ from dgdr_api.candidate import Outcome, Verdict
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_UID
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.results import Goal, Results, Target
-from dgdr_api.v1beta1 import OptimizationType, Phase
+from dgdr_api.v1beta1 import Features, OptimizationType, Phase
 from dgdr_api.v1beta1.status import EstimateRange
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling_job.output import pack
+from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
-from test.builders.deployments import annotated, generated, manifest
+from test.builders.deployments import annotated, asked_for, generated, manifest
 from test.builders.estimates import ERRORS, erring, promising
 from test.builders.observed_state import after, published_of, said
-from test.builders.results import candidate_of, results_of
+from test.builders.results import candidate_of, planned_results, results_of
 
 STATUS_BYTES = 64 * 1024
 
@@ -34,6 +36,55 @@ def test_chosen_candidate_is_written_everywhere_the_same(profiling_state: Observ
     assert results is not None
     assert results.start_time is not None
     assert results.completion_time == observed.now
+
+
+def exported(decision: Decision) -> dict[str, str]:
+    """Return the files that are put into the output's ConfigMap."""
+    (found,) = (e.manifest for e in decision.ensure if e.manifest["metadata"]["name"] == "dgdr-output-qwen")
+    files: dict[str, str] = found["data"]
+    return files
+
+
+def test_deployment_is_a_file_beside_the_results(profiling_state: ObservedState) -> None:
+    decision = generated(profiling_state, results_of())
+    assert exported(decision) == {"final_config.yaml": decision.annotations[ANNOTATION_GENERATED]}
+    other = results_of().candidates[1].id
+    again = generated(asked_for(profiling_state, other), results_of())
+    assert exported(again) == {"final_config.yaml": again.annotations[ANNOTATION_GENERATED]}
+    assert exported(again) != exported(decision)
+
+
+def test_output_stays_what_it_was_beside_the_files(profiling_state: ObservedState) -> None:
+    published = published_of(profiling_state, results_of())
+    decision = generate(replace(profiling_state, **published), published["output"])
+    metadata = decision.ensure[-1].manifest["metadata"]
+    assert metadata["annotations"]["dgdr.nvidia.com/job-uid"] == "job-1"
+    assert metadata["resourceVersion"] == "1"
+    assert metadata["ownerReferences"][0]["uid"] == profiling_state.uid
+
+
+def test_curves_of_the_planner_are_files_too(profiling_state: ObservedState) -> None:
+    spec = profiling_state.request.spec.model_copy(update={"features": Features(planner=True)})
+    observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
+    decision = generated(observed, planned_results())
+    files = exported(decision)
+    assert sorted(files) == ["decode_raw_data.json", "final_config.yaml", "prefill_raw_data.json"]
+    assert json.loads(files["prefill_raw_data.json"])["prefill_isl"] == [100, 5000, 10_000]
+    labelled = [
+        ensure.manifest
+        for ensure in decision.ensure
+        if ensure.manifest["metadata"].get("labels", {}).get("dgdr.nvidia.com/content") == "planner-profile-data"
+    ]
+    assert [manifest["data"] == {name: files[name] for name in manifest["data"]} for manifest in labelled] == [True]
+
+
+def test_deployment_that_does_not_fit_beside_the_results_is_told_of(profiling_state: ObservedState) -> None:
+    published = published_of(profiling_state, results_of())
+    filled = replace(published["output"], packed=(published["output"].packed or "") + " " * 991 * 1024)
+    decision = generate(replace(profiling_state, **published), filled)
+    left_out = exported(decision)["left_out"]
+    assert left_out.endswith("annotation nvidia.com/generated-dgd-spec of the request holds it")
+    assert "final_config.yaml" not in exported(decision)
 
 
 def test_reason_of_the_choice_is_in_the_status(profiling_state: ObservedState) -> None:

@@ -118,6 +118,7 @@ async def test_write_that_is_refused_for_now_is_said(what: str) -> None:
         server.put(REQUESTS, REQUEST)
         await asyncio.sleep(5)
         assert reason(server) == "WaitingForApi"
+        assert reason(server, "Succeeded") == "WaitingForApi"  # what kubectl get shows
         assert "exceeded quota" in status(server)["conditions"][-2]["message"]
         server.faults.clear()
         await asyncio.sleep(120)

@@ -23,7 +23,7 @@ def planned(observed: ObservedState, **planner: Any) -> ObservedState:
 
 def test_mounted_objects_are_there_first_and_go_with_the_request(profiling_state: ObservedState) -> None:
     decision = generated(planned(profiling_state), results_of())
-    tried, config_map = (ensure.manifest for ensure in decision.ensure)
+    tried, config_map, _ = (ensure.manifest for ensure in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     assert config_map["kind"] == "ConfigMap"
     (owner,) = config_map["metadata"]["ownerReferences"]
@@ -41,7 +41,7 @@ def ready_by_hand(observed: ObservedState) -> ObservedState:
 def test_mounted_objects_of_another_deployment_keep_their_owner(profiling_state: ObservedState) -> None:
     observed = planned(profiling_state)
     decision = generated(observed, results_of())
-    tried, config_map = (ensure.manifest for ensure in decision.ensure)
+    tried, config_map, _ = (ensure.manifest for ensure in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     other = config_map | {"metadata": config_map["metadata"] | {"name": "planner-config-00000000"}}
     observed = after(observed, decision, mounted=(CONFIG_MAPS.decode(msgspec.json.encode(other)),))
@@ -63,7 +63,7 @@ def test_export_has_all_that_it_mounts_and_other_points_have_none(profiling_stat
 def test_mounted_objects_go_with_the_deployment_once_it_is_there(profiling_state: ObservedState) -> None:
     observed = planned(profiling_state)
     decision = generated(observed, results_of())
-    tried, config_map = (ensure.manifest for ensure in decision.ensure)
+    tried, config_map, _ = (ensure.manifest for ensure in decision.ensure)
     assert tried["kind"] == "DynamoGraphDeployment"
     mounted: ConfigMap = CONFIG_MAPS.decode(msgspec.json.encode(config_map))
     observed = after(observed, decision, mounted=(mounted,))

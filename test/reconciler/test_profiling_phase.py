@@ -174,7 +174,14 @@ def test_progress_is_shown(following: ObservedState) -> None:
     assert decision.status.profiling_progress is not None
     assert (decision.status.profiling_progress.completed, decision.status.profiling_progress.total) == (2, 3)
     assert said(decision, "Profiling") == ("False", "SweepingDecode", "vllm aggregated")
-    assert decision.is_progress
+
+
+def test_new_sub_phase_is_shown_at_once_and_progress_in_it_when_there_is_time(following: ObservedState) -> None:
+    first = profiling(replace(following, **published_of(following)))
+    assert not first.is_progress
+    shown = after(following, first)
+    assert profiling(replace(shown, **published_of(shown, completed=2, total=3))).is_progress
+    assert not profiling(replace(shown, **published_of(shown, phase="SelectingConfig"))).is_progress
 
 
 @pytest.mark.parametrize(
@@ -205,7 +212,9 @@ def test_result_counts_whatever_became_of_the_job(following: ObservedState, job:
     decision = profiling(replace(following, job=seen, **published_of(following, results_of())))
     assert decision.status.phase is Phase.DEPLOYING
     assert said(decision, "Profiling")[:2] == ("True", "ProfilingCompleted")
-    assert [ensure.mode for ensure in decision.ensure] == [WriteMode.DRY_RUN]
+    tried, exported = decision.ensure
+    assert (tried.mode, exported.mode) == (WriteMode.DRY_RUN, WriteMode.APPLY)
+    assert exported.manifest["metadata"]["name"] == "dgdr-output-qwen"
 
 
 @pytest.mark.parametrize("code", [65, 69])

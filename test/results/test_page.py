@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 from pathlib import Path
@@ -7,12 +8,14 @@ import yaml
 from playwright.sync_api import Download, Page, expect
 
 from dgdr_api.candidate import Outcome
-from dgdr_api.formatting import significant
+from dgdr_api.figures import interval
+from dgdr_api.formatting import likelihood, significant
 from dgdr_api.results import Goal, Results, Target
 from dgdr_api.v1beta1 import OptimizationType
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.results.content import manifests
 from dgdr_controller.settings import Settings
+from test.builders.estimates import promising
 from test.builders.results_page import Open, judged
 
 IDS = "els => els.map(e => e.dataset.id)"
@@ -248,6 +251,29 @@ def test_candidates_can_all_be_taken_away(show: Open, found: Results) -> None:
     head, *lines = text_of(begun.value).splitlines()
     assert head.startswith("id,backend,")
     assert [line.partition(",")[0] for line in lines] == [c.id for c in found.candidates]
+    first = next(csv.DictReader([head, *lines]))
+    uncertainty = found.candidates[0].uncertainty
+    assert uncertainty is not None
+    assert float(first["ttftLow"]) == pytest.approx(uncertainty.ttft.low, rel=1e-5)
+    assert float(first["tokensPerSPerGpuHigh"]) == pytest.approx(uncertainty.tokens_per_s_per_gpu.high, rel=1e-5)
+    chances = uncertainty.chances
+    assert float(first["likely"]) == pytest.approx((chances.ttft or 1) * (chances.itl or 1), rel=1e-5)
+
+
+def test_page_says_how_certain_numbers_are(show: Open, found: Results) -> None:
+    page, choice = show(found), found.choice
+    assert choice is not None
+    assert choice.uncertainty is not None
+    itl, chance = choice.uncertainty.itl, choice.uncertainty.chances.itl
+    assert chance is not None
+    between = f"{significant(choice.numbers.itl)} ms ({interval(itl)})"
+    expect(page.locator("#headline .lead")).to_contain_text(between)
+    expect(page.locator("#headline .lead")).to_contain_text(f"{likelihood(chance)} likely")
+    expect(page.locator("#card dl")).to_contain_text(f"{significant(choice.numbers.itl)} ({interval(itl)})")
+    row = page.locator(f"#table tbody tr[data-id='{choice.id}']")
+    expect(row).to_contain_text(likelihood((choice.uncertainty.chances.ttft or 1) * chance))
+    page.fill("#target-itl", f"{itl.high}")
+    expect(page.locator("#card .target").last).to_contain_text("90 % likely")
 
 
 def test_other_targets_are_judged_at_once(show: Open, found: Results) -> None:
@@ -256,7 +282,8 @@ def test_other_targets_are_judged_at_once(show: Open, found: Results) -> None:
     page.get_by_text("throughput", exact=True).click()
     tried = {"itl": Target(value=12, explicit=True), "objective": OptimizationType.THROUGHPUT}
     offered = [c for c in found.candidates if c.verdict and c.verdict.outcome is not Outcome.NOT_RENDERABLE]
-    choice = choose(offered, found.goal.model_copy(update=tried), 8)
+    goal = found.goal.model_copy(update=tried)
+    choice = choose(promising(offered, goal), goal, 8)
     assert choice is not None
     assert choice.id != found.selected
     expect(page.locator("#headline h1")).to_have_text(

@@ -60,6 +60,28 @@ async def test_each_refusal_has_its_error(widgets: Widgets) -> None:
         await client.close()
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../other/widgets/a", "%2e%2e", "a%2fb"])
+@virtual_time
+async def test_name_that_would_lead_to_another_path_is_not_asked_for(widgets: Widgets, name: str) -> None:
+    async with FakeApiServer() as server, Client(server.config) as client:
+        server.serve(widgets)
+        for key in (Key("ns", name), Key(name, "a")):
+            with pytest.raises(ValueError, match="cannot be a name"):
+                await client.get(widgets, key)
+        assert server.requests == []
+
+
+@virtual_time
+async def test_metadata_can_be_had_alone(widgets: Widgets) -> None:
+    async with FakeApiServer() as server, Client(server.config) as client:
+        server.serve(widgets)
+        server.put(widgets, widget())
+        found = await client.get(widgets, KEY, metadata_only=True)
+        assert (found["kind"], found["metadata"]["name"]) == ("PartialObjectMetadata", "a")
+        assert "spec" not in found
+        assert (await client.get(widgets, KEY))["spec"] == {"size": 1}
+
+
 @virtual_time
 async def test_status_is_merged_or_replaced_in_the_state_that_was_read(widgets: Widgets) -> None:
     async with FakeApiServer() as server:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from dgdr_api import text
+from dgdr_api import syntax, text
 from dgdr_api.conversion.field_mapping import CONFIG, FIELD_MAPPINGS, FieldMapping, spelled
 from dgdr_api.conversion.paths import ABSENT, Path, get, shown
 from dgdr_api.errors import FieldError
@@ -14,6 +14,7 @@ from dgdr_api.v1alpha1.spec import ONLY_HERE
 FEWEST_GPUS, MOST_GPUS = (spelled("hardware", f"{which}_num_gpus_per_engine") for which in ("min", "max"))
 """Settings that v1beta1 has no field for, and that are read nevertheless."""
 
+_OUTPUT_CLAIM: Path = ("profilingConfig", "outputPVC")
 _KNOWN = frozenset((*FEWEST_GPUS, *MOST_GPUS, *(source for mapping in FIELD_MAPPINGS for source in mapping.sources)))
 _BECAUSE = {
     **dict.fromkeys(
@@ -56,6 +57,9 @@ def _errors(kept: JsonObject) -> Iterator[FieldError]:
             detail = f"spec.{shown(source)} is {text.shown(get(only, source))}; set only one of them"
             yield _invalid(mapping.target, written, detail)
     yield from _bounds(kept)
+    claim = get(kept, _OUTPUT_CLAIM)
+    if isinstance(claim, str) and claim and syntax.dns_subdomain(claim):
+        yield _invalid(_OUTPUT_CLAIM, claim, "must be a DNS subdomain (RFC 1123)")
 
 
 def engine_gpus(kept: JsonObject) -> tuple[int, int | None]:
@@ -128,8 +132,6 @@ def _without_effect(kept: JsonObject, spec: JsonObject) -> Iterator[str]:
         elif value != spec.get(field):
             # The words of Dynamo 0.9's webhook.
             yield f"{here} ({text.quoted(value)}) will be overwritten by spec.{field} ({text.quoted(spec.get(field))})"
-    if get(kept, ("profilingConfig", "outputPVC")) is not ABSENT:
-        yield "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"
     if kept.get("enableGpuDiscovery") is False:
         yield "spec.enableGpuDiscovery has no effect: hardware that spec.hardware does not set is always discovered"
 

@@ -11,6 +11,9 @@ from pydantic import JsonValue
 from dgdr_api.error_list import ErrorList, LimitReachedError
 from dgdr_api.errors import FieldError
 from dgdr_api.job_spec.profiling_pod import (
+    BASE_VOLUME,
+    EXCHANGE_VOLUME,
+    OUTPUT_VOLUME,
     PROFILER,
     PROFILER_FIXED,
     PUBLISHER,
@@ -23,6 +26,9 @@ from dgdr_api.job_spec.reader import read
 from dgdr_api.text import MAX_REPORTED
 
 __all__ = [
+    "BASE_VOLUME",
+    "EXCHANGE_VOLUME",
+    "OUTPUT_VOLUME",
     "PATH",
     "PROFILER",
     "PROFILER_FIXED",

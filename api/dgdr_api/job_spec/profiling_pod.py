@@ -9,9 +9,15 @@ PROFILER_FIXED = frozenset({"command", "args"})
 """Fields of the profiler that stay ours."""
 PUBLISHER_FREE = frozenset({"name", "image", "resources"})
 """Fields of the publisher that do not."""
-VOLUMES_FIXED = frozenset({"input", "tmp", "output-copier-kube-api-access"})
-"""Volumes that stay as they are; that of the results may come from elsewhere. Programs start in tmp."""
-VOLUMES_MOUNTED = frozenset({"input", "profiling-output"})
+OUTPUT_VOLUME = "profiling-output"
+"""The volume of the profiler's files for people, which may come from elsewhere."""
+BASE_VOLUME = "profiling-config"
+"""The volume of the user's own deployment, called as in Dynamo's profiling pod."""
+EXCHANGE_VOLUME = "profiling-exchange"
+"""The volume of the files between the two containers."""
+VOLUMES_FIXED = frozenset({"input", BASE_VOLUME, EXCHANGE_VOLUME, "tmp", "output-copier-kube-api-access"})
+"""Volumes that stay as they are. Programs start in tmp."""
+VOLUMES_MOUNTED = frozenset({"input", BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME})
 """Volumes that are mounted into the profiler where it looks for them."""
 _OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by|dgdr-name)")
 

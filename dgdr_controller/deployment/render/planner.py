@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dgdr_api.candidate import Candidate, Mode
+from dgdr_api.candidate import Candidate, Mode, Role
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.dgd import Component, ConfigMapSource, Container, EnvVar, Volume, VolumeMount
-from dgdr_api.names import ANNOTATION_UID
+from dgdr_api.names import ANNOTATION_UID, LABEL_CONTENT
 from dgdr_controller.deployment.render.engines import ENGINES
 from dgdr_controller.deployment.render.images import planner_image, release, runtime_version
 from dgdr_controller.deployment.render.planner_config import planner_config, prometheus_of
@@ -24,6 +24,8 @@ from dgdr_controller.settings import Settings
 
 _CONFIG, _CONFIG_FOLDER, _CONFIG_FILE = "planner-config", "/workspace/planner_config", "planner_config.json"
 _CURVES, _CURVES_FOLDER = "planner-profile-data", "/workspace/profiling_results"
+CURVE_FILES = {Role.PREFILL: "prefill_raw_data.json", Role.DECODE: "decode_raw_data.json"}
+"""The planner's files of the curves."""
 _DIGITS = 8
 
 
@@ -31,7 +33,8 @@ def with_planner(
     candidate: Candidate, request: GraphRequest, settings: Settings
 ) -> tuple[Component, tuple[Manifest, ...]]:
     """Return the planner's component and the ConfigMaps that it mounts."""
-    curves = _curves(candidate, request.curves)
+    found = curves_of(candidate, request.curves)
+    curves = {CURVE_FILES[role]: json.dumps(columns_of(curve)) for role, curve in found.items()}
     written = Written.of(request.spec).settings
     known = {"profile_results_dir": _CURVES_FOLDER, **written} if curves else written
     planned, spoken = planner_config(candidate, request, known), release(request, settings, engines=False)
@@ -74,39 +77,38 @@ def _config_map(kind: str, data: Mapping[str, str], request: GraphRequest) -> Ma
         "metadata": {
             "name": f"{kind}-{digest}",
             **({"namespace": request.namespace} if request.namespace else {}),
-            "labels": owner_labels(request),
+            "labels": owner_labels(request) | {LABEL_CONTENT: kind},
             **({"annotations": {ANNOTATION_UID: request.uid}} if request.uid else {}),
         },
         "data": dict(data),
     }
 
 
-def _curves(candidate: Candidate, known: Sequence[WorkerCurve]) -> dict[str, str]:
-    """Return the files of the candidate's curves: both, or none where one is missing."""
-    found: dict[str, dict[str, Any]] = {}
+def curves_of(candidate: Candidate, known: Sequence[WorkerCurve]) -> dict[Role, WorkerCurve]:
+    """Return the curves of the candidate's workers: both, or none where one is missing."""
+    found: dict[Role, WorkerCurve] = {}
     for worker in candidate.workers:
         wanted = (candidate.backend, worker.role, worker.parallelism, worker.kv_cache_dtype)
         curve = next((c for c in known if (c.backend, c.role, c.parallelism, c.kv_cache_dtype) == wanted), None)
-        if curve is not None:
-            found |= _files(curve)
-    return {name: json.dumps(content) for name, content in found.items()} if len(found) == 2 else {}  # noqa: PLR2004
+        if curve is not None and columns_of(curve):
+            found[worker.role] = curve
+    return found if found.keys() == CURVE_FILES.keys() else {}
 
 
-def _files(curve: WorkerCurve) -> dict[str, dict[str, Any]]:
+def columns_of(curve: WorkerCurve) -> dict[str, Any]:
     """Return a curve as the planner reads it."""
     if prefill := curve.prefill:
-        columns = {
+        return {
             "prefill_isl": prefill.isl,
             "prefill_ttft": prefill.ttft,
             "prefill_thpt_per_gpu": prefill.tokens_per_s_per_gpu,
         }
-        return {"prefill_raw_data.json": columns}
     if decode := curve.decode:
-        columns = {
+        return {
             "x_kv_usage": decode.kv_usage,
             "y_context_length": decode.context_length,
             "z_itl": decode.itl,
             "z_thpt_per_gpu": decode.tokens_per_s_per_gpu,
+            "max_kv_tokens": decode.max_kv_tokens,
         }
-        return {"decode_raw_data.json": columns | {"max_kv_tokens": decode.max_kv_tokens}}
     return {}

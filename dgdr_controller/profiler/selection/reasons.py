@@ -23,6 +23,9 @@ _AIMS = {
 _WORTH_TELLING = 1.05
 """Of throughput: smaller differences are within the error of the estimates."""
 
+_MUCH = 2.0
+"""Of throughput: where targets that are a little looser allow so much more, their author may want to know."""
+
 
 def why_selected(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> str:
     """Say by what the choice was chosen, and what more throughput or a closer target would cost.
@@ -99,23 +102,40 @@ def _as_much(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, bud
 
 
 def _trade(choice: Candidate, deployable: Sequence[Candidate], goal: Goal, budget: int) -> Iterator[str]:
-    """Say which other candidate has clearly more throughput, and at which latency."""
+    """Say which other candidate has clearly more throughput, at which latency: within the targets, and beyond them."""
     if goal.objective is OptimizationType.THROUGHPUT and not targets_of(goal, explicit=True):
         return
-    ours = Criteria.of(choice, goal, budget)
-    feasible = [candidate for candidate in deployable if meets_targets(candidate, goal)]
-    rivals = feasible if meets_targets(choice, goal) else nearest(deployable, goal, budget, explicit=True)
-    measured = [(candidate, Criteria.of(candidate, goal, budget)) for candidate in rivals]
-    as_much = [(criteria.tokens_per_s_per_gpu, c.id, c) for c, criteria in measured if criteria.served >= ours.served]
-    if not as_much:
-        return
-    most, _, densest = max(as_much, key=lambda triple: triple[:2])
-    if most >= ours.tokens_per_s_per_gpu * _WORTH_TELLING:
-        yield (
-            f"the most throughput is {significant(most)} tokens/s/GPU (+{percent(most / ours.tokens_per_s_per_gpu)}), "
-            f"with TTFT {significant(densest.numbers.ttft)} ms and ITL {significant(densest.numbers.itl)} ms"
-            f"{how_likely(densest, goal)}"
-        )
+    as_much = _as_much(choice, deployable, goal, budget)
+    ours, met = _density(choice, goal, budget), meets_targets(choice, goal)
+    within = [c for c in as_much if meets_targets(c, goal)] if met else nearest(as_much, goal, budget, explicit=True)
+    densest = _densest(within, goal, budget)
+    most = _density(densest, goal, budget)
+    if most >= ours * _WORTH_TELLING:
+        yield f"the most throughput is {_how_dense(densest, most / ours, goal, budget)}{how_likely(densest, goal)}"
+    if met and targets_of(goal, explicit=True):
+        looser = _densest([c for c in as_much if _nearly_meets(c, goal)], goal, budget)
+        if _density(looser, goal, budget) >= max(ours, most) * _MUCH:
+            near = exact(round((NEAR - 1) * 100, 2))
+            gain = _how_dense(looser, _density(looser, goal, budget) / ours, goal, budget)
+            yield f"targets that are {near} % looser allow {gain}"
+
+
+def _densest(candidates: Sequence[Candidate], goal: Goal, budget: int) -> Candidate:
+    return max(candidates, key=lambda c: (_density(c, goal, budget), c.id))
+
+
+def _how_dense(candidate: Candidate, ratio: float, goal: Goal, budget: int) -> str:
+    numbers = candidate.numbers
+    return (
+        f"{significant(_density(candidate, goal, budget))} tokens/s/GPU (+{percent(ratio)}), with TTFT "
+        f"{significant(numbers.ttft)} ms and ITL {significant(numbers.itl)} ms"
+    )
+
+
+def _nearly_meets(candidate: Candidate, goal: Goal) -> bool:
+    return all(
+        value <= target.value * (NEAR if target.explicit else 1) for _, value, target in targets(candidate, goal)
+    )
 
 
 def how_likely(candidate: Candidate, goal: Goal) -> str:

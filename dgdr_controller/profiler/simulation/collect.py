@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Role
 from dgdr_api.results import SearchOutcome, SearchReport
 from dgdr_controller.profiler.simulation.messages import Found, Search
 from dgdr_controller.profiler.simulation.rows import Facts, read_rows
-from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
+from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Reported, Started
 
+_SEARCHING = "searching"
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -20,7 +21,7 @@ class Pool(Protocol):
 
     def run(
         self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float
-    ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
+    ) -> Iterator[Started[Item] | Reported[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
         """Yield what happens to each item."""
         ...
 
@@ -29,6 +30,7 @@ class Step(StrEnum):
     """What is done beside the searches."""
 
     SURVEY = "simulator"
+    SELECTION = "selection"
     CURVES = "planner's curves"
 
 
@@ -39,6 +41,8 @@ class Progress:
     search: Search | Step
     state: str
     finished: bool
+    role: Role | None = None
+    """Whose workers a search estimates now."""
     seconds: float = 0.0
     total: int = 0
     """Searches that are to come, once that is known."""
@@ -76,7 +80,11 @@ def collect(
         search = event.item
         match event:
             case Started():
-                on_progress(Progress(search, "searching", finished=False))
+                on_progress(Progress(search, _SEARCHING, finished=False))
+                continue
+            case Reported(stage=role):
+                state = _SEARCHING if role == Role.AGGREGATED else f"estimating {role} workers"
+                on_progress(Progress(search, state, finished=False, role=Role(role)))
                 continue
             case Answered(answer=answer):
                 candidates, message = _read(answer, search, facts)

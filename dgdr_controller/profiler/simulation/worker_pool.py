@@ -16,9 +16,15 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
+
+from dgdr_controller.profiler.simulation.memory_limit import MemoryLimit
 
 _PARENT_DEATH = "dgdr_controller.profiler.simulation.parent_death"
+_STAGE, _LATE, _DEAD = "(stage)", "(late)", "(dead)"
+"""Beside the names of exceptions, what a message may be about."""
+_reports: list[Connection] = []
+"""In a worker, the pipe to who waits for its answer."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -28,6 +34,14 @@ class Started(Generic[Item]):
     """Work on an item has begun."""
 
     item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Generic[Item]):
+    """Work on an item goes on, and has come to a stage (`report`)."""
+
+    item: Item
+    stage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,10 @@ class Lost(Generic[Item]):
     seconds: float
 
 
+Event = Reported[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]
+"""What happens to an item that was started."""
+
+
 @dataclass(slots=True)
 class _Running(Generic[Item]):
     item: Item
@@ -84,7 +102,7 @@ class WorkerPool:
 
     def run(
         self, function: Callable[[Item], Answer], items: Sequence[Item], deadline_s: float, until: float = math.inf
-    ) -> Iterator[Started[Item] | Answered[Item, Answer] | Refused[Item] | Lost[Item]]:
+    ) -> Iterator[Started[Item] | Event[Item, Answer]]:
         """Yield what happens to each item, as it happens; every process has ended when this does.
 
         Args:
@@ -98,14 +116,23 @@ class WorkerPool:
             while waiting or running:
                 while waiting and len(running) < self._slots:
                     left = max(0.0, min(deadline_s, until - time.monotonic()))
-                    running.append(self._start(function, waiting.popleft(), left))
-                    yield Started(running[-1].item)
+                    item = waiting.popleft()
+                    yield Started(item)
+                    try:
+                        running.append(self._start(function, item, left))
+                    except (EOFError, ConnectionError) as error:  # the server died, as where there is no memory for it
+                        yield Lost(item, f"its process was not started: {error or type(error).__name__}", 0.0)
+                if not running:
+                    continue
                 nearest = min(task.deadline for task in running) - time.monotonic()
                 ready = wait([task.pipe for task in running], timeout=max(0.0, nearest))
                 for task in list(running):
-                    if task.pipe in ready or time.monotonic() >= task.deadline:
+                    if task.pipe not in ready and time.monotonic() < task.deadline:
+                        continue
+                    event: Event[Item, Answer] = _next(task, spoke=task.pipe in ready)
+                    if not isinstance(event, Reported):
                         running.remove(task)
-                        yield _end(task, answered=task.pipe in ready)
+                    yield event
         finally:
             for task in running:
                 _stop(task.process)
@@ -140,11 +167,18 @@ def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> N
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # the file descriptors, because native code does not write through sys.stdout
         os.dup2(nowhere, stream)
+    _reports.append(pipe)
     try:
         message: tuple[str, object] = ("", function(item))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: libraries call sys.exit
         message = (type(error).__name__, str(error))
     pipe.send(message)
+
+
+def report(stage: str) -> None:
+    """Tell who waits for this worker's answer which stage it has come to; elsewhere than in a worker, nobody."""
+    for pipe in _reports:
+        pipe.send((_STAGE, stage))
 
 
 def _end_with_parent() -> None:
@@ -155,22 +189,30 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _end(task: _Running[Item], *, answered: bool) -> Answered[Item, Answer] | Refused[Item] | Lost[Item]:
+def _next(task: _Running[Item], *, spoke: bool) -> Event[Item, Answer]:
+    """Return what a task's process has sent, or what became of it; unless it only reported, it has ended then."""
     seconds = time.monotonic() - task.started
+    error, content = _LATE, cast("Any", None)
     try:
-        if not answered:
-            return Lost(task.item, f"took longer than {task.deadline - task.started:.0f} s", seconds)
-        error, content = task.pipe.recv()
+        if spoke:
+            error, content = task.pipe.recv()
     except EOFError:
         task.process.join()
-        return Lost(task.item, _how_it_died(task.process.exitcode), seconds)
-    finally:
-        _stop(task.process)
-        task.pipe.close()
+        error, content = _DEAD, task.process.exitcode
+    if error == _STAGE:
+        return Reported(task.item, content)
+    _stop(task.process)
+    task.pipe.close()
+    if error == _LATE:
+        return Lost(task.item, f"took longer than {task.deadline - task.started:.0f} s", seconds)
+    if error == _DEAD:
+        return Lost(task.item, _how_it_died(content), seconds)
     return Refused(task.item, error, str(content), seconds) if error else Answered(task.item, content, seconds)
 
 
 def _how_it_died(code: int | None) -> str:
+    if code == -signal.SIGKILL and (reason := MemoryLimit.read().exceeded):
+        return reason
     if code is not None and code < 0:
         return f"its process was killed by {signal.Signals(-code).name}"
     return f"its process ended with exit code {code}"

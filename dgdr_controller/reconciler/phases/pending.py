@@ -14,9 +14,10 @@ from dgdr_controller.hardware.status import shown
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
-from dgdr_controller.reconciler import profiling_run
+from dgdr_controller.reconciler import prerequisites, profiling_run
 from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
-from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState
+from dgdr_controller.reconciler.prerequisites import Blocker
 from dgdr_controller.settings import Settings
 from dgdr_controller.validation.hardware import undescribed
 from dgdr_controller.validation.request import validate
@@ -53,9 +54,9 @@ def pending(observed: ObservedState) -> Decision:
         return _invalid(observed, error.errors)
     except HardwareNotFoundError as error:
         waiting = Profiling.waiting("WaitingForHardware", str(error))
-        return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+        return _wait(observed, Blocker(waiting, ClusterState.GPUS), *prerequisites.blockers(observed, None))
     run = profiling_run.run_on(hardware, observed)
-    if in_the_way := _left_over(observed, run):
+    if in_the_way := _lacking(observed, hardware) or _left_over(observed, run):
         return in_the_way
     return Decision(
         enter(
@@ -110,7 +111,29 @@ def _checked(observed: ObservedState) -> Decision | None:
     # The words of Dynamo 0.9's controller.
     missing = f"ConfigMap {wanted.name} not found in namespace {namespace}, or key {wanted.key} not found in it"
     waiting = Profiling.waiting("WaitingForConfigMap", missing)
-    return Decision(enter(observed, Phase.PENDING, Validation.passed(), waiting), after_s=_LOOK_AGAIN_S)
+    base = Blocker(waiting, ObjectName("ConfigMap", wanted.name))
+    return _wait(observed, base, *prerequisites.blockers(observed, None))
+
+
+def _lacking(observed: ObservedState, hardware: HardwareUsed) -> Decision | None:
+    """Wait for what the run would certainly fail without."""
+    blockers = list(prerequisites.blockers(observed, hardware))
+    return _wait(observed, *blockers) if blockers else None
+
+
+def _wait(observed: ObservedState, first: Blocker, *others: Blocker) -> Decision:
+    """Stay until what is awaited has changed; people are told of everything, and once."""
+    blockers = (first, *others)
+    messages = dict.fromkeys(blocker.condition.message for blocker in blockers)
+    waiting = Profiling.waiting(first.condition.reason, "; ".join(messages))
+    previous = observed.condition(Profiling.TYPE)
+    news = previous is None or previous.reason != waiting.reason  # numbers in the message may change often
+    return Decision(
+        enter(observed, Phase.PENDING, Validation.passed(), waiting),
+        events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
+        after_s=_LOOK_AGAIN_S,
+        awaits=frozenset(blocker.subject for blocker in blockers),
+    )
 
 
 def _of_installation(request: DynamoGraphDeploymentRequest, settings: Settings) -> Iterator[FieldError]:

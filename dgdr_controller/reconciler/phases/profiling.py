@@ -101,13 +101,20 @@ def _with_job(observed: ObservedState, job: Job) -> Decision:
             return _fail(
                 observed, run_status.phase if run_status else None, (run_status.error if run_status else "") or silent
             )
-        return Decision(_follow(observed), after_s=5.0, is_progress=True)
+        return _going_on(observed, after_s=5.0)
     if problem := _problem(observed, job):
         age = (observed.now - problem.since).total_seconds() if problem.since else _PASSING_S
         if age >= _PASSING_S:
             return _stuck(observed, problem)
-        return Decision(_follow(observed), is_progress=True, after_s=_PASSING_S - age + 0.5)
-    return Decision(_follow(observed), is_progress=True, after_s=None if observed.pods else _NO_POD_S)
+        return _going_on(observed, after_s=_PASSING_S - age + 0.5)
+    return _going_on(observed, after_s=None if observed.pods else _NO_POD_S)
+
+
+def _going_on(observed: ObservedState, after_s: float | None) -> Decision:
+    """Follow the profiler. A new sub-phase is shown at once: some of them are short."""
+    status = _follow(observed)
+    same = status.profiling_phase == observed.status.profiling_phase
+    return Decision(status, after_s=after_s, is_progress=same)
 
 
 def _in_the_way(observed: ObservedState, job: Job) -> Decision | None:

@@ -7,6 +7,7 @@
   const { shape } = dgdr.verdicts;
 
   const TOTALS = ["ttft", "itl", "e2e", "tokensPerS", "tokensPerSPerGpu", "tokensPerSPerUser", "concurrency", "requestRate"];
+  const RANGES = ["ttft", "itl", "e2e", "tokensPerSPerGpu"]; // that the truth is in with 80 %
   const DIGITS = 6; // what the simulator hands over; the rest is arithmetic
 
   function download(name, type, text) {
@@ -43,17 +44,23 @@
   function csv(candidates, verdicts) {
     const head = [
       "id", "backend", "backendVersion", "mode", "shape", "replicas", "gpus", "batch", "maxNumTokens", "kvCacheDtype",
-      "memoryGib", "contextLength", ...TOTALS, "source", "outcome", "reason",
+      "memoryGib", "contextLength", ...TOTALS, ...RANGES.flatMap((name) => [`${name}Low`, `${name}High`]), "likely",
+      "source", "outcome", "reason",
     ];
     const each = (workers, value) => workers.map(value).join("/");
     const rows = candidates.map((c) => [
       c.id, c.backend, c.backendVersion, c.mode, shape(c), c.replicas, c.gpus,
       each(c.workers, (w) => w.batch), each(c.workers, (w) => w.maxNumTokens), each(c.workers, (w) => w.kvCacheDtype),
-      each(c.workers, (w) => (w.memoryGib === undefined ? "" : significant(w.memoryGib, DIGITS))), c.contextLength,
-      ...TOTALS.map((name) => (c.performance ? significant(c.performance[name], DIGITS) : "")),
-      c.source, verdicts.get(c.id)?.outcome, verdicts.get(c.id)?.reason,
+      each(c.workers, (w) => rounded(w.memoryGib)), c.contextLength,
+      ...TOTALS.map((name) => rounded(c.performance?.[name])),
+      ...RANGES.flatMap((name) => ["low", "high"].map((end) => rounded(c.uncertainty?.[name]?.[end]))),
+      rounded(dgdr.likely.promise(c)), c.source, verdicts.get(c.id)?.outcome, verdicts.get(c.id)?.reason,
     ]);
     return [head, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+  }
+
+  function rounded(value) {
+    return value === undefined ? "" : significant(value, DIGITS);
   }
 
   // RFC 4180; a text that a spreadsheet would take for a formula is told from one.

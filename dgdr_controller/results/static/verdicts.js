@@ -13,6 +13,7 @@
     "selected", "alternative", "dominated", "misses-target", "does-not-fit", "over-budget", "not-renderable",
   ];
   const WORTH_TELLING = 1.05;
+  const MUCH = 2; // times the throughput, where targets that are a little looser allow so much more
 
   // Judges candidates anew: choice, front (both of candidates) and verdict by id. What hinders a deployment is
   // no matter of targets: those verdicts stay.
@@ -101,25 +102,39 @@
       : "default targets, which no configuration meets";
   }
 
+  // Which other candidate has clearly more throughput, at which latency: within the targets, and beyond them.
   function trade(choice, offered, goal, budget) {
-    if (goal.objective === "throughput" && !isWritten(goal, true)) return [];
-    const ours = criteria(choice, goal, budget);
-    const pool = meetsTargets(choice, goal)
-      ? offered.filter((candidate) => meetsTargets(candidate, goal))
-      : nearest(offered, goal, budget, true);
-    const rivals = pool
-      .map((candidate) => ({ candidate, is: criteria(candidate, goal, budget) }))
-      .filter(({ is }) => is.served >= ours.served);
-    if (!rivals.length) return [];
-    const rank = ({ candidate, is }) => [is.tokensPerSPerGpu, candidate.id];
-    const densest = rivals.reduce((most, each) => (compared(rank(each), rank(most)) > 0 ? each : most));
-    const most = densest.is.tokensPerSPerGpu;
-    if (most < ours.tokensPerSPerGpu * WORTH_TELLING) return [];
-    const { ttft, itl } = densest.candidate.performance;
-    return [
-      `the most throughput is ${significant(most)} tokens/s/GPU (+${percent(most / ours.tokensPerSPerGpu)}), ` +
-        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms${howLikely(densest.candidate, goal)}`,
-    ];
+    const written = isWritten(goal, true);
+    if (goal.objective === "throughput" && !written) return [];
+    const density = (candidate) => criteria(candidate, goal, budget).tokensPerSPerGpu;
+    const share = (candidate) => criteria(candidate, goal, budget).served;
+    const rank = (candidate) => [density(candidate), candidate.id];
+    const densest = (some) => some.reduce((most, each) => (compared(rank(each), rank(most)) > 0 ? each : most));
+    const gain = (candidate) => {
+      const { ttft, itl } = candidate.performance;
+      return (
+        `${significant(density(candidate))} tokens/s/GPU (+${percent(density(candidate) / density(choice))}), ` +
+        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms`
+      );
+    };
+    const asMuch = offered.filter((candidate) => share(candidate) >= share(choice));
+    const met = meetsTargets(choice, goal);
+    const within = densest(met ? asMuch.filter((candidate) => meetsTargets(candidate, goal)) : nearest(asMuch, goal, budget, true));
+    const told = [];
+    if (density(within) >= density(choice) * WORTH_TELLING) {
+      told.push(`the most throughput is ${gain(within)}${howLikely(within, goal)}`);
+    }
+    if (met && written) {
+      const looser = densest(asMuch.filter((candidate) => nearlyMeets(candidate, goal)));
+      if (density(looser) >= Math.max(density(choice), density(within)) * MUCH) {
+        told.push(`targets that are ${exact(Math.round((NEAR - 1) * 10000) / 100)} % looser allow ${gain(looser)}`);
+      }
+    }
+    return told;
+  }
+
+  function nearlyMeets(candidate, goal) {
+    return targets(candidate, goal).every(({ value, target }) => value <= target.value * (target.explicit ? NEAR : 1));
   }
 
   function howMissed(candidate, goal) {

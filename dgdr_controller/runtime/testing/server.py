@@ -185,7 +185,11 @@ class FakeApiServer:
                 self.writes.append((request.method, request.path, body))
                 return web.json_response(answer, status=201 if request.method == "POST" else 200)
             if name:
-                return web.json_response(existing(kind, Key(namespace, name)))
+                found = existing(kind, Key(namespace, name))
+                if "as=PartialObjectMetadata" in request.headers["Accept"]:
+                    metadata = {"metadata": found["metadata"]}
+                    found = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"} | metadata
+                return web.json_response(found)
             if request.query.get("watch") == "true":
                 return await self._watch(request, kind, namespace)
             return self._list(request, kind, namespace)

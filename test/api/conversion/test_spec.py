@@ -234,6 +234,16 @@ def test_bounds_that_no_engine_can_keep_are_refused(hardware: Json, message: str
     assert [str(error) for error in found] == [f"spec.profilingConfig.config.hardware.{message}"]
 
 
+def test_claim_for_the_profilers_files_has_a_name_of_kubernetes() -> None:
+    for name, errors in {
+        "dynamo-pvc": [],
+        "": [],
+        "Dynamo": ['Invalid value: "Dynamo": must be a DNS subdomain (RFC 1123)'],
+    }.items():
+        found = validate(parse_request(alpha(profilingConfig={"config": {}, "outputPVC": name})))
+        assert [str(error) for error in found] == [f"spec.profilingConfig.outputPVC: {error}" for error in errors]
+
+
 def test_edit_in_v1beta1_is_seen_where_v1alpha1_says_it() -> None:
     stored: Json = convert(alpha(**profiled({"sla": {"isl": 3000}, "sweep": {"use_ai_configurator": True}})), V1BETA1)
     stored["spec"] |= {"workload": {"isl": 8000}, "searchStrategy": "thorough"}

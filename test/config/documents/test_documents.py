@@ -201,7 +201,4 @@ def test_setting_without_effect_is_said() -> None:
             f"{config}.aic.backend_version {data}",
             f"{config}.aic.model_name has no effect",
         ],
-        "quickstart-v0.6.1-output-pvc": [
-            "spec.profilingConfig.outputPVC has no effect yet: the profiler's files are deleted with its pod"
-        ],
     }

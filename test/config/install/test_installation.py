@@ -82,10 +82,10 @@ RIGHTS = {
     "pods": "list watch",
     "pods:log": "",
     "configmaps": "get list watch create patch delete",
-    "serviceaccounts": "create patch",
+    "serviceaccounts": "get create patch",
     f"{RBAC}roles": "get create patch",
     f"{RBAC}rolebindings": "get create patch",
-    "persistentvolumeclaims": "",
+    "persistentvolumeclaims": "get",
     "nodes": "list watch",
     EVENTS: "create patch",
     LEASES: "",
@@ -126,6 +126,11 @@ def test_controller_may_hold_its_own_lease_alone(deployed: Installer) -> None:
     held = [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "dgdr-controller")]
     assert held == ["get", "create", "update"]
     assert [verb for verb in VERBS if deployed.may(verb, LEASES, SYSTEM, "another")] == ["create"]
+
+
+def test_controller_may_see_the_token_for_gated_models_and_no_other_secret(deployed: Installer) -> None:
+    assert [verb for verb in VERBS if deployed.may(verb, "secrets", "default", "hf-token-secret")] == ["get"]
+    assert [verb for verb in VERBS if deployed.may(verb, "secrets", "default", "another")] == []
 
 
 def role(verbs: list[str], resource: str = "configmaps") -> str:

@@ -1,10 +1,14 @@
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +44,7 @@ def test_image_configuration_is_ours_alone(controller: Image) -> None:
         "org.opencontainers.image.licenses": PROJECT["license"],
     }
     assert controller.config["User"] == "1000:1000"
-    assert controller.config["Entrypoint"] == ["/opt/dgdr/bin/dgdr"]
+    assert controller.config["Entrypoint"] == ["/opt/dgdr/bin/dumb-init", "--single-child", "/opt/dgdr/bin/dgdr"]
     assert controller.config["WorkingDir"] == "/tmp"  # noqa: S108 - in the image
     assert sorted(controller.config["Env"]) == [
         "HOME=/tmp",
@@ -56,7 +60,10 @@ def test_image_configuration_is_ours_alone(controller: Image) -> None:
 def test_image_has_no_shell_no_packages_and_no_installer(controller: Image) -> None:
     programs = [path for path in paths(controller) if re.search(r"/s?bin/[^/]+$", path)]
     assert all(
-        re.search(r"/bin/(python3?(\.\d+)?|dgdr|[Aa]ctivate[.\w]*|cffi-gen-src|dotenv|idna|pygmentize|markdown-it)$", p)
+        re.search(
+            r"/bin/(python3?(\.\d+)?|dgdr|dumb-init|[Aa]ctivate[.\w]*|cffi-gen-src|dotenv|idna|pygmentize|markdown-it)$",
+            p,
+        )
         for p in programs
     )
     assert "/opt/dgdr/bin/dgdr" in programs
@@ -150,7 +157,7 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
     )
     code, printed = controller.run("-c", program, entrypoint=["/opt/dgdr/bin/python"])
     # What runs in workers of the profiler alone.
-    lacking = [f"{module} needs numpy" for module in ("pairing", "replicas", "search")]
+    lacking = [f"{module} needs numpy" for module in ("corrections", "pairing", "replicas", "search")]
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
@@ -181,3 +188,27 @@ def test_second_build_finds_the_first(controller: Image) -> None:
     )
     assert (made.stdout, made.stderr) == (f"{controller.archive}\n", "")
     assert build.build(Target.CONTROLLER).stat().st_ino == before
+
+
+def test_signal_ends_a_program_that_does_not_listen_yet(controller: Image) -> None:
+    """As process 1 it would never see it; a pod that is deleted at once would live on for its ten minutes of grace."""
+    *init, program = controller.config["Entrypoint"]
+    assert program == "/opt/dgdr/bin/dgdr"
+    process = controller.start(*init, "/opt/dgdr/bin/python", "-c", "import time; time.sleep(60)")
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        first = until(lambda: next(iter(children.read_text().split()), ""))
+        until(lambda: Path(f"/proc/{first}/cmdline").read_bytes().startswith(b"/opt/dgdr/bin/"))
+        os.kill(int(first), signal.SIGTERM)
+        assert process.wait(5) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(found: Callable[[], Any]) -> Any:
+    limit = time.monotonic() + 20
+    while not (value := found()):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    return value

@@ -29,6 +29,7 @@ def changed(checkout: Path, path: str) -> set[Target]:
         ("README.md", BOTH),
         ("LICENSE", BOTH),
         ("requirements/build.txt", ALL),
+        ("requirements/init.txt", ALL),
         ("requirements/controller.txt", {Target.CONTROLLER}),
         ("requirements/profiler.txt", {Target.PROFILER}),
         ("requirements/dynamo.txt", {Target.DYNAMO}),

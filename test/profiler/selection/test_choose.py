@@ -167,7 +167,7 @@ def test_throughput_is_weighed_against_the_chance_to_meet_the_targets(
     fast = promised(goal, "narrow", make_candidate(tp=8, itl=7.8, per_gpu=395))
     safe = promised(goal, "narrow", make_candidate(tp=4, batch=100, itl=16.4, per_gpu=700))
     edge = promised(goal, "narrow", make_candidate(tp=4, batch=128, itl=19.4, per_gpu=812))
-    over = promised(goal, "narrow", make_candidate(tp=4, batch=160, itl=20.1, per_gpu=2000))
+    over = promised(goal, "narrow", make_candidate(tp=4, batch=160, itl=20.1, per_gpu=1600))
     assert [round(chance(c, goal), 2) for c in (fast, safe, edge, over)] == [0.96, 0.92, 0.62, 0.47]
     judgement = judge([fast, safe, edge, over], goal, 8, free)
     assert judgement.choice is not None
@@ -177,6 +177,22 @@ def test_throughput_is_weighed_against_the_chance_to_meet_the_targets(
         "best trade of tokens/s/GPU and the chance to meet the targets (92 %) among those whose estimates meet the "
         "targets; the most throughput is 812 tokens/s/GPU (+16 %), with TTFT 100 ms and ITL 19.4 ms, 62 % likely within the "
         "targets"
+    )
+
+
+def test_price_of_a_strict_target_is_told_where_a_looser_one_gives_much_more(
+    make_candidate: Any, plain_goal: Goal
+) -> None:
+    goal = written(plain_goal, ttft=300, itl=10)
+    alone = make_candidate(tp=8, batch=1, ttft=296, itl=7.9, per_gpu=4)
+    many = make_candidate(tp=8, batch=9, ttft=338, itl=11.3, per_gpu=31)
+    far = make_candidate(tp=8, batch=99, ttft=340, itl=11.6, per_gpu=300)
+    judgement = judge([alone, many, far], goal, 8, free)
+    assert judgement.choice is not None
+    assert judgement.choice.verdict is not None
+    assert judgement.choice.verdict.reason == (
+        "most tokens/s/GPU among those that meet the targets; targets that are 15 % looser allow 31 tokens/s/GPU (+680 %), "
+        "with TTFT 338 ms and ITL 11.3 ms"
     )
 
 

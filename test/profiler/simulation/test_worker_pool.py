@@ -8,11 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from operator import call
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dgdr_controller.profiler.simulation.aic.package import PRELOAD
-from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started, WorkerPool
+from dgdr_controller.profiler.simulation.memory_limit import MemoryLimit
+from dgdr_controller.profiler.simulation.worker_pool import (
+    Answered,
+    Lost,
+    Refused,
+    Reported,
+    Started,
+    WorkerPool,
+    report,
+)
 
 # Functions of the standard library: a worker process cannot import a test module.
 FAULTS: dict[str, Callable[[], object]] = {
@@ -34,6 +44,16 @@ def outcomes() -> dict[str, object]:
     assert [e.item for e in events if isinstance(e, Started)] == list(FAULTS.values())
     names = {id(fault): name for name, fault in FAULTS.items()}
     return {names[id(e.item)]: e for e in events if not isinstance(e, Started)}
+
+
+def test_stage_is_reported_before_the_answer() -> None:
+    events = list(WorkerPool(PRELOAD, slots=1).run(call, [partial(report, "prefill")], deadline_s=30))
+    assert [type(event) for event in events] == [Started, Reported, Answered]
+    assert [event.stage for event in events if isinstance(event, Reported)] == ["prefill"]
+
+
+def test_nobody_is_told_of_a_stage_outside_of_a_worker() -> None:
+    report("prefill")
 
 
 def test_every_item_ends_once(outcomes: dict[str, object]) -> None:
@@ -123,3 +143,27 @@ def wait_for(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def test_process_that_cannot_be_started_costs_only_its_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the server process is killed for want of memory: the one that starts the others."""
+    pool = WorkerPool(slots=1)
+    start, failures = pool._start, iter([EOFError("unexpected EOF")])
+
+    def broken(*arguments: Any) -> Any:
+        for error in failures:
+            raise error
+        return start(*arguments)
+
+    monkeypatch.setattr(pool, "_start", broken)
+    events = [event for event in pool.run(str.upper, ["a", "b"], 60) if not isinstance(event, Started)]
+    lost, answered = events
+    assert lost == Lost("a", "its process was not started: unexpected EOF", 0.0)
+    assert isinstance(answered, Answered)
+    assert answered.answer == "B"
+
+
+def test_memory_is_named_where_the_cgroup_counts_a_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryLimit, "read", staticmethod(lambda: MemoryLimit(1, 96 * 2**20)))
+    (lost,) = (event for event in WorkerPool(slots=1).run(call, [FAULTS["kill"]], 60) if isinstance(event, Lost))
+    assert lost.reason == "out of memory: processes were killed at the container's limit of 96 MiB"

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from dgdr_controller.profiling_job.protocol import RunState
-from dgdr_controller.runtime import Client, Config, Resource
+from dgdr_controller.runtime import Client, Config, Key, Resource
+from dgdr_controller.runtime.transport import Request
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
 from hack.cluster.local import Local
@@ -41,9 +42,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+CLAIMS: Resource[Any] = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", json.loads)
+VOLUMES: Resource[Any] = Resource("", "v1", "persistentvolumes", "PersistentVolume", json.loads, namespaced=False)
+SECRETS: Resource[Any] = Resource("", "v1", "secrets", "Secret", json.loads)
+ACCOUNTS: Resource[Any] = Resource("", "v1", "serviceaccounts", "ServiceAccount", json.loads)
 ROLES: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", json.loads)
 PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
 QUIET_S = 3.0
+NOTICED_S = 5.0
+"""How soon people are told what is missing, and that it is there."""
 AT_ONCE = 7
 """Stories that are told at a time: enough to fill each other's waits, and few enough for a busy machine."""
 
@@ -272,6 +279,10 @@ async def test_deleted_job_is_made_again_once(stage: Stage) -> None:
     assert len(stage.uids["Job"]) == 2
 
 
+async def _gone(stage: Stage, resource: Resource[Any], name: str) -> bool:
+    return await stage.found(resource, name) is None
+
+
 async def _there(stage: Stage, resource: Resource[Any], name: str) -> bool:
     return await stage.found(resource, name) is not None
 
@@ -324,6 +335,135 @@ async def test_deployment_of_another_owner_is_never_touched(stage: Stage) -> Non
     after = await stage.client.get(GRAPHS, stage.key("qwen-dgd"))
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     assert (await stage.status())["phase"] == "Deploying"
+
+
+def pod_with(**spec: Any) -> dict[str, Any]:
+    return {"overrides": {"profilingJob": {"template": {"spec": spec}}}}
+
+
+def volume(**source: Any) -> dict[str, Any]:
+    return pod_with(volumes=[{"name": "extra"} | source])
+
+
+def claim(mode: str) -> dict[str, Any]:
+    return {"spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}}
+
+
+CACHED = {"modelCache": {"pvcName": "models"}}
+MISSING: dict[str, tuple[str, dict[str, Any], Resource[Any], str, dict[str, Any]]] = {
+    "model cache": ("WaitingForClaim", CACHED, CLAIMS, "models", claim("ReadWriteMany")),
+    "volume": (
+        *("WaitingForClaim", volume(persistentVolumeClaim={"claimName": "work"}), CLAIMS, "work"),
+        claim("ReadWriteOnce"),
+    ),
+    "account": ("WaitingForServiceAccount", pod_with(serviceAccountName="robot"), ACCOUNTS, "robot", {}),
+    "secret": ("WaitingForSecret", volume(secret={"secretName": "keys"}), SECRETS, "keys", {}),
+    "config map": ("WaitingForConfigMap", volume(configMap={"name": "text"}), CONFIG_MAPS, "text", {}),
+}
+
+
+def volume_for(stage: Stage, name: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": stage.namespace},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "capacity": {"storage": "1Gi"},
+            "claimRef": {"namespace": stage.namespace, "name": name},
+            "hostPath": {"path": "/nowhere"},
+        },
+    }
+
+
+async def create(stage: Stage, resource: Resource[Any], name: str, content: dict[str, Any]) -> None:
+    kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+    await stage.client.create(resource, kind | {"metadata": {"name": name, "namespace": stage.namespace}} | content)
+
+
+async def columns(stage: Stage) -> dict[str, Any]:
+    """Return what ``kubectl get`` shows of the request."""
+    path = REQUESTS.path(stage.namespace, "qwen")
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    shown = json.loads(await stage.client.transport.send(Request("GET", path, {}, accept=table)))
+    (row,) = shown["rows"]
+    return {column["name"]: cell for column, cell in zip(shown["columnDefinitions"], row["cells"], strict=True)}
+
+
+@lives("success", cases={what: {"what": what} for what in MISSING})
+async def test_what_the_job_does_not_start_without_is_waited_for(stage: Stage, what: str) -> None:
+    reason, spec, resource, name, content = MISSING[what]
+    await stage.request(**spec)
+    await stage.says("Succeeded", reason, NOTICED_S)
+    shown = await columns(stage)
+    assert (shown["Phase"], shown["Reason"]) == ("Pending", reason)
+    assert f"{resource.kind} {name} does not exist in this namespace; create it, or change spec." in shown["Message"]
+    await create(stage, resource, name, content)
+
+    async def mended() -> bool:
+        return bool((await columns(stage))["Phase"] != "Pending")
+
+    await stage.until(mended, NOTICED_S)
+    assert len(stage.uids["Job"]) <= 1
+
+
+@lives("runs")
+async def test_warnings_come_and_go_while_the_job_runs(stage: Stage) -> None:
+    await create(stage, CLAIMS, "models", claim("ReadWriteOncePod"))
+    override = pod_with(imagePullSecrets=[{"name": "registry"}])
+    await stage.request(**CACHED, **override)
+    assert "ReadWriteOncePod" in await stage.says("Succeeded", "WaitingForClaim", NOTICED_S)
+    await stage.client.delete(CLAIMS, stage.key("models"))
+    await stage.until(lambda: _gone(stage, CLAIMS, "models"))
+    await create(stage, CLAIMS, "models", claim("ReadWriteMany"))
+    await stage.reaches("Profiling", limit_s=NOTICED_S)
+
+    async def shown(*words: str) -> bool:
+        message = (await columns(stage))["Message"]
+        return all(word in message for word in words)
+
+    unbound, unpulled = "PersistentVolumeClaim models has no volume yet", "Secret registry does not exist"
+    await stage.until(lambda: shown("Profiling is in progress. ", unbound, unpulled), NOTICED_S)
+    await create(stage, SECRETS, "registry", {})
+
+    async def pulled() -> bool:
+        return unpulled not in (await columns(stage))["Message"]
+
+    await stage.until(pulled, NOTICED_S)
+    assert unbound in (await columns(stage))["Message"]
+    await stage.client.create(VOLUMES, volume_for(stage, "models"))
+
+    async def bound() -> bool:
+        return unbound not in (await columns(stage))["Message"]
+
+    try:
+        await stage.until(bound, 2 * NOTICED_S)  # Kubernetes binds it first
+    finally:
+        await stage.client.delete(VOLUMES, Key("", stage.namespace))
+
+
+@lives("runs")
+async def test_token_for_a_gated_model_is_missed_until_it_is_there(stage: Stage) -> None:
+    await stage.request(model="meta-llama/Llama-3.1-8B-Instruct")
+    message = await stage.says("PrerequisiteWarning", "PrerequisiteWarning", NOTICED_S)
+    assert "Secret hf-token-secret does not exist in this namespace" in message
+    await create(stage, SECRETS, "hf-token-secret", {"stringData": {"HF_TOKEN": "hf_x"}})
+
+    async def gone() -> bool:
+        return "gated" not in (await stage.condition("PrerequisiteWarning")).get("message", "")
+
+    await stage.until(gone, NOTICED_S)
+
+
+@lives("nothing")
+async def test_gpus_for_measuring_are_waited_for(stage: Stage) -> None:
+    await stage.request(searchStrategy="thorough")
+    message = await stage.says("Succeeded", "WaitingForGpus", NOTICED_S)
+    assert message.startswith(
+        "Cluster does not have enough GPUs for profiling: 8 h200_sxm GPUs are needed, the cluster has no h200_sxm GPUs"
+    )
+    await stage.client.patch(REQUESTS, stage.key(), {"spec": {"searchStrategy": "rapid"}})
+    await stage.reaches("Profiling", limit_s=NOTICED_S)
+    warning = (await stage.condition("PrerequisiteWarning"))["message"]
+    assert warning.startswith("spec.hardware.totalGpus is 8, and the cluster has no h200_sxm GPUs that pods can get")
 
 
 @lives("success")

@@ -17,6 +17,7 @@ from dgdr_controller.profiler.simulation.messages import Row, Search, Workers
 from dgdr_controller.profiler.simulation.operating_points import Point, operating_points
 from dgdr_controller.profiler.simulation.shapes import Parallel, usual
 from dgdr_controller.profiler.simulation.speculation import accepted
+from dgdr_controller.profiler.simulation.worker_pool import report
 
 _STEPS = {"mixed": "mix_step", "decode": "genonly_step"}
 """Our names of an aggregated worker's steps, and AIC's."""
@@ -96,6 +97,7 @@ class Estimator:
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each parallelism and operating point that fits in memory."""
+        report(self.role)
         for parallel in self.shapes:
             try:
                 yield from self._rows_of(parallel)

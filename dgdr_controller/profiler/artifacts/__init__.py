@@ -1,0 +1,1 @@
+"""What the profiler leaves for people beside its results: plots, raw data. Pure: results in, bytes of files out."""
