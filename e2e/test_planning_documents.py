@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dgdr_api.results import Results
 from e2e.terminal import Done, Terminal
 from hack.commands import PLANNING, Block, blocks, files, missing_lines
 
@@ -39,11 +40,45 @@ def _own_model(_: Terminal, block: Block, done: Done) -> None:
     assert f"{model} on 8 × h200_sxm" in done.stdout
 
 
+def _deployed_and_measured(terminal: Terminal, _: Block, __: Done) -> None:
+    """Leave what AIPerf would: a little slower than the plan says."""
+    results = Results.model_validate_json((terminal.folder / "out" / "results.json").read_text(encoding="utf-8"))
+    assert results.choice is not None
+    numbers = results.choice.numbers
+    load = {"concurrency": round(numbers.concurrency), "requests": 10 * round(numbers.concurrency)}
+    metrics = {
+        "time_to_first_token": ("ms", numbers.ttft * 1.2),
+        "inter_token_latency": ("ms", numbers.itl * 1.1),
+        "request_latency": ("ms", numbers.e2e * 1.1),
+        "request_throughput": ("requests/sec", numbers.request_rate * 0.9),
+        "request_count": ("requests", load["requests"]),
+        "output_token_throughput": ("tokens/sec", numbers.tokens_per_s * 0.9),
+        "input_sequence_length": ("tokens", results.goal.isl + 10),
+        "output_sequence_length": ("tokens", results.goal.osl),
+    }
+    export = {
+        "schema_version": "1.4",
+        "input_config": {"phases": [{"name": "profiling", "kind": "profiling", "type": "concurrency", **load}]},
+        **{name: {"unit": unit, "avg": mean} for name, (unit, mean) in metrics.items()},
+    }
+    (terminal.folder / "artifacts").mkdir()
+    path = terminal.folder / "artifacts" / "profile_export_aiperf.json"
+    path.write_text(json.dumps(export), encoding="utf-8")
+
+
+def _kept(terminal: Terminal, block: Block, done: Done) -> None:
+    _explained(terminal, block, done)
+    assert (terminal.folder / "measurements.yaml").exists()
+
+
 CHECKS: Mapping[str, Callable[[Terminal, Block, Done], None]] = {
     "--gpu-sku h100_sxm": _hardware_is_replaced,
     "--explain": _explained,
     "--report qwen3-32b.html": _page,
     "--model-cache weights": _own_model,
+    "my-model.yaml -o out": _deployed_and_measured,
+    "--results out/results.json": _explained,
+    "--measurements measurements.yaml": _kept,
 }
 """What is asserted of a block that has these words: of every one here."""
 

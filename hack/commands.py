@@ -35,7 +35,11 @@ WITHOUT_PODS = (
     _DOCS / "how-to" / "live-beside-dynamos-operator.md",
 )
 """Pages whose commands only write objects, or look at the controller."""
-PLANNING = (_DOCS / "how-to" / "plan-without-a-cluster.md", _DOCS / "how-to" / "private-models.md")
+PLANNING = (
+    _DOCS / "how-to" / "plan-without-a-cluster.md",
+    _DOCS / "how-to" / "private-models.md",
+    _DOCS / "how-to" / "correct-estimates.md",
+)
 """Pages most of whose commands need no cluster: e2e/test_planning_documents.py."""
 RUN = (TUTORIAL, *ABOUT_A_REQUEST, *WITHOUT_PODS, *PLANNING)
 """Pages whose blocks run, unless a reason says otherwise: e2e/test_documents.py."""

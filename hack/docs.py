@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from dgdr_api import conditions, v1beta1
 from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
+from dgdr_api.measurements import Measurement
 from dgdr_api.request_warnings import ConfigurationWarning, Missed, PrerequisiteWarning, RequestWarning, SLAWarning
 from dgdr_api.schema import Schema, structural
 from dgdr_controller import runtime
@@ -66,6 +67,10 @@ def _spec() -> str:
 
 def _status() -> str:
     return _objects(structural(v1beta1.DynamoGraphDeploymentRequest)["properties"]["status"], "status")
+
+
+def _measurement() -> str:
+    return _objects(structural(Measurement), "measurement")
 
 
 def _objects(schema: Schema, path: str) -> str:
@@ -293,6 +298,7 @@ def _runtime_example() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "spec": _spec,
     "status": _status,
+    "measurement": _measurement,
     "gpus": _gpus,
     "conditions": _conditions,
     "succeeded": _succeeded,

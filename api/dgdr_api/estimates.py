@@ -68,6 +68,8 @@ class EstimateErrors(ApiModel):
     """Of the quantiles in `rows`, rising."""
     rows: dict[str, ErrorRow]
     """By title; those that candidates fall under."""
+    table: str = ""
+    """Digest of the table of corrections: measurements are compared with estimates by the same table."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

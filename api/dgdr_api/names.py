@@ -48,6 +48,9 @@ ANNOTATION_GENERATED = "nvidia.com/generated-dgd-spec"
 
 PROFILING_SERVICE_ACCOUNT = "dgdr-profiling-job"
 
+MEASUREMENTS = "dgdr-measurements"
+"""ConfigMap with a site's own measurements, which correct the estimates of the requests in its namespace."""
+
 MAX_REQUEST_NAME = 55
 """Longest request name: ``<name>-dgdr`` must fit a Service name (63 characters) with room for its suffixes."""
 

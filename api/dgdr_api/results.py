@@ -14,6 +14,7 @@ from dgdr_api.candidate import Candidate, Mode, Performance, with_drafts
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.estimates import Chances, EstimateErrors
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.measurements import SiteCorrection
 from dgdr_api.model import ApiModel
 from dgdr_api.request_warnings import RequestWarning
 from dgdr_api.v1beta1 import Backend, DgdrSpec, OptimizationType
@@ -158,6 +159,8 @@ class Results(ApiModel):
     """For the planner: how fast the workers of its candidates are at other loads."""
     estimate_errors: EstimateErrors | None = None
     """What the ranges and chances of candidates are read off; None where estimates are the simulator's own."""
+    site_corrections: tuple[SiteCorrection, ...] = ()
+    """By how much a site's own measurements change the estimates; empty: there are none."""
     provenance: Provenance
 
     @model_validator(mode="after")

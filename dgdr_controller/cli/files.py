@@ -6,11 +6,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from dgdr_api import DynamoGraphDeploymentRequest, parse_request
-from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.names import KIND
+from dgdr_api.errors import FieldError, InvalidRequestError, located
+from dgdr_api.measurements import Measurements
+from dgdr_api.names import KIND, MEASUREMENTS
+from dgdr_api.results import Results
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.manifest import MAX_BYTES, Manifest, ManifestError, load_documents
+
+_MEASUREMENTS = ("ConfigMap", MEASUREMENTS)
+_MOST_RESULTS = 64 * 2**20
+"""Bytes of results that are read; those of a large mixture of experts have 3 MiB."""
 
 
 class UnreadableError(Exception):
@@ -26,6 +34,17 @@ def read_manifests(source: str) -> list[object]:
     Raises:
         UnreadableError: The file cannot be read, is no YAML, or is empty.
     """
+    documents = _documents(source, f"a {KIND}")
+    requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
+    return list(requests or documents)
+
+
+def _documents(source: str, expected: str) -> list[object]:
+    """Return the documents of a file (``-``: standard input); at least one.
+
+    Raises:
+        UnreadableError: The file cannot be read, is no YAML, or is empty.
+    """
     shown = "standard input" if source == "-" else source
     try:
         documents = load_documents(_read(source))
@@ -35,9 +54,8 @@ def read_manifests(source: str) -> list[object]:
     except ManifestError as error:
         raise UnreadableError(f"{shown}: not YAML: {error}") from None
     if not documents:
-        raise UnreadableError(f"{shown}: holds no document; expected a {KIND}")
-    requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
-    return list(requests or documents)
+        raise UnreadableError(f"{shown}: holds no document; expected {expected}")
+    return documents
 
 
 def read_base_file(path: Path) -> Manifest:
@@ -53,6 +71,52 @@ def read_base_file(path: Path) -> Manifest:
         raise UnreadableError(f"{path}: {reason}") from None
     except InvalidRequestError as error:
         raise UnreadableError(f"{path}: {'; '.join(map(str, error.errors))}") from None
+
+
+def read_measurements(path: Path) -> tuple[Manifest, Measurements]:
+    """Return the ConfigMap of measurements in a file, and what is read of it.
+
+    Raises:
+        UnreadableError: The file cannot be read, or is not that ConfigMap.
+    """
+    documents = _documents(str(path), f"ConfigMap {MEASUREMENTS}")
+    manifest, name = documents[0], manifest_name(documents[0])
+    if len(documents) != 1 or not isinstance(manifest, dict) or (manifest.get("kind"), name) != _MEASUREMENTS:
+        raise UnreadableError(f"{path}: expected ConfigMap {MEASUREMENTS} and nothing else")
+    data = {} if manifest.get("data") is None else manifest["data"]
+    if not isinstance(data, dict):
+        raise UnreadableError(f"{path}: data must be an object")
+    return manifest, Measurements.read(data, path.name)
+
+
+def read_results(path: Path) -> Results:
+    """Return the results of a plan in a file.
+
+    Raises:
+        UnreadableError: The file cannot be read, or holds no results that this version reads.
+    """
+    content = read_bounded(path, _MOST_RESULTS)
+    try:
+        return Results.model_validate_json(content, by_alias=True, by_name=False)
+    except ValidationError as error:
+        found = located(error.errors(include_url=False, include_input=False)[0])
+        raise UnreadableError(f"{path}: no results that this version reads: {found}") from None
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        UnreadableError: It cannot be read, or is longer than what is expected in it.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}") from None
+    if len(content) > limit:
+        raise UnreadableError(f"{path}: longer than {limit // 2**20} MiB")
+    return content
 
 
 def _read(source: str) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +15,13 @@ from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
-from dgdr_controller.cli.files import UnreadableError, read_base_file, read_request, write_atomically
+from dgdr_controller.cli.files import (
+    UnreadableError,
+    read_base_file,
+    read_measurements,
+    read_request,
+    write_atomically,
+)
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report
 from dgdr_controller.cli.settings import load_settings
@@ -24,7 +31,7 @@ from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiler.errors import ProfilerError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid
-from dgdr_controller.profiler.request import plan_request
+from dgdr_controller.profiler.request import PlanRequest, plan_request
 from dgdr_controller.profiler.selection.explain import explain
 from dgdr_controller.profiler.selection.notes import nothing_deployable
 from dgdr_controller.profiling_job.exit_code import ExitCode
@@ -35,6 +42,7 @@ from dgdr_controller.settings import Settings
 _BASE_NOT_READ = (
     "spec.profilingConfig.configMapRef {} was not read: set --base to a file with the deployment that it holds"
 )
+_NOT_MEASURED = "{}: nothing here corrects these estimates; other models, GPUs, engines or modes were measured"
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
 
@@ -63,6 +71,11 @@ _WIDE = 200
 @click.option(
     "--base", "base_file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="File with a DynamoGraphDeployment of yours to put the plan into.",
+)  # fmt: skip
+@click.option(
+    "--measurements", "measurements_file", metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with measurements of yours, as dgdr calibrate writes it; they correct the estimates.",
 )  # fmt: skip
 @click.option(
     "--context-length", type=click.IntRange(min=1), metavar="TOKENS",
@@ -101,6 +114,7 @@ def plan(  # noqa: PLR0913 - one for each option
     gpus_per_node: int | None,
     model_cache: Path | None,
     base_file: Path | None,
+    measurements_file: Path | None,
     context_length: int | None,
     draft_tokens: int | None,
     kv_cache_dtype: KvCacheDtype | None,
@@ -116,10 +130,12 @@ def plan(  # noqa: PLR0913 - one for each option
         options = SearchOptions(context_length, draft_tokens, kv_cache_dtype)
         asked = read_request(source, name)
         request = plan_request(asked, hardware, model_cache, options, engines_release(asked, settings))
+        request = _with_measurements(request, measurements_file)
         base = read_base_file(base_file) if base_file is not None else None
         _prepare(output, page)
         with ProgressDisplay(console) as progress:
             results = rapid(request, progress, deadline)
+        _print_unused(results, measurements_file, console)
         results, graph = _deployment(results, settings, base)
         if output is not None:
             _write(output, results, graph)
@@ -138,6 +154,20 @@ def plan(  # noqa: PLR0913 - one for each option
         _fail(ExitCode.NOT_DEPLOYABLE, nothing_deployable(results), output)
     if output is not None:
         _print_written(output, console)
+
+
+def _with_measurements(request: PlanRequest, file: Path | None) -> PlanRequest:
+    """Add the measurements of a file.
+
+    Raises:
+        UnreadableError: It holds none.
+    """
+    return replace(request, measurements=read_measurements(file)[1]) if file else request
+
+
+def _print_unused(results: Results, file: Path | None, console: Console) -> None:
+    if file is not None and not results.site_corrections:
+        console.print(_NOT_MEASURED.format(file), highlight=False, soft_wrap=True)
 
 
 def _prepare(output: Path | None, page: Path | None) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from dgdr_api import InvalidRequestError
 from dgdr_api.candidate import Role
 from dgdr_api.errors import located
+from dgdr_api.measurements import Measurements
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.artifacts import LOG_FILE, Artifacts, keep
@@ -91,6 +93,7 @@ def _results(job_input: JobInput, run: "_Run", deadline: float) -> Results:
     version = version_of(job_input.release)
     release = release_of(version) if version else NEWEST
     request = request_in_cluster(job_input.request, job_input.hardware, release)
+    request = replace(request, measurements=job_input.measurements or Measurements())
     until = time.monotonic() + deadline
     results = rapid(request, run, SEARCH_DEADLINE_S, until)
     if results.choice is None:

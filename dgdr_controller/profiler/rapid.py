@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from dgdr_api.results import Results, SearchOutcome
-from dgdr_controller.profiler.calibration import Calibration, CalibrationError
+from dgdr_controller.profiler.calibration import Calibration, CalibrationError, Estimated, site_corrections
 from dgdr_controller.profiler.errors import InterruptedRunError, OutOfMemoryError, ProfilerError
 from dgdr_controller.profiler.model.access import AccessCheck
 from dgdr_controller.profiler.model.hub import HUB, Hub
@@ -77,7 +77,7 @@ def rapid(
         )
         downloads = request.cache is None or model.in_cache is False
         check = AccessCheck(model.loaded_as, hub.refusal if downloads else _known_to_be_there)
-        model, calibration = _calibrated(model, known)
+        model, calibration = _calibrated(request, model, known)
         searched = plan_searches(request, model, known, calibration)
         ready, seconds = f"{known.engine} {known.engine_version}", time.monotonic() - begun
         on_progress(Progress(Step.SURVEY, ready, finished=True, seconds=seconds, total=len(searched.searches)))
@@ -111,14 +111,27 @@ def summary(results: Results) -> str:
     return f"{len(results.candidates)} candidates, {len(results.pareto)} on the Pareto front"
 
 
-def _calibrated(model: Model, known: Survey) -> tuple[Model, Calibration | None]:
-    """Return the corrections for the simulator; None, with a warning, where they are for another one."""
+def _calibrated(request: PlanRequest, model: Model, known: Survey) -> tuple[Model, Calibration | None]:
+    """Return the corrections for the simulator; None, with a warning, where they are for another one.
+
+    A site's measurements add to them; those that do not fit these estimates are named in a warning.
+    """
     try:
         calibration = Calibration.load()
         calibration.check(known.engine, known.engine_version)
     except CalibrationError as error:
         return replace(model, warnings=(*model.warnings, f"Estimates are not corrected by measurements: {error}")), None
-    return model, calibration
+    estimated = Estimated(
+        model=request.model,
+        gpu_sku=request.gpu.sku,
+        engine=known.engine,
+        engine_version=known.engine_version,
+        table=calibration.digest,
+        versions=known.estimable,
+    )
+    corrections, unused = site_corrections(request.measurements, estimated)
+    warnings = (*model.warnings, *([unused] if unused else []))
+    return replace(model, warnings=warnings), calibration.with_site(corrections)
 
 
 def _known_to_be_there(_: str) -> None:

@@ -1,6 +1,6 @@
 """The question that a search answers: a request with its hardware known and its defaults filled in."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dgdr_api.conversion import kept_spec
@@ -9,6 +9,7 @@ from dgdr_api.defaults import Value, effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.gpus import UNKNOWN_SKU, Gpu, find_gpu, unknown_gpu
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.measurements import Measurements
 from dgdr_api.options import SearchOptions, search_options
 from dgdr_api.preserved import search_annotations
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
@@ -39,6 +40,7 @@ class PlanRequest:
         cache: Its model cache, and where that can be looked into.
         warnings: What should be said about the request itself.
         release: The release of Dynamo whose engines run.
+        measurements: What was measured at this site.
     """
 
     identity: RequestIdentity
@@ -52,6 +54,7 @@ class PlanRequest:
     cache: MountedCache | None
     warnings: tuple[RequestWarning, ...]
     release: Release = NEWEST
+    measurements: Measurements = field(default_factory=Measurements)
 
     @property
     def total_gpus(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate, Outcome, Source, Verdict
 from dgdr_api.estimates import EstimateErrors
+from dgdr_api.measurements import SiteCorrection
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
 from dgdr_api.results import Provenance, Results
 from dgdr_api.v1beta1 import Backend
@@ -15,7 +16,14 @@ from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
 from dgdr_controller.profiler.selection.judge import judge, warnings
-from dgdr_controller.profiler.selection.notes import by_limits, notes, out_of_reach, search_warnings, short_context
+from dgdr_controller.profiler.selection.notes import (
+    by_limits,
+    notes,
+    out_of_reach,
+    search_warnings,
+    short_context,
+    site_notes,
+)
 from dgdr_controller.profiler.selection.scaling import scale
 from dgdr_controller.profiler.simulation.collect import Collected
 from dgdr_controller.profiler.simulation.messages import Survey
@@ -51,6 +59,12 @@ class Question:
         rows = {candidate.uncertainty.row for candidate in candidates if candidate.uncertainty}
         return self.calibration.errors(rows) if self.calibration and rows else None
 
+    def site(self, candidates: Iterable[Candidate]) -> tuple[SiteCorrection, ...]:
+        """Return what the site's measurements have changed of candidates' estimates."""
+        kinds = {(c.backend, c.mode, c.draft_tokens) for c in candidates if c.uncertainty}
+        found = self.calibration.site if self.calibration else ()
+        return tuple(site for site in found if (site.backend, site.mode, site.draft_tokens) in kinds)
+
 
 def answer(question: Question, found: Collected) -> Results:
     """Judge what was found.
@@ -76,7 +90,10 @@ def answer(question: Question, found: Collected) -> Results:
             *warnings(judgement, goal, budget, request.gpu.sku),
             *out_of_reach(judgement, goal, budget),
         ],
-        notes=tuple(notes(request, model, judgement, errors, measured=not question.known.limits)),
+        notes=(
+            *site_notes(question.site(judgement.candidates), request.measurements.source),
+            *notes(request, model, judgement, errors, measured=not question.known.limits),
+        ),
     )
 
 
@@ -158,6 +175,7 @@ def _results(  # noqa: PLR0913 - what results say, by name
         ),
         searches=tuple(found.reports),
         estimate_errors=question.errors(candidates),
+        site_corrections=question.site(candidates),
         provenance=Provenance(
             engine=engine,
             engine_version=version,

@@ -66,7 +66,13 @@ def input_config_map(run: Run) -> Manifest:
     annotations = search_annotations(metadata.annotations) or None
     identity = ObjectMeta(name=metadata.name, namespace=metadata.namespace, uid=metadata.uid, annotations=annotations)
     request = run.request.model_copy(update={"metadata": identity, "status": None})
-    content = JobInput(request=request, hardware=run.hardware, release=run.release, deployment=run.deployment)
+    content = JobInput(
+        request=request,
+        hardware=run.hardware,
+        release=run.release,
+        measurements=run.measurements,
+        deployment=run.deployment,
+    )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.measurements import Measurements
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.settings import DynamoSettings, Settings
@@ -71,5 +72,7 @@ class JobInput(ApiModel):
     hardware: HardwareUsed
     release: str | None = None
     """Release of Dynamo whose engines run; None: the newest that is known."""
+    measurements: Measurements | None = None
+    """What was measured at this site; None: nothing."""
     deployment: DeploymentSettings | None = None
     """No result depends on it; None: another version of the controller wrote the input."""

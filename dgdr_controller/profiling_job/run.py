@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.job_spec import OUTPUT_VOLUME
+from dgdr_api.measurements import Measurements
 from dgdr_api.preserved import as_far_as_known, search_annotations
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest
@@ -29,6 +30,7 @@ class Run:
         settings: The installation's settings.
         release: The release of Dynamo whose engines run; None: the newest that is known.
         v1alpha1: Whether the cluster serves DynamoGraphDeployments in that version alone.
+        measurements: What was measured at this site; None: nothing.
     """
 
     request: DynamoGraphDeploymentRequest
@@ -36,14 +38,16 @@ class Run:
     settings: Settings
     release: str | None = None
     v1alpha1: bool = False
+    measurements: Measurements | None = None
 
     @property
     def inputs(self) -> str:
-        """Hash of what the result depends on: what is asked for, the hardware, the profiler's image and the engines."""
+        """Hash of what the result depends on: request, hardware, the profiler's image, the engines, measurements."""
         spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json", exclude=_FOR_PEOPLE)
         annotations = search_annotations(self.request.metadata.annotations)
-        rest = [value for value in (annotations, self.release) if value]
+        measurements = self.measurements.model_dump(mode="json") if self.measurements else None
+        rest = [value for value in (annotations, self.release, measurements) if value]
         inputs = [spec, hardware, self.settings.profiling.image, *rest]
         text = json.dumps(inputs, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

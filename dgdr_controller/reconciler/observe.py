@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, dgd_name, job_name, output_name
+from dgdr_api.measurements import Measurements
+from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, MEASUREMENTS, dgd_name, job_name, output_name
 from dgdr_api.preserved import preserved
 from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
@@ -85,6 +86,8 @@ class Observer:
             observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
+        if Need.MEASUREMENTS in needs(observed):
+            observed = replace(observed, measurements=await self._measurements(observed.key.namespace))
         if Need.PREREQUISITES in needs(observed):
             observed = await self._with_prerequisites(observed)
         return observed
@@ -163,6 +166,14 @@ class Observer:
         except NotFoundError:
             return None
         return found.data.get(base.key)
+
+    async def _measurements(self, namespace: str) -> Measurements | None:
+        """Read what was measured at this site: a ConfigMap of the user, which no watch reports."""
+        try:
+            found = await self._client.get(CONFIG_MAPS, Key(namespace, MEASUREMENTS))
+        except NotFoundError:
+            return None
+        return Measurements.read(found.data, f"ConfigMap {MEASUREMENTS}") if found.data else None
 
     async def _prometheus(self, observed: ObservedState) -> bool | None:
         if not effective(observed.request).planner:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import NamedTuple
 
+from dgdr_api.measurements import Measurements
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
 from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
 from dgdr_controller.hardware.nodes import NodeGpus
@@ -22,6 +23,8 @@ class Need(Flag):
     """The nodes' GPUs, and whether engines may span nodes."""
     COMPOSITION = auto()
     """What a deployment is composed of besides the result: the user's base deployment, and a Prometheus."""
+    MEASUREMENTS = auto()
+    """What was measured at this site, which a profiling run depends on."""
     FRESH_OUTPUT = auto()
     """The published output with its results, as the API server has it now: what watches report is kept without."""
     PREREQUISITES = auto()
@@ -68,6 +71,7 @@ class ObservedState:
         base: Text of the user's own deployment that the plan is put into; None: there is none, or it is missing.
         prometheus: Whether the Prometheus that a planner would read exists; None: not known.
         multinode: Whether the cluster can run an engine over several nodes.
+        measurements: What was measured at this site; None: nothing.
         objects: Objects that pods of the request need; None: there is none; absent: not known.
         dynamo: Whether the cluster serves DynamoGraphDeployments, as the API server says now; None: nobody has asked.
         several_nodes: Whether pods of the request may be on different nodes.
@@ -89,6 +93,7 @@ class ObservedState:
     base: str | None = None
     prometheus: bool | None = None
     multinode: bool = False
+    measurements: Measurements | None = None
     objects: Mapping[ObjectName, Claim | Named | None] = field(default_factory=dict)
     dynamo: bool | None = None
     several_nodes: bool = True

@@ -26,7 +26,8 @@ def run_on(hardware: HardwareUsed, observed: ObservedState) -> Run:
     """Return the run for the present spec on some hardware."""
     release = engines_release(observed.request, observed.settings)
     older = None if release is NEWEST else str(release)
-    return Run(observed.request, hardware, observed.settings, older, observed.graphs == GRAPHS_V1ALPHA1)
+    v1alpha1 = observed.graphs == GRAPHS_V1ALPHA1
+    return Run(observed.request, hardware, observed.settings, older, v1alpha1, observed.measurements)
 
 
 def objects(observed: ObservedState, run: Run) -> list[Ensure]:

@@ -112,7 +112,7 @@ def samples() -> Samples:
 def _simulated(point: Measurement, answer: Mapping[str, float]) -> Simulated:
     return Simulated(
         backend=point.backend, mode=point.mode, isl=point.isl, osl=point.osl, concurrency=point.concurrency,
-        gpus=point.gpus, **answer,
+        gpus=point.gpus, draft_tokens=0, **answer,
     )  # fmt: skip
 
 

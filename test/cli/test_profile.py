@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from dgdr_api.results import Results
+from dgdr_controller.profiler.calibration import Calibration
 from dgdr_controller.profiling_job import builder
 from test.builders.command_line import Run, run, serve_simulator
 from test.builders.deployments import generated
+from test.builders.measurements import measurement, measurements
 from test.builders.observed_state import observed_of, request_of, run_of
 
 
@@ -178,3 +180,25 @@ def test_sigterm_is_an_interruption_that_another_pod_resumes(tmp_path: Path) -> 
     process.send_signal(signal.SIGTERM)
     code, status = ended(process, tmp_path, 30)
     assert (code, status["exitCode"], status["status"]) == (75, 75, "failed")
+
+
+@pytest.mark.aic
+@pytest.mark.usefixtures("simulator")
+def test_measurements_of_the_site_correct_the_estimates(tmp_path: Path) -> None:
+    model = "meta-llama/Meta-Llama-3.1-8B"
+    facts: dict[str, Any] = {
+        "model": model,
+        "gpu_sku": "a100_sxm",
+        "backend_version": "0.14.0",
+        "table": Calibration.load().digest,
+    }
+    site = measurements(measurement(8.0, **facts), measurement(engine_version="0.1.0", **facts), unread=("x: y",))
+    request = request_of(model=model, hardware={"gpuSku": "a100_sxm", "totalGpus": 1})
+    content = builder.input_config_map(run_of(observed_of(request, measurements=site)))
+    (tmp_path / "input.json").write_text(content["data"]["input.json"])
+    code, status = profiled(tmp_path / "input.json", tmp_path)
+    assert code == 0, status
+    results = Results.model_validate_json((tmp_path / "results.json").read_text())
+    (found,) = results.site_corrections
+    assert (found.measurements, round(found.ttft, 6)) == (1, 2.0)
+    assert any("x: y; 1.vllm-agg-" in warning.message for warning in results.warnings)

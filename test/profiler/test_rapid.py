@@ -13,6 +13,7 @@ from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results, SearchOutcome
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.deployment.render.releases import release_of
+from dgdr_controller.profiler.calibration import Calibration
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError, RequestRefusedError
 from dgdr_controller.profiler.hardware import HardwareOptions
 from dgdr_controller.profiler.model.config import read_config
@@ -27,6 +28,7 @@ from dgdr_controller.profiler.simulation.collect import Progress
 from dgdr_controller.profiler.simulation.messages import Found, Search, Survey
 from dgdr_controller.profiler.simulation.search_plan import plan_searches
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, Started
+from test.builders.measurements import measurement, measurements
 
 ROW: dict[str, Any] = {
     "concurrency": 96, "request_rate": 3.567, "bs": 96, "ttft": 344.2, "tpot": 26.6, "tokens/s": 3563.0,
@@ -406,3 +408,40 @@ def test_workload_must_end_within_the_models_context() -> None:
     with pytest.raises(RequestRefusedError, match="isl \\+ osl is 40961 tokens"):
         run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 961})
     assert run(Replay(answered(ROW), answered()), workload={"isl": 40_000, "osl": 960}).choice is not None
+
+
+def measured_here(*changes: dict[str, Any], unread: tuple[str, ...] = ()) -> Results:
+    found = [measurement(8.0, 1.0, 0.125, **({"table": Calibration.load().digest} | change)) for change in changes]
+    request = replace(wanted(), measurements=measurements(*found, unread=unread))
+    pool = Replay(answered(ROW), answered(ROW_OF_A_PAIR))
+    return rapid(request, silent, pool=pool, hub=Hub(download=no_hub, refusal=lambda _: None))
+
+
+def test_measurements_of_this_site_correct_what_was_measured_and_results_say_so() -> None:
+    plain = {c.mode: c for c in run(Replay(answered(ROW), answered(ROW_OF_A_PAIR))).candidates}
+    results = measured_here({})
+    found = {c.mode: c for c in results.candidates}
+    assert found[Mode.DISAGGREGATED].performance == plain[Mode.DISAGGREGATED].performance
+    before, after = plain[Mode.AGGREGATED], found[Mode.AGGREGATED]
+    assert after.numbers.ttft == pytest.approx(before.numbers.ttft * 2)
+    assert after.numbers.tokens_per_s_per_gpu == pytest.approx(before.numbers.tokens_per_s_per_gpu / 2)
+    assert after.simulated == before.simulated
+    assert after.uncertainty is not None
+    assert after.uncertainty.row.endswith(", 1 measurement of this site")
+    assert [(site.mode, site.measurements) for site in results.site_corrections] == [(Mode.AGGREGATED, 1)]
+    assert results.provenance.notes[0] == (
+        "Estimates of vllm aggregated are corrected by 1 measurement of this site (ConfigMap dgdr-measurements): "
+        "TTFT × 2, ITL × 1, tokens/s/GPU × 0.5. Their ranges are as wide as without."
+    )
+    assert results.warnings == ()
+
+
+def test_measurements_that_are_not_used_are_a_warning() -> None:
+    results = measured_here({"engine_version": "0.11.0"}, unread=("b.json: must be a text",))
+    assert results.site_corrections == ()
+    (warning,) = results.warnings
+    assert warning.type == "ConfigurationWarning"
+    assert warning.message.startswith(
+        "Some measurements of ConfigMap dgdr-measurements are not used: b.json: must be a text; 0.vllm-agg-"
+    )
+    assert not [note for note in results.provenance.notes if "of this site" in note]

@@ -1,10 +1,8 @@
 """The whole controller against a scripted API server whose watches lag, or that refuses."""
 
 import asyncio
-import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,55 +10,20 @@ import pytest
 
 from dgdr_controller.kinds import (
     CONFIG_MAPS,
-    GRAPHS,
     JOBS,
-    NODES,
     PODS,
     REQUESTS,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
 )
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.profiling_job.publisher import Source, publish
-from dgdr_controller.reconciler.controller import add_controller
-from dgdr_controller.runtime import Client, ForbiddenError, Key, Manager, Resource
+from dgdr_controller.runtime import Client, ForbiddenError, Key, Resource
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time
 from dgdr_controller.runtime.transport import Request
-from dgdr_controller.settings import Settings
+from test.builders.request_controller import JOB, MAP, QWEN, REQUEST, controlled, inputs_of, status
 from test.builders.results import results_of
-
-KINDS: tuple[Resource[Any], ...] = (CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, EVENTS)
-WITH_STATUS: tuple[Resource[Any], ...] = (REQUESTS, GRAPHS, JOBS, PODS, NODES)
-QWEN, JOB, MAP = Key("team", "qwen"), Key("team", "profile-qwen"), Key("team", "dgdr-output-qwen")
-REQUEST: dict[str, Any] = {
-    "apiVersion": "nvidia.com/v1beta1",
-    "kind": "DynamoGraphDeploymentRequest",
-    "metadata": {"name": "qwen", "namespace": "team"},
-    "spec": {"model": "Qwen/Qwen3-32B", "backend": "vllm", "hardware": {"gpuSku": "h200_sxm", "totalGpus": 8}},
-}
-
-
-@contextlib.asynccontextmanager
-async def controlled(server: FakeApiServer) -> AsyncIterator[Manager]:
-    for resource in (*KINDS, *WITH_STATUS):
-        server.serve(resource, status=resource in WITH_STATUS)
-    manager = Manager(server.config, graceful_timeout=1.0)
-    add_controller(manager, Settings(), workers=2)
-    running = asyncio.create_task(manager.run())
-    await asyncio.sleep(0.5)
-    try:
-        yield manager
-    finally:
-        manager.stop()
-        await running
-
-
-def status(server: FakeApiServer) -> dict[str, Any]:
-    return dict(server.object(REQUESTS, QWEN).get("status", {}))
 
 
 def reason(server: FakeApiServer, kind: str = "Profiling") -> str:
@@ -140,10 +103,6 @@ async def test_job_of_an_older_spec_that_is_not_seen_yet_is_not_taken_for_this_o
         await asyncio.sleep(20)
         assert inputs_of(server, JOBS, JOB) == inputs_of(server, CONFIG_MAPS, MAP)
         assert status(server)["phase"] == "Profiling"
-
-
-def inputs_of(server: FakeApiServer, resource: Resource[Any], key: Key) -> str:
-    return str(server.object(resource, key)["metadata"]["annotations"]["dgdr.nvidia.com/inputs"])
 
 
 @pytest.mark.parametrize("what", ["configmaps", "serviceaccounts", "roles", "rolebindings", "jobs"])

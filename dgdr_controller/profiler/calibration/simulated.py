@@ -38,6 +38,7 @@ class Simulated:
         queue: The steps that read, one after the other, the prompts of all requests that share an engine.
         decode: A step that decodes and reads no prompt.
         most_tokens_per_s_per_gpu: Output tokens per second and GPU whose prompts the prefill workers keep up with.
+        draft_tokens: Tokens that are drafted in each step; 0: none.
     """
 
     backend: Backend
@@ -52,6 +53,7 @@ class Simulated:
     queue: float
     decode: float
     most_tokens_per_s_per_gpu: float = math.inf
+    draft_tokens: int = 0
 
     @property
     def share_of_prompts(self) -> float:

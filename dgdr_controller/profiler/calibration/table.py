@@ -1,7 +1,8 @@
 """The table of corrections: what it holds, and how it corrects an estimate. Pure but for `Calibration.load`."""
 
+import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from dgdr_api.candidate import Mode, Performance
 from dgdr_api.estimates import ErrorRow, EstimateErrors, Uncertainty
+from dgdr_api.measurements import SiteCorrection
 from dgdr_api.model import ApiModel
 from dgdr_api.v1beta1 import Backend
 from dgdr_controller.profiler.calibration.interpolation import interpolated
@@ -21,6 +23,7 @@ from dgdr_controller.profiler.calibration.uncertainty import Distributions
 SCHEMA: Literal["calibration.dgdr.nvidia.com/v1"] = "calibration.dgdr.nvidia.com/v1"
 _FILE = "table.json"
 _DIGITS = 4
+_DIGEST_DIGITS = 12
 
 
 class CalibrationError(Exception):
@@ -162,6 +165,7 @@ class Corrected:
         e2e: Latency of a whole request in ms.
         tokens_per_s_per_gpu: Output tokens per second and GPU.
         row: The row of the table that was used.
+        site: What a site's own measurements have changed beyond the table; None: nothing.
     """
 
     ttft: float
@@ -169,6 +173,12 @@ class Corrected:
     e2e: float
     tokens_per_s_per_gpu: float
     row: Row
+    site: SiteCorrection | None = None
+
+    @property
+    def title(self) -> str:
+        """What it was corrected by, in words."""
+        return _title(self.row, self.site)
 
     def applied(self, performance: Performance) -> Performance:
         """Return the performance with corrected numbers in the place of the simulator's."""
@@ -198,6 +208,8 @@ class Calibration(ApiModel):
     """The narrowest first; the last one is for all engines and modes."""
     rows: tuple[Row, ...] = Field(min_length=1)
     """The narrowest first; the last one is for all engines and modes."""
+    site: tuple[SiteCorrection, ...] = Field(default=(), exclude=True)
+    """What a site's own measurements change beyond the table: no part of it."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -235,6 +247,15 @@ class Calibration(ApiModel):
             where = ".".join(str(part) for part in first["loc"]) or "the table"
             raise CalibrationError(f"{where}: {first['msg']}; run make calibration") from None
 
+    @property
+    def digest(self) -> str:
+        """Digest of the table."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:_DIGEST_DIGITS]
+
+    def with_site(self, corrections: Iterable[SiteCorrection]) -> "Calibration":
+        """Return the table with a site's corrections in place of those that it has."""
+        return self.model_copy(update={"site": tuple(corrections)})
+
     def check(self, engine: str, version: str, sha256: str | None = None) -> None:
         """Refuse estimates that the table was not fitted to.
 
@@ -259,20 +280,23 @@ class Calibration(ApiModel):
             )
 
     def correct(self, simulated: Simulated) -> Corrected:
-        """Return what an estimate comes to, by the narrowest row that there is."""
+        """Return what an estimate comes to, by the narrowest row that there is, and by the site's measurements."""
         row = self.row_of(simulated.backend, simulated.mode, simulated.regime)
         factors = row.medians(self.probabilities)
         ttft = self.terms_of(simulated.backend, simulated.mode).ttft(simulated) * factors.ttft
         itl = simulated.itl * factors.itl
-        e2e = ttft + itl * (simulated.osl - 1)
         tokens = simulated.concurrency * simulated.osl / simulated.gpus
-        throughput = min(1000 * tokens / e2e, simulated.most_tokens_per_s_per_gpu) * factors.throughput
-        return Corrected(ttft, itl, e2e, throughput, row)
+        latency = ttft + itl * (simulated.osl - 1)
+        throughput = min(1000 * tokens / latency, simulated.most_tokens_per_s_per_gpu) * factors.throughput
+        site = self.site_of(simulated.backend, simulated.mode, simulated.draft_tokens)
+        if site is not None:
+            ttft, itl, throughput = site.applied(ttft, itl, throughput)
+        return Corrected(ttft, itl, ttft + itl * (simulated.osl - 1), throughput, row, site)
 
     def uncertainty(self, corrected: Corrected) -> Uncertainty:
         """Return how uncertain corrected numbers are, apart from any target."""
         errors = corrected.row.errors(self.probabilities)
-        return Distributions.of(corrected, errors, self.probabilities).uncertainty(corrected.row.title)
+        return Distributions.of(corrected, errors, self.probabilities).uncertainty(corrected.title)
 
     def terms_of(self, backend: Backend, mode: Mode) -> TtftTerms:
         """Return the terms of TTFT for an engine and mode, or those of more of them."""
@@ -282,20 +306,34 @@ class Calibration(ApiModel):
         """Return the narrowest row for an engine, mode and regime."""
         return next(row for row in self.rows if _fits(row, backend, mode) and row.regime in (None, regime))
 
+    def site_of(self, backend: Backend, mode: Mode, draft_tokens: int) -> SiteCorrection | None:
+        """Return the site's correction of an engine and mode; None where nothing of them was measured."""
+        wanted = (backend, mode, draft_tokens)
+        return next((site for site in self.site if (site.backend, site.mode, site.draft_tokens) == wanted), None)
+
     def errors(self, titles: Iterable[str]) -> EstimateErrors:
-        """Return how measured numbers differ from corrected ones, of the rows with these titles."""
+        """Return how measured numbers differ from corrected ones, of the rows with these titles (`Corrected.title`)."""
         wanted, fitted = set(titles), self.provenance
         return EstimateErrors(
             source=f"{fitted.engine} {fitted.engine_version}, {fitted.data}",
             points=fitted.points,
             families=len(fitted.families),
             probabilities=self.probabilities,
-            rows={row.title: row.errors(self.probabilities) for row in self.rows if row.title in wanted},
+            rows={title: row.errors(self.probabilities) for title, row in self._titled() if title in wanted},
+            table=self.digest,
         )
+
+    def _titled(self) -> Iterator[tuple[str, Row]]:
+        """Yield the rows by the titles that estimates may fall under."""
+        return ((_title(row, site), row) for row in self.rows for site in (None, *self.site))
 
 
 def _fits(part: TtftTerms | Row, backend: Backend, mode: Mode) -> bool:
     return part.backend in (None, backend) and part.mode in (None, mode)
+
+
+def _title(row: Row, site: SiteCorrection | None) -> str:
+    return f"{row.title}, {site.title}" if site else row.title
 
 
 def _median(probabilities: tuple[float, ...], quantiles: tuple[float, ...]) -> float:

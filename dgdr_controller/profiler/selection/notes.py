@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from dgdr_api.candidate import Candidate, Outcome
+from dgdr_api.candidate import Candidate, Outcome, with_drafts
 from dgdr_api.estimates import EstimateErrors
 from dgdr_api.formatting import exact, milliseconds, significant
+from dgdr_api.measurements import SiteCorrection
 from dgdr_api.names import ANNOTATION_CONTEXT_LENGTH
 from dgdr_api.options import SearchOptions
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning
@@ -29,6 +30,10 @@ _SAME_LIMITS = "The limits are the same for every engine: only the way they sche
 _CORRECTED = (
     "Estimates are medians, corrected by {points} public measurements of {families} model families; a range holds the "
     "truth in 80 % of cases."
+)
+_SITE = (
+    "Estimates of {kind} are corrected by {measurements} ({source}): TTFT × {ttft}, ITL × {itl}, tokens/s/GPU × "
+    "{throughput}. Their ranges are as wide as without."
 )
 _POOLED = "Too few models were measured with {kinds}: the ranges are those of all engines."
 _WIDER = "The ranges are those of GPUs with measured data; the true ones are wider."
@@ -104,6 +109,24 @@ def _errors(judgement: Judgement, errors: EstimateErrors | None, *, measured: bo
     )
     if kinds:
         yield _POOLED.format(kinds=" and ".join(kinds))
+
+
+def site_notes(corrections: Iterable[SiteCorrection], source: str) -> Iterator[str]:
+    """Say what a site's own measurements have changed.
+
+    Args:
+        corrections: Those of the engines and modes that there are candidates of.
+        source: Where the measurements are from.
+    """
+    for site in corrections:
+        yield _SITE.format(
+            kind=with_drafts(f"{site.backend} {site.mode}", site.draft_tokens),
+            measurements=site.title,
+            source=source,
+            ttft=significant(site.ttft),
+            itl=significant(site.itl),
+            throughput=significant(site.tokens_per_s_per_gpu),
+        )
 
 
 def out_of_reach(judgement: Judgement, goal: Goal, budget: int) -> Iterator[RequestWarning]:

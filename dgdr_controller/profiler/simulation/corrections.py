@@ -26,6 +26,9 @@ def corrected(replicas: Replicas, wanted: Search) -> Replicas:
     steps = terms.simulated * replicas.ttft + terms.queue * replicas.queue + terms.decode * replicas.decode
     ttft, itl = (steps + terms.constant_ms) * ttft_factor, replicas.itl * itl_factor
     served = np.minimum(1000 * replicas.concurrency / (ttft + itl * (wanted.osl - 1)), replicas.prompts) * rate_factor
+    site = table.site_of(wanted.backend, wanted.mode, wanted.draft_tokens)
+    if site is not None:
+        ttft, itl, served = site.applied(ttft, itl, served)
     rate = replicas.rate * served / replicas.served
     return replace(replicas, ttft=ttft, itl=itl, served=served, rate=rate, errors=regime)
 

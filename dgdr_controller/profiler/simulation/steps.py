@@ -35,4 +35,5 @@ def simulated(row: Row, search: Search) -> Simulated:
         queue=row["queue"],
         decode=row["decode_step"],
         most_tokens_per_s_per_gpu=row["prompt_rate"] * per_gpu,
+        draft_tokens=search.draft_tokens,
     )

@@ -29,8 +29,8 @@ _LOOKED_S = 1.0
 
 
 def needs(observed: ObservedState) -> Need:
-    """The hardware, and whether a base deployment exists; nothing in the first pass, which only sets the phase."""
-    return Need(0) if observed.status.phase is None else Need.HARDWARE | Need.COMPOSITION
+    """What a run depends on, and a base deployment; nothing in the first pass, which only sets the phase."""
+    return Need(0) if observed.status.phase is None else Need.HARDWARE | Need.COMPOSITION | Need.MEASUREMENTS
 
 
 def pending(observed: ObservedState) -> Decision:

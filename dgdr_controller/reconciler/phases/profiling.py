@@ -41,14 +41,21 @@ _NO_POD_S = 10.0
 
 def needs(observed: ObservedState) -> Need:
     """A final result is composed into a deployment; a Job that has ended is given up only by the API server's word."""
+    run = Need.MEASUREMENTS if _needs_run(observed) else Need(0)
     output = observed.output
     if output is not None and output.is_final:
-        return Need.COMPOSITION | Need.FRESH_OUTPUT
+        return Need.COMPOSITION | Need.FRESH_OUTPUT | run
     if (job := observed.job) is None:
         given_up: object = len(profiling_run.seen_jobs(observed)) >= _JOBS
     else:
         given_up = _condition(job, "Failed") or _condition(job, "Complete")
-    return Need.FRESH_OUTPUT if given_up else Need(0)
+    return run | Need.FRESH_OUTPUT if given_up else run
+
+
+def _needs_run(observed: ObservedState) -> bool:
+    """Say whether it matters what a run would depend on now: to make what is missing of it, or for a changed spec."""
+    changed = observed.generation != observed.status.observed_generation
+    return changed or observed.job is None or observed.output_map is None
 
 
 def profiling(observed: ObservedState) -> Decision:

@@ -10,10 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dgdr_api.candidate import Candidate, Mode, Parallelism, Performance, Role, Source, Worker
+from dgdr_api.measurements import SiteCorrection
 from dgdr_api.results import Goal, Target
 from dgdr_api.v1beta1 import Backend, OptimizationType
 from dgdr_controller.deployment.render import Nodes
-from dgdr_controller.profiler.calibration import Regime, with_chances
+from dgdr_controller.profiler.calibration import Calibration, Regime, with_chances
 from dgdr_controller.profiler.model.config import read_config
 from dgdr_controller.profiler.selection.choose import choose
 from dgdr_controller.profiler.selection.pareto import Criteria
@@ -131,12 +132,16 @@ TABLE = calibration(
 )
 
 
-@given(st.lists(WORKLOAD_ROWS, min_size=1, max_size=30))
-def test_many_are_corrected_as_one_is(found: list[Row]) -> None:
-    wanted = search(8, calibration=TABLE)
+SITE = SiteCorrection(**DISAGG, measurements=2, ttft=1.7, itl=0.8, tokens_per_s_per_gpu=1.1)
+TABLES = st.sampled_from([TABLE, TABLE.with_site([SITE])])
+
+
+@given(st.lists(WORKLOAD_ROWS, min_size=1, max_size=30), TABLES)
+def test_many_are_corrected_as_one_is(found: list[Row], corrections: Calibration) -> None:
+    wanted = search(8, calibration=corrections)
     many = corrected(table(found), wanted)
     for number, estimate in enumerate(found):
-        one = TABLE.correct(simulated(estimate, wanted))
+        one = corrections.correct(simulated(estimate, wanted))
         per_gpu = many.served[number] * OSL / many.gpus[number]
         assert (many.ttft[number], many.itl[number], per_gpu) == pytest.approx(
             (one.ttft, one.itl, one.tokens_per_s_per_gpu)
@@ -150,17 +155,23 @@ def test_many_are_corrected_as_one_is(found: list[Row]) -> None:
     st.sampled_from(OptimizationType),
     targets,
     targets,
+    TABLES,
 )
 def test_best_of_all_is_among_those_that_are_shown_whatever_their_errors(
-    found: list[Row], budget: int, objective: OptimizationType, ttft: Target | None, itl: Target | None
+    found: list[Row],
+    budget: int,
+    objective: OptimizationType,
+    ttft: Target | None,
+    itl: Target | None,
+    corrections: Calibration,
 ) -> None:
     goal = Goal(isl=1000, osl=OSL, ttft=ttft, itl=itl, objective=objective)
-    wanted = search(budget, calibration=TABLE)
-    errors = TABLE.errors(one.title for one in TABLE.rows)
+    wanted = search(budget, calibration=corrections)
 
     def promised(estimate: Row, number: int) -> Candidate:
-        one, raw = TABLE.correct(simulated(estimate, wanted)), candidate(estimate, number)
-        numbers = {"performance": one.applied(raw.numbers), "uncertainty": TABLE.uncertainty(one)}
+        one, raw = corrections.correct(simulated(estimate, wanted)), candidate(estimate, number)
+        numbers = {"performance": one.applied(raw.numbers), "uncertainty": corrections.uncertainty(one)}
+        errors = corrections.errors([one.title])
         return with_chances(scale(raw.model_copy(update=numbers), goal, budget), goal, errors)
 
     candidates = [promised(estimate, number) for number, estimate in enumerate(found)]
