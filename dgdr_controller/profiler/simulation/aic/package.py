@@ -6,8 +6,6 @@ whichever is installed is used.
 
 import functools
 import importlib
-import logging
-import warnings
 from types import ModuleType
 
 VERSION_SLOT = "current"
@@ -24,8 +22,6 @@ PRELOAD = ("dgdr_controller.profiler.simulation.aic.preload",)
 @functools.cache
 def module(path: str) -> ModuleType:
     """Import a module of AIC under whichever of its names is installed."""
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
     try:
         return importlib.import_module(f"aisimulate.{path}")
     except ModuleNotFoundError as error:

@@ -5,11 +5,17 @@ No database is loaded here: AIC's engine may start threads, and a process with t
 
 import contextlib
 import importlib
+import logging
+import warnings
 
 import yaml
 
 from dgdr_controller.profiler.simulation.aic.package import COMPLETE_SYSTEM, VERSION_SLOT, module
 from dgdr_controller.profiler.simulation.messages import ENGINES
+
+# What AIC says of its data is no message for who wrote a request. Here alone: it is off for the whole process.
+logging.disable(logging.WARNING)
+warnings.simplefilter("ignore")
 
 if hasattr(yaml, "CSafeLoader"):
     # AIC reads hundreds of small YAML files again and again; the C parser does so eight times as fast.
