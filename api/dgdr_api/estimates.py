@@ -64,8 +64,10 @@ class EstimateErrors(ApiModel):
     """Measurements in all."""
     families: int
     """Model families in all."""
+    systems: tuple[str, ...] = ()
+    """GPU systems that were measured, as the simulator names them."""
     probabilities: tuple[float, ...] = Field(min_length=3)
-    """Of the quantiles in `rows`, rising."""
+    """Of the quantiles in `rows`: rising, symmetric around 0.5."""
     rows: dict[str, ErrorRow]
     """By title; those that candidates fall under."""
     table: str = ""

@@ -26,7 +26,7 @@ def figures(candidate: Candidate, goal: Goal) -> str:
     parts = [
         figure("tokens_per_s_per_gpu", "tokens/s/GPU"),
         f"TTFT {figure('ttft', 'ms', within(goal.ttft, chances.ttft))}",
-        f"ITL {figure('itl', 'ms', within(goal.itl, chances.itl))}",
+        *([f"ITL {figure('itl', 'ms', within(goal.itl, chances.itl))}"] if numbers.itl else []),
     ]
     if goal.e2e_latency:
         parts.append(f"whole request {figure('e2e', 'ms', within(goal.e2e_latency, chances.e2e))}")

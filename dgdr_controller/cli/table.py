@@ -67,7 +67,7 @@ _COLUMNS = (
     _Column("tok/s/user", lambda c: _number(c, "tokens_per_s_per_user"), least_width=90, right=True),
     _Column("TTFT ms", lambda c: _number(c, "ttft"), right=True),
     _Column("ITL ms", lambda c: _number(c, "itl"), right=True),
-    _Column("likely", _likely, least_width=100, right=True),
+    _Column("all targets", _likely, least_width=100, right=True),
     _Column("verdict", lambda c: _outcome(c).value, least_width=115),
     _Column("why", _reason, least_width=170),
 )

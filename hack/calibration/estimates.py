@@ -21,7 +21,7 @@ from dgdr_controller.profiler.simulation.messages import Row, Search
 from dgdr_controller.profiler.simulation.operating_points import Point
 from dgdr_controller.profiler.simulation.pairing import DECODE_SHARE, PREFILL_SHARE, QUEUED_TTFT
 from dgdr_controller.profiler.simulation.shapes import Parallel
-from dgdr_controller.profiler.simulation.steps import aggregated_queue
+from dgdr_controller.profiler.simulation.steps import aggregated_prompt_rate, aggregated_queue
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused, WorkerPool
 from hack.calibration.measurements import Checkpoint, MeasuredWorker, Measurement, Measurements, read
 
@@ -213,6 +213,7 @@ def _of_aggregated(row: Row, point: Measurement) -> dict[str, float]:
         "tokens_per_s_per_gpu": row["request_rate"] * point.osl / point.gpus,
         "queue": aggregated_queue(row, point.isl),
         "decode": row["decode_step"],
+        "most_tokens_per_s_per_gpu": aggregated_prompt_rate(row, point.isl) * point.osl / point.gpus,
     }
 
 

@@ -320,7 +320,9 @@ def test_estimates_are_corrected_and_say_by_what() -> None:
     assert results.estimate_errors.source == "aiconfigurator 0.12.0, systems/silicon_sample.csv"
     corrected, pooled, *_ = results.provenance.notes
     assert corrected.startswith("Estimates are medians, corrected by 2414 public measurements of 10 model families; ")
-    assert pooled == ("Too few models were measured with vllm disaggregated: the ranges are those of all engines.")
+    assert pooled == (
+        "Too few models were measured with vllm disaggregated: the ranges are those of all engines, and may not hold for them."
+    )
     chances = results.choice.uncertainty.chances if results.choice.uncertainty else None
     assert chances is not None
     assert (chances.ttft is None, chances.itl is None, chances.e2e) == (False, False, None)  # of the default targets

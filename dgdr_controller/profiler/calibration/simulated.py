@@ -37,7 +37,7 @@ class Simulated:
         tokens_per_s_per_gpu: Output tokens per second and GPU.
         queue: The steps that read, one after the other, the prompts of all requests that share an engine.
         decode: A step that decodes and reads no prompt.
-        most_tokens_per_s_per_gpu: Output tokens per second and GPU whose prompts the prefill workers keep up with.
+        most_tokens_per_s_per_gpu: Output tokens per second and GPU whose prompts can be read, if nothing else is done.
         draft_tokens: Tokens that are drafted in each step; 0: none.
     """
 

@@ -23,6 +23,7 @@ from dgdr_controller.profiler.calibration.uncertainty import Distributions
 SCHEMA: Literal["calibration.dgdr.nvidia.com/v1"] = "calibration.dgdr.nvidia.com/v1"
 _FILE = "table.json"
 _DIGITS = 4
+_EQUAL = 1e-9
 _DIGEST_DIGITS = 12
 
 
@@ -166,6 +167,7 @@ class Corrected:
         tokens_per_s_per_gpu: Output tokens per second and GPU.
         row: The row of the table that was used.
         site: What a site's own measurements have changed beyond the table; None: nothing.
+        kept_up: Share of the requests in flight whose prompts can be read in time; with more of them, requests queue.
     """
 
     ttft: float
@@ -174,6 +176,7 @@ class Corrected:
     tokens_per_s_per_gpu: float
     row: Row
     site: SiteCorrection | None = None
+    kept_up: float = 1.0
 
     @property
     def title(self) -> str:
@@ -193,6 +196,7 @@ class Corrected:
                 "tokens_per_s_per_gpu": self.tokens_per_s_per_gpu,
                 "tokens_per_s_per_user": per_user,
                 "request_rate": performance.request_rate * factor,
+                "concurrency": performance.concurrency * self.kept_up,
             }
         )
 
@@ -215,6 +219,8 @@ class Calibration(ApiModel):
     def _is_complete(self) -> Self:
         if not _rises(self.probabilities) or not 0 < self.probabilities[0] < self.probabilities[-1] < 1:
             raise ValueError("probabilities must rise, between 0 and 1")
+        if any(abs(p + q - 1) > _EQUAL for p, q in zip(self.probabilities, reversed(self.probabilities), strict=True)):
+            raise ValueError("probabilities must be symmetric around 0.5")
         for row in self.rows:
             for quantiles in (row.ttft, row.itl, row.throughput):
                 if len(quantiles) != len(self.probabilities) or not _rises(quantiles):
@@ -286,12 +292,13 @@ class Calibration(ApiModel):
         ttft = self.terms_of(simulated.backend, simulated.mode).ttft(simulated) * factors.ttft
         itl = simulated.itl * factors.itl
         tokens = simulated.concurrency * simulated.osl / simulated.gpus
-        latency = ttft + itl * (simulated.osl - 1)
-        throughput = min(1000 * tokens / latency, simulated.most_tokens_per_s_per_gpu) * factors.throughput
+        littles = 1000 * tokens / (ttft + itl * (simulated.osl - 1))
+        kept_up = min(1.0, simulated.most_tokens_per_s_per_gpu / littles)
+        throughput = littles * kept_up * factors.throughput
         site = self.site_of(simulated.backend, simulated.mode, simulated.draft_tokens)
         if site is not None:
             ttft, itl, throughput = site.applied(ttft, itl, throughput)
-        return Corrected(ttft, itl, ttft + itl * (simulated.osl - 1), throughput, row, site)
+        return Corrected(ttft, itl, ttft + itl * (simulated.osl - 1), throughput, row, site, kept_up)
 
     def uncertainty(self, corrected: Corrected) -> Uncertainty:
         """Return how uncertain corrected numbers are, apart from any target."""
@@ -318,6 +325,7 @@ class Calibration(ApiModel):
             source=f"{fitted.engine} {fitted.engine_version}, {fitted.data}",
             points=fitted.points,
             families=len(fitted.families),
+            systems=tuple(fitted.systems),
             probabilities=self.probabilities,
             rows={title: row.errors(self.probabilities) for title, row in self._titled() if title in wanted},
             table=self.digest,

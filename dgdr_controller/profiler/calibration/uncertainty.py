@@ -96,17 +96,18 @@ class Distributions:
     def of(cls, estimates: Estimates, errors: ErrorRow, probabilities: Sequence[float]) -> Self:
         """Return those of estimates with such errors.
 
-        The latency of a whole request errs as throughput does, the other way round: requests in flight over throughput
-        are latency (Little's law).
+        The latency of a whole request errs as TTFT does, as far as it is TTFT; the rest as throughput does, the other
+        way round: requests in flight over throughput are latency (Little's law).
         """
         ttft, itl, throughput = (
             [math.log(factor) for factor in factors] for factors in (errors.ttft, errors.itl, errors.throughput)
         )
-        inverse = [-quantile for quantile in reversed(throughput)]
+        share = estimates.ttft / estimates.e2e if estimates.e2e else 1.0
+        e2e = [share * first - (1 - share) * rest for first, rest in zip(ttft, reversed(throughput), strict=True)]
         return cls(
             ttft=Distribution(estimates.ttft, probabilities, ttft),
             itl=Distribution(estimates.itl, probabilities, itl),
-            e2e=Distribution(estimates.e2e, [1 - p for p in reversed(probabilities)], inverse),
+            e2e=Distribution(estimates.e2e, probabilities, e2e),
             tokens_per_s_per_gpu=Distribution(estimates.tokens_per_s_per_gpu, probabilities, throughput),
         )
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from dgdr_api.candidate import Candidate, Mode
 from dgdr_api.results import Goal
+from dgdr_controller.profiler.selection.likely import weight
 from dgdr_controller.profiler.selection.objective import best
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import nearest
@@ -80,8 +81,9 @@ def steps(goal: Goal, budget: int) -> list[Step]:
         return [candidate for candidate in candidates if criteria(candidate).served == most]
 
     def fewest_gpus(candidates: list[Candidate]) -> list[Candidate]:
-        fewest = min(criteria(candidate).gpus for candidate in candidates)
-        return [candidate for candidate in candidates if criteria(candidate).gpus == fewest]
+        """Keep those of the number of GPUs that is smallest over what the best of them promises (`likely.weight`)."""
+        cheapest = min(candidates, key=lambda c: (criteria(c).gpus / weight(c, goal), criteria(c).gpus))
+        return [candidate for candidate in candidates if criteria(candidate).gpus == criteria(cheapest).gpus]
 
     def close_to_defaults(candidates: list[Candidate]) -> list[Candidate]:
         free = price(best(fewest_gpus(candidates), goal, budget)[0])

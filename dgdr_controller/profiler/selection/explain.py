@@ -103,10 +103,10 @@ def _behind(candidate: Candidate, contest: _Contest) -> str:
         case Comparison.DEFAULTS:
             return (
                 _over(candidate, goal, explicit=False)
-                or f"the default targets would cost it too much ({_numbers(candidate, contest)})"
+                or f"half of the throughput, or as many GPUs again, would be lost ({_numbers(candidate, contest)})"
             )
         case Comparison.GPUS:
-            return f"it takes {candidate.gpus} GPUs, the winner {choice.gpus}"
+            return f"it takes {candidate.gpus} GPUs, the winner {choice.gpus}{how_likely(choice, goal)}"
         case Comparison.OBJECTIVE:
             return _by_objective(candidate, contest)
         case None:

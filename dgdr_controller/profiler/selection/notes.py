@@ -35,7 +35,8 @@ _SITE = (
     "Estimates of {kind} are corrected by {measurements} ({source}): TTFT × {ttft}, ITL × {itl}, tokens/s/GPU × "
     "{throughput}. Their ranges are as wide as without."
 )
-_POOLED = "Too few models were measured with {kinds}: the ranges are those of all engines."
+_POOLED = "Too few models were measured with {kinds}: the ranges are those of all engines, and may not hold for them."
+_OTHER_GPU = "None of the measurements is of {sku}: the true ranges are wider."
 _WIDER = "The ranges are those of GPUs with measured data; the true ones are wider."
 _ENGINES = "TTFT is modelled differently for each engine: differences in TTFT between engines say little."
 _MUCH_BETTER = 1.1
@@ -63,7 +64,7 @@ def notes(
     """Yield the notes on the numbers; docs/explanation/what-estimates-are-worth.md says what they rest on."""
     if not measured:
         yield _LIMITS.format(sku=request.gpu.sku)
-    yield from _errors(judgement, errors, measured=measured)
+    yield from _errors(request, judgement, errors, measured=measured)
     if request.backend is Backend.AUTO and errors is None:
         yield _ENGINES
     if request.backend is Backend.AUTO and not measured:
@@ -84,7 +85,8 @@ def notes(
             f"{' and is not in the ranges' if errors else ''}."
         )
     idle = request.total_gpus - choice.gpus
-    if idle and request.goal.concurrency is None and request.goal.request_rate is None:
+    loaded = request.goal.concurrency is not None or request.goal.request_rate is not None
+    if idle and not loaded and not request.goal.autoscale:
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
 
 
@@ -94,7 +96,9 @@ def _slow_launches(request: PlanRequest, judgement: Judgement) -> bool:
     return blackwell and any(candidate.backend is Backend.VLLM for candidate in judgement.candidates)
 
 
-def _errors(judgement: Judgement, errors: EstimateErrors | None, *, measured: bool) -> Iterator[str]:
+def _errors(
+    request: PlanRequest, judgement: Judgement, errors: EstimateErrors | None, *, measured: bool
+) -> Iterator[str]:
     """Say how far the numbers may be off."""
     if errors is None:
         yield from (_TTFT, _ITL) if measured else (_TTFT_BY_LIMITS,)
@@ -102,6 +106,8 @@ def _errors(judgement: Judgement, errors: EstimateErrors | None, *, measured: bo
     yield _CORRECTED.format(points=errors.points, families=errors.families)
     if not measured:
         yield _WIDER
+    elif request.gpu.aic_system not in errors.systems:
+        yield _OTHER_GPU.format(sku=request.gpu.sku)
     kinds = dict.fromkeys(
         f"{candidate.backend} {candidate.mode}"
         for candidate in judgement.candidates

@@ -127,8 +127,8 @@ def _densest(candidates: Sequence[Candidate], goal: Goal, budget: int) -> Candid
 def _how_dense(candidate: Candidate, ratio: float, goal: Goal, budget: int) -> str:
     numbers = candidate.numbers
     return (
-        f"{significant(_density(candidate, goal, budget))} tokens/s/GPU (+{percent(ratio)}), with TTFT "
-        f"{significant(numbers.ttft)} ms and ITL {significant(numbers.itl)} ms"
+        f"{significant(_density(candidate, goal, budget))} tokens/s/GPU (+{percent(ratio)}) on {candidate.gpus} GPUs, "
+        f"with TTFT {significant(numbers.ttft)} ms and ITL {significant(numbers.itl)} ms"
     )
 
 

@@ -32,7 +32,7 @@ class Replicas:
         concurrency: Requests at a time.
         queue: Time in ms that the prompts of all requests in flight take.
         decode: A step in ms that only decodes.
-        prompts: Requests per second whose prompts its prefill workers keep up with.
+        prompts: Requests per second whose prompts can be read, if nothing else is done.
         gpus: GPUs of one replica.
         deployable: Whether engines have the flags and the memory for it.
         errors: Number of the row of errors that its estimates fall under; 0 where none is known.

@@ -11,7 +11,7 @@ from dgdr_controller.profiler.simulation.aic.estimates import estimate_workers
 from dgdr_controller.profiler.simulation.corrections import corrected
 from dgdr_controller.profiler.simulation.messages import SHAPE, Found, Row, Search, Workers, shape_of
 from dgdr_controller.profiler.simulation.replicas import Numbers, Replicas, worth_showing
-from dgdr_controller.profiler.simulation.steps import aggregated_queue
+from dgdr_controller.profiler.simulation.steps import aggregated_prompt_rate, aggregated_queue
 
 
 def search(wanted: Search) -> Found:
@@ -43,7 +43,14 @@ def _marked(rows: Sequence[Row], role: Role, wanted: Search) -> list[Row]:
 
 def _aggregated(rows: list[Row], wanted: Search) -> list[Row]:
     """An aggregated worker is a replica by itself."""
-    replicas = [{**row, "queue": aggregated_queue(row, wanted.isl), "prompt_rate": np.inf} for row in rows]
+    replicas = [
+        {
+            **row,
+            "queue": aggregated_queue(row, wanted.isl),
+            "prompt_rate": aggregated_prompt_rate(row, wanted.isl),
+        }
+        for row in rows
+    ]
     numbers: dict[tuple[int, ...], int] = {}
 
     def column(key: str) -> Numbers:

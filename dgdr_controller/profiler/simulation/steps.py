@@ -13,6 +13,11 @@ def aggregated_queue(row: Row, isl: int) -> float:
     return float(row["bs"] * isl / row["ctx_tokens"] * row["mixed_step"])
 
 
+def aggregated_prompt_rate(row: Row, isl: int) -> float:
+    """Return the requests per second whose prompts an aggregated engine reads, if no step is without a prompt."""
+    return float(1000 * row["concurrency"] / aggregated_queue(row, isl))
+
+
 def simulated(row: Row, search: Search) -> Simulated:
     """Return what the simulator says of one replica.
 

@@ -16,13 +16,14 @@
       if (!uncertainty || !errors) continue;
       const row = errors.rows[uncertainty.row];
       const { probabilities } = errors;
-      // The latency of a whole request errs as throughput does, the other way round.
-      const inverse = row.throughput.map((factor) => 1 / factor).reverse();
-      const mirrored = probabilities.map((probability) => 1 - probability).reverse();
+      // The latency of a whole request errs as TTFT does, as far as it is TTFT; the rest as throughput, the other way round.
+      const share = performance.e2e ? performance.ttft / performance.e2e : 1;
+      const rest = row.throughput.map((factor) => -Math.log(factor)).reverse();
+      const whole = row.ttft.map((factor, i) => Math.exp(share * Math.log(factor) + (1 - share) * rest[i]));
       uncertainty.chances = {
         ttft: within(goal.ttft, performance.ttft, row.ttft, probabilities),
         itl: within(goal.itl, performance.itl, row.itl, probabilities),
-        e2e: within(goal.e2eLatency, performance.e2e, inverse, mirrored),
+        e2e: within(goal.e2eLatency, performance.e2e, whole, probabilities),
       };
     }
   }

@@ -109,7 +109,12 @@
     const of = (candidate) => criteria(candidate, goal, budget);
     const price = (candidate) => (hasLoad(goal) ? candidate.gpus : 1 / of(candidate).tokensPerSPerGpu);
     const mostServed = (candidates) => lowest(candidates, (candidate) => -of(candidate).served);
-    const fewestGpus = (candidates) => lowest(candidates, (candidate) => of(candidate).gpus);
+    // Those of the number of GPUs that is smallest over what the best of them promises.
+    const fewestGpus = (candidates) => {
+      const rank = (candidate) => [of(candidate).gpus / dgdr.likely.weight(candidate, goal), of(candidate).gpus];
+      const cheapest = candidates.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
+      return candidates.filter((candidate) => of(candidate).gpus === of(cheapest).gpus);
+    };
     const closeToDefaults = (candidates) => {
       const free = price(bestOf(fewestGpus(candidates), goal, budget)[0]);
       return nearest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, budget, false);

@@ -24,7 +24,7 @@
       cell: (c, { facts }) => text(name, c, facts),
     })),
     {
-      key: "likely", title: "likely", number: true, falling: true, value: (c) => promise(c),
+      key: "likely", title: "all targets", number: true, falling: true, value: (c) => promise(c),
       cell: (c) => (promise(c) === undefined ? "" : likelihood(promise(c))),
     },
     {

@@ -113,8 +113,8 @@
     const gain = (candidate) => {
       const { ttft, itl } = candidate.performance;
       return (
-        `${significant(density(candidate))} tokens/s/GPU (+${percent(density(candidate) / density(choice))}), ` +
-        `with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms`
+        `${significant(density(candidate))} tokens/s/GPU (+${percent(density(candidate) / density(choice))}) ` +
+        `on ${candidate.gpus} GPUs, with TTFT ${significant(ttft)} ms and ITL ${significant(itl)} ms`
       );
     };
     const asMuch = offered.filter((candidate) => share(candidate) >= share(choice));

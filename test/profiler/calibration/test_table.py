@@ -92,21 +92,37 @@ def test_output_of_one_token_has_no_itl_to_miss() -> None:
     assert found.itl == 0
 
 
-def test_chance_of_a_whole_request_is_that_of_its_throughput() -> None:
-    skewed = calibration([row(1.0, 2.0, **VLLM, throughput=(-2.0, math.log(0.8), 0.0, math.log(4.0), 3.0))])
-    found = distributions(skewed, skewed.correct(simulated()))
-    latency = 40 + 10 * 100
-    assert found.e2e.chance_within(latency) == pytest.approx(0.5)
-    assert found.e2e.chance_within(latency / 0.8) == pytest.approx(0.9, abs=1e-4)  # throughput of 0.8 or more
-    assert found.e2e.chance_within(latency / 4) == pytest.approx(0.1, abs=1e-4)
-    assert found.e2e.chance_within(0) == pytest.approx(0.02)
+def test_chance_of_a_whole_request_is_that_of_ttft_as_far_as_it_is_ttft_and_of_throughput_beyond() -> None:
+    skewed = (-2.0, math.log(0.8), 0.0, math.log(4.0), 3.0)
+    table = calibration([row(1.0, 2.0, **VLLM, throughput=skewed)])
+    found = distributions(table, table.correct(simulated()))
+    latency, share = 40 + 10 * 100, 40 / 1040
     assert found.e2e.estimate == pytest.approx(latency)
+    assert found.e2e.range.high == pytest.approx(latency * 2**share * (1 / 0.8) ** (1 - share), rel=1e-3)
+    assert found.e2e.range.low == pytest.approx(latency * 0.5**share * (1 / 4) ** (1 - share), rel=1e-3)
+    assert found.e2e.chance_within(0) == pytest.approx(0.02)
 
 
-def test_throughput_of_a_pair_ends_where_its_prefill_workers_do() -> None:
+def test_request_of_one_token_is_its_ttft() -> None:
+    skewed = (-2.0, math.log(0.8), 0.0, math.log(4.0), 3.0)
+    table = calibration([row(1.0, 2.0, **VLLM, throughput=skewed)])
+    found = distributions(table, table.correct(simulated(osl=1, itl=0.0)))
+    for limit in (10, 40, 70, 500):
+        assert found.e2e.chance_within(limit) == pytest.approx(found.ttft.chance_within(limit))
+
+
+def test_throughput_ends_where_prompts_are_not_read_in_time_and_so_do_requests_in_flight() -> None:
     found = DOUBLE.correct(simulated(most_tokens_per_s_per_gpu=100.0))
+    littles = 1000 * 8 * 101 / 1040 / 2
     assert found.tokens_per_s_per_gpu == pytest.approx(100)
-    assert DOUBLE.correct(simulated(most_tokens_per_s_per_gpu=9999.0)).tokens_per_s_per_gpu > 300
+    assert found.kept_up == pytest.approx(100 / littles)
+    raw = Performance(
+        ttft=40, itl=10, e2e=1040, tokens_per_s=700, tokens_per_s_per_gpu=350, tokens_per_s_per_user=100,
+        concurrency=8, request_rate=7,
+    )  # fmt: skip
+    numbers = found.applied(raw)
+    assert numbers.concurrency == pytest.approx(numbers.request_rate * numbers.e2e / 1000, rel=0.02)  # Little's law
+    assert DOUBLE.correct(simulated(most_tokens_per_s_per_gpu=9999.0)).kept_up == 1
 
 
 def test_chances_of_a_goal_are_those_of_its_targets(make_candidate: Any) -> None:
@@ -180,6 +196,7 @@ def changed(**parts: Any) -> str:
         ("{", "Invalid JSON"),
         (changed(probabilities=[0.1, 0.5, 0.4, 0.9, 0.95]), "probabilities must rise"),
         (changed(probabilities=[0.1, 0.2, 0.5, 0.9, 1.0]), "between 0 and 1"),
+        (changed(probabilities=[0.1, 0.2, 0.5, 0.7, 0.9]), "symmetric around 0.5"),
         (changed(probabilities=[0.1, 0.5, 0.9]), "a quantile for each probability"),
         (changed(rows=[json.loads(row(itl=(0, 1, 0, 2, 3)).model_dump_json(by_alias=True))]), "rising, is expected"),
         (changed(rows=[json.loads(row(**VLLM).model_dump_json(by_alias=True))]), "must be for all engines and modes"),

@@ -175,7 +175,7 @@ def test_throughput_is_weighed_against_the_chance_to_meet_the_targets(
     assert judgement.choice.verdict is not None
     assert judgement.choice.verdict.reason == (
         "best trade of tokens/s/GPU and the chance to meet the targets (92 %) among those whose estimates meet the "
-        "targets; the most throughput is 812 tokens/s/GPU (+16 %), with TTFT 100 ms and ITL 19.4 ms, 62 % likely within the "
+        "targets; the most throughput is 812 tokens/s/GPU (+16 %) on 8 GPUs, with TTFT 100 ms and ITL 19.4 ms, 62 % likely within the "
         "targets"
     )
 
@@ -191,8 +191,8 @@ def test_price_of_a_strict_target_is_told_where_a_looser_one_gives_much_more(
     assert judgement.choice is not None
     assert judgement.choice.verdict is not None
     assert judgement.choice.verdict.reason == (
-        "most tokens/s/GPU among those that meet the targets; targets that are 15 % looser allow 31 tokens/s/GPU (+680 %), "
-        "with TTFT 338 ms and ITL 11.3 ms"
+        "most tokens/s/GPU among those that meet the targets; targets that are 15 % looser allow 31 tokens/s/GPU (+680 %) on "
+        "8 GPUs, with TTFT 338 ms and ITL 11.3 ms"
     )
 
 
@@ -309,7 +309,7 @@ def test_every_loser_says_why(make_candidate: Any, plain_goal: Goal) -> None:
     said = {name: f"{v.outcome}: {v.reason}" for name, c in candidates.items() if (v := judged[c.id])}
     assert said == {
         "knee": "selected: best balance of tokens/s/GPU and tokens/s/user among those that meet the targets; "
-        "the most throughput is 1000 tokens/s/GPU (+67 %), with TTFT 900 ms and ITL 29 ms",
+        "the most throughput is 1000 tokens/s/GPU (+67 %) on 8 GPUs, with TTFT 900 ms and ITL 29 ms",
         "dense": "alternative: tokens/s/user −66 %, tokens/s/GPU +67 %, TTFT +120 % vs selected",
         "fast": "alternative: tokens/s/user +100 %, tokens/s/GPU −67 %, TTFT −62 % vs selected",
         "too slow": "misses-target: misses ITL=30ms by 33 %",
