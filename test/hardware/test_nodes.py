@@ -81,6 +81,9 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
     ("found", "why"),
     [
         (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are partitioned into MIG instances"),
+        (node("NVIDIA-H200-mig-7G.141GB"), "its GPUs are partitioned into MIG instances"),
+        (node(None, labels={"amd.com/compute-memory-partition": "cpx_nps4"}), "its GPUs are partitioned: cpx_nps4"),
+        (node(None, labels={"amd.com/compute-memory-partition": "spx_nps1"}), ""),
         (node("NVIDIA-A10G-SHARED"), "its GPUs are time-sliced"),
         (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "4"}), "its GPUs are time-sliced"),
         (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "1"}), ""),
@@ -118,6 +121,8 @@ def test_gpus_in_mig_mode_of_their_own_resources_are_seen_and_not_whole() -> Non
             196_608,
         ),
         ({"beta.amd.com/gpu.product-name.MI300X": "8", "beta.amd.com/gpu.vram": "196608M"}, "MI300X", 196_608),
+        ({"beta.amd.com/gpu.product-name.MI300X": "8", "beta.amd.com/gpu.vram.192G": "8"}, "MI300X", 196_608),
+        ({"amd.com/gpu.product-name.Instinct_MI210": "4", "amd.com/gpu.vram.64G": "4"}, "Instinct_MI210", 65_536),
         ({"amd.com/gpu.product-name": "MI210", "amd.com/gpu.vram": "lots"}, "MI210", None),
     ],
 )
