@@ -56,7 +56,11 @@ GPUS: tuple[Gpu, ...] = (
     Gpu("h200_sxm", 143771, 8, "sxm", "h200_sxm", products=("H200",), capability=(9, 0)),
     Gpu("h200_nvl", 143771, 8, "nvl", capability=(9, 0)),
     Gpu("h100_sxm", 81559, 8, "sxm", "h100_sxm", products=("H100",), capability=(9, 0)),
-    Gpu("h100_pcie", 81559, 8, "pcie", "h100_pcie", capability=(9, 0)),
+    Gpu(
+        *("h100_pcie", 81559, 8, "pcie", "h100_pcie"),
+        products=("H100 PCIE", "H100 80GB HBM2E"),
+        capability=(9, 0),
+    ),
     Gpu("h100_nvl", 95830, 8, "nvl", capability=(9, 0)),
     Gpu("h20_sxm", 97871, 8, "sxm", products=("H20",), capability=(9, 0)),
     Gpu("gh200", 97871, 1, "superchip", capability=(9, 0)),
@@ -77,11 +81,11 @@ GPUS: tuple[Gpu, ...] = (
         capability=(12, 0),
     ),
     Gpu("v100_sxm", 32768, 8, "sxm", products=("V100",), capability=(7, 0)),
-    Gpu("v100_pcie", 32768, 8, "pcie", capability=(7, 0)),
+    Gpu("v100_pcie", 32768, 8, "pcie", products=("V100 PCIE", "V100 FHHL", "V100S PCIE"), capability=(7, 0)),
     Gpu("t4", 15360, 4, "pcie", capability=(7, 5)),
     Gpu("gb10", 122880, 1, "superchip", capability=(12, 1)),
-    Gpu("mi200", 65536, 8, "oam", vendor="amd", products=("MI210", "MI250", "MI250X")),
-    Gpu("mi300", 196592, 8, "oam", vendor="amd", products=("MI300X", "MI300A")),
+    Gpu("mi200", 65536, 8, "oam", vendor="amd", products=("MI200", "MI210", "MI250", "MI250X")),
+    Gpu("mi300", 196592, 8, "oam", vendor="amd", products=("MI300", "MI300X", "MI300A")),
     Gpu("b60", 24480, 8, "pcie", "b60", vendor="intel"),
 )
 """Every known SKU, newest first: the order in which an error message lists them."""
@@ -114,15 +118,24 @@ def find_product(product: str) -> Gpu | None:
     """Return the GPU of a product name, for example of node label ``nvidia.com/gpu.product``; None if it is unknown.
 
     Vendors order and join the words of one device differently: what counts is which words are there. Of the devices
-    whose words all are, the one with most of them is meant (``NVIDIA-H200-NVL`` is no plain ``H200``).
+    whose words all are, the one with most of them is meant (``NVIDIA-H200-NVL`` is no plain ``H200``). A virtual GPU
+    with a part of the memory is none of them.
     """
-    there = set(re.split(r"[-_ ]", product.upper()))
-    there |= {word.rstrip("0123456789") for word in there if word.startswith("SXM")}  # SXM2, SXM4, SXM5
+    there = set(re.split(r"[-_ /]", _JOINED.sub(r" \1", product.upper())))
+    there |= {"SXM" for word in there if word.startswith("SXM")}  # SXM2, SXM4, SXM5
     named = (
         (gpu, set(words.split())) for gpu in GPUS for words in gpu.products or (gpu.sku.upper().replace("_", " "),)
     )
     fitting = [(len(words), gpu) for gpu, words in named if words <= there]
-    return max(fitting, key=lambda found: found[0], default=(0, None))[1]
+    _, found = max(fitting, key=lambda fit: fit[0], default=(0, None))
+    shares = (int(share[1]) for word in there if (share := _VIRTUAL.fullmatch(word)))
+    return None if found and any(share * 1024 < found.vram_mib for share in shares) else found
+
+
+_JOINED = re.compile(r"(?<=[0-9])(SXM|PCIE|NVL)")
+"""How a device is attached, where it is written into the chip's name: H100SXM5."""
+_VIRTUAL = re.compile(r"([0-9]{1,4})[ABCQ]")
+"""How the name of one of NVIDIA's virtual GPUs ends: with its memory in GB, and what it is for."""
 
 
 def find_gpu(name: str) -> Gpu | None:

@@ -19,6 +19,11 @@ _NVIDIA_MEMORY = "nvidia.com/gpu.memory"
 """In MiB."""
 _AMD_MEMORY = ("amd.com/gpu.vram", "beta.amd.com/gpu.vram")
 """With a unit, of 1024 each: 192G."""
+_AMD_COUNTED = tuple(f"{name}." for name in (*_PRODUCTS[1:], *_AMD_MEMORY))
+"""What labels begin with that have the value in their name, and as value how many GPUs have it: AMD's labeller writes
+them beside the others, or instead of them where GPUs differ; its older releases wrote no other ones."""
+_AMD_PARTITION = "amd.com/compute-memory-partition"
+"""How AMD's GPUs are partitioned: spx_nps1 is whole ones; of a GPU in dpx, tpx, qpx or cpx each part is a device."""
 _REPLICAS = "nvidia.com/gpu.replicas"
 """How many pods share a GPU: more than one when it is time-sliced, or shared by MPS."""
 _RDMA = "rdma/"
@@ -28,7 +33,7 @@ _RDMA_LABELS = (
     "feature.node.kubernetes.io/rdma.available",
     "feature.node.kubernetes.io/network-sriov.capable",
 )
-_LABELS = frozenset({*_PRODUCTS, _NVIDIA_MEMORY, *_AMD_MEMORY, _REPLICAS, "nvidia.com/mig.strategy", *_RDMA_LABELS})
+_LABELS = frozenset({*_PRODUCTS, _NVIDIA_MEMORY, *_AMD_MEMORY, _AMD_PARTITION, _REPLICAS, *_RDMA_LABELS})
 _KEEPS_AWAY = {"NoSchedule", "NoExecute"}
 _UNITS_MIB = {"M": 1, "G": 1024, "T": 1024**2}
 
@@ -90,8 +95,7 @@ _MIG_RESOURCE = "nvidia.com/mig-"
 
 
 def _is_read(label: str) -> bool:
-    # Older AMD labellers have the product in the label's name: beta.amd.com/gpu.product-name.MI300X=8.
-    return label in _LABELS or label.startswith("beta.amd.com/gpu.product-name.")
+    return label in _LABELS or label.startswith(_AMD_COUNTED)
 
 
 def read_node(node: Node) -> NodeGpus | None:
@@ -139,6 +143,7 @@ def with_measured(node: NodeGpus, measured: Measured | str | None) -> NodeGpus:
 
 
 _PARTITIONED = "its GPUs are partitioned into MIG instances"
+_PARTS = ("dpx", "tpx", "qpx", "cpx")
 
 
 def untolerated(node: NodeGpus, tolerations: Sequence[Toleration]) -> Taint | None:
@@ -162,18 +167,23 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 
 def _product(labels: Mapping[str, str]) -> str:
-    named = next((labels[name] for name in _PRODUCTS if labels.get(name)), "")
-    counted = (name.partition("product-name.")[2] for name in sorted(labels) if "product-name." in name)
-    return named or next(counted, "")
+    return _labelled(labels, _PRODUCTS)
 
 
 def _memory(labels: Mapping[str, str]) -> int | None:
     if nvidia := _whole(labels.get(_NVIDIA_MEMORY, "0")):
         return nvidia
-    amd = next((labels[name] for name in _AMD_MEMORY if labels.get(name)), "")
-    if found := re.fullmatch(r"(\d{1,9})([MGT])i?", amd):
+    if found := re.fullmatch(r"(\d{1,9})([MGT])i?", _labelled(labels, _AMD_MEMORY)):
         return int(found[1]) * _UNITS_MIB[found[2]] or None
     return None
+
+
+def _labelled(labels: Mapping[str, str], names: Sequence[str]) -> str:
+    """Return the value of the first of these labels; without any, one that a label has in its name."""
+    counted = (
+        label.removeprefix(f"{name}.") for name in names for label in sorted(labels) if label.startswith(f"{name}.")
+    )
+    return next((labels[name] for name in names if labels.get(name)), None) or next(counted, "")
 
 
 def _rdma(node: Node) -> tuple[str, int] | None:
@@ -195,8 +205,10 @@ def _devices(quantity: str) -> int:
 
 def _out(node: Node, product: str, count: int, *, slices: bool) -> str:
     """Say why no pod gets a whole GPU of a node: slices of a GPU are no GPUs."""
-    if "-MIG-" in product or (slices and not count):
+    if "-MIG-" in product.upper() or (slices and not count):
         return _PARTITIONED
+    if (partition := node.metadata.labels.get(_AMD_PARTITION, "").lower()).startswith(_PARTS):
+        return f"its GPUs are partitioned: {partition}"
     if product.endswith("-SHARED") or _whole(node.metadata.labels.get(_REPLICAS, "0")) > 1:
         return "its GPUs are time-sliced"
     if not any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions):

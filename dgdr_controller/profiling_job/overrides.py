@@ -22,13 +22,14 @@ from dgdr_controller.manifest import Manifest
 
 _OBJECTS = frozenset(
     {
-        *("", "template", "template.metadata", "template.metadata.labels", "template.metadata.annotations"),
-        *("template.spec", "template.spec.securityContext", "podFailurePolicy"),
+        *("", "template", "template.metadata", "template.spec", "template.spec.securityContext", "podFailurePolicy"),
         *(f"template.spec.{containers}[]{below}" for containers in ("containers", "initContainers")
           for below in ("", ".securityContext")),
     }
 )  # fmt: skip
 """Objects that are merged field by field; every other one (affinity, resources, a node selector) is replaced."""
+_MAPS = frozenset({"template.metadata.labels", "template.metadata.annotations"})
+"""Maps that are merged key by key. The keys are the user's words: a label may be called ``env``."""
 _KEYED = frozenset({"containers", "initContainers", "volumes", "env", "volumeMounts", "imagePullSecrets"})
 """Lists that are merged by name: an entry of the same name in its place, a new one at the end."""
 _APPENDED = frozenset({"envFrom", "rules"})
@@ -84,7 +85,7 @@ def _without(entry: Manifest, names: frozenset[str]) -> Manifest:
 def _object(base: Mapping[str, Any], over: Mapping[str, Any], path: str) -> Manifest:
     result = dict(base)
     for name, value in over.items():
-        if value is None:  # as absent, which is how the API server reads it
+        if value is None or _is_nothing(name, value):  # as absent, which is how the API server reads it
             continue
         at = f"{path}.{name}".lstrip(".")
         laid = _laid(result.get(name), value, name, at)
@@ -93,9 +94,16 @@ def _object(base: Mapping[str, Any], over: Mapping[str, Any], path: str) -> Mani
     return result
 
 
+def _is_nothing(name: str, value: Any) -> bool:
+    """Say whether these are no resources at all, which every Go client writes for a container without any."""
+    return name == "resources" and not any(value.values())
+
+
 def _laid(there: Any, value: Any, name: str, path: str) -> Any:
     if path in _OBJECTS:
         return _object(there or {}, value, path)
+    if path in _MAPS:
+        return (there or {}) | {key: text for key, text in value.items() if text is not None}
     if name in _KEYED:
         return _by_name(there or [], value, path)
     if name in _APPENDED:

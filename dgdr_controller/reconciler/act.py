@@ -23,10 +23,12 @@ from dgdr_controller.runtime import (
     Reference,
     Result,
 )
-from dgdr_controller.runtime.errors import BadRequestError
+from dgdr_controller.runtime.errors import BadRequestError, ForbiddenError
 
 _FIELD_MANAGER = "dgdr-controller"
 _RETRY_S = 5.0
+_NO_DRY_RUN = "does not support dry run"
+"""What the API server says when it may not ask a webhook; the webhook has refused nothing."""
 
 
 class NameTakenError(Exception):
@@ -129,24 +131,29 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
                 except AlreadyExistsError:
                     await _check_name(client, wanted, observed)
             case WriteMode.DRY_RUN:
-                await _dry_run(client, wanted.manifest)
+                await _dry_run(client, wanted)
     except (InvalidError, BadRequestError) as error:
         if wanted.condition is None:
             raise
         raise RejectedError(wanted.manifest, wanted.condition, error) from error
 
 
-async def _dry_run(client: Client, manifest: Manifest) -> None:
+async def _dry_run(client: Client, wanted: Ensure) -> None:
     """Ask whether the API server would accept an object. No answer is none; an object of its name is answer enough.
 
     Raises:
         InvalidError: It never will.
         BadRequestError: The same.
+        ForbiddenError: It does not now, and that is waited for.
     """
     try:
-        await client.create(resource_of(manifest), manifest, dry_run=True)
-    except (InvalidError, BadRequestError):
-        raise
+        await client.create(resource_of(wanted.manifest), wanted.manifest, dry_run=True)
+    except (InvalidError, BadRequestError) as error:
+        if _NO_DRY_RUN not in error.message:
+            raise
+    except ForbiddenError:
+        if wanted.waits:
+            raise
     except ApiError:
         return
 

@@ -44,11 +44,14 @@ class Ensure:
         mode: How it is written.
         condition: The condition to set, with the API server's message, when it rejects the object for good; None:
             that is an error.
+        waits: Whether a dry run that is forbidden (by a policy, by a quota) is waited for: the object is written next,
+            and would be forbidden too. Else it is no answer.
     """
 
     manifest: Manifest
     mode: WriteMode
     condition: type[ObjectCondition] | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

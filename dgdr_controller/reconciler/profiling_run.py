@@ -42,6 +42,11 @@ def objects(observed: ObservedState, run: Run) -> list[Ensure]:
     ]
 
 
+def tried(run: Run) -> Ensure:
+    """Return the Job as it is tried before anything of the run is made: one that is refused leaves nothing behind."""
+    return Ensure(builder.job(run), WriteMode.DRY_RUN, condition=Profiling, waits=True)
+
+
 def seen_jobs(observed: ObservedState) -> list[str]:
     """Return the UIDs of this run's Jobs, which the output's ConfigMap remembers: a count would miss a crash."""
     annotations = observed.output_map.metadata.annotations if observed.output_map else {}

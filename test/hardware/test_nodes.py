@@ -3,7 +3,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from dgdr_api.gpus import find_product
 from dgdr_controller.hardware.nodes import NodeGpus, by_product, read_node, strip_unused_fields, untolerated
 from dgdr_controller.kinds import NODES
 
@@ -52,40 +51,6 @@ def test_node_is_kept_without_what_is_not_read() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("product", "sku"),
-    [
-        ("NVIDIA-H100-80GB-HBM3", "h100_sxm"),
-        ("NVIDIA H100 PCIe", "h100_pcie"),
-        ("NVIDIA-H100-NVL", "h100_nvl"),
-        ("NVIDIA-H200", "h200_sxm"),
-        ("NVIDIA-H200-NVL", "h200_nvl"),
-        ("NVIDIA-GH200-480GB", "gh200"),
-        ("NVIDIA-A100-SXM4-40GB", "a100_sxm"),
-        ("NVIDIA-A100-80GB-PCIe", "a100_pcie"),
-        ("NVIDIA-B200", "b200_sxm"),
-        ("NVIDIA-GB200", "gb200"),
-        ("NVIDIA-GB300", "gb300"),
-        ("NVIDIA-L40S", "l40s"),
-        ("NVIDIA-L40", "l40"),
-        ("NVIDIA-L4", "l4"),
-        ("Tesla-V100-SXM2-32GB", "v100_sxm"),
-        ("Tesla-T4", "t4"),
-        ("NVIDIA-T400", None),
-        ("NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "rtx_pro_6000_server"),
-        ("NVIDIA-H20", "h20_sxm"),
-        ("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb", "a100_sxm"),
-        ("NVIDIA-A10G-SHARED", "a10"),
-        ("AMD-Instinct-MI300X", "mi300"),
-        ("", None),
-        ("Some-Accelerator", None),
-    ],
-)
-def test_product_strings_come_out_right(product: str, sku: str | None) -> None:
-    found = find_product(product)
-    assert (found.sku if found else None) == sku
-
-
 def test_whole_node_is_usable() -> None:
     found = node(labels={"nvidia.com/gpu.memory": "143771"})
     assert found is not None
@@ -116,6 +81,9 @@ def test_memory_that_is_no_number_is_not_known(label: str) -> None:
     ("found", "why"),
     [
         (node("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"), "its GPUs are partitioned into MIG instances"),
+        (node("NVIDIA-H200-mig-7G.141GB"), "its GPUs are partitioned into MIG instances"),
+        (node(None, labels={"amd.com/compute-memory-partition": "cpx_nps4"}), "its GPUs are partitioned: cpx_nps4"),
+        (node(None, labels={"amd.com/compute-memory-partition": "spx_nps1"}), ""),
         (node("NVIDIA-A10G-SHARED"), "its GPUs are time-sliced"),
         (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "4"}), "its GPUs are time-sliced"),
         (node("NVIDIA-A10G", labels={"nvidia.com/gpu.replicas": "1"}), ""),
@@ -153,6 +121,8 @@ def test_gpus_in_mig_mode_of_their_own_resources_are_seen_and_not_whole() -> Non
             196_608,
         ),
         ({"beta.amd.com/gpu.product-name.MI300X": "8", "beta.amd.com/gpu.vram": "196608M"}, "MI300X", 196_608),
+        ({"beta.amd.com/gpu.product-name.MI300X": "8", "beta.amd.com/gpu.vram.192G": "8"}, "MI300X", 196_608),
+        ({"amd.com/gpu.product-name.Instinct_MI210": "4", "amd.com/gpu.vram.64G": "4"}, "Instinct_MI210", 65_536),
         ({"amd.com/gpu.product-name": "MI210", "amd.com/gpu.vram": "lots"}, "MI210", None),
     ],
 )

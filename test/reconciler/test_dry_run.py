@@ -1,19 +1,30 @@
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, GRAPHS_V1ALPHA1, REQUESTS
+from dgdr_controller.kinds import (
+    CONFIG_MAPS,
+    GRAPHS,
+    GRAPHS_V1ALPHA1,
+    JOBS,
+    REQUESTS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+)
 from dgdr_controller.profiling_job.builder import output_config_map
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.served_version import VersionChangedError, follow_served_version
-from dgdr_controller.runtime import Client, EventRecorder, Key, Manager, ObjectMeta
+from dgdr_controller.runtime import ApiError, Client, EventRecorder, Key, Manager, ObjectMeta, Resource
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
-from test.builders.observed_state import published_of, run_of
+from test.builders.observed_state import in_phase, observed_of, published_of, run_of
 from test.builders.results import results_of
 
 REFUSAL = {"kind": "Status", "status": "Failure", "reason": "Invalid", "message": "no such field", "code": 422}
@@ -89,5 +100,51 @@ def test_version_of_dynamo_that_changes_needs_another_start(monkeypatch: pytest.
             with pytest.raises(VersionChangedError, match=r"serves nvidia\.com/v1alpha1"):
                 await asyncio.wait_for(following, 5)
             await it.client.close()
+
+    asyncio.run(story())
+
+
+OF_A_RUN: tuple[Resource[Any], ...] = (CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, JOBS)
+NO_VOLUME = 'Job.batch "profile-qwen" is invalid: spec.template.spec.containers[0].volumeMounts[4].name: Not found: "x"'
+QUOTA = 'jobs.batch "profile-qwen" is forbidden: exceeded quota: jobs, requested: count/jobs.batch=1'
+NO_DRY_RUN = 'admission webhook "jobs.example.com" does not support dry run'
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message", "condition", "phase", "made"),
+    [
+        (422, "Invalid", NO_VOLUME, "JobCreationFailed", Phase.FAILED, 0),
+        (400, "BadRequest", "denied by jobs.example.com", "JobCreationFailed", Phase.FAILED, 0),
+        (400, "BadRequest", NO_DRY_RUN, "Initializing", Phase.PROFILING, 6),
+        (403, "Forbidden", QUOTA, "WaitingForApi", Phase.PENDING, 0),
+        (503, "ServiceUnavailable", "try later", "Initializing", Phase.PROFILING, 6),
+    ],
+)
+def test_job_that_is_refused_leaves_nothing_behind(
+    status: int, reason: str, message: str, condition: str, phase: Phase, made: int
+) -> None:
+    body = {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
+
+    async def story() -> None:
+        observed = observed_of()
+        observed = in_phase(Phase.PENDING, observed, pending(observed))
+        async with FakeApiServer() as server, Client(server.config) as client:
+            for resource in OF_A_RUN:
+                server.serve(resource)
+            server.serve(REQUESTS, status=True)
+            metadata = {"name": "qwen", "namespace": "team"}
+            stored = server.put(REQUESTS, {"metadata": metadata, "spec": {"model": "m"}})
+            server.faults.append(Fault(lambda r: "dryRun" in r.query, status=status, times=99, body=body))
+            version = stored["metadata"]["resourceVersion"]
+            meta = ObjectMeta(name="qwen", namespace="team", resource_version=version, uid=observed.uid)
+            try:
+                await act(client, EventRecorder(client, "test"), meta, observed, pending(observed))
+            except ApiError as error:
+                assert (error.status, phase) == (403, Phase.PENDING)  # noqa: PT017 - of one row: it is tried again
+            written = server.object(REQUESTS, Key("team", "qwen"))["status"]
+            (profiling,) = (c for c in written["conditions"] if c["type"] == "Profiling")
+            assert (written["phase"], profiling["reason"]) == (phase, condition)
+            assert made or message in profiling["message"]
+            assert sum(len(server.objects(resource)) for resource in OF_A_RUN) == made
 
     asyncio.run(story())

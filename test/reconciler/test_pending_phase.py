@@ -27,10 +27,11 @@ def test_first_look_only_says_pending() -> None:
     assert said(decision, "Profiling")[:2] == ("False", "DiscoveringHardware")
 
 
-def test_job_is_made_last_and_the_status_shows_the_hardware() -> None:
+def test_job_is_tried_first_and_made_last_and_the_status_shows_the_hardware() -> None:
     decision = pending(begun(observed_of()))
     assert decision.status.phase is Phase.PROFILING
     assert [(ensure.manifest["kind"], ensure.mode) for ensure in decision.ensure] == [
+        ("Job", WriteMode.DRY_RUN),
         ("ConfigMap", WriteMode.CREATE),
         ("ConfigMap", WriteMode.CREATE),
         ("ServiceAccount", WriteMode.APPLY),
@@ -38,6 +39,7 @@ def test_job_is_made_last_and_the_status_shows_the_hardware() -> None:
         ("RoleBinding", WriteMode.APPLY),
         ("Job", WriteMode.CREATE),
     ]
+    assert decision.ensure[0].manifest == decision.ensure[-1].manifest
     assert decision.ensure[-1].manifest["metadata"]["name"] == decision.status.profiling_job_name == "profile-qwen"
     assert decision.status.hardware is not None
     assert (decision.status.hardware.gpu_sku, decision.status.hardware.total_gpus) == ("h200_sxm", 8)
@@ -80,6 +82,7 @@ def test_objects_of_this_run_are_not_in_the_way() -> None:
     decision = pending(replace(observed, job=job_of(observed), output_map=map_of(observed)))
     assert decision.status.phase is Phase.PROFILING
     assert not decision.remove
+    assert WriteMode.DRY_RUN not in [ensure.mode for ensure in decision.ensure]
 
 
 @pytest.mark.parametrize("how", [{"inputs": "other"}, {"deleted": True}])

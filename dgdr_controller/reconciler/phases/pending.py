@@ -15,7 +15,7 @@ from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import prerequisites, profiling_run
-from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, enter
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState
 from dgdr_controller.reconciler.prerequisites import Blocker
 from dgdr_controller.settings import Settings
@@ -69,10 +69,16 @@ def pending(observed: ObservedState) -> Decision:
             profiling_phase=ProfilingPhase.INITIALIZING,
             profiling_results=ProfilingResults(start_time=observed.now),
         ),
-        ensure=profiling_run.objects(observed, run),
+        ensure=[*_tried(observed, run), *profiling_run.objects(observed, run)],
         annotations=_retried(observed),
         events=[Event("ProfilingJobCreated", "Profiling job created")],
     )
+
+
+def _tried(observed: ObservedState, run: Run) -> Iterator[Ensure]:
+    """Try the Job first, unless it is there: only the API server can judge it with all that the user lays over it."""
+    if observed.job is None:
+        yield profiling_run.tried(run)
 
 
 def _preparing(observed: ObservedState, hardware: HardwareUsed) -> str:

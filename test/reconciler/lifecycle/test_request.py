@@ -7,8 +7,8 @@ them; a test hears how its own ended.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dgdr_controller.profiling_job.protocol import RunState
-from dgdr_controller.runtime import Client, Config, Key, Resource
+from dgdr_controller.runtime import Client, Config, InvalidError, Key, Resource
 from dgdr_controller.runtime.transport import Request
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
@@ -47,6 +47,18 @@ VOLUMES: Resource[Any] = Resource("", "v1", "persistentvolumes", "PersistentVolu
 SECRETS: Resource[Any] = Resource("", "v1", "secrets", "Secret", json.loads)
 ACCOUNTS: Resource[Any] = Resource("", "v1", "serviceaccounts", "ServiceAccount", json.loads)
 ROLES: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", json.loads)
+BINDINGS: Resource[Any] = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", json.loads)
+POLICIES: Resource[Any] = Resource(
+    *("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+    json.loads,
+    namespaced=False,
+)
+POLICY_BINDINGS: Resource[Any] = Resource(
+    *("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    json.loads,
+    namespaced=False,
+)
+QUOTAS: Resource[Any] = Resource("", "v1", "resourcequotas", "ResourceQuota", json.loads)
 PODS: Resource[Any] = Resource("", "v1", "pods", "Pod", json.loads)
 QUIET_S = 3.0
 NOTICED_S = 5.0
@@ -545,6 +557,92 @@ async def test_deployment_that_the_api_server_would_not_take_is_told_before_anyb
     message = (await stage.condition("DeploymentReady"))["message"]
     assert "metadata.labels" in message
     assert not stage.uids["DynamoGraphDeployment"]
+
+
+NO_BIG_JOBS = {
+    "matchConstraints": {
+        "resourceRules": [
+            {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+        ]
+    },
+    "validations": [
+        {"expression": "object.spec.backoffLimit < 9", "message": "spec.backoffLimit must be less than 9 here"}
+    ],
+}
+UNMOUNTED = {"name": "profiler", "volumeMounts": [{"name": "nowhere", "mountPath": "/nowhere"}]}
+REFUSED_JOBS: dict[str, tuple[dict[str, Any], str]] = {
+    "invalid": (pod_with(containers=[UNMOUNTED]), 'volumeMounts[4].name: Not found: "nowhere"'),
+    "policy": ({"overrides": {"profilingJob": {"backoffLimit": 9}}}, "spec.backoffLimit must be less than 9 here"),
+}
+
+
+@lives("success", cases={what: {"what": what} for what in REFUSED_JOBS})
+async def test_job_that_the_api_server_would_not_take_leaves_nothing_behind(stage: Stage, what: str) -> None:
+    spec, words = REFUSED_JOBS[what]
+    async with forbidding(stage):
+        await stage.request(**spec)
+        await stage.reaches("Failed")
+    condition = await stage.condition("Profiling")
+    assert condition["reason"] == "JobCreationFailed"
+    assert condition["message"].startswith("Job profile-qwen was refused: ")
+    assert words in condition["message"]
+    assert (await columns(stage))["Message"].endswith(condition["message"])
+    assert not stage.uids["Job"]
+    await nothing_is_left(stage)
+    await stage.client.patch(REQUESTS, stage.key(), {"spec": {"overrides": None}})
+    await stage.reaches("Deployed")
+
+
+async def nothing_is_left(stage: Stage) -> None:
+    for resource in (JOBS, CONFIG_MAPS, ACCOUNTS, ROLES, BINDINGS):
+        names = {found["metadata"]["name"] for found in await stage.client.list(resource, stage.namespace)}
+        assert names <= {"kube-root-ca.crt", "default"}
+
+
+@lives("success")
+async def test_job_that_a_quota_forbids_is_waited_for_and_leaves_nothing_behind(stage: Stage) -> None:
+    await create(stage, QUOTAS, "jobs", {"spec": {"hard": {"count/jobs.batch": "0"}}})
+
+    async def counted() -> bool:
+        return bool((await stage.client.get(QUOTAS, stage.key("jobs"))).get("status", {}).get("hard"))
+
+    await stage.until(counted)
+    await stage.request()
+    assert "exceeded quota: jobs" in await stage.says("Profiling", "WaitingForApi")
+    await nothing_is_left(stage)
+    await stage.client.delete(QUOTAS, stage.key("jobs"))
+    await stage.reaches("Deployed")
+
+
+@asynccontextmanager
+async def forbidding(stage: Stage) -> AsyncIterator[None]:
+    """Let a policy of the cluster refuse some Jobs of this namespace."""
+    name = {"metadata": {"name": stage.namespace}}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": stage.namespace}}}
+    binding = {"policyName": stage.namespace, "validationActions": ["Deny"], "matchResources": here}
+    await stage.client.create(POLICIES, name | {"spec": NO_BIG_JOBS})
+    await stage.client.create(POLICY_BINDINGS, name | {"spec": binding})
+    probe = {
+        "metadata": {"name": "probe", "namespace": stage.namespace},
+        "spec": {
+            "backoffLimit": 9,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}},
+        },
+    }
+
+    async def holds() -> bool:
+        try:
+            await stage.client.create(JOBS, probe, dry_run=True)
+        except InvalidError:
+            return True
+        return False
+
+    try:
+        await stage.until(holds)  # policies take effect a moment after they are written
+        yield
+    finally:
+        await stage.client.delete(POLICY_BINDINGS, Key("", stage.namespace))
+        await stage.client.delete(POLICIES, Key("", stage.namespace))
 
 
 @lives("success")
