@@ -15,7 +15,7 @@ from dgdr_controller.profiler.selection.objective import best
 from dgdr_controller.profiler.selection.pareto import Criteria
 from dgdr_controller.profiler.selection.reach import nearest
 from dgdr_controller.profiler.selection.scaling import has_load, wants_load
-from dgdr_controller.profiler.selection.targets import targets_of
+from dgdr_controller.profiler.selection.targets import targets_of, without_defaults
 
 MOST_FOR_DEFAULTS = 2.0
 """Default targets are a preference: holding them may cost this factor in throughput (with a load, in GPUs) at most."""
@@ -80,13 +80,14 @@ def steps(goal: Goal, budget: int) -> list[Step]:
         most = max(criteria(candidate).served for candidate in candidates)
         return [candidate for candidate in candidates if criteria(candidate).served == most]
 
-    def fewest_gpus(candidates: list[Candidate]) -> list[Candidate]:
+    def fewest_gpus(candidates: list[Candidate], wanted: Goal = goal) -> list[Candidate]:
         """Keep those of the number of GPUs that is smallest over what the best of them promises (`likely.weight`)."""
-        cheapest = min(candidates, key=lambda c: (criteria(c).gpus / weight(c, goal), criteria(c).gpus))
+        cheapest = min(candidates, key=lambda c: (criteria(c).gpus / weight(c, wanted), criteria(c).gpus))
         return [candidate for candidate in candidates if criteria(candidate).gpus == criteria(cheapest).gpus]
 
     def close_to_defaults(candidates: list[Candidate]) -> list[Candidate]:
-        free = price(best(fewest_gpus(candidates), goal, budget)[0])
+        written_only = without_defaults(goal)
+        free = price(best(fewest_gpus(candidates, written_only), written_only, budget)[0])
         affordable = [candidate for candidate in candidates if price(candidate) <= free * MOST_FOR_DEFAULTS]
         return nearest(affordable, goal, budget, explicit=False)
 

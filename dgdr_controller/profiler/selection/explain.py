@@ -73,6 +73,8 @@ def _comparisons(goal: Goal, budget: int) -> Iterator[str]:
     if targets_of(goal, explicit=True):
         promised = _OBJECTIVES[OptimizationType.THROUGHPUT] if goal.objective is OptimizationType.HYBRID else wanted
         wanted = f"{promised}, {_WEIGHED}"
+    elif goal.objective is OptimizationType.HYBRID and targets_of(goal, explicit=False):
+        wanted = f"{wanted}, times the chance to meet the default targets"
     yield f"{wanted} (optimizationType {goal.objective})"
 
 

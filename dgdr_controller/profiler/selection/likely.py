@@ -1,7 +1,11 @@
 """How likely a candidate meets the targets, and what that is worth. Pure."""
 
+import math
+
 from dgdr_api.candidate import Candidate
 from dgdr_api.results import Goal
+from dgdr_api.v1beta1 import OptimizationType
+from dgdr_controller.profiler.selection.targets import chances, targets
 
 EVEN = 0.5
 """Chance below which a choice is more likely to miss the targets than to meet them."""
@@ -18,5 +22,13 @@ def chance(candidate: Candidate, goal: Goal) -> float:
 
 
 def weight(candidate: Candidate, goal: Goal) -> float:
-    """Return how much of a candidate's score counts, 0 to 1: less the less likely it meets the targets."""
-    return chance(candidate, goal) ** _EXPONENT
+    """Return how much of a candidate's score counts, 0 to 1: less the less likely it meets the targets.
+
+    Default targets are a preference and no promise: they weigh once, and only where the objective is a balance.
+    """
+    known, balanced = chances(candidate), goal.objective is OptimizationType.HYBRID
+    return math.prod(
+        known[name] ** (_EXPONENT if target.explicit else 1)
+        for name, _, target in targets(candidate, goal)
+        if name in known and (target.explicit or balanced)
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.results import Goal
-from dgdr_controller.profiler.selection.likely import chance
+from dgdr_controller.profiler.selection.likely import weight
 from dgdr_controller.profiler.selection.scaling import autoscaled, has_load, served
 
 
@@ -21,7 +21,7 @@ class Criteria:
         ttft: In ms.
         gpus: Number of GPUs; 0 without a load, where the whole budget is there to be used.
         served: Share of the load that is served; with the planner that can be served.
-        chance: That the targets that the user wrote are met: of equal estimates, some are more certain than others.
+        weight: How likely the targets are met (`likely.weight`): of equal estimates, some are more certain than others.
     """
 
     tokens_per_s_per_user: float
@@ -29,7 +29,7 @@ class Criteria:
     ttft: float
     gpus: int
     served: float
-    chance: float = 1.0
+    weight: float = 1.0
 
     @classmethod
     def of(cls, candidate: Candidate, goal: Goal, budget: int) -> "Criteria":
@@ -43,13 +43,13 @@ class Criteria:
             ttft=performance.ttft,
             gpus=candidate.gpus if loaded else 0,
             served=share,
-            chance=chance(candidate, goal),
+            weight=weight(candidate, goal),
         )
 
     @property
     def ordered(self) -> tuple[float, ...]:
         """All criteria as numbers of which more is better, throughput first."""
-        return (self.tokens_per_s_per_gpu, self.tokens_per_s_per_user, -self.ttft, self.served, -self.gpus, self.chance)
+        return (self.tokens_per_s_per_gpu, self.tokens_per_s_per_user, -self.ttft, self.served, -self.gpus, self.weight)
 
     def dominates(self, other: "Criteria") -> bool:
         """Say whether this is at least as good in everything and better in something."""

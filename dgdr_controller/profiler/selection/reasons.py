@@ -61,6 +61,8 @@ def reaches_targets(deployable: Iterable[Candidate], goal: Goal) -> bool:
 def _aim(choice: Candidate, goal: Goal) -> str:
     most, wanted = _AIMS[goal.objective]
     if goal.objective is OptimizationType.HYBRID and not targets_of(goal, explicit=True):
+        if choice.uncertainty and targets_of(goal, explicit=False):
+            return "best balance of tokens/s/GPU, tokens/s/user and the chance to meet the default targets"
         return "best balance of tokens/s/GPU and tokens/s/user"
     if choice.uncertainty and targets_of(goal, explicit=True):
         return f"best trade of {wanted} and the chance to meet the targets ({likelihood(chance(choice, goal))})"

@@ -53,6 +53,12 @@ def targets_of(goal: Goal, *, explicit: bool) -> list[Target]:
     return [target for target in known if target is not None and target.explicit is explicit]
 
 
+def without_defaults(goal: Goal) -> Goal:
+    """Return the goal with the targets that the user wrote alone."""
+    kept = {name: t if (t := getattr(goal, name)) and t.explicit else None for name in ("ttft", "itl", "e2e_latency")}
+    return goal.model_copy(update=kept)
+
+
 def meets_targets(candidate: Candidate, goal: Goal) -> bool:
     """Say whether a candidate is feasible."""
     return not missed(candidate, goal)

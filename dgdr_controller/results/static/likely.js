@@ -63,9 +63,14 @@
     return known.length ? known.reduce((product, found) => product * found, 1) : undefined;
   }
 
-  // How much of a candidate's score counts.
+  // How much of a candidate's score counts. Default targets are a preference and no promise: they weigh once, and only
+  // where the objective is a balance.
   function weight(candidate, goal) {
-    return chance(candidate, goal) ** EXPONENT;
+    const targets = { TTFT: goal.ttft, ITL: goal.itl, "E2E latency": goal.e2eLatency };
+    return Object.entries(targets)
+      .filter(([name, target]) => target && chanceOf(candidate, name) !== undefined)
+      .filter(([, { explicit }]) => explicit || goal.objective === "hybrid")
+      .reduce((found, [name, { explicit }]) => found * chanceOf(candidate, name) ** (explicit ? EXPONENT : 1), 1);
   }
 
   // Writes a chance as a percentage that is never certain.

@@ -62,13 +62,13 @@
       ttft: performance.ttft,
       served: served(candidate, goal, budget),
       gpus: loaded ? candidate.gpus : 0,
-      chance: dgdr.likely.chance(candidate, goal),
+      weight: dgdr.likely.weight(candidate, goal),
     };
   }
 
   function ordered(criteria) {
-    const { tokensPerSPerGpu, tokensPerSPerUser, ttft, served: share, gpus, chance } = criteria;
-    return [tokensPerSPerGpu, tokensPerSPerUser, -ttft, share, -gpus, chance];
+    const { tokensPerSPerGpu, tokensPerSPerUser, ttft, served: share, gpus, weight } = criteria;
+    return [tokensPerSPerGpu, tokensPerSPerUser, -ttft, share, -gpus, weight];
   }
 
   // Says whether one is at least as good in everything and better in something.
@@ -110,13 +110,14 @@
     const price = (candidate) => (hasLoad(goal) ? candidate.gpus : 1 / of(candidate).tokensPerSPerGpu);
     const mostServed = (candidates) => lowest(candidates, (candidate) => -of(candidate).served);
     // Those of the number of GPUs that is smallest over what the best of them promises.
-    const fewestGpus = (candidates) => {
-      const rank = (candidate) => [of(candidate).gpus / dgdr.likely.weight(candidate, goal), of(candidate).gpus];
+    const fewestGpus = (candidates, wanted = goal) => {
+      const rank = (candidate) => [of(candidate).gpus / dgdr.likely.weight(candidate, wanted), of(candidate).gpus];
       const cheapest = candidates.reduce((best, each) => (compared(rank(each), rank(best)) < 0 ? each : best));
       return candidates.filter((candidate) => of(candidate).gpus === of(cheapest).gpus);
     };
     const closeToDefaults = (candidates) => {
-      const free = price(bestOf(fewestGpus(candidates), goal, budget)[0]);
+      const writtenOnly = withoutDefaults(goal);
+      const free = price(bestOf(fewestGpus(candidates, writtenOnly), writtenOnly, budget)[0]);
       return nearest(candidates.filter((candidate) => price(candidate) <= free * MOST_FOR_DEFAULTS), goal, budget, false);
     };
     const served = wantsLoad(goal) ? [mostServed] : [];
@@ -126,9 +127,15 @@
       (candidates) => nearest(candidates, goal, budget, true),
       ...second,
       ...(isWritten(goal, false) ? [closeToDefaults] : []),
-      fewestGpus,
+      (candidates) => fewestGpus(candidates),
       (candidates) => bestOf(candidates, goal, budget),
     ];
+  }
+
+  // The goal with the targets that the user wrote alone.
+  function withoutDefaults({ ttft, itl, e2eLatency, ...rest }) {
+    const written = (target) => (target?.explicit ? target : undefined);
+    return { ...rest, ttft: written(ttft), itl: written(itl), e2eLatency: written(e2eLatency) };
   }
 
   function lowest(candidates, measure) {

@@ -78,7 +78,11 @@
 
   function aimOf(choice, goal) {
     const written = isWritten(goal, true);
-    if (goal.objective === "hybrid" && !written) return "best balance of tokens/s/GPU and tokens/s/user";
+    if (goal.objective === "hybrid" && !written) {
+      return choice.uncertainty && isWritten(goal, false)
+        ? "best balance of tokens/s/GPU, tokens/s/user and the chance to meet the default targets"
+        : "best balance of tokens/s/GPU and tokens/s/user";
+    }
     const [most, wanted] = goal.objective === "latency" ? ["shortest request", "a short request"] : ["most tokens/s/GPU", "tokens/s/GPU"];
     if (!choice.uncertainty || !written) return most;
     return `best trade of ${wanted} and the chance to meet the targets (${likelihood(chance(choice, goal))})`;

@@ -205,8 +205,11 @@ def test_wide_errors_make_a_candidate_worth_less(make_candidate: Any, plain_goal
     assert choose([known, unknown], free_of_targets, 8) == unknown
 
 
-def test_default_targets_leave_every_throughput_its_worth(make_candidate: Any, plain_goal: Goal) -> None:
-    assert weight(promised(plain_goal, "wide", make_candidate(itl=30, ttft=2000)), plain_goal) == 1
+def test_default_targets_weigh_once_and_written_ones_twice(make_candidate: Any, plain_goal: Goal) -> None:
+    candidate = promised(plain_goal, "wide", make_candidate(itl=30, ttft=2000))
+    assert weight(candidate, plain_goal) == pytest.approx(0.5 * 0.5)
+    both = written(plain_goal, ttft=2000, itl=30)
+    assert weight(promised(both, "wide", make_candidate(itl=30, ttft=2000)), both) == pytest.approx(0.25 * 0.25)
 
 
 def test_warning_says_how_likely_targets_are_met_that_the_estimates_meet(make_candidate: Any, plain_goal: Goal) -> None:
