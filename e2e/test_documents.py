@@ -104,7 +104,7 @@ def _conditions_of_the_tutorial(_: ClusterTerminal, __: Block, done: Done) -> No
 
 def _arguments_of_the_worker(_: ClusterTerminal, __: Block, done: Done) -> None:
     assert "pod/qwen3-32b-dgd-frontend-" in done.stdout
-    assert "- --tp-size\n" in done.stdout
+    assert "- --tensor-parallel-size\n" in done.stdout
 
 
 def _answer(_: ClusterTerminal, __: Block, done: Done) -> None:

@@ -126,7 +126,7 @@ def test_sub_phases_are_reported_in_order(tmp_path: Path, spec: dict[str, Any]) 
 @pytest.mark.aic
 @pytest.mark.usefixtures("simulator")
 def test_planner_has_a_sub_phase_and_files_of_its_own(tmp_path: Path) -> None:
-    spec: dict[str, Any] = {"features": {"planner": True}}
+    spec: dict[str, Any] = {"features": {"planner": True}, "sla": {"ttft": 2000, "itl": 30}}
     done = with_artifacts(tmp_path, tmp_path / "data" / "qwen", **spec)
     assert done.returncode == 0
     assert phases(done) == [*PHASES[:4], "BuildingCurves", *PHASES[4:]]

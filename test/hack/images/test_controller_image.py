@@ -157,7 +157,10 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
     )
     code, printed = controller.run("-c", program, entrypoint=["/opt/dgdr/bin/python"])
     # What runs in workers of the profiler alone.
-    lacking = [f"{module} needs numpy" for module in ("corrections", "pairing", "replicas", "search")]
+    lacking = [
+        "plots needs matplotlib",
+        *(f"{module} needs numpy" for module in ("raw_data", "corrections", "pairing", "replicas", "search")),
+    ]
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
@@ -198,7 +201,8 @@ def test_signal_ends_a_program_that_does_not_listen_yet(controller: Image) -> No
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         first = until(lambda: next(iter(children.read_text().split()), ""))
-        until(lambda: Path(f"/proc/{first}/cmdline").read_bytes().startswith(b"/opt/dgdr/bin/"))
+        inside = Path(f"/proc/{first}/task/{first}/children")
+        until(lambda: Path(f"/proc/{first}/cmdline").read_bytes().startswith(b"/opt/dgdr/bin/") and inside.read_text())
         os.kill(int(first), signal.SIGTERM)
         assert process.wait(5) == 128 + signal.SIGTERM
     finally:
