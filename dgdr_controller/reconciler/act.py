@@ -129,7 +129,8 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
                 try:
                     await client.create(resource, wanted.manifest)
                 except AlreadyExistsError:
-                    await _check_name(client, wanted, observed)
+                    if not await _check_name(client, wanted, observed):
+                        raise  # it is gone by now: what follows must not be made without it
             case WriteMode.DRY_RUN:
                 await _dry_run(client, wanted)
     except (InvalidError, BadRequestError) as error:
@@ -158,8 +159,11 @@ async def _dry_run(client: Client, wanted: Ensure) -> None:
         return
 
 
-async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -> bool:
     """Check that an object's name is free or its own: the cache does not hold what others have created.
+
+    Returns:
+        Whether the object is there.
 
     Raises:
         NameTakenError: Another object has the name, or one of an earlier run.
@@ -168,13 +172,14 @@ async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -
     try:
         found = await client.get(resource_of(wanted.manifest), Key(metadata["namespace"], metadata["name"]))
     except NotFoundError:
-        return
+        return False
     existing = found.metadata
     if not observed.owns(existing):
         raise NameTakenError("NameConflict", f"it {NOT_OURS}")
     outdated = wanted.mode is WriteMode.CREATE and existing.annotations.get(ANNOTATION_INPUTS) != _inputs(wanted)
     if existing.deletion_timestamp is not None or outdated:
         raise NameTakenError("WaitingForCleanup", "the previous run's object is still terminating")
+    return True
 
 
 def _inputs(wanted: Ensure) -> str | None:

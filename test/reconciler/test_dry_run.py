@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.web import Request
 
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import (
@@ -22,7 +23,16 @@ from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.served_version import VersionChangedError, follow_served_version
-from dgdr_controller.runtime import ApiError, Client, EventRecorder, Key, Manager, ObjectMeta, Resource
+from dgdr_controller.runtime import (
+    AlreadyExistsError,
+    ApiError,
+    Client,
+    EventRecorder,
+    Key,
+    Manager,
+    ObjectMeta,
+    Resource,
+)
 from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.builders.observed_state import in_phase, observed_of, published_of, run_of
 from test.builders.results import results_of
@@ -146,5 +156,28 @@ def test_job_that_is_refused_leaves_nothing_behind(
             assert (written["phase"], profiling["reason"]) == (phase, condition)
             assert made or message in profiling["message"]
             assert sum(len(server.objects(resource)) for resource in OF_A_RUN) == made
+
+    asyncio.run(story())
+
+
+def test_run_is_not_made_without_an_object_that_was_in_the_way_and_went_while_it_was_looked_at() -> None:
+    body = {"kind": "Status", "status": "Failure", "reason": "AlreadyExists", "message": "it exists", "code": 409}
+
+    async def story() -> None:
+        observed = observed_of()
+        observed = in_phase(Phase.PENDING, observed, pending(observed))
+        async with FakeApiServer() as server, Client(server.config) as client:
+            for resource in OF_A_RUN:
+                server.serve(resource)
+
+            def makes_the_output(request: Request) -> bool:
+                maps = request.method == "POST" and request.path.endswith("/configmaps")
+                return maps and len(server.objects(CONFIG_MAPS)) == 1  # after the input
+
+            server.faults.append(Fault(makes_the_output, status=409, body=body))
+            meta = ObjectMeta(name="qwen", namespace="team", resource_version="1", uid=observed.uid)
+            with pytest.raises(AlreadyExistsError):
+                await act(client, EventRecorder(client, "test"), meta, observed, pending(observed))
+            assert server.objects(JOBS) == []
 
     asyncio.run(story())
