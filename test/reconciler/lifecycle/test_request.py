@@ -444,10 +444,15 @@ async def test_warnings_come_and_go_while_the_job_runs(stage: Stage) -> None:
     await stage.client.create(VOLUMES, volume_for(stage, "models"))
 
     async def bound() -> bool:
+        found = await stage.client.get(CLAIMS, stage.key("models"))
+        return bool(found["status"].get("phase") == "Bound")
+
+    async def noticed() -> bool:
         return unbound not in (await columns(stage))["Message"]
 
     try:
-        await stage.until(bound, 2 * NOTICED_S)  # Kubernetes binds it first
+        await stage.until(bound)  # Kubernetes looks for volumes every 15 s
+        await stage.until(noticed, NOTICED_S)
     finally:
         await stage.client.delete(VOLUMES, Key("", stage.namespace))
 
