@@ -33,19 +33,29 @@ REQUEST: dict[str, Any] = {
 }
 
 
+def serve(server: FakeApiServer, *resources: Resource[Any]) -> None:
+    for resource in resources:
+        server.serve(resource, status=resource in WITH_STATUS)
+
+
 @contextlib.asynccontextmanager
 async def controlled(server: FakeApiServer) -> AsyncIterator[Manager]:
-    for resource in (*KINDS, *WITH_STATUS):
-        server.serve(resource, status=resource in WITH_STATUS)
+    serve(server, *KINDS, *WITH_STATUS)
+    async with running(server, Settings()) as manager:
+        yield manager
+
+
+@contextlib.asynccontextmanager
+async def running(server: FakeApiServer, settings: Settings) -> AsyncIterator[Manager]:
     manager = Manager(server.config, graceful_timeout=1.0)
-    add_controller(manager, Settings(), workers=2)
-    running = asyncio.create_task(manager.run())
+    add_controller(manager, settings, workers=2)
+    runs = asyncio.create_task(manager.run())
     await asyncio.sleep(0.5)
     try:
         yield manager
     finally:
         manager.stop()
-        await running
+        await runs
 
 
 def status(server: FakeApiServer) -> dict[str, Any]:

@@ -19,24 +19,17 @@ from dgdr_controller.kinds import (
     NODES,
     PODS,
     REQUESTS,
-    ROLE_BINDINGS,
-    ROLES,
     SECRETS,
-    SERVICE_ACCOUNTS,
 )
 from dgdr_controller.reconciler.awaited import UNKNOWN, Awaited
-from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.reconciler.lookups import Lookups, NotKnownError
 from dgdr_controller.reconciler.observed_state import ClusterState, ObjectName, Subject
-from dgdr_controller.runtime import Client, Key, Manager, Resource, decode_dict
+from dgdr_controller.runtime import Client, Key, Resource, decode_dict
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time
 from dgdr_controller.settings import RightsSettings, Settings
+from test.builders.request_controller import KINDS, REQUEST, WITH_STATUS, running, serve
 
-KINDS: tuple[Resource[Any], ...] = (
-    *(CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, EVENTS, CLAIMS, SECRETS),
-    *(REQUESTS, GRAPHS, JOBS, PODS, NODES),
-)
 GROVE = Resource("grove.io", "v1alpha1", "podcliquesets", "PodCliqueSet", decode=decode_dict)
 MODELS = ObjectName("PersistentVolumeClaim", "models")
 CLAIM = {"metadata": {"name": "models", "namespace": "team"}, "spec": {"accessModes": ["ReadWriteMany"]}}
@@ -59,34 +52,20 @@ def using(gpus: int) -> dict[str, Any]:
 
 
 def request(name: str = "qwen", **spec: Any) -> dict[str, Any]:
-    fields = {"model": "Qwen/Qwen3-32B", "backend": "vllm", "hardware": {"gpuSku": "h200_sxm", "totalGpus": 8}}
-    return {
-        "apiVersion": REQUESTS.api_version,
-        "kind": REQUESTS.kind,
-        "metadata": {"name": name, "namespace": "team"},
-        "spec": fields | spec,
-    }
+    return REQUEST | {"metadata": {"name": name, "namespace": "team"}, "spec": REQUEST["spec"] | spec}
 
 
 @contextlib.asynccontextmanager
 async def controlled(*without: Resource[Any], gpus: int = 8, used: int = 0) -> AsyncIterator[FakeApiServer]:
     async with FakeApiServer() as server:
-        for resource in set(KINDS) - set(without):
-            server.serve(resource, status=resource in (REQUESTS, GRAPHS, JOBS, PODS, NODES))
+        serve(server, *({*KINDS, *WITH_STATUS, CLAIMS, SECRETS} - set(without)))
         if gpus:
             server.put(NODES, node("n1", gpus))
         server.put(NODES, {"metadata": {"name": "n0"}})
         if used:
             server.put(PODS, using(used))
-        manager = Manager(server.config, graceful_timeout=1.0)
-        add_controller(manager, Settings(rights=RightsSettings(mode="enforce")), workers=2)
-        running = asyncio.create_task(manager.run())
-        await asyncio.sleep(1)
-        try:
+        async with running(server, Settings(rights=RightsSettings(mode="enforce"))):
             yield server
-        finally:
-            manager.stop()
-            await running
 
 
 def conditions(server: FakeApiServer, name: str = "qwen") -> dict[str, tuple[str, str]]:

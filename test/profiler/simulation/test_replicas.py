@@ -72,15 +72,15 @@ def row(  # noqa: PLR0913, PLR0917 - the columns of a row
 
 
 milliseconds = st.sampled_from([5.0, 8.0, 13.0, 21.0, 34.0, 55.0])
-rows = st.builds(
-    row,
-    gpus=st.sampled_from([1, 2, 4]),
-    ttft=milliseconds,
-    tpot=milliseconds,
-    rate=st.floats(0.5, 20).map(lambda value: round(value, 2)),
-    concurrency=st.integers(1, 64).map(float),
-    batch=st.integers(1, 512),
-)
+ROW: dict[str, Any] = {
+    "gpus": st.sampled_from([1, 2, 4]),
+    "ttft": milliseconds,
+    "tpot": milliseconds,
+    "rate": st.floats(0.5, 20).map(lambda value: round(value, 2)),
+    "concurrency": st.integers(1, 64).map(float),
+    "batch": st.integers(1, 512),
+}
+rows = st.builds(row, **ROW)
 Load = dict[str, Any]
 loads = st.sampled_from([{}, {"request_rate": 7.0}, {"concurrency": 40.0}, {"request_rate": 500.0}])
 targets = st.none() | milliseconds.map(lambda value: Target(value=value * 0.9, explicit=True))
@@ -112,12 +112,7 @@ def candidate(estimate: Row, number: int) -> Candidate:
 
 WORKLOAD_ROWS = st.builds(
     row,
-    gpus=st.sampled_from([1, 2, 4]),
-    ttft=milliseconds,
-    tpot=milliseconds,
-    rate=st.floats(0.5, 20).map(lambda value: round(value, 2)),
-    concurrency=st.integers(1, 64).map(float),
-    batch=st.integers(1, 512),
+    **ROW,
     queue=st.sampled_from([10.0, 900.0, 4000.0, 90_000.0]),
     prompts=st.sampled_from([np.inf, 3.0]),
 )
