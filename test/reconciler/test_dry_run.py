@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +122,16 @@ QUOTA = 'jobs.batch "profile-qwen" is forbidden: exceeded quota: jobs, requested
 NO_DRY_RUN = 'admission webhook "jobs.example.com" does not support dry run'
 
 
+@contextlib.asynccontextmanager
+async def before_a_run() -> AsyncIterator[tuple[FakeApiServer, Client, ObservedState]]:
+    """Yield a server that has no object of the run yet, a client, and the request that is to get them."""
+    observed = observed_of()
+    async with FakeApiServer() as server, Client(server.config) as client:
+        for resource in OF_A_RUN:
+            server.serve(resource)
+        yield server, client, in_phase(Phase.PENDING, observed, pending(observed))
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "message", "condition", "phase", "made"),
     [
@@ -136,11 +148,7 @@ def test_job_that_is_refused_leaves_nothing_behind(
     body = {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
 
     async def story() -> None:
-        observed = observed_of()
-        observed = in_phase(Phase.PENDING, observed, pending(observed))
-        async with FakeApiServer() as server, Client(server.config) as client:
-            for resource in OF_A_RUN:
-                server.serve(resource)
+        async with before_a_run() as (server, client, observed):
             server.serve(REQUESTS, status=True)
             metadata = {"name": "qwen", "namespace": "team"}
             stored = server.put(REQUESTS, {"metadata": metadata, "spec": {"model": "m"}})
@@ -164,11 +172,7 @@ def test_run_is_not_made_without_an_object_that_was_in_the_way_and_went_while_it
     body = {"kind": "Status", "status": "Failure", "reason": "AlreadyExists", "message": "it exists", "code": 409}
 
     async def story() -> None:
-        observed = observed_of()
-        observed = in_phase(Phase.PENDING, observed, pending(observed))
-        async with FakeApiServer() as server, Client(server.config) as client:
-            for resource in OF_A_RUN:
-                server.serve(resource)
+        async with before_a_run() as (server, client, observed):
 
             def makes_the_output(request: Request) -> bool:
                 maps = request.method == "POST" and request.path.endswith("/configmaps")
