@@ -131,14 +131,17 @@ def _program(component: Manifest) -> Frontend | Worker | None:
 
 
 def _frontend(frontend: Frontend, graph: Manifest) -> Manifest:
-    """Run a frontend; it is ready once it lists the model, which takes a worker of every role."""
+    """Run a frontend; it is ready while it lists the model, which takes a worker of every role.
+
+    One failed probe is enough: a graph whose workers are replaced is without its model for two seconds.
+    """
     programs = [_program(component) for component in graph["spec"]["components"]]
     served = [f"v1/models/{program.served_name}" for program in programs if isinstance(program, Worker)]
     return {
         "command": ["python3", "-m", "dynamo.frontend"],
         "args": list(frontend.arguments),
         "ports": [{"containerPort": HTTP_PORT}],
-        "readinessProbe": _probe(f"/{served[0] if served else 'health'}", HTTP_PORT),
+        "readinessProbe": _probe(f"/{served[0] if served else 'health'}", HTTP_PORT) | {"failureThreshold": 1},
     }
 
 

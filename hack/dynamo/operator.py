@@ -74,7 +74,7 @@ def status_of(graph: Manifest, found: dict[str, Manifest | None]) -> Manifest:
             "componentKind": "Deployment",
             "componentName": name_of(graph, component),
             "replicas": component["replicas"],
-            "availableReplicas": ((found[component["name"]] or {}).get("status") or {}).get("availableReplicas", 0),
+            "availableReplicas": _available(found[component["name"]]),
         }
         for component in graph["spec"]["components"]
     }
@@ -92,3 +92,12 @@ def status_of(graph: Manifest, found: dict[str, Manifest | None]) -> Manifest:
             }
         ],
     }
+
+
+def _available(deployment: Manifest | None) -> int:
+    """Return how many pods are available of what a Deployment is to run now: those of its former template may be."""
+    status = (deployment or {}).get("status") or {}
+    if deployment is None or status.get("observedGeneration") != deployment["metadata"]["generation"]:
+        return 0
+    former = int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
+    return max(0, int(status.get("availableReplicas", 0)) - former)

@@ -78,9 +78,26 @@ def test_engines_take_the_times_that_their_namespace_says() -> None:
     assert usual["other.npz"] != wanted["other.npz"]
 
 
-@pytest.mark.parametrize(("available", "state"), [(2, "successful"), (1, "pending"), (None, "pending")])
-def test_graph_is_successful_once_every_replica_is_available(available: int | None, state: str) -> None:
-    deployment = None if available is None else {"status": {"availableReplicas": available}}
+def deployed(available: int, *, replicas: int = 2, updated: int = 2, observed: int = 5) -> dict[str, object]:
+    counts = {"replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}
+    return {"metadata": {"generation": 5}, "status": counts | {"observedGeneration": observed}}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "available"),
+    [
+        pytest.param(deployed(2), 2, id="all"),
+        pytest.param(deployed(1), 1, id="one"),
+        pytest.param(deployed(2, replicas=3, updated=1), 0, id="maybe two of its former template"),
+        pytest.param(deployed(3, replicas=3), 2, id="one too many, which is to go"),
+        pytest.param(deployed(2, observed=4), 0, id="before its template changed"),
+        pytest.param({"metadata": {"generation": 1}}, 0, id="nobody has looked at it"),
+        pytest.param(None, 0, id="not made"),
+    ],
+)
+def test_graph_is_successful_once_every_replica_is_available(
+    deployment: dict[str, object] | None, available: int
+) -> None:
     status = status_of(graph(engine()), {"worker": deployment})
-    assert (status["state"], status["observedGeneration"]) == (state, 3)
-    assert status["components"]["worker"]["availableReplicas"] == (available or 0)
+    assert status["components"]["worker"]["availableReplicas"] == available
+    assert (status["state"], status["observedGeneration"]) == ("successful" if available == 2 else "pending", 3)
