@@ -19,7 +19,7 @@ from test.builders.estimates import ERRORS, erring
 from test.builders.results import candidate_of, results_of
 
 SOURCE = f"ConfigMap {MEASUREMENTS}"
-ESTIMATED = Numbers(ttft=100.0, itl=10.0, tokens_per_s_per_gpu=500.0)
+ESTIMATED = Numbers(ttft=100.0, itl=10.0, tokens_per_s_per_gpu=800.0)
 
 
 def numbers(ttft: float = 1.0, itl: float = 1.0, throughput: float = 1.0) -> Numbers:
@@ -90,10 +90,10 @@ def export(
     concurrency: int = 64,
     ttft: float = 120.0,
     itl: float = 11.0,
-    tokens_per_s: float = 4000.0,
+    tokens_per_s: float | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Make an export of a run without errors; a field that is changed to None is not there."""
+    """Make an export of a run without errors and with a steady load; a field that is changed to None is not there."""
     latency = ttft + itl * (osl - 1)
     requests = 10 * concurrency
     load = {"type": "concurrency", "concurrency": concurrency, "requests": requests}
@@ -107,7 +107,7 @@ def export(
         "time_to_first_token": metric("ms", ttft),
         "time_to_second_token": metric("ms", itl),
         "inter_token_latency": metric("ms", itl),
-        "output_token_throughput": {"unit": "tokens/sec", "avg": tokens_per_s},
+        "output_token_throughput": {"unit": "tokens/sec", "avg": tokens_per_s or concurrency * osl / latency * 1000},
         "output_token_throughput_per_user": metric("tokens/sec/user", 1000 / itl),
         "output_sequence_length": metric("tokens", osl),
         "input_sequence_length": metric("tokens", isl),

@@ -57,7 +57,7 @@ def site(dgdr: Any, tmp_path: Path) -> Site:
 
 
 def test_estimates_and_measurements_are_shown_side_by_side(site: Site) -> None:
-    site.export(ttft=450.0, itl=11.0, tokens_per_s=3600.0)
+    site.export(ttft=450.0, itl=11.0, tokens_per_s=5760.0)
     run = site.calibrate()
     assert run.returncode == 0, run.stderr
     title, header, *lines, verdict = run.stdout.splitlines()
@@ -68,7 +68,7 @@ def test_estimates_and_measurements_are_shown_side_by_side(site: Site) -> None:
     assert [" ".join(line.split()) for line in lines] == [
         "TTFT ms 100 50–200 450 4.5 outside of the range",
         "ITL ms 10 5–20 11 1.1 within the range",
-        "tokens/s/GPU 500 400–1500 450 0.9 within the range",
+        "tokens/s/GPU 800 640–2400 720 0.9 within the range",
     ]
     assert verdict == "2 of 3 are within ranges that hold the truth in 80 % of cases."
     assert run.stderr == "Nothing was written; -o FILE keeps the measurement for later plans\n"
@@ -152,7 +152,7 @@ def test_other_candidate_and_fewer_gpus_are_said(site: Site) -> None:
     site.export(concurrency=10)
     assert site.calibrate("--candidate", other.id, "--gpus", "2", "-o", "m.yaml").returncode == 0
     (kept,) = site.kept().entries.values()
-    assert (kept.candidate, kept.gpus, kept.measured.tokens_per_s_per_gpu) == (other.id, 2, 2000.0)
+    assert (kept.candidate, kept.gpus, kept.measured.tokens_per_s_per_gpu) == (other.id, 2, 450.086)
 
 
 def test_benchmark_of_another_model_is_a_warning(site: Site) -> None:

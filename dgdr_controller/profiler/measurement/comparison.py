@@ -21,6 +21,11 @@ _TEMPLATE_TOKENS = 30
 _LEAST_ROUNDS = 5
 """Requests for each one in flight: those that start at once wait for each other, and the mean is for ten of them."""
 _LEAST_REQUESTS = 20
+_STEADY = 0.25
+"""Relative difference between the throughput and what the requests in flight make of it (Little's law).
+
+Public measurements differ by 2 to 3 %, runs of the fewest rounds that count by the share of their first and last.
+"""
 _DIGITS = 6
 """Digits of the numbers that are kept."""
 _ROUNDING = 1
@@ -212,6 +217,13 @@ def _check_load(candidate: Candidate, run: BenchmarkRun, gpus: int, errors: Erro
     if run.requests < enough:
         detail = f"too few for a mean at this load: run AIPerf with --request-count {2 * enough}"
         errors.invalid("request_count.avg", run.requests, detail)
+    kept_up = run.concurrency * run.osl / (run.ttft + run.itl * (run.osl - 1)) * 1000
+    if abs(run.tokens_per_s - kept_up) > _STEADY * kept_up:
+        detail = (
+            f"{significant(run.concurrency)} requests in flight with this TTFT and ITL make {significant(kept_up)} "
+            f"tokens/s: the load was another for much of the run; run AIPerf with --request-count {2 * enough} or more"
+        )
+        errors.invalid("output_token_throughput.avg", run.tokens_per_s, detail)
 
 
 def _lines(estimates: _Estimates, found: Numbers) -> Iterator[Line]:

@@ -23,10 +23,12 @@ SHA256 = "ab" * 32
 
 def ran(**changes: Any) -> BenchmarkRun:
     fields: dict[str, Any] = {
-        "ttft": 120.0, "itl": 11.0, "tokens_per_s": 3600.0, "isl": 4010.0, "osl": 1000.0, "concurrency": 64,
+        "ttft": 120.0, "itl": 11.0, "isl": 4010.0, "osl": 1000.0, "concurrency": 64,
         "requests": 640, "model": "qwen/Qwen3-32b", "date": "2026-11-30T12:00:00",
-    }  # fmt: skip
-    return BenchmarkRun(**(fields | changes))
+    } | changes  # fmt: skip
+    latency = fields["ttft"] + fields["itl"] * (fields["osl"] - 1)
+    steady = round(fields["concurrency"] * fields["osl"] / latency * 1000, -1)
+    return BenchmarkRun(**{"tokens_per_s": steady} | fields)
 
 
 def compared(results: Results | None = None, *, gpus: int | None = None, **changes: Any) -> Comparison:
@@ -41,11 +43,11 @@ def refused(results: Results | None = None, candidate: str | None = None, **chan
 
 
 def test_numbers_are_put_side_by_side() -> None:
-    found = compared(ttft=450.0)
+    found = compared(ttft=450.0, tokens_per_s=5760.0)
     assert [(line.name, line.estimated, line.measured, line.is_within) for line in found.lines] == [
         ("TTFT ms", 100.0, 450.0, False),
         ("ITL ms", 10.0, 11.0, True),
-        ("tokens/s/GPU", 500.0, 450.0, True),
+        ("tokens/s/GPU", 800.0, 720.0, True),
     ]
     assert found.other_model == ""
 
@@ -56,13 +58,13 @@ def test_measurement_says_what_was_estimated_and_what_was_measured() -> None:
     assert (kept.isl, kept.osl, kept.concurrency, kept.requests) == (4000, 1000, 64, 640)
     assert kept.corrected == ESTIMATED
     assert kept.simulated.ttft == pytest.approx(60)
-    assert (kept.measured.ttft, kept.measured.itl, kept.measured.tokens_per_s_per_gpu) == (120.0, 11.0, 450.0)
+    assert (kept.measured.ttft, kept.measured.itl, kept.measured.tokens_per_s_per_gpu) == (120.0, 11.0, 720.0)
     assert (kept.engine_version, kept.table, kept.sha256) == ("0.12.0", TABLE, SHA256)
 
 
 def test_deployment_of_fewer_replicas_has_its_share_of_the_load() -> None:
-    kept = compared(gpus=4, concurrency=32, requests=320, tokens_per_s=1800.0).measurement
-    assert (kept.gpus, kept.concurrency, kept.measured.tokens_per_s_per_gpu) == (4, 32, 450.0)
+    kept = compared(gpus=4, concurrency=32, requests=320).measurement
+    assert (kept.gpus, kept.concurrency, kept.measured.tokens_per_s_per_gpu) == (4, 32, 720.0)
 
 
 @pytest.mark.parametrize("changes", [{"concurrency": 58}, {"concurrency": 70}, {"isl": 4390.0}, {"osl": 905.0}])
@@ -107,6 +109,11 @@ def test_fraction_of_a_request_in_flight_is_no_difference() -> None:
             "cache, and the estimates are for prompts that share nothing: run AIPerf with another --random-seed and more "
             "--num-dataset-entries than requests"),
         ),
+        (
+            {"tokens_per_s": 4000.0},
+            ("output_token_throughput.avg: Invalid value: 4000.0: 64 requests in flight with this TTFT and ITL make 5760 "
+            "tokens/s: the load was another for much of the run; run AIPerf with --request-count 640 or more"),
+        ),
         ({"gpus": 6}, "--gpus: Invalid value: 6: must be a multiple of 4, the GPUs of one replica of {id}"),
     ],
 )  # fmt: skip
@@ -115,7 +122,15 @@ def test_run_of_something_else_is_refused_with_the_way_out(changes: dict[str, An
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
-    assert len(refused(isl=10.0, osl=10.0, concurrency=10, requests=3, cached=4000.0)) == 5
+    changes: dict[str, Any] = {
+        "isl": 10.0,
+        "osl": 10.0,
+        "concurrency": 10,
+        "requests": 3,
+        "cached": 4000.0,
+        "tokens_per_s": 1.0,
+    }
+    assert len(refused(**changes)) == 6
 
 
 def test_candidate_is_found_by_its_id() -> None:
