@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -14,7 +15,15 @@ from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.output import Output, TooLargeError
 from dgdr_controller.profiling_job.protocol import STATUS_FILE, RunState, RunStatus
-from dgdr_controller.runtime import Client, ForbiddenError, Key, NotFoundError, RequestError, UnauthorizedError
+from dgdr_controller.runtime import (
+    Client,
+    ConflictError,
+    ForbiddenError,
+    Key,
+    NotFoundError,
+    RequestError,
+    UnauthorizedError,
+)
 from dgdr_controller.runtime.log import get_logger
 
 _LOOK_S = 0.1
@@ -104,14 +113,52 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         log.info("The result of this Job is published already")
         await stop.wait()
         return
-    published = await _publish_changes(client, key, source, stop)
-    await _publish_last(client, key, source, published)
+    target = _Target(client, key)
+    await _publish_changes(target, source, stop)
+    await _publish_last(target, source)
 
 
-async def _publish_changes(client: Client, key: Key, source: Source, stop: asyncio.Event) -> Output | None:
-    """Publish every change until told to stop; return what is published then."""
+class _Target:
+    """The ConfigMap, and what is published in it.
+
+    It is written as that very object: one that was deleted is not made anew by a write, since it would be nobody's and
+    stand in the way of the one that the controller makes.
+
+    Args:
+        client: The API server.
+        key: The ConfigMap.
+    """
+
+    def __init__(self, client: Client, key: Key) -> None:
+        self._client, self._key = client, key
+        self._uid = ""
+        self.published: Output | None = None
+
+    async def write(self, now: Output | None) -> None:
+        """Write the present state, if it is another one.
+
+        Raises:
+            RequestError: It cannot be written now.
+        """
+        if now is None or now == self.published:
+            return
+        if not self._uid:
+            self._uid = (await self._client.get(CONFIG_MAPS, self._key)).metadata.uid
+        metadata = {"name": self._key.name, "namespace": self._key.namespace, "uid": self._uid}
+        try:
+            await self._client.apply(
+                CONFIG_MAPS, {"metadata": metadata} | _content(now), field_manager=_FIELD_MANAGER, force=True
+            )
+        except ConflictError:
+            self._uid = ""  # it is another one by now, or will be
+            raise
+        self.published = now
+        log.info("Published", phase=now.run.phase, progress=now.run.message)
+
+
+async def _publish_changes(target: _Target, source: Source, stop: asyncio.Event) -> None:
+    """Publish every change until told to stop."""
     clock = asyncio.get_running_loop().time
-    published: Output | None = None
     seen: object = None
     written = -_PERIOD_S
     while not stop.is_set():
@@ -121,13 +168,13 @@ async def _publish_changes(client: Client, key: Key, source: Source, stop: async
             continue
         try:
             now = source.read()
-            if _waits(now, published) and clock() < written + _PERIOD_S:
+            if _waits(now, target.published) and clock() < written + _PERIOD_S:
                 continue
-            published, seen, written = await _write(client, key, now, published), version, clock()
+            await target.write(now)
+            seen, written = version, clock()
         except (RequestError, ValueError) as error:
             log.warning("Cannot publish yet", error=error)
             await _pause(stop, _RETRY_S)
-    return published
 
 
 def _waits(now: Output | None, published: Output | None) -> bool:
@@ -137,13 +184,13 @@ def _waits(now: Output | None, published: Output | None) -> bool:
     return (now.run.status, now.run.phase) == (published.run.status, published.run.phase)
 
 
-async def _publish_last(client: Client, key: Key, source: Source, published: Output | None) -> None:
+async def _publish_last(target: _Target, source: Source) -> None:
     """Publish the state at the end, if that is another one; try again as long as the API server may come back."""
     clock = asyncio.get_running_loop().time
     begun = clock()
     while True:
         try:
-            await _write(client, key, source.read(), published)
+            await target.write(source.read())
         except RequestError as error:
             # Refused for good, as it seems: the request is deleted, and with it the ConfigMap and the right to it.
             gone = isinstance(error, (ForbiddenError, NotFoundError, UnauthorizedError))
@@ -173,12 +220,10 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _write(client: Client, key: Key, now: Output | None, published: Output | None) -> Output | None:
-    """Write the present state, if it is another one; return what is published now."""
-    if now is None or now == published:
-        return published
+def _content(now: Output) -> dict[str, Any]:
+    """Return a state as it is written; results that do not fit are a failure."""
     try:
-        content = output.data(now)
+        return output.data(now)
     except TooLargeError as error:
         failed = RunStatus(
             status=RunState.FAILED,
@@ -187,8 +232,4 @@ async def _write(client: Client, key: Key, now: Output | None, published: Output
             error=str(error),
             exit_code=ExitCode.INTERNAL,
         )
-        content = output.data(Output(now.job_uid, now.inputs, failed))
-    manifest = {"metadata": {"name": key.name, "namespace": key.namespace}} | content
-    await client.apply(CONFIG_MAPS, manifest, field_manager=_FIELD_MANAGER, force=True)
-    log.info("Published", phase=now.run.phase, progress=now.run.message)
-    return now
+        return output.data(Output(now.job_uid, now.inputs, failed))

@@ -183,8 +183,9 @@ class Observer:
 
 def _with_output(observed: ObservedState, found: ConfigMap | None) -> ObservedState:
     """Add what was published; nothing is read from a ConfigMap that does not belong to this request."""
-    ours = found is not None and observed.owns(found.metadata)
-    return replace(observed, output_map=found, output=output.read(found) if found is not None and ours else None)
+    if found is None or observed.owns(found.metadata):
+        return replace(observed, output_map=found, foreign_output=None, output=output.read(found) if found else None)
+    return replace(observed, output_map=None, foreign_output=found, output=None)
 
 
 def now() -> dt.datetime:

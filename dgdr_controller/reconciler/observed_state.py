@@ -61,7 +61,8 @@ class ObservedState:
         now: Time of the observation: UTC, whole seconds, as Kubernetes writes it.
         job: Its profiling Job, whoever owns it.
         pods: Pods of that Job.
-        output_map: The ConfigMap of the profiling's output, whoever owns it.
+        output_map: The ConfigMap of the profiling's output.
+        foreign_output: A ConfigMap of its name that is another's; nothing is read from it.
         output: What was published in it.
         graphs: DynamoGraphDeployments in the version that the cluster serves.
         graph: The DynamoGraphDeployment of its name, whoever made it.
@@ -84,6 +85,7 @@ class ObservedState:
     job: Job | None = None
     pods: tuple[Pod, ...] = ()
     output_map: ConfigMap | None = None
+    foreign_output: ConfigMap | None = None
     output: Output | None = None
     graphs: Resource[Graph] = GRAPHS
     graph: Graph | None = None

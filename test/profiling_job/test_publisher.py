@@ -59,6 +59,10 @@ class Published:
         self.log = folder / "publisher.log"
         self.path = f"/api/v1/namespaces/{namespace}/configmaps"
         self.processes: list[subprocess.Popen[str]] = []
+        self.make()
+
+    def make(self) -> None:
+        """Make the ConfigMap, as the controller does."""
         metadata = {"name": "dgdr-output-qwen", "annotations": {"of": "the controller"}}
         self.api.request("POST", self.path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
@@ -153,6 +157,22 @@ def test_publisher_writes_nothing_before_there_is_something_to_say(published: Pu
     process.terminate()
     assert process.wait(15) == 0
     assert "data" not in published.found()
+
+
+@pytest.mark.cluster
+def test_config_map_that_was_deleted_is_left_to_the_controller_to_make(published: Published) -> None:
+    tell(published.folder, RUNNING)
+    process = published.start()
+    assert published.says(profiler_status="running")
+    published.api.request("DELETE", f"{published.path}/dgdr-output-qwen")
+    tell(published.folder, SUCCESS, "{}")
+    assert published.logs("Cannot publish yet")
+    with pytest.raises(OSError, match="404"):
+        published.found()
+    published.make()
+    assert published.says(profiler_status="success")
+    process.terminate()
+    assert process.wait(15) == 0
 
 
 @pytest.mark.cluster

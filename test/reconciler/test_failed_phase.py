@@ -76,7 +76,8 @@ def test_objects_of_others_stay(failed_state: ObservedState) -> None:
         failed_state,
         generation=2,
         job=job_of(failed_state, owner="other"),
-        output_map=map_of(failed_state, owner="other"),
+        output_map=None,
+        foreign_output=map_of(failed_state, owner="other"),
     )
     assert not failed(observed).remove
 

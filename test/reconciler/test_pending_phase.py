@@ -102,7 +102,7 @@ def test_objects_of_an_earlier_run_go_first(how: dict[str, object]) -> None:
 def test_objects_of_another_are_never_touched() -> None:
     observed = begun(observed_of())
     decision = pending(
-        replace(observed, job=job_of(observed, owner="other"), output_map=map_of(observed, owner="other"))
+        replace(observed, job=job_of(observed, owner="other"), foreign_output=map_of(observed, owner="other"))
     )
     assert decision.status.phase is Phase.PENDING
     assert not decision.remove

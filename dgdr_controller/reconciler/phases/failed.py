@@ -17,9 +17,6 @@ def failed(observed: ObservedState) -> Decision:
 
 def _derived(observed: ObservedState) -> list[Remove]:
     """Return what the failed try has left; nothing of it is used again."""
-    found = (("Job", observed.job), ("ConfigMap", observed.output_map))
-    return [
-        Remove(kind, left.metadata.name, left.metadata.uid)
-        for kind, left in found
-        if left is not None and observed.owns(left.metadata)
-    ]
+    job = observed.job if observed.job and observed.owns(observed.job.metadata) else None
+    found = (("Job", job), ("ConfigMap", observed.output_map))
+    return [Remove(kind, left.metadata.name, left.metadata.uid) for kind, left in found if left is not None]

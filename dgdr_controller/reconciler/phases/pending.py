@@ -166,7 +166,7 @@ def _retried(observed: ObservedState) -> dict[str, str | None]:
 def _left_over(observed: ObservedState, run: Run) -> Decision | None:
     """Wait for the end of an earlier run's objects: those of this request are removed, others' are not."""
     remove, foreign = [], []
-    for kind, found in (("Job", observed.job), ("ConfigMap", observed.output_map)):
+    for kind, found in (("Job", observed.job), ("ConfigMap", observed.output_map or observed.foreign_output)):
         if found is None:
             continue
         if observed.owns(found.metadata):

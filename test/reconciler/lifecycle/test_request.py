@@ -336,6 +336,24 @@ async def test_object_of_another_owner_is_left_alone_and_waited_for(stage: Stage
     await stage.reaches("Deployed")
 
 
+@lives("nothing")
+async def test_output_that_becomes_anothers_during_the_run_is_waited_for(stage: Stage) -> None:
+    await stage.request()
+    name = "dgdr-output-qwen"
+
+    async def noted() -> bool:
+        found = await stage.found(CONFIG_MAPS, name)
+        return "dgdr.nvidia.com/job-uid" in (found or {"metadata": {}})["metadata"].get("annotations", {})
+
+    await stage.until(noted)
+    anothers = {"metadata": {"ownerReferences": None, "labels": None, "annotations": None}}
+    await stage.client.patch(CONFIG_MAPS, stage.key(name), anothers)
+    assert name in await stage.says("Profiling", "NameConflict")
+    await stage.client.delete(CONFIG_MAPS, stage.key(name))
+    await stage.until(noted)
+    assert len(stage.uids["Job"]) == 1
+
+
 @lives("success", operates=False)
 async def test_deployment_of_another_owner_is_never_touched(stage: Stage) -> None:
     metadata = {"name": "qwen-dgd", "namespace": stage.namespace}
