@@ -38,6 +38,8 @@ class ProfilingSettings(BaseModel):
     """Names of Secrets for pulling them, in the request's namespace."""
     rapid_deadline_s: int = Field(default=1800, ge=300)
     """Longest rapid search in seconds, where the request does not set activeDeadlineSeconds."""
+    thorough_deadline_s: int = Field(default=21_600, ge=300)
+    """The same of a thorough one, which measures deployments."""
     stuck_pod_grace_s: int = Field(default=900, ge=0)
     """How long a pod that cannot start is waited for, in seconds."""
 

@@ -64,12 +64,12 @@ class Journey:
             ):
                 seen |= {item["metadata"]["uid"] for item in (self.get(collection) or {"items": []})["items"]}
 
-    def apply(self, **spec: Any) -> None:
+    def apply(self, annotations: dict[str, str] | None = None, **spec: Any) -> None:
         self.api.create(
             {
                 "apiVersion": "nvidia.com/v1beta1",
                 "kind": "DynamoGraphDeploymentRequest",
-                "metadata": {"name": self.name, "namespace": self.namespace},
+                "metadata": {"name": self.name, "namespace": self.namespace, "annotations": annotations or {}},
                 "spec": {"model": "Qwen/Qwen3-32B", "hardware": {"gpuSku": "h200_sxm", "totalGpus": 2}} | spec,
             }
         )

@@ -9,6 +9,7 @@ from dgdr_api.names import (
     ANNOTATION_CONTEXT_LENGTH,
     ANNOTATION_KEEP_IMAGE,
     ANNOTATION_KV_CACHE_DTYPE,
+    ANNOTATION_PROFILER,
     ANNOTATION_SPECULATIVE,
 )
 from dgdr_api.text import shown
@@ -17,7 +18,9 @@ MOST_DRAFT_TOKENS = 8
 """Tokens of one draft: no engine's own recipes have more."""
 _COUNTS = {ANNOTATION_CONTEXT_LENGTH: 2**31 - 1, ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS}
 """Annotations that are numbers, and the largest value of each."""
-OPTIONS = (*_COUNTS, ANNOTATION_KV_CACHE_DTYPE, ANNOTATION_KEEP_IMAGE)
+_IMAGE = "image"
+"""Value of the annotation that has ``spec.image`` profile."""
+OPTIONS = (*_COUNTS, ANNOTATION_KV_CACHE_DTYPE, ANNOTATION_KEEP_IMAGE, ANNOTATION_PROFILER)
 """The annotations: results of a search with other values are not used."""
 
 
@@ -54,8 +57,9 @@ def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
     written = annotations or {}
     counts = {name: _count(name, written[name]) for name in _COUNTS if name in written}
     dtype = _dtype(written[ANNOTATION_KV_CACHE_DTYPE]) if ANNOTATION_KV_CACHE_DTYPE in written else None
-    kept = _switch(ANNOTATION_KEEP_IMAGE, written.get(ANNOTATION_KEEP_IMAGE, "false"))
-    if errors := [value for value in (*counts.values(), dtype, kept) if isinstance(value, FieldError)]:
+    kept = _one_of(ANNOTATION_KEEP_IMAGE, written, "true", "false")
+    profiler = _one_of(ANNOTATION_PROFILER, written, _IMAGE)
+    if errors := [value for value in (*counts.values(), dtype, kept, profiler) if isinstance(value, FieldError)]:
         raise InvalidRequestError(errors)
     numbers = {name: value for name, value in counts.items() if isinstance(value, int)}
     return SearchOptions(
@@ -70,8 +74,14 @@ def keeps_image(annotations: Mapping[str, str] | None) -> bool:
     return (annotations or {}).get(ANNOTATION_KEEP_IMAGE) == "true"
 
 
-def _switch(name: str, text: str) -> FieldError | None:
-    return None if text in ("true", "false") else _invalid(name, text, "must be true or false")
+def runs_its_image(annotations: Mapping[str, str] | None) -> bool:
+    """Say whether ``spec.image`` profiles, as Dynamo's profiler does, in place of this project's profiler."""
+    return (annotations or {}).get(ANNOTATION_PROFILER) == _IMAGE
+
+
+def _one_of(name: str, written: Mapping[str, str], *values: str) -> FieldError | None:
+    text = written.get(name)
+    return None if text is None or text in values else _invalid(name, text, f"must be {' or '.join(values)}")
 
 
 def _count(name: str, text: str) -> int | FieldError:

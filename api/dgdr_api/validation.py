@@ -22,7 +22,7 @@ from dgdr_api.names import (
     dgd_name,
     is_service_name,
 )
-from dgdr_api.options import search_options
+from dgdr_api.options import runs_its_image, search_options
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.text import shown
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
@@ -41,7 +41,6 @@ def warnings(request: DynamoGraphDeploymentRequest) -> list[str]:
     """Return a sentence for each thing that is allowed but probably not what the user should write."""
     return [
         *_deprecated(request),
-        *_another_profiler(request),
         *without_effect(_kept(request), request.spec.model_dump(mode="json")),
     ]
 
@@ -53,16 +52,39 @@ def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
         yield f'spec.hardware.gpuSku: "{hardware.gpu_sku}" is deprecated; use "{gpu.sku}"'
 
 
-def _another_profiler(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
-    if (request.metadata.annotations or {}).get(ANNOTATION_PROFILER):
-        yield f"annotation {ANNOTATION_PROFILER} has no effect yet: the controller's own profiler runs"
-
-
 def _options(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
     try:
         search_options(request.metadata.annotations)
     except InvalidRequestError as error:
         yield from error.errors
+
+
+def _pod_override(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:
+    """Return the user's part of the profiling pod's spec; what has no such shape is refused elsewhere."""
+    found: JsonValue = (request.spec.overrides and request.spec.overrides.profiling_job) or {}
+    for name in ("template", "spec"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _own_profiler(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
+    """Refuse what a profiler in ``spec.image`` cannot do, before it has run for hours."""
+    if not runs_its_image(request.metadata.annotations):
+        return
+    spec, cause = request.spec, f"annotation {ANNOTATION_PROFILER} has it profile"
+    if not spec.image:
+        yield FieldError("spec.image", "Required value", f"names the image that profiles: {cause}")
+    pod = _pod_override(request)
+    if spec.search_strategy is SearchStrategy.THOROUGH and not pod.get("serviceAccountName"):
+        path = "spec.overrides.profilingJob.template.spec.serviceAccountName"
+        detail = (
+            "names an account that may create DynamoGraphDeployments and read their pods and logs: Dynamo's profiler "
+            "deploys what it measures by itself"
+        )
+        yield FieldError(path, "Required value", detail)
+    if as_far_as_known(request.metadata.annotations).base is not None:
+        detail = f"Dynamo's profiler makes the whole deployment: remove it, or annotation {ANNOTATION_PROFILER}"
+        yield FieldError("spec.profilingConfig.configMapRef", "Forbidden", detail)
 
 
 def _kept(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:
@@ -203,6 +225,7 @@ RULES: tuple[Rule, ...] = (
     _targets,
     _profiling_job,
     _options,
+    _own_profiler,
     _v1alpha1,
 )
 """Every rule, in the order of the fields that they are about."""

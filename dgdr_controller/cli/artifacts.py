@@ -11,7 +11,7 @@ from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.profiler.simulation.collect import Pool
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused
-from dgdr_controller.profiling_job.output import FINAL_CONFIG
+from dgdr_controller.profiling_job.protocol import FINAL_CONFIG
 
 LOG_FILE = "profiler.log"
 _DEADLINE_S = 60.0

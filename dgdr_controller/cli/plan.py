@@ -11,7 +11,8 @@ from rich.console import Console
 
 from dgdr_api import InvalidRequestError
 from dgdr_api.candidate import Candidate, KvCacheDtype, Outcome, Verdict
-from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions
+from dgdr_api.names import ANNOTATION_PROFILER
+from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions, runs_its_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
@@ -39,6 +40,9 @@ from dgdr_controller.results import MissingAssetError, report, require_assets
 from dgdr_controller.results.content import graph_request
 from dgdr_controller.settings import Settings
 
+_ANOTHER_PROFILES = (
+    f"Annotation {ANNOTATION_PROFILER} has spec.image profile in the cluster; this plan is by dgdr's own search"
+)
 _BASE_NOT_READ = (
     "spec.profilingConfig.configMapRef {} was not read: set --base to a file with the deployment that it holds"
 )
@@ -201,6 +205,8 @@ def _deployment(results: Results, settings: Settings, base: Manifest | None) -> 
     deployed, composed = compose_first(offered, graph_request(results, base), settings)
     asked = as_far_as_known(results.request.annotations).base
     unread = [_BASE_NOT_READ.format(asked.name)] if asked is not None and base is None else []
+    if runs_its_image(results.request.annotations):
+        unread.append(_ANOTHER_PROFILES)
     notes = (ConfigurationWarning.note(note) for note in [*composed.notes, *unread])
     return _with_choice(results, deployed).model_copy(update={"warnings": (*results.warnings, *notes)}), composed
 

@@ -31,8 +31,14 @@ from dgdr_controller.profiler.simulation.collect import Progress, Step
 from dgdr_controller.profiler.simulation.messages import Search
 from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
 from dgdr_controller.profiling_job.exit_code import ExitCode
-from dgdr_controller.profiling_job.output import FINAL_CONFIG
-from dgdr_controller.profiling_job.protocol import STATUS_FILE, JobInput, ProfilingPhase, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import (
+    FINAL_CONFIG,
+    STATUS_FILE,
+    JobInput,
+    ProfilingPhase,
+    RunState,
+    RunStatus,
+)
 from dgdr_controller.results.content import graph_request
 
 _DEADLINE_S = 1680.0

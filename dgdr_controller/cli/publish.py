@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dgdr_api.names import output_name
-from dgdr_controller.profiling_job.publisher import Source
 from dgdr_controller.profiling_job.publisher import publish as publish_files
+from dgdr_controller.profiling_job.source import PROFILERS, Source
 from dgdr_controller.runtime import Client, Config, Key
 from dgdr_controller.runtime.log import configure
 
@@ -21,10 +21,13 @@ from dgdr_controller.runtime.log import configure
 @click.option("--namespace", required=True, envvar="DGDR_NAMESPACE", help="Its namespace.")
 @click.option("--job-uid", required=True, envvar="DGDR_JOB_UID", help="UID of the Job.")
 @click.option("--inputs", required=True, envvar="DGDR_INPUTS", help="Hash of the profiler's inputs.")
-def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: str) -> None:
+@click.option(
+    "--profiler", type=click.Choice(list(PROFILERS)), default="dgdr", show_default=True, help="Whose files they are."
+)
+def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: str, profiler: str) -> None:
     """Publish a profiling's progress and results until SIGTERM."""
     configure()
-    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs)))
+    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs, PROFILERS[profiler])))
 
 
 async def _run(key: Key, source: Source) -> None:

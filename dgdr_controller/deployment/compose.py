@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.images import image_tag
+from dgdr_controller.deployment.adopted import read_adopted
 from dgdr_controller.deployment.base.base_deployment import on_base
 from dgdr_controller.deployment.conversion.services import MAIN
 from dgdr_controller.deployment.conversion.versions import obsolete
@@ -84,14 +85,40 @@ def compose(candidate: Candidate, request: GraphRequest, settings: Settings) -> 
     if request.base is not None:
         graph = on_base(request.base, graph)
         notes += obsolete(request.base)
-    graph = _marked(graph, request)
+    cause = "spec.profilingConfig.configMapRef" if request.base is not None else "metadata.name"
+    graph, warned = _as_wanted(graph, request, cause)
+    notes += [*warned, *_other_images(graph, request, settings)]
+    return Composed(_scalable(graph) if request.effective.planner else graph, rendered.config_maps, tuple(notes))
+
+
+def compose_adopted(text: str, request: GraphRequest) -> Composed:
+    """Compose a deployment that another profiler made. The same inputs give the same objects.
+
+    Raises:
+        InvalidRequestError: It is none, it takes more than the budget, or what the user wants cannot be laid over it.
+    """
+    adopted = read_adopted(text, request)
+    graph, notes = _as_wanted(adopted.graph, request, "spec.components")
+    return Composed(graph, adopted.config_maps, notes)
+
+
+def _as_wanted(graph: Manifest, request: GraphRequest, cause: str) -> tuple[Manifest, tuple[str, ...]]:
+    """Return a deployment as the user wants it changed, and what should be known of that.
+
+    Args:
+        graph: The deployment.
+        request: The request.
+        cause: The field to blame where nothing of that makes it one that cannot be created.
+
+    Raises:
+        InvalidRequestError: It cannot be changed so, or cannot be created then.
+    """
+    graph, notes = _marked(graph, request), tuple[str, ...]()
     if override := request.spec.overrides.dgd if request.spec.overrides else None:
         merged = merge(graph, override)
-        graph = merged.graph
-        notes += merged.warnings
-    _check(graph, request)
-    notes += _other_images(graph, request, settings)
-    return Composed(_scalable(graph) if request.effective.planner else graph, rendered.config_maps, tuple(notes))
+        graph, notes = merged.graph, merged.warnings
+    _check(graph, request, PATH if override else cause)
+    return graph, notes
 
 
 def _other_images(graph: Manifest, request: GraphRequest, settings: Settings) -> Iterator[str]:
@@ -146,11 +173,8 @@ def _with_image(component: Manifest, image: str) -> Manifest:
     return {**component, "podTemplate": template}
 
 
-def _check(graph: Manifest, request: GraphRequest) -> None:
-    """Refuse what the user has made of a deployment where it can no longer be created, or is too large."""
-    cause = PATH
-    if not (request.spec.overrides and request.spec.overrides.dgd):
-        cause = "spec.profilingConfig.configMapRef" if request.base is not None else "metadata.name"
+def _check(graph: Manifest, request: GraphRequest, cause: str) -> None:
+    """Refuse a deployment that cannot be created, or is too large."""
     errors = validate_name(graph, f"{cause}.metadata.name" if cause == PATH else cause)
     asked, budget = gpus_of(graph), request.hardware.total_gpus.value
     if asked > budget:

@@ -21,10 +21,11 @@ from dgdr_api.names import (
 from dgdr_api.preserved import search_annotations
 from dgdr_api.v1beta1 import API_VERSION, DynamoGraphDeploymentRequest, ObjectMeta
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job.dynamo_profiler import specification
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.profiling_job.pod import pod
-from dgdr_controller.profiling_job.protocol import INPUT_FILE, JobInput
+from dgdr_controller.profiling_job.protocol import INPUT_FILE, SPEC_FILE, JobInput
 from dgdr_controller.profiling_job.run import Run, deadline_s, override_of
 
 _RETRIES = 2
@@ -78,7 +79,8 @@ def input_config_map(run: Run) -> Manifest:
         "kind": "ConfigMap",
         "metadata": _metadata(run, run.input_name),
         "immutable": True,
-        "data": {INPUT_FILE: content.model_dump_json(exclude_none=True, indent=1)},
+        "data": {INPUT_FILE: content.model_dump_json(exclude_none=True, indent=1)}
+        | ({SPEC_FILE: specification(run)} if run.own_image else {}),
     }
 
 
@@ -134,9 +136,9 @@ def job(run: Run) -> Manifest:
     metadata = _metadata(run, job_name(run.name))
     metadata["labels"] |= {"app": "dynamo-profiler", "dgdr": run.name}
     spec = {
-        "backoffLimit": _RETRIES,
+        "backoffLimit": 0 if run.own_image else _RETRIES,  # codes of other profilers do not say what a try would change
         "activeDeadlineSeconds": deadline_s(run.request, run.settings),
-        "podFailurePolicy": {"rules": _failure_rules()},
+        "podFailurePolicy": {"rules": [*([] if run.own_image else _exit_rules()), _DISRUPTED]},
         "template": {
             "metadata": {"labels": labels(run.request) | {LABEL_POD: run.name, "app": "dynamo-profiler"}},
             "spec": pod(run),
@@ -150,8 +152,12 @@ def job(run: Run) -> Manifest:
     }
 
 
-def _failure_rules() -> list[Manifest]:
-    """Return what an end of a pod means; the first rule that fits decides."""
+_DISRUPTED: Manifest = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+"""A pod that was evicted is no failure; after the rules for exit codes, since the first rule that fits decides."""
+
+
+def _exit_rules() -> list[Manifest]:
+    """Return what an exit code of our profiler means."""
 
     def exits(*codes: int) -> Manifest:
         return {"onExitCodes": {"containerName": PROFILER, "operator": "In", "values": sorted(map(int, codes))}}
@@ -159,5 +165,4 @@ def _failure_rules() -> list[Manifest]:
     return [
         {"action": "FailJob"} | exits(*_FINAL),
         {"action": "Ignore"} | exits(ExitCode.INTERRUPTED),
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]

@@ -16,15 +16,14 @@ from typing import Any
 from dgdr_api.names import OUTPUT_PREFIX
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.kinds import ConfigMap
-from dgdr_controller.profiling_job.protocol import INPUT_FILE, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import FINAL_CONFIG, INPUT_FILE, SPEC_FILE, RunState, RunStatus
 
-_RESULTS_KEY = f"{RESULTS_FILE}.gz"
+_PACKED = {name: f"{name}.gz" for name in (RESULTS_FILE, FINAL_CONFIG)}
+"""Keys of what a profiler comes to: ours to results, Dynamo's to a deployment."""
 _LIMIT = 900 * 1024
 """Bytes of base64 that fit into a ConfigMap (1 MiB) beside the rest."""
 _FILES_LIMIT = 992 * 1024
 """Bytes of that and of files for people; what is left is for the texts of the publisher."""
-FINAL_CONFIG = "final_config.yaml"
-"""Key of the deployment that was made of the results, as Dynamo's profiler calls its file."""
 LEFT_OUT = "left_out"
 """Key of a text about files that did not fit."""
 _CACHED = frozenset(
@@ -48,12 +47,14 @@ class Output:
         inputs: Hash of what that Job worked from.
         run: Where its run is.
         packed: The results, packed; empty: they are there and were not read; None: they are not there yet.
+        file: Which file they are: `RESULTS_FILE`, or `FINAL_CONFIG` of Dynamo's profiler.
     """
 
     job_uid: str
     inputs: str
     run: RunStatus
     packed: str | None = None
+    file: str = RESULTS_FILE
 
     @property
     def has_results(self) -> bool:
@@ -61,22 +62,43 @@ class Output:
         return self.packed is not None
 
     @property
+    def is_deployment(self) -> bool:
+        """Whether they are a deployment, of Dynamo's profiler, and there are no candidates to choose from."""
+        return self.file == FINAL_CONFIG
+
+    @property
     def is_final(self) -> bool:
         """Whether the run has ended."""
         return self.run.status is not RunState.RUNNING
 
     def results(self) -> Results:
-        """Unpack the results.
+        """Unpack the results of our profiler.
 
         Raises:
             ValueError: They are not what this version reads.
         """
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed or ""))) as file:
-                text = file.read(_UNPACKED_LIMIT)
-            return Results.model_validate_json(text, by_alias=True, by_name=False)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
+            return Results.model_validate_json(self._text(), by_alias=True, by_name=False)
+        except ValueError as error:
             raise ValueError(f"the published results cannot be read: {error}") from error
+
+    def deployment(self) -> str:
+        """Unpack the deployment that Dynamo's profiler made, as YAML.
+
+        Raises:
+            ValueError: It cannot be unpacked.
+        """
+        try:
+            return self._text().decode()
+        except ValueError as error:
+            raise ValueError(f"the published {FINAL_CONFIG} cannot be read: {error}") from error
+
+    def _text(self) -> bytes:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(self.packed or ""))) as file:
+                return file.read(_UNPACKED_LIMIT)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise ValueError(str(error)) from error
 
 
 def data(output: Output) -> dict[str, Any]:
@@ -101,7 +123,7 @@ def data(output: Output) -> dict[str, Any]:
             "job_uid": output.job_uid,
             "inputs": output.inputs,
         },
-        "binaryData": {_RESULTS_KEY: packed} if packed else {},
+        "binaryData": {_PACKED[output.file]: packed} if packed else {},
     }
 
 
@@ -149,6 +171,7 @@ def read(config_map: ConfigMap) -> Output | None:
     if content.get("profiler_status") not in set(RunState):
         return None
     progress = _object(content.get("progress", ""))
+    file = next((name for name, key in _PACKED.items() if key in config_map.binary_data), RESULTS_FILE)
     return Output(
         job_uid=content.get("job_uid", ""),
         inputs=content.get("inputs", ""),
@@ -161,7 +184,8 @@ def read(config_map: ConfigMap) -> Output | None:
             completed=_count(progress.get("completed")) or 0,
             total=_count(progress.get("total")) or 0,
         ),
-        packed=config_map.binary_data.get(_RESULTS_KEY),
+        packed=config_map.binary_data.get(_PACKED[file]),
+        file=file,
     )
 
 
@@ -174,7 +198,7 @@ def without_content(config_map: dict[str, Any]) -> dict[str, Any]:
     data = {
         name: text
         for name, text in (config_map.get("data") or {}).items()
-        if (name in _CACHED if is_output else name != INPUT_FILE)
+        if (name in _CACHED if is_output else name not in (INPUT_FILE, SPEC_FILE))
     }
     return config_map | {"data": data, "binaryData": dict.fromkeys(config_map.get("binaryData") or {}, "")}
 

@@ -6,14 +6,15 @@ from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.v1alpha1 import ConfigMapKey
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job import dynamo_profiler
+from dgdr_controller.profiling_job.dynamo_profiler import DATA_DIR, JOB_UID
 from dgdr_controller.profiling_job.protocol import INPUT_FILE
-from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume
+from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume, override_of
 
 _CONFIG_DIR = "/config"
 _BASE_DIR = "/base"
 _BASE_FILE = "deployment.yaml"
 _EXCHANGE_DIR = "/exchange"
-_DATA_DIR = "/data"
 _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _FLUSH_S = 630
 """Seconds that the publisher has for its last writes when the API server is away."""
@@ -21,7 +22,11 @@ _REPORT_S = 120
 """Seconds by which the profiler's own deadline is shorter: the Job's deletes pods, and with them what they say."""
 _EXCHANGE = {"name": EXCHANGE_VOLUME, "mountPath": _EXCHANGE_DIR}
 """What the result goes through: a volume of ours, so that a full or broken one of the user's does not lose it."""
-_DATA = {"name": OUTPUT_VOLUME, "mountPath": _DATA_DIR}
+_DATA = {"name": OUTPUT_VOLUME, "mountPath": DATA_DIR}
+_JOB_UID: Manifest = {
+    "name": JOB_UID,
+    "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}},
+}
 _TEMPORARY = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
 
 
@@ -30,7 +35,8 @@ def pod(run: Run) -> Manifest:
     cache, base, kept = effective(run.request).model_cache, _base(run), output_volume(run.request)
     return {
         "serviceAccountName": PROFILING_SERVICE_ACCOUNT,
-        "automountServiceAccountToken": False,  # the publisher mounts it by itself; the profiler needs none
+        # The publisher mounts a token by itself. The profiler needs none, but to deploy what it measures by itself.
+        "automountServiceAccountToken": run.own_image and "serviceAccountName" in _asked(run),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _FLUSH_S,
         "securityContext": {
@@ -55,29 +61,35 @@ def pod(run: Run) -> Manifest:
     }
 
 
+def _asked(run: Run) -> Manifest:
+    """Return the user's part of the pod's spec."""
+    return dict((override_of(run.request).get("template") or {}).get("spec") or {})
+
+
 def _profiler(run: Run) -> Manifest:
     profiling, deadline = run.settings.profiling, deadline_s(run.request, run.settings)
     cache = effective(run.request).model_cache
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
     weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
     base = [{"name": BASE_VOLUME, "mountPath": _BASE_DIR, "readOnly": True}] if _base(run) else []
-    return {
-        "name": PROFILER,
-        "image": profiling.image,
+    args = [
+        "profile",
+        f"--config={_CONFIG_DIR}/{INPUT_FILE}",
+        f"--output-dir={_EXCHANGE_DIR}",
+        f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
+        *([f"--base={_BASE_DIR}/{_BASE_FILE}"] if base else []),
+        # A claim may be for several requests.
+        *([f"--artifacts-dir={DATA_DIR}/{run.name}"] if output_volume(run.request) else []),
+    ]
+    ours = {"name": PROFILER, "image": profiling.image, "args": args}
+    # Of another image nobody knows where it writes.
+    security = _locked_down() | ({"readOnlyRootFilesystem": False} if run.own_image else {})
+    return (dynamo_profiler.container(run, _CONFIG_DIR) if run.own_image else ours) | {
         "imagePullPolicy": profiling.pull_policy,
-        "args": [
-            "profile",
-            f"--config={_CONFIG_DIR}/{INPUT_FILE}",
-            f"--output-dir={_EXCHANGE_DIR}",
-            f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
-            *([f"--base={_BASE_DIR}/{_BASE_FILE}"] if base else []),
-            # A claim may be for several requests.
-            *([f"--artifacts-dir={_DATA_DIR}/{run.name}"] if output_volume(run.request) else []),
-        ],
-        "env": [*_identity(run), *_token(run.settings.hf_token_secret)],
+        "env": [*_identity(run), *([_JOB_UID] if run.own_image else []), *_token(run.settings.hf_token_secret)],
         "volumeMounts": [config, *base, _EXCHANGE, _DATA, _TEMPORARY, *weights],
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
-        "securityContext": _locked_down(),
+        "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
@@ -89,14 +101,14 @@ def _publisher(run: Run) -> Manifest:
         "image": profiling.publisher_image,
         "imagePullPolicy": profiling.pull_policy,
         "restartPolicy": "Always",  # a native sidecar: ended by the kubelet after the profiler, and not counted
-        "args": ["publish", f"--output-dir={_EXCHANGE_DIR}"],
+        "args": ["publish", *_published(run)],
         "env": [
             *_identity(run),
             {"name": "DGDR_INPUTS", "value": run.inputs},
-            _from_pod("DGDR_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+            _JOB_UID,
         ],
         "volumeMounts": [
-            _EXCHANGE | {"readOnly": True},
+            (_DATA if run.own_image else _EXCHANGE) | {"readOnly": True},
             {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
             _TEMPORARY,
         ],
@@ -105,6 +117,13 @@ def _publisher(run: Run) -> Manifest:
         "securityContext": _locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _published(run: Run) -> list[str]:
+    """Return what is published: our profiler's files, or Dynamo's."""
+    if run.own_image:
+        return [f"--output-dir={dynamo_profiler.output_folder(run)}", "--profiler=dynamo"]
+    return [f"--output-dir={_EXCHANGE_DIR}"]
 
 
 def _base(run: Run) -> ConfigMapKey | None:
@@ -132,10 +151,6 @@ def _token(secret: str) -> list[Manifest]:
     """Return the token for gated models: pods start without it, unlike upstream's."""
     source = {"secretKeyRef": {"name": secret, "key": "HF_TOKEN", "optional": True}}
     return [{"name": name, "valueFrom": source} for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
-
-
-def _from_pod(name: str, path: str) -> Manifest:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def _locked_down() -> Manifest:

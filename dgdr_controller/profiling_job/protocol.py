@@ -10,6 +10,10 @@ from dgdr_controller.settings import DynamoSettings, Settings
 
 STATUS_FILE = "profiler_status.yaml"
 INPUT_FILE = "input.json"
+SPEC_FILE = "spec.json"
+"""The same for Dynamo's profiler: the spec alone."""
+FINAL_CONFIG = "final_config.yaml"
+"""The deployment that was made, as Dynamo's profiler calls its file."""
 
 
 class ProfilingPhase(StrEnum):

@@ -1,20 +1,14 @@
 """Relays what the profiler writes into files to a ConfigMap: progress as it comes, results when they are whole."""
 
 import asyncio
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from dgdr_api.results import RESULTS_FILE
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.output import Output, TooLargeError
-from dgdr_controller.profiling_job.protocol import STATUS_FILE, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job.source import Source
 from dgdr_controller.runtime import (
     Client,
     ConflictError,
@@ -35,63 +29,11 @@ _FLUSH_S = 600.0
 """How long the last state is tried to be written; the pod's grace period is longer."""
 _GONE_S = 10.0
 """How long a refusal is doubted: rights are in force some seconds after they were granted."""
-_STATUS_LIMIT = 1024 * 1024
-_RESULTS_LIMIT = 64 * 1024 * 1024
 _FIELD_MANAGER = "dgdr-publisher"
 _ANSWERS = (ExitCode.RESULT, ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
 """Exit codes that another pod of the same Job would repeat: what they say stays."""
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Whose files are published.
-
-    Attributes:
-        folder: Where the profiler writes.
-        job_uid: UID of its Job.
-        inputs: Hash of what it works from.
-    """
-
-    folder: Path
-    job_uid: str
-    inputs: str
-
-    def version(self) -> tuple[int, int] | None:
-        """Return what tells the files of one moment from those of another: the status is replaced last."""
-        try:
-            found = (self.folder / STATUS_FILE).stat()
-        except FileNotFoundError:
-            return None
-        return found.st_mtime_ns, found.st_ino
-
-    def read(self) -> Output | None:
-        """Read the files as they are now; None before there is a status.
-
-        Raises:
-            ValueError: They are not what this version reads.
-        """
-        try:
-            status = _bounded(self.folder / STATUS_FILE, _STATUS_LIMIT)
-        except FileNotFoundError:
-            return None
-        try:
-            run = RunStatus.model_validate_json(json.dumps(yaml.safe_load(status)), by_alias=True, by_name=False)
-        except (yaml.YAMLError, ValidationError, TypeError) as error:
-            raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
-        packed = None
-        if run.status is RunState.SUCCESS:
-            packed = output.pack(_bounded(self.folder / RESULTS_FILE, _RESULTS_LIMIT))
-        return Output(self.job_uid, self.inputs, run, packed)
-
-
-def _bounded(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"{path.name} is longer than {limit} bytes")
-    return content
 
 
 async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event) -> None:
@@ -164,7 +106,7 @@ async def _publish_changes(target: _Target, source: Source, stop: asyncio.Event)
     while not stop.is_set():
         await _pause(stop, _LOOK_S)
         version = source.version()
-        if version == seen:
+        if version in (None, seen):
             continue
         try:
             now = source.read()

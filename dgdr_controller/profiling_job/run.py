@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.job_spec import OUTPUT_VOLUME
 from dgdr_api.measurements import Measurements
+from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known, search_annotations
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, SearchStrategy
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.protocol import DeploymentSettings
 from dgdr_controller.settings import Settings
@@ -64,6 +65,11 @@ class Run:
         )
 
     @property
+    def own_image(self) -> bool:
+        """Whether ``spec.image`` profiles, as Dynamo's profiler does."""
+        return runs_its_image(self.request.metadata.annotations)
+
+    @property
     def name(self) -> str:
         """Name of the request."""
         return self.request.metadata.name
@@ -78,7 +84,10 @@ class Run:
 
 def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
     """Return the seconds after which Kubernetes ends the Job."""
-    return int(override_of(request).get("activeDeadlineSeconds") or settings.profiling.rapid_deadline_s)
+    profiling, own_image = settings.profiling, runs_its_image(request.metadata.annotations)
+    thorough = own_image and request.spec.search_strategy is SearchStrategy.THOROUGH
+    usual = profiling.thorough_deadline_s if thorough else profiling.rapid_deadline_s
+    return int(override_of(request).get("activeDeadlineSeconds") or usual)
 
 
 def output_volume(request: DynamoGraphDeploymentRequest) -> Manifest | None:

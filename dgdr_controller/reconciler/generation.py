@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.conditions import DeploymentReady, Profiling, ProfilingComplete, SpecGenerated, of_warning
@@ -12,18 +13,19 @@ from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.results import Goal, Results
-from dgdr_api.v1beta1 import Phase
+from dgdr_api.v1beta1 import Phase, ProfilingResults
 from dgdr_controller.deployment.compose import Composed
 from dgdr_controller.deployment.render.planner import CURVE_FILES
 from dgdr_controller.deployment.render.planner_config import holds_latencies, prometheus_of
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiling_job.builder import owner_reference
-from dgdr_controller.profiling_job.output import FINAL_CONFIG, File, Output, files
+from dgdr_controller.profiling_job.output import File, Output, files
+from dgdr_controller.profiling_job.protocol import FINAL_CONFIG
 from dgdr_controller.reconciler import profiling_run
-from dgdr_controller.reconciler.composition import composed
+from dgdr_controller.reconciler.composition import composed, composed_adopted
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
-from dgdr_controller.reconciler.profiling_results import profiling_results, shortened
+from dgdr_controller.reconciler.profiling_results import adopted_results, profiling_results, shortened
 
 RECOMMENDED = "recommended"
 _NO_CANDIDATE = (
@@ -35,6 +37,8 @@ _NO_CANDIDATE = (
 def generate(observed: ObservedState, output: Output) -> Decision:
     """Write the deployment of the chosen candidate into the status, and go on as autoApply says."""
     try:
+        if output.is_deployment:
+            return _adopt(observed, output)
         results = output.results()
     except ValueError as error:
         return _fail(observed, str(error))
@@ -47,18 +51,66 @@ def generate(observed: ObservedState, output: Output) -> Decision:
         choice, made = composed(observed, [asked] if asked else [choice, *_offered(results)], results)
     except InvalidRequestError as error:
         return _fail(observed, "; ".join(map(str, error.errors)))
-    warnings = [of_warning(warning) for warning in _merged(results, [*made.notes, *_about_prometheus(observed)])]
+    return _written(
+        observed,
+        output,
+        _Made(
+            made,
+            profiling_results(observed, choice, results, made),
+            _sentence(choice, results.goal),
+            _merged(results.warnings, [*made.notes, *_about_prometheus(observed)]),
+        ),
+        applies=applies,
+    )
+
+
+def _adopt(observed: ObservedState, output: Output) -> Decision:
+    """Write the deployment that another profiler made; there is nothing else to choose from.
+
+    Raises:
+        ValueError: It cannot be unpacked.
+    """
+    text = output.deployment()
+    try:
+        gpus, made = composed_adopted(observed, text)
+    except InvalidRequestError as error:
+        return _fail(observed, f"{FINAL_CONFIG}: {'; '.join(map(str, error.errors))}")
+    choice = f"{observed.request.spec.image} made a deployment of {gpus} GPUs and gives no estimates of it"
+    applies = observed.annotation(ANNOTATION_DEPLOY) == RECOMMENDED or observed.request.spec.auto_apply
+    warnings = _merged((), [*made.notes, *_about_prometheus(observed)])
+    return _written(observed, output, _Made(made, adopted_results(observed, made), choice, warnings), applies=applies)
+
+
+class _Made(NamedTuple):
+    """What profiling came to.
+
+    Attributes:
+        deployment: The deployment.
+        results: What the status shows of the results.
+        choice: What was chosen, in a sentence.
+        warnings: What its user should know.
+    """
+
+    deployment: Composed
+    results: ProfilingResults
+    choice: str
+    warnings: Sequence[RequestWarning]
+
+
+def _written(observed: ObservedState, output: Output, what: _Made, *, applies: bool) -> Decision:
+    """Write a deployment into the status, and go on."""
+    made = what.deployment
+    warnings = [of_warning(warning) for warning in what.warnings]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
-    done = ProfilingComplete.done(_sentence(choice, results.goal))
     status = enter(
         observed,
         Phase.DEPLOYING if applies else Phase.READY,
-        *(Profiling.completed(), done, generated, *warnings),
+        *(Profiling.completed(), ProfilingComplete.done(what.choice), generated, *warnings),
         profiling_phase=None,
         profiling_progress=None,
         dgd_name=made.graph["metadata"]["name"],
         deployment_info=None,  # of one that was made by hand before; what is asked for now is made
-        profiling_results=profiling_results(observed, choice, results, made),
+        profiling_results=what.results,
         generated_deployment=made.graph if _is_of_v1alpha1(observed) else None,
     )
     return Decision(
@@ -101,9 +153,9 @@ def _about_prometheus(observed: ObservedState) -> Iterator[str]:
         )
 
 
-def _merged(results: Results, notes: Sequence[str]) -> list[RequestWarning]:
+def _merged(warned: Sequence[RequestWarning], notes: Sequence[str]) -> list[RequestWarning]:
     """Return one warning of each type: conditions have one place for each."""
-    warnings = [*results.warnings, *map(ConfigurationWarning.note, notes)]
+    warnings = [*warned, *map(ConfigurationWarning.note, notes)]
     by_type = {
         type_: [w.message for w in warnings if w.type == type_]
         for type_ in (SLAWarning.TYPE, ConfigurationWarning.TYPE)

@@ -144,7 +144,7 @@ class Observer:
     def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
         """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""
         found = self._cache.list(CONFIG_MAPS, key.namespace, index=BY_REQUEST, value=key.name)
-        return tuple(config_map for config_map in found if config_map.metadata.name.startswith("planner-"))
+        return tuple(config_map for config_map in found if not config_map.metadata.name.startswith("dgdr-"))
 
     async def _published(self, key: Key) -> ConfigMap | None:
         """Read the output from the API server itself: a request does not fail because a watch is late."""

@@ -50,6 +50,16 @@ def profiling_results(observed: ObservedState, choice: Candidate, results: Resul
     )
 
 
+def adopted_results(observed: ObservedState, made: Composed) -> ProfilingResults:
+    """Return what the status shows of a deployment that another profiler made."""
+    before = observed.status.profiling_results
+    return ProfilingResults(
+        selected_config=made.graph,
+        start_time=before.start_time if before else None,
+        completion_time=(before.completion_time if before else None) or observed.now,
+    )
+
+
 def _point(observed: ObservedState, candidate: Candidate, results: Results) -> ParetoItem:
     performance = candidate.performance
     numbers: dict[str, Any] = {}

@@ -2,9 +2,10 @@ import pytest
 
 from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.options import SearchOptions, keeps_image, search_options
+from dgdr_api.options import SearchOptions, keeps_image, runs_its_image, search_options
 
 KEEP = "dgdr.nvidia.com/keep-image"
+PROFILER = "dgdr.nvidia.com/profiler"
 
 
 def test_options_are_read_off_the_annotations() -> None:
@@ -45,9 +46,21 @@ def test_image_is_kept_if_somebody_insists(annotations: dict[str, str], *, kept:
     assert search_options(annotations) == SearchOptions()
 
 
-def test_insistence_that_is_no_answer_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match=r"keep-image\]: Invalid value: \"yes\": must be true or false"):
-        search_options({KEEP: "yes"})
+@pytest.mark.parametrize(
+    ("name", "text", "right"),
+    [(KEEP, "yes", "true or false"), (PROFILER, "upstream", "image"), (PROFILER, "", "image")],
+)
+def test_value_that_an_annotation_does_not_have_is_refused(name: str, text: str, right: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        search_options({name: text})
+    assert [str(error) for error in caught.value.errors] == [
+        f'metadata.annotations[{name}]: Invalid value: "{text}": must be {right}'
+    ]
+
+
+def test_image_profiles_if_somebody_asks_for_it() -> None:
+    assert runs_its_image({PROFILER: "image"})
+    assert not runs_its_image({})
 
 
 def test_options_of_the_command_line_stand_before_those_of_the_request() -> None:

@@ -239,3 +239,33 @@ def test_errors_are_reported_all_at_once_in_the_order_of_the_fields(manifest: Bu
         "spec.overrides.profilingJob.parallelism",
         "spec.overrides.profilingJob.completions",
     ]
+
+
+PROFILES = {"dgdr.nvidia.com/profiler": "image"}
+BASE = '{"profilingConfig": {"configMapRef": {"name": "base"}}}'
+IMAGE = "r.io/dynamo-planner:1.6.1"
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "fields"),
+    [
+        ({"image": IMAGE}, {}, []),
+        ({}, {}, ["spec.image"]),
+        ({"image": IMAGE, "searchStrategy": "thorough", "backend": "vllm"}, {},
+         ["spec.overrides.profilingJob.template.spec.serviceAccountName"]),
+        ({"image": IMAGE}, {"nvidia.com/dgdr-spec": BASE}, ["spec.profilingConfig.configMapRef"]),
+    ],
+)  # fmt: skip
+def test_image_that_profiles_is_asked_for_what_it_can_do(
+    manifest: Build, spec: dict[str, object], annotations: dict[str, str], fields: list[str]
+) -> None:
+    asked = manifest(metadata={"name": "q", "annotations": PROFILES | annotations}, spec={"model": "m"} | spec)
+    assert [error.path for error in validate(parse_request(asked))] == fields
+    assert not validate(parse_request(manifest(metadata={"name": "q"}, spec={"model": "m"})))
+
+
+def test_image_that_measures_has_an_account_to_deploy_with(manifest: Build) -> None:
+    job = {"template": {"spec": {"serviceAccountName": "deployer"}}}
+    spec = {"model": "m", "image": IMAGE, "searchStrategy": "thorough", "backend": "vllm"}
+    asked = manifest(metadata={"name": "q", "annotations": PROFILES}, spec=spec | {"overrides": {"profilingJob": job}})
+    assert problems(asked) == []

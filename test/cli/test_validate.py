@@ -61,12 +61,6 @@ def test_warnings_are_those_of_kubectl_apply(tmp_path: Path, spec: dict[str, Any
     assert "valid\n" in told
 
 
-def test_annotation_without_effect_is_told(tmp_path: Path) -> None:
-    metadata = {"name": "r", "annotations": {"dgdr.nvidia.com/profiler": "image"}}
-    told = said(tmp_path, BETA | {"spec": {"model": "m"}, "metadata": metadata})
-    assert "warning: annotation dgdr.nvidia.com/profiler has no effect yet" in told
-
-
 @pytest.mark.parametrize(
     ("spec", "error"),
     [

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from dgdr_controller.kinds import CONFIG_MAPS
-from dgdr_controller.profiling_job import publisher
-from dgdr_controller.profiling_job.publisher import Source
+from dgdr_controller.profiling_job import publisher, source
+from dgdr_controller.profiling_job.source import Source
 from dgdr_controller.runtime import Client, Key
 from dgdr_controller.runtime.testing import FakeApiServer, virtual_time
 from hack.cluster.api import Client as ClusterClient
@@ -215,7 +215,7 @@ def test_status_that_cannot_be_read_is_a_value_error(tmp_path: Path, text: str) 
 
 
 def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "_STATUS_LIMIT", 100)
+    monkeypatch.setattr(source, "_STATUS_LIMIT", 100)
     (tmp_path / "profiler_status.yaml").write_text("#" * 101)
     with pytest.raises(ValueError, match="longer than 100 bytes"):
         Source(tmp_path, "job", "inputs").read()

@@ -17,7 +17,8 @@ from dgdr_controller.kinds import (
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
-from dgdr_controller.profiling_job.publisher import Source, publish
+from dgdr_controller.profiling_job.publisher import publish
+from dgdr_controller.profiling_job.source import Source
 from dgdr_controller.runtime import Client, ForbiddenError, Key, Resource
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer, Fault, virtual_time

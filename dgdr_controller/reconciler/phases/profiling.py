@@ -6,6 +6,7 @@ from dataclasses import replace
 from dgdr_api.conditions import Profiling
 from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.names import ANNOTATION_INPUTS
+from dgdr_api.options import runs_its_image
 from dgdr_api.v1beta1 import DgdrStatus, Phase, ProfilingProgress
 from dgdr_controller.kinds import Job
 from dgdr_controller.profiling_job.exit_code import ExitCode
@@ -19,6 +20,8 @@ from dgdr_controller.reconciler.pod_problems import PodProblem, exit_message
 
 _EXPLAINED_EXITS = (0, ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
 """Exit codes for which the profiler itself publishes an explanation."""
+_ANSWERS = (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
+"""Exit codes that another pod would repeat. Another profiler publishes none, and is started once."""
 _JOBS = 2
 """Jobs of a run: one that was deleted before its result was there is made again, once."""
 _RESULT_S = 60.0
@@ -67,7 +70,7 @@ def profiling(observed: ObservedState) -> Decision:
     if output is not None and output.is_final:
         if output.run.status is RunState.SUCCESS:
             return generate(observed, output)
-        if output.run.exit_code in (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE):
+        if output.run.exit_code in _ANSWERS or runs_its_image(observed.request.metadata.annotations):
             return _fail(observed, output.run.phase, output.run.error)
     job = observed.job
     if job is None:

@@ -37,7 +37,7 @@ def ready(observed: ObservedState) -> Decision:
 def _deploy(observed: ObservedState, output: Output, asked: str) -> Decision:
     """Go on with the candidate that is asked for; never with another one."""
     try:
-        known = wanted(observed, output.results()) is not None
+        known = asked == RECOMMENDED if output.is_deployment else wanted(observed, output.results()) is not None
     except ValueError:
         known = True  # and `generate` says why they cannot be read
     return generate(observed, output) if known else _stay(observed, SpecGenerated.not_offered(asked))
