@@ -104,10 +104,17 @@ class Terminated(Struct, frozen=True, rename="camel"):
     finished_at: dt.datetime | None = None
 
 
+class Running(Struct, frozen=True, rename="camel"):
+    """Since when a container runs."""
+
+    started_at: dt.datetime | None = None
+
+
 class ContainerState(Struct, frozen=True):
     """One of them is set."""
 
     waiting: Waiting | None = None
+    running: Running | None = None
     terminated: Terminated | None = None
 
 
@@ -116,8 +123,10 @@ class ContainerStatus(Struct, frozen=True, rename="camel"):
 
     name: str
     image: str = ""
+    ready: bool = False
     restart_count: int = 0
     state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
 
 
 class PodStatus(Struct, frozen=True, rename="camel"):

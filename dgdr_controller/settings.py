@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     """What takes more than the right to write requests."""
     hf_token_secret: str = "hf-token-secret"  # noqa: S105 - the name of a Secret, not its content
     """Secret with the key HF_TOKEN for gated models; deployments work without it."""
+    deployment_deadline_s: int = Field(default=7200, ge=60)
+    """After how many seconds a deployment that is not healthy is reported; it is followed all the same."""
     prometheus_endpoint: str = (
         "http://prometheus-kube-prometheus-prometheus.monitoring.svc.cluster.local:9090"  # as the planner guide has it
     )

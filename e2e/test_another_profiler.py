@@ -80,7 +80,9 @@ def test_deployment_that_it_makes_is_deployed_and_answers(api: Client, namespace
             f"{image(Target.DYNAMO, MOVING_TAG)} made a deployment of 2 GPUs and gives no estimates of it"
         )
         deployed = api.request("GET", journey.graph_path)
-        assert deployed["spec"]["components"][1]["podTemplate"] == made["spec"]["components"][1]["podTemplate"]
+        assert [c["podTemplate"]["spec"] for c in deployed["spec"]["components"]] == [
+            c["podTemplate"]["spec"] for c in made["spec"]["components"]
+        ]
         answer = Endpoint(api, namespace, "upstream-dgd").chat(MODEL, "Why is the sky blue?", 12)
         assert answer["usage"]["completion_tokens"] == 12
         output = api.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/dgdr-output-upstream")

@@ -167,6 +167,47 @@ def test_evicted_pod_is_replaced_by_its_job(api: Client, namespace: str) -> None
         assert set(pods()) - set(gone)
 
 
+def test_drained_node_is_waited_for(installed: Local, api: Client, namespace: str) -> None:
+    (node,) = kubectl(installed, "get", "nodes", "-o", "name").split()
+
+    def drained() -> bool:
+        found = journey.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-drained")
+        if not any(pod["status"]["phase"] == "Running" for pod in (found or {"items": []})["items"]):
+            return False
+        selected = "--pod-selector=job-name=profile-drained"
+        kubectl(installed, "drain", node, selected, "--delete-emptydir-data", "--ignore-daemonsets", "--force")
+        return True
+
+    with Journey(api, namespace, "drained") as journey:
+        try:
+            journey.apply(backend="vllm", autoApply=False)
+            assert journey.wait(drained)
+            assert journey.wait(lambda: journey.condition("Profiling").get("reason") == "Unschedulable")
+            assert "unschedulable" in journey.condition("Profiling")["message"]
+        finally:
+            kubectl(installed, "uncordon", node)
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 1
+
+
+@pytest.mark.slow
+def test_result_waits_for_an_api_server_that_is_away_for_three_minutes(
+    installed: Local, api: Client, namespace: str
+) -> None:
+    with Journey(api, namespace, "away") as journey:
+        journey.apply(backend="vllm", autoApply=False)
+        assert journey.wait(lambda: journey.status().get("profilingPhase", "").startswith("Sweeping"), 120)
+        installed.hold("kube-apiserver")
+        try:
+            time.sleep(180)
+        finally:
+            installed.release("kube-apiserver")
+        assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
+        assert len(journey.jobs) == 1
+        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector=job-name=profile-away")["items"]
+        assert len(pods) == 1
+
+
 def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, namespace: str) -> None:
     kubectl(installed, "delete", "-f", str(GRAPH_CRD), "--wait")
     try:

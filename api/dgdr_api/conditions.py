@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from dgdr_api.names import ANNOTATION_REPLACE
 from dgdr_api.request_warnings import MANY_NODES, PrerequisiteWarning, RequestWarning, missing
 from dgdr_api.v1beta1.status import Condition, Phase
 
@@ -104,6 +105,16 @@ class Validation:
     def failed(cls, message: str) -> ConditionUpdate:
         """Name every field that is wrong."""
         return _false(cls.TYPE, "ValidationFailed", message)
+
+    @classmethod
+    def change_refused(cls) -> ConditionUpdate:
+        """Say that the spec has changed after profiling, which has no effect, and what to do."""
+        return _false(
+            cls.TYPE,
+            "SpecChangeRejected",
+            "The spec changed after profiling, and the change has no effect; undo it, or delete the request and create "
+            "it again (the deployment stays)",
+        )
 
 
 class Profiling:
@@ -283,9 +294,24 @@ class DeploymentReady:
     TYPE = "DeploymentReady"
 
     @classmethod
-    def in_progress(cls, name: str, state: str) -> ConditionUpdate:
-        """Say in which state it is."""
-        return _false(cls.TYPE, "DeploymentInProgress", f"DGD {name} is in {state or 'initializing'} state")
+    def in_progress(cls, name: str, state: str, detail: str = "") -> ConditionUpdate:
+        """Say in which state it is, and what Dynamo's operator says about that."""
+        message = f"DGD {name} is in {state or 'initializing'} state"
+        return _false(cls.TYPE, "DeploymentInProgress", f"{message}: {detail}" if detail else message)
+
+    @classmethod
+    def unseen(cls, name: str) -> ConditionUpdate:
+        """Say that Dynamo's operator has not looked at it."""
+        return cls.waiting(
+            "WaitingForOperator",
+            f"Dynamo's operator has not reported on DynamoGraphDeployment {name} yet; check that it runs and watches "
+            "this namespace",
+        )
+
+    @classmethod
+    def overdue(cls, name: str, minutes: str, message: str) -> ConditionUpdate:
+        """Say that it has not become healthy in time, and what it waits for; it is still followed."""
+        return cls.waiting("DeadlineExceeded", f"DGD {name} is not healthy after {minutes} min: {message}")
 
     @classmethod
     def ready(cls, name: str) -> ConditionUpdate:
@@ -317,13 +343,23 @@ class DeploymentReady:
         )
 
     @classmethod
+    def of_predecessor(cls, name: str) -> ConditionUpdate:
+        """Say that an earlier request of this name has left a deployment, and both ways out."""
+        return _false(
+            cls.TYPE,
+            "NameConflict",
+            f"DynamoGraphDeployment {name} was made for an earlier request of this name and still runs; delete it, or "
+            f"set annotation {ANNOTATION_REPLACE} to {name} to change it in place",
+        )
+
+    @classmethod
     def other_candidate(cls, name: str, there: str, wanted: str) -> ConditionUpdate:
         """Say that the deployment that is there is of another candidate, and what to do."""
         return _false(
             cls.TYPE,
             "OtherCandidateDeployed",
             f"DynamoGraphDeployment {name} runs candidate {there}, but {wanted} is requested; delete it to deploy "
-            f"{wanted}",
+            f"{wanted}, or set annotation {ANNOTATION_REPLACE} to {name} to change it in place",
         )
 
     @classmethod
@@ -378,7 +414,8 @@ class Succeeded:
 
     @classmethod
     def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:
-        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE), None)
+        refused = Validation.change_refused().reason
+        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason == refused), None)
         return replace(update, message=f"{update.message}. {warning.message}") if warning else update
 
 

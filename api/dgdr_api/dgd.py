@@ -88,6 +88,8 @@ class Container(ApiModel):
     env_from: tuple[EnvFromSource, ...] | None = None
     volume_mounts: tuple[VolumeMount, ...] | None = None
     resources: Resources | None = None
+    termination_message_policy: Literal["FallbackToLogsOnError"] = "FallbackToLogsOnError"
+    """Who looks at a pod that has failed sees the last lines of its log."""
 
 
 class PodSpec(ApiModel):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from dgdr_api.error_list import ErrorList
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.json_values import JsonObject, json_value
-from dgdr_api.names import ANNOTATION_UID, DGD_KIND, dgd_name
+from dgdr_api.names import ANNOTATION_UID, DGD_KIND, LABEL_POD, dgd_name
 from dgdr_controller.deployment.conversion.versions import ALPHA, BETA, to_v1beta1
 from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.deployment.quantities import count
 from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
-from dgdr_controller.manifest import Manifest, ManifestError, load_documents
+from dgdr_controller.manifest import Manifest, ManifestError, inside, load_documents
 
 _CONFIG_MAP = ("v1", "ConfigMap")
 _MARKS = ("labels", "annotations")
@@ -61,13 +61,18 @@ def read_adopted(text: str, request: GraphRequest) -> Adopted:
         errors.invalid("(document)", len(graphs), f"must contain exactly one {DGD_KIND}")
     errors.raise_as(AdoptedDeploymentError)
     graph = _graph(graphs[0])
+    components = [_followed(component, request) for component in graph["spec"]["components"]]
     return Adopted(
-        graph | {"metadata": _metadata(graph, dgd_name(request.name), request)},
+        {
+            **graph,
+            "metadata": _metadata(graph, dgd_name(request.name), request),
+            "spec": graph["spec"] | {"components": components},
+        },
         tuple(_mounted(config_map, request) for config_map in config_maps),
     )
 
 
-def _graph(found: JsonObject) -> JsonObject:
+def _graph(found: JsonObject) -> Manifest:
     """Return a graph in v1beta1, whose numbers are such.
 
     Raises:
@@ -83,6 +88,13 @@ def _graph(found: JsonObject) -> JsonObject:
     count(graph, errors)
     errors.raise_as(AdoptedDeploymentError)
     return {"apiVersion": BETA, "kind": DGD_KIND, "metadata": graph.get("metadata"), "spec": graph["spec"]}
+
+
+def _followed(component: JsonObject, request: GraphRequest) -> Manifest:
+    """Return a component whose pods have the request's label, by which their trouble is seen."""
+    pod = inside(component, "podTemplate")
+    labels = inside(pod, "metadata", "labels") | {LABEL_POD: request.name}
+    return component | {"podTemplate": pod | {"metadata": inside(pod, "metadata") | {"labels": labels}}}
 
 
 def _mounted(config_map: JsonObject, request: GraphRequest) -> Manifest:

@@ -7,6 +7,7 @@ docs/reference/differences-from-dynamo.md.
 from dgdr_api.job_spec import PROFILER
 from dgdr_api.names import (
     ANNOTATION_INPUTS,
+    ANNOTATION_SPEC,
     ANNOTATION_UID,
     KIND,
     LABEL_MANAGED_BY,
@@ -26,7 +27,7 @@ from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.profiling_job.pod import pod
 from dgdr_controller.profiling_job.protocol import INPUT_FILE, SPEC_FILE, JobInput
-from dgdr_controller.profiling_job.run import Run, deadline_s, override_of
+from dgdr_controller.profiling_job.run import Run, deadline_s, override_of, spec_hash
 
 _RETRIES = 2
 
@@ -86,7 +87,9 @@ def input_config_map(run: Run) -> Manifest:
 
 def output_config_map(run: Run) -> Manifest:
     """Return the ConfigMap that the publisher writes into, as it begins: empty."""
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(run, output_name(run.name))}
+    metadata = _metadata(run, output_name(run.name))
+    metadata["annotations"][ANNOTATION_SPEC] = spec_hash(run.request)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
 def service_account(run: Run) -> Manifest:

@@ -44,14 +44,11 @@ class Run:
     @property
     def inputs(self) -> str:
         """Hash of what the result depends on: request, hardware, the profiler's image, the engines, measurements."""
-        spec = self.request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
         hardware = self.hardware.model_dump(mode="json", exclude=_FOR_PEOPLE)
         annotations = search_annotations(self.request.metadata.annotations)
         measurements = self.measurements.model_dump(mode="json") if self.measurements else None
         rest = [value for value in (annotations, self.release, measurements) if value]
-        inputs = [spec, hardware, self.settings.profiling.image, *rest]
-        text = json.dumps(inputs, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+        return _digest([_spec(self.request), hardware, self.settings.profiling.image, *rest])
 
     @property
     def deployment(self) -> DeploymentSettings:
@@ -80,6 +77,19 @@ class Run:
         text = f"{self.request.metadata.uid} {self.inputs} {self.deployment.model_dump_json()}"
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"dgdr-input-{self.name}-{digest}"
+
+
+def spec_hash(request: DynamoGraphDeploymentRequest) -> str:
+    """Return a hash of what a request asks for, but of whether it is applied."""
+    return _digest(_spec(request))
+
+
+def _spec(request: DynamoGraphDeploymentRequest) -> Manifest:
+    return request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:

@@ -20,6 +20,7 @@ from dgdr_controller.runtime import (
     Key,
     NotFoundError,
     ObjectMeta,
+    PatchType,
     Reference,
     Result,
 )
@@ -131,12 +132,31 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
                 except AlreadyExistsError:
                     if not await _check_name(client, wanted, observed):
                         raise  # it is gone by now: what follows must not be made without it
+            case WriteMode.REPLACE:
+                await _replace(client, wanted)
             case WriteMode.DRY_RUN:
                 await _dry_run(client, wanted)
     except (InvalidError, BadRequestError) as error:
         if wanted.condition is None:
             raise
         raise RejectedError(wanted.manifest, wanted.condition, error) from error
+
+
+async def _replace(client: Client, wanted: Ensure) -> None:
+    """Replace an object's spec; labels and annotations of others stay.
+
+    Raises:
+        ConflictError: It has changed since it was seen.
+    """
+    metadata = wanted.manifest["metadata"]
+    change = [
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": "/metadata/labels", "value": metadata["labels"]},
+        {"op": "add", "path": "/metadata/annotations", "value": metadata["annotations"]},
+        {"op": "replace", "path": "/spec", "value": wanted.manifest["spec"]},
+    ]
+    key = Key(metadata["namespace"], metadata["name"])
+    await client.patch(resource_of(wanted.manifest), key, change, kind=PatchType.JSON)
 
 
 async def _dry_run(client: Client, wanted: Ensure) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from dgdr_api.names import LABEL_NAME
+from dgdr_api.names import LABEL_NAME, LABEL_POD
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
-from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, by_labels
+from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, by_labels, by_pod_label
+from dgdr_controller.reconciler.pod_problems import without_spec
 from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
 from dgdr_controller.settings import Settings
@@ -23,7 +24,8 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache.watch(JOBS, label_selector=_OURS)
     indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
     cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
-    cache.watch(PODS, label_selector="app=dynamo-profiler", indexes={BY_JOB: _values_of(_JOB_LABEL)})
+    by_pod = {BY_JOB: _values_of(_JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
+    cache.watch(PODS, label_selector=LABEL_POD, transform=without_spec, indexes=by_pod)
     cache.watch(NODES, transform=strip_unused_fields)
 
     inventory = None
@@ -38,7 +40,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
         .owns(JOBS)
         .watches(CONFIG_MAPS, by_labels)
         .watches(graphs, by_labels)
-        .watches(PODS, by_labels)
+        .watches(PODS, by_pod_label)
         .with_options(workers=workers, timeout=60.0)
     )
     manager.add(controller)

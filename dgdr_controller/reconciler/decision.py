@@ -19,6 +19,8 @@ class WriteMode(Enum):
     """Once; it has parts that cannot be changed, or is not ours to change afterwards."""
     APPLY = "apply"
     """By server-side apply, as often as it is decided."""
+    REPLACE = "replace"
+    """In place of the object of its name as it was at the resourceVersion: its spec, labels and annotations."""
     DRY_RUN = "dry-run"
     """Not at all: the API server is asked whether it would accept it."""
 

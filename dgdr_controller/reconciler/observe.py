@@ -7,13 +7,22 @@ from dataclasses import replace
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.measurements import Measurements
-from dgdr_api.names import LABEL_NAME, LABEL_NAMESPACE, MEASUREMENTS, dgd_name, job_name, output_name
+from dgdr_api.names import (
+    LABEL_GRAPH,
+    LABEL_NAME,
+    LABEL_NAMESPACE,
+    LABEL_POD,
+    MEASUREMENTS,
+    dgd_name,
+    job_name,
+    output_name,
+)
 from dgdr_api.preserved import preserved
 from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
-from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph
+from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph, Pod
 from dgdr_controller.profiling_job import output
 from dgdr_controller.reconciler.awaited import UNKNOWN
 from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
@@ -37,7 +46,7 @@ from dgdr_controller.settings import Settings
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 BY_REQUEST = "request"
-"""Index of ConfigMaps by the name of the request that they are for."""
+"""Index of ConfigMaps and pods by the name of the request that they are for."""
 
 
 class Observer:
@@ -134,12 +143,18 @@ class Observer:
             now=now(),
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
+            serving=self._serving(key, graph),
             graphs=self._graphs,
             graph=self._cache.get(self._graphs, Key(key.namespace, graph)),
             mounted=self._mounted(key),
             graphs_known=self._cache.available(self._graphs),
         )
         return _with_output(observed, self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name))))
+
+    def _serving(self, key: Key, graph: str) -> tuple[Pod, ...]:
+        """Return the pods of the request's deployment; those of its Job have the request's label, too."""
+        found = self._cache.list(PODS, key.namespace, index=BY_REQUEST, value=key.name)
+        return tuple(pod for pod in found if pod.metadata.labels.get(LABEL_GRAPH) == graph)
 
     def _mounted(self, key: Key) -> tuple[ConfigMap, ...]:
         """Return the ConfigMaps that were made for the request's deployment; those of its Job have other names."""
@@ -197,3 +212,9 @@ def by_labels(cached: CachedObject) -> Iterable[Key]:
     """Return the request that an object's labels name: deployments and ConfigMaps may have other owners."""
     name, namespace = cached.meta.label(LABEL_NAME), cached.meta.label(LABEL_NAMESPACE)
     return [Key(namespace, name)] if name and namespace else []
+
+
+def by_pod_label(cached: CachedObject) -> Iterable[Key]:
+    """Return the request that a pod is for: of its Job, or of its deployment."""
+    name = cached.meta.label(LABEL_POD)
+    return [Key(cached.meta.namespace, name)] if name else []

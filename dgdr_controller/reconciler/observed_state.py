@@ -61,6 +61,7 @@ class ObservedState:
         now: Time of the observation: UTC, whole seconds, as Kubernetes writes it.
         job: Its profiling Job, whoever owns it.
         pods: Pods of that Job.
+        serving: Pods of its deployment.
         output_map: The ConfigMap of the profiling's output.
         foreign_output: A ConfigMap of its name that is another's; nothing is read from it.
         output: What was published in it.
@@ -84,6 +85,7 @@ class ObservedState:
     now: dt.datetime
     job: Job | None = None
     pods: tuple[Pod, ...] = ()
+    serving: tuple[Pod, ...] = ()
     output_map: ConfigMap | None = None
     foreign_output: ConfigMap | None = None
     output: Output | None = None
@@ -126,6 +128,13 @@ class ObservedState:
         named = (metadata.labels.get(LABEL_NAME), metadata.labels.get(LABEL_NAMESPACE))
         ours = named == (self.name, self.request.metadata.namespace)
         return ours and metadata.annotations.get(ANNOTATION_UID) == self.uid
+
+    def is_predecessors(self, metadata: Meta) -> bool:
+        """Say whether a deployment was made for an earlier request of this name: names are of one request at a time."""
+        named = (metadata.labels.get(LABEL_NAME), metadata.labels.get(LABEL_NAMESPACE))
+        ours = named == (self.name, self.request.metadata.namespace)
+        controlled = any(owner.controller for owner in metadata.owner_references)
+        return ours and not controlled and metadata.annotations.get(ANNOTATION_UID, self.uid) != self.uid
 
     def annotation(self, name: str) -> str:
         """Return an annotation of the request, or nothing."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.hardware import HardwareUsed
-from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID
+from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_SPEC
 from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.hardware.status import used
@@ -63,8 +63,12 @@ def output_map(observed: ObservedState, run: Run, jobs: Sequence[str]) -> Ensure
         manifest["metadata"]["annotations"][ANNOTATION_JOB_UID] = ",".join(jobs)
     if known is None:
         return Ensure(manifest, WriteMode.CREATE)
-    inputs = known.metadata.annotations.get(ANNOTATION_INPUTS, run.inputs)
-    manifest["metadata"]["annotations"][ANNOTATION_INPUTS] = inputs
+    annotations = manifest["metadata"]["annotations"]
+    annotations |= {
+        name: value
+        for name, value in known.metadata.annotations.items()
+        if name in (ANNOTATION_INPUTS, ANNOTATION_SPEC)
+    }
     manifest["metadata"]["resourceVersion"] = known.metadata.resource_version
     return Ensure(manifest, WriteMode.APPLY)
 

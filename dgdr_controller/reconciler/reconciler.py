@@ -16,6 +16,7 @@ from dgdr_controller.reconciler.decision import Decision
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.phases import deployed, deploying, failed, pending, profiling, ready
+from dgdr_controller.reconciler.spec_change import with_refusal
 from dgdr_controller.reconciler.throttle import Throttle
 from dgdr_controller.reconciler.unreadable import report_unreadable
 from dgdr_controller.runtime import Cache, Client, EventRecorder, Key, Resource, Result
@@ -95,7 +96,7 @@ class RequestReconciler:
         observed = await self._observer.observe(
             request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
         )
-        decision = prerequisites.with_warnings(observed, phase.decide(observed))
+        decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):

@@ -109,6 +109,7 @@ def _container(graph: Manifest, component: Manifest, *, virtual: bool) -> Manife
     template = component["podTemplate"]["spec"]["containers"][0]
     limits = template.get("resources", {}).get("limits", {})
     container = {"name": "main", "imagePullPolicy": "Never", "resources": {"limits": limits}}
+    container |= {name: template[name] for name in ("terminationMessagePolicy",) if name in template}
     program = _program(component)
     if program is None:  # it holds its GPUs and does nothing
         return container | {"image": PAUSE_IMAGE}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dgdr_api.errors import InvalidRequestError
-from dgdr_api.names import ANNOTATION_UID, LABEL_NAME
+from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_POD
 from dgdr_controller.deployment.compose import Composed, compose_adopted
 from test.builders.adopted import adopted_graph, adopted_text, config_map
 
@@ -27,7 +27,10 @@ def test_deployment_becomes_the_requests(composed: Composing) -> None:
     assert metadata["labels"]["team"] == "a"
     assert metadata["labels"][LABEL_NAME] == "r"
     assert metadata["annotations"] == {ANNOTATION_UID: "uid-1"}
-    assert [c["name"] for c in made.graph["spec"]["components"]] == ["Frontend", "decode"]
+    components = made.graph["spec"]["components"]
+    assert [component["name"] for component in components] == ["Frontend", "decode"]
+    for component in components:
+        assert component["podTemplate"]["metadata"]["labels"] == {LABEL_POD: "r"}
 
 
 def test_older_version_is_converted(composed: Composing) -> None:

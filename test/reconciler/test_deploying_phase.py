@@ -1,15 +1,17 @@
 from dataclasses import replace
 
+import msgspec
 import pytest
 
-from dgdr_api.names import ANNOTATION_UID, LABEL_NAME
+from dgdr_api.names import ANNOTATION_REPLACE, ANNOTATION_UID, LABEL_NAME
 from dgdr_api.v1beta1 import Phase
+from dgdr_controller.kinds import Graph
 from dgdr_controller.reconciler.decision import WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deployed import deployed
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.ready import ready
-from test.builders.deployments import asked_for, foreign, manifest
+from test.builders.deployments import annotated, asked_for, foreign, manifest
 from test.builders.observed_state import after, graph_of, said
 from test.builders.results import results_of
 
@@ -66,6 +68,47 @@ def test_deployment_of_another_owner_is_a_conflict_and_never_touched(
     assert not again.events
     assert again.status == decision.status
     assert deploying(after(observed, decision, graph=None)).ensure
+
+
+def predecessors(observed: ObservedState) -> Graph:
+    """Make a deployment that an earlier request of the name has left, with marks of others."""
+    graph = foreign(observed, annotations={ANNOTATION_UID: "uid-before", "nvidia.com/by": "operator"})
+    return msgspec.structs.replace(graph, metadata=msgspec.structs.replace(graph.metadata, resource_version="42"))
+
+
+@pytest.mark.parametrize("asked", ["", "another-dgd"])
+def test_deployment_of_an_earlier_request_stays_and_both_ways_out_are_told(
+    deploying_state: ObservedState, asked: str
+) -> None:
+    observed = annotated(deploying_state, **{ANNOTATION_REPLACE: asked})
+    decision = deploying(replace(observed, graph=predecessors(deploying_state)))
+    assert said(decision, "DeploymentReady")[1:] == (
+        "NameConflict",
+        (
+            "DynamoGraphDeployment qwen-dgd was made for an earlier request of this name and still runs; delete it, or set "
+            "annotation dgdr.nvidia.com/replace-dgd to qwen-dgd to change it in place"
+        ),
+    )
+    assert not decision.ensure
+
+
+def test_deployment_of_an_earlier_request_is_changed_in_place_if_somebody_says_so(
+    deploying_state: ObservedState,
+) -> None:
+    observed = annotated(deploying_state, **{ANNOTATION_REPLACE: "qwen-dgd"})
+    decision = deploying(replace(observed, graph=predecessors(deploying_state)))
+    (ensured,) = decision.ensure
+    assert ensured.mode is WriteMode.REPLACE
+    metadata, wanted = ensured.manifest["metadata"], manifest(deploying_state)
+    assert ensured.manifest["spec"] == wanted["spec"]
+    assert metadata["resourceVersion"] == "42"
+    assert metadata["annotations"] == wanted["metadata"]["annotations"] | {"nvidia.com/by": "operator"}
+    assert [event.reason for event in decision.events] == ["DeploymentReplaced"]
+
+
+def test_deployment_of_somebody_else_is_never_changed(deploying_state: ObservedState) -> None:
+    observed = annotated(deploying_state, **{ANNOTATION_REPLACE: "qwen-dgd"})
+    assert not deploying(replace(observed, graph=foreign(deploying_state, labels={}))).ensure
 
 
 @pytest.mark.parametrize(

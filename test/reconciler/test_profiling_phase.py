@@ -263,7 +263,7 @@ def test_failed_job_tells_what_its_container_said(following: ObservedState) -> N
     decision = profiling(replace(following, job=job_of(following, Failed=("BackoffLimitExceeded", "")), pods=(pod,)))
     assert decision.status.phase is Phase.FAILED
     assert said(decision, "Profiling")[2] == (
-        "pod profile-qwen-x: container profiler ended with exit code 137 (OOMKilled): loading vllm\nKilled"
+        "pod profile-qwen-x: container profiler ended with exit code 137 (OOMKilled): loading vllm; Killed"
     )
 
 

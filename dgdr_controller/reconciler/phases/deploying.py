@@ -1,15 +1,24 @@
 """Deploying: create the deployment once, by its name, and wait until it is healthy; never adopt or replace another."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from dgdr_api.conditions import DeploymentReady
-from dgdr_api.names import ANNOTATION_CANDIDATE
+from dgdr_api.conditions import ConditionUpdate, DeploymentReady
+from dgdr_api.names import ANNOTATION_CANDIDATE, ANNOTATION_REPLACE
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import Graph
+from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, start_over
 from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.pod_problems import problem_of_deployment
+
+_EXPECTED = (DeploymentReady.in_progress("", "").reason, DeploymentReady.degraded("").reason)
+"""Reasons that are no trouble, or are told by an event already."""
+_UNSEEN_S = 60.0
+"""How long Dynamo's operator may take to say anything about a deployment before people are told."""
+_LONGEST_WORDS = 500
 
 
 def deploying(observed: ObservedState) -> Decision:
@@ -28,37 +37,96 @@ def deploying(observed: ObservedState) -> Decision:
             ensure=owned,
             events=[Event("DeploymentReady", DeploymentReady.ready(name).message)],
         )
+    waiting, previous = _waiting(observed, graph), observed.condition(DeploymentReady.TYPE)
+    news = waiting.reason not in _EXPECTED and (previous is None or previous.reason != waiting.reason)
+    return Decision(
+        enter(observed, Phase.DEPLOYING, waiting, deployment_info=dgd.info(graph)),
+        ensure=owned,
+        events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
+        after_s=dgd.POLL_S,  # some trouble is told by time alone
+    )
+
+
+def _waiting(observed: ObservedState, graph: Graph) -> ConditionUpdate:
+    """Say what a deployment waits for: what its pods say, else what Dynamo's operator does."""
+    name, state = graph.metadata.name, graph.status.state
     previous = observed.condition(DeploymentReady.TYPE)
-    was_healthy = previous is not None and previous.reason == DeploymentReady.degraded("").reason
-    state = graph.status.state
-    waiting = DeploymentReady.degraded(state) if was_healthy else DeploymentReady.in_progress(name, state)
-    return Decision(enter(observed, Phase.DEPLOYING, waiting, deployment_info=dgd.info(graph)), ensure=owned)
+    if problem := problem_of_deployment(observed.serving, observed.now):
+        began = f" (since {problem.since:%Y-%m-%d %H:%M} UTC)" if problem.since else ""
+        waiting = DeploymentReady.waiting(problem.reason, f"{problem.message}{began}")
+    elif not state and _age_s(observed, graph.metadata.creation_timestamp) > _UNSEEN_S:
+        waiting = DeploymentReady.unseen(name)
+    elif previous is not None and previous.reason == DeploymentReady.degraded("").reason:
+        waiting = DeploymentReady.degraded(state)
+    else:
+        waiting = DeploymentReady.in_progress(name, state, _operators_words(graph))
+    begun = previous.last_transition_time if previous is not None and previous.status == "False" else None
+    deadline_s = observed.settings.deployment_deadline_s
+    if _age_s(observed, begun) <= deadline_s:
+        return waiting
+    return DeploymentReady.overdue(name, f"{deadline_s / 60:g}", waiting.message)
+
+
+def _operators_words(graph: Graph) -> str:
+    """Return what Dynamo's operator says of what is missing."""
+    messages = (c.message for c in graph.status.conditions if c.status == "False" and c.message)
+    return next(messages, "")[:_LONGEST_WORDS]
+
+
+def _age_s(observed: ObservedState, begun: dt.datetime | None) -> float:
+    return (observed.now - begun).total_seconds() if begun is not None else 0.0
 
 
 def _make(observed: ObservedState) -> Decision:
     """Make it, from the status."""
-    results, name = observed.status.profiling_results, dgd.name_of(observed)
-    config = results.selected_config if results else None
+    config, name = _config(observed), dgd.name_of(observed)
     if config is None:  # somebody has edited the status: profile again rather than guess
         return start_over(observed)
     return Decision(
         enter(observed, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
-        ensure=[Ensure(dict(config), WriteMode.CREATE, condition=DeploymentReady)],
+        ensure=[Ensure(config, WriteMode.CREATE, condition=DeploymentReady)],
         events=[Event("DeploymentCreated", f"DynamoGraphDeployment {name} created successfully")],
         after_s=0.0,  # what it mounts is handed over to it at once
     )
 
 
 def _conflict(observed: ObservedState, graph: Graph) -> Decision | None:
-    """Return what is said of a deployment that was there before: of somebody else's, or of another candidate."""
+    """Return what becomes of a deployment that was there before: of somebody else's, or of another candidate."""
     name = dgd.name_of(observed)
     ours, theirs = _candidate(_annotations(observed)), _candidate(graph.metadata.annotations)
     if not (observed.owns(graph.metadata) or dgd.is_the_created_one(observed)):
-        conflict = DeploymentReady.name_conflict(name)
+        if not observed.is_predecessors(graph.metadata):
+            return _refuse(observed, DeploymentReady.name_conflict(name))
+        conflict = DeploymentReady.of_predecessor(name)
     elif ours and theirs and ours != theirs:
         conflict = DeploymentReady.other_candidate(name, theirs, ours)
     else:
         return None
+    replaces = observed.annotation(ANNOTATION_REPLACE) == name
+    return _replace(observed, graph) if replaces else _refuse(observed, conflict)
+
+
+def _replace(observed: ObservedState, graph: Graph) -> Decision:
+    """Change a deployment in place into the one that is to be made."""
+    config, name = _config(observed), graph.metadata.name
+    if config is None:
+        return start_over(observed)
+    ours, theirs = config["metadata"], graph.metadata
+    marks = {
+        "labels": theirs.labels | (ours.get("labels") or {}),
+        "annotations": theirs.annotations | (ours.get("annotations") or {}),
+    }
+    manifest = config | {"metadata": ours | marks | {"resourceVersion": theirs.resource_version}}
+    return Decision(
+        enter(observed, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
+        ensure=[Ensure(manifest, WriteMode.REPLACE, condition=DeploymentReady)],
+        events=[Event("DeploymentReplaced", f"DynamoGraphDeployment {name} was changed in place")],
+        after_s=0.0,
+    )
+
+
+def _refuse(observed: ObservedState, conflict: ConditionUpdate) -> Decision:
+    """Leave a deployment alone, and say why."""
     previous = observed.condition(DeploymentReady.TYPE)
     news = previous is None or previous.reason != conflict.reason
     return Decision(
@@ -68,13 +136,17 @@ def _conflict(observed: ObservedState, graph: Graph) -> Decision | None:
     )
 
 
+def _config(observed: ObservedState) -> Manifest | None:
+    """Return the deployment that the status says is to be made."""
+    results = observed.status.profiling_results
+    config = results.selected_config if results else None
+    return dict(config) if config is not None and isinstance(config.get("metadata"), dict) else None
+
+
 def _candidate(annotations: Mapping[str, Any]) -> str:
     return str(annotations.get(ANNOTATION_CANDIDATE, ""))
 
 
 def _annotations(observed: ObservedState) -> Mapping[str, Any]:
     """Return the annotations of the deployment that the status says is to be made."""
-    results = observed.status.profiling_results
-    metadata = (results.selected_config or {}).get("metadata") if results else None
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return annotations if isinstance(annotations, dict) else {}
+    return inside(_config(observed), "metadata", "annotations")
