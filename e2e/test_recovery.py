@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -136,7 +137,8 @@ def test_profiler_that_runs_out_of_memory_is_named_and_runs_again_with_more(api:
         journey.apply(backend="vllm", autoApply=False, overrides=limited("96Mi"))
         assert journey.reaches("Failed", "Ready") == "Failed", journey.status()["conditions"]
         said = journey.condition("Profiling")["message"]
-        assert "OOMKilled" in said, said
+        # The kernel kills the profiler, or one of the processes that it searches with: then the profiler says so.
+        assert re.search(r"OOMKilled|out of memory: .* limit of 96 MiB", said), said
         api.request("PATCH", journey.path, {"spec": {"overrides": limited("4Gi")}}, MERGE_PATCH)
         assert journey.reaches("Ready") == "Ready", journey.status()["conditions"]
 
@@ -215,7 +217,7 @@ def test_dynamo_may_come_later_than_the_request(installed: Local, api: Client, n
             journey.apply(backend="vllm")
             assert journey.reaches("Deploying", "Failed") == "Deploying"
             assert journey.wait(lambda: journey.condition("DeploymentReady").get("reason") == "WaitingForDynamo")
-            assert journey.phases == ["Pending", "Profiling", "Deploying"]
+            assert journey.phases[-2:] == ["Profiling", "Deploying"]
             assert "waiting for Dynamo's operator" in journey.condition("DeploymentReady")["message"]
             kubectl(installed, "apply", "-f", str(GRAPH_CRD))
             assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]

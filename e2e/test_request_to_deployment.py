@@ -29,7 +29,8 @@ def test_request_is_profiled_and_deployed_and_its_deployment_outlives_it(api: Cl
     with Journey(api, namespace, "whole") as journey:
         journey.apply(backend="vllm", hardware={})  # eight H200, by the node's labels
         assert journey.reaches("Deployed", "Failed") == "Deployed", journey.status()["conditions"]
-        assert journey.phases == ["Pending", "Profiling", "Deploying", "Deployed"]
+        passed = [phase for phase in journey.phases if phase != "Pending"]  # which may last less than a look
+        assert passed == ["Profiling", "Deploying", "Deployed"]
         status = journey.status()
         assert [(c["type"], c["status"]) for c in status["conditions"]][:6] == [
             (kind, "True")

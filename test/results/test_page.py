@@ -245,7 +245,11 @@ def test_candidates_can_all_be_taken_away(show: Open, found: Results) -> None:
     with page.expect_download() as begun:
         page.click("#json")
     wanted = found.model_dump(mode="json", exclude_none=True)["candidates"]
-    assert json.loads(text_of(begun.value)) == wanted
+    taken = json.loads(text_of(begun.value))
+    for theirs, ours in zip(taken, wanted, strict=True):
+        # The page works chances out by itself, with its own logarithm: the last digit may be another one.
+        assert theirs["uncertainty"].pop("chances") == pytest.approx(ours["uncertainty"].pop("chances"))
+    assert taken == wanted
     with page.expect_download() as begun:
         page.click("#csv")
     head, *lines = text_of(begun.value).splitlines()

@@ -77,7 +77,7 @@ RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events", "coordination.k8s
 RIGHTS = {
     REQUESTS: "list watch patch",
     f"{REQUESTS}:status": "patch",
-    GRAPHS: "get list watch create",
+    GRAPHS: "get list watch create patch",
     "batch/jobs": "get list watch create delete",
     "pods": "list watch",
     "pods:log": "",

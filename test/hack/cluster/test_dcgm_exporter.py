@@ -72,7 +72,7 @@ def test_discovery_finds_it_by_each_of_the_labels_in_use(api: Client) -> None:
     dcgm_exporter.start(api, Exporter(node.NAME, GPUS))
     for selector in ("app=nvidia-dcgm-exporter", "app.kubernetes.io/name=dcgm-exporter"):
         items = api.request("GET", f"/api/v1/pods?labelSelector={selector}")["items"]
-        assert [item["metadata"]["name"] for item in items] == [f"nvidia-dcgm-exporter-{node.NAME}"]
+        assert f"nvidia-dcgm-exporter-{node.NAME}" in [item["metadata"]["name"] for item in items]  # others have theirs
 
 
 def test_older_one_has_no_reserved_memory_and_a_customised_one_the_number_of_links(api: Client) -> None:
