@@ -402,12 +402,30 @@ def test_trouble_is_shown_in_the_pods_words(following: ObservedState, pod: Pod, 
     observed = replace(following, pods=(pod,))
     decision = profiling(observed)
     assert decision.status.phase is Phase.PROFILING
-    assert said(decision, "Profiling") == ("False", reason, words)
-    assert [(event.reason, event.message, event.warning) for event in decision.events] == [(reason, words, True)]
+    told = f"{words} (since 03:03 UTC; the request fails at 03:18 UTC)"
+    assert said(decision, "Profiling") == ("False", reason, told)
+    assert [(event.reason, event.message, event.warning) for event in decision.events] == [(reason, told, True)]
     assert decision.after_s == pytest.approx(900 - 10 + 1)
     again = profiling(after(observed, decision))
     assert not again.events
     assert again.status == decision.status
+
+
+def test_trouble_that_the_job_limits_tells_the_attempt_and_the_end(following: ObservedState) -> None:
+    interrupted = {"terminated": {"exitCode": 75, "reason": "Error", "message": "the hub cannot be reached"}}
+    pods = tuple(
+        pod_of(f"p{n}", created_ago=60 - n, containerStatuses=[container("profiler", **interrupted)]) for n in (1, 2)
+    )
+    assert following.job is not None
+    made = msgspec.structs.replace(following.job.metadata, creation_timestamp=NOW - dt.timedelta(seconds=120))
+    observed = replace(following, pods=pods, job=msgspec.structs.replace(following.job, metadata=made))
+    assert said(profiling(observed), "Profiling")[1:] == (
+        "ProfilerEnded",
+        (
+            "pod p2: container profiler ended with exit code 75 (Error): the hub cannot be reached (attempt 2; the Job ends by "
+            "03:32 UTC)"
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -191,11 +191,27 @@ def _stuck(observed: ObservedState, problem: PodProblem) -> Decision:
         return replace(failed, remove=[Remove("Job", job.metadata.name, job.metadata.uid)]) if job else failed
     previous = observed.condition(Profiling.TYPE)
     news = previous is None or previous.reason != problem.reason  # the words change with each attempt
+    message = f"{problem.message[:_LONGEST_MESSAGE]}{_outlook(observed, problem)}"
     return Decision(
-        enter(observed, Phase.PROFILING, Profiling.waiting(problem.reason, problem.message[:_LONGEST_MESSAGE])),
-        events=[Event(problem.reason, problem.message, warning=True)] if news else (),
+        enter(observed, Phase.PROFILING, Profiling.waiting(problem.reason, message)),
+        events=[Event(problem.reason, message, warning=True)] if news else (),
         after_s=max(grace - waited + 1, _NO_POD_S),
     )
+
+
+def _outlook(observed: ObservedState, problem: PodProblem) -> str:
+    """Say since when a problem lasts, and what follows if it stays."""
+    if problem.reason not in _LIMITED_BY_JOB:
+        if problem.since is None:
+            return ""
+        ends = problem.since + dt.timedelta(seconds=observed.settings.profiling.stuck_pod_grace_s)
+        return f" (since {problem.since:%H:%M} UTC; the request fails at {ends:%H:%M} UTC)"
+    created = observed.job.metadata.creation_timestamp if observed.job else None
+    if created is None:
+        return ""
+    ends = created + dt.timedelta(seconds=deadline_s(observed.request, observed.settings))
+    attempt = f"attempt {len(observed.pods)}; " if observed.pods else ""
+    return f" ({attempt}the Job ends by {ends:%H:%M} UTC)"
 
 
 def _problem(observed: ObservedState, job: Job) -> PodProblem | None:
