@@ -186,6 +186,10 @@ bench-limits: $(STAMP) ## Measure how far engines stay below the limits of GPUs,
 bench-scale: $(STAMP) ## Measure memory, CPU and times of the controller with 1,000 requests on a real API server: five minutes (OPTIONS="--requests 100").
 	@$(BIN)/python -m hack.bench.scale $(OPTIONS)
 
+.PHONY: bench-exporters
+bench-exporters: $(STAMP) ## Measure how long requests take with 60 DCGM exporters that never answer, beside without: five minutes (OPTIONS="--exporters 10").
+	@$(BIN)/python -m hack.bench.exporters $(OPTIONS)
+
 .PHONY: bench-truth
 bench-truth: $(STAMP) ## Score choices by the public measurements that AIC ships: two minutes (OPTIONS="--page").
 	@$(BIN)/python -m hack.bench.truth $(OPTIONS)
