@@ -104,10 +104,8 @@ class Terminated(Struct, frozen=True, rename="camel"):
     finished_at: dt.datetime | None = None
 
 
-class Running(Struct, frozen=True, rename="camel"):
-    """Since when a container runs."""
-
-    started_at: dt.datetime | None = None
+class Running(Struct, frozen=True):
+    """That a container runs."""
 
 
 class ContainerState(Struct, frozen=True):

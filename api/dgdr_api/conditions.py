@@ -23,7 +23,7 @@ class ConditionUpdate:
     """
 
     type: str
-    status: Literal["True", "False"]
+    status: Literal["True", "False", "Unknown"]
     reason: str
     message: str
 
@@ -298,6 +298,12 @@ class DeploymentReady:
         """Say in which state it is, and what Dynamo's operator says about that."""
         message = f"DGD {name} is in {state or 'initializing'} state"
         return _false(cls.TYPE, "DeploymentInProgress", f"{message}: {detail}" if detail else message)
+
+    @classmethod
+    def replaced(cls, name: str) -> ConditionUpdate:
+        """Say that it has just been changed in place; how long it takes counts from here."""
+        message = f"DGD {name} was changed in place"
+        return ConditionUpdate(cls.TYPE, "Unknown", "DeploymentInProgress", message)
 
     @classmethod
     def unseen(cls, name: str) -> ConditionUpdate:

@@ -1,5 +1,7 @@
 """A deployment that another profiler made: which of its documents it is, and whose it becomes."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dgdr_api.error_list import ErrorList
@@ -14,6 +16,8 @@ from dgdr_controller.manifest import Manifest, ManifestError, inside, load_docum
 
 _CONFIG_MAP = ("v1", "ConfigMap")
 _MARKS = ("labels", "annotations")
+_RESERVED = "dgdr-"
+"""Beginning of the names of ConfigMaps that the controller reads and writes."""
 
 
 class AdoptedDeploymentError(InvalidRequestError):
@@ -61,6 +65,7 @@ def read_adopted(text: str, request: GraphRequest) -> Adopted:
         errors.invalid("(document)", len(graphs), f"must contain exactly one {DGD_KIND}")
     errors.raise_as(AdoptedDeploymentError)
     graph = _graph(graphs[0])
+    _check_names(config_maps, json.dumps(graph["spec"]))
     components = [_followed(component, request) for component in graph["spec"]["components"]]
     return Adopted(
         {
@@ -97,13 +102,31 @@ def _followed(component: JsonObject, request: GraphRequest) -> Manifest:
     return component | {"podTemplate": pod | {"metadata": inside(pod, "metadata") | {"labels": labels}}}
 
 
-def _mounted(config_map: JsonObject, request: GraphRequest) -> Manifest:
+def _check_names(config_maps: Sequence[JsonObject], spec: str) -> None:
+    """Refuse ConfigMaps but those that the deployment mounts, and those with names that the controller itself uses.
+
+    Raises:
+        AdoptedDeploymentError: Everything that is wrong with them.
+    """
     errors = ErrorList()
-    name = errors.mapping(config_map.get("metadata"), "metadata").get("name")
-    if not isinstance(name, str):
-        errors.required("metadata.name")
+    for config_map in config_maps:
+        name = errors.mapping(config_map.get("metadata"), "metadata").get("name")
+        if not isinstance(name, str):
+            errors.required("metadata.name")
+        elif name.startswith(_RESERVED):
+            errors.invalid("metadata.name", name, f"must not begin with {_RESERVED}")
+        elif f'"{name}"' not in spec:
+            errors.invalid("metadata.name", name, "must be a ConfigMap that the deployment mounts")
+        for field in ("data", "binaryData"):
+            values = errors.mapping(config_map.get(field), field).values()
+            if not all(isinstance(value, str) for value in values):
+                errors.invalid(field, "(a value)", "must hold strings")
     errors.raise_as(AdoptedDeploymentError)
-    found: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(config_map, str(name), request)}
+
+
+def _mounted(config_map: JsonObject, request: GraphRequest) -> Manifest:
+    metadata = _metadata(config_map, str(inside(config_map, "metadata")["name"]), request)
+    found: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     return found | {field: config_map[field] for field in ("data", "binaryData") if field in config_map}
 
 

@@ -20,7 +20,7 @@ from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render, workers_image
 from dgdr_controller.deployment.render.images import release
 from dgdr_controller.deployment.render.releases import release_of, version_of
-from dgdr_controller.manifest import Manifest
+from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.settings import Settings
 
 _RUN_THE_ENGINES_IMAGE = ("frontend", "worker", "prefill", "decode")
@@ -165,11 +165,12 @@ def _with_image(component: Manifest, image: str) -> Manifest:
     """Return a component whose engine, or the frontend beside the engines, runs an image."""
     if component.get("type") not in _RUN_THE_ENGINES_IMAGE:
         return component
-    pod = component["podTemplate"]["spec"]
+    pod = inside(component, "podTemplate", "spec")
     containers = [
-        {**container, "image": image} if container["name"] == MAIN else container for container in pod["containers"]
+        {**container, "image": image} if container.get("name") == MAIN else container
+        for container in pod.get("containers") or []
     ]
-    template = {**component["podTemplate"], "spec": {**pod, "containers": containers}}
+    template = {**inside(component, "podTemplate"), "spec": {**pod, "containers": containers}}
     return {**component, "podTemplate": template}
 
 

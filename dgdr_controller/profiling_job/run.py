@@ -9,7 +9,8 @@ from dgdr_api.job_spec import OUTPUT_VOLUME
 from dgdr_api.measurements import Measurements
 from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known, search_annotations
-from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, SearchStrategy
+from dgdr_api.updates import CHANGEABLE
+from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, Phase, SearchStrategy
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.protocol import DeploymentSettings
 from dgdr_controller.settings import Settings
@@ -80,8 +81,13 @@ class Run:
 
 
 def spec_hash(request: DynamoGraphDeploymentRequest) -> str:
-    """Return a hash of what a request asks for, but of whether it is applied."""
-    return _digest(_spec(request))
+    """Return a hash of what a request asks for, but of what may change after profiling.
+
+    A default that a later version adds changes nothing in it.
+    """
+    asked = request.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    changeable = CHANGEABLE[Phase.READY] or frozenset()
+    return _digest({name: value for name, value in asked.items() if name not in changeable})
 
 
 def _spec(request: DynamoGraphDeploymentRequest) -> Manifest:

@@ -1,8 +1,12 @@
 """The files that a profiler writes, as what is published of them: those of ours, and those of Dynamo's."""
 
+import contextlib
+import errno
 import json
+import os
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,8 +82,9 @@ class Source:
         None before there is a status, and while it is being written.
         """
         try:
-            found = (self.folder / STATUS_FILE).stat()
-        except FileNotFoundError:
+            with _opened(self.folder / STATUS_FILE) as file:
+                found = os.fstat(file)
+        except OSError:
             return None
         if 0 <= time.time() - found.st_mtime < self.profiler.settles_s:
             return None
@@ -95,6 +100,8 @@ class Source:
             status = _bounded(self.folder / STATUS_FILE, _STATUS_LIMIT)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ValueError(f"{STATUS_FILE} cannot be read: {error.strerror}") from error
         try:
             run = self.profiler.status(yaml.safe_load(status))
         except (yaml.YAMLError, ValidationError, TypeError, AttributeError) as error:
@@ -109,8 +116,30 @@ class Source:
         return Output(self.job_uid, self.inputs, run, packed, result)
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file as it lies there, link by no link: who writes it must not lead its reader to other files.
+
+    Raises:
+        OSError: It is not there, it or a folder on the way is a link, or it is no file.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(path.anchor or ".", flags | os.O_DIRECTORY)
+    try:
+        for part in path.parts[bool(path.anchor) : -1]:
+            within, fd = fd, os.open(part, flags | os.O_DIRECTORY, dir_fd=fd)
+            os.close(within)
+        within, fd = fd, os.open(path.name, flags | os.O_NONBLOCK, dir_fd=fd)
+        os.close(within)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def _bounded(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
+    with _opened(path) as opened, open(opened, "rb", closefd=False) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"{path.name} is longer than {limit} bytes")

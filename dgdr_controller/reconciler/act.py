@@ -1,5 +1,6 @@
 """Carries a decision out, in its order, so that it can be cut anywhere and repeated. Phases do not write."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, Succeeded, set_conditions
@@ -119,34 +120,45 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
         RejectedError: The API server will never accept it.
         ApiError: The API server does not accept it now.
     """
-    resource = resource_of(wanted.manifest)
     try:
-        match wanted.mode:
-            case WriteMode.APPLY:
-                if wanted.manifest["metadata"].get("ownerReferences"):
-                    await _check_name(client, wanted, observed)
-                await client.apply(resource, wanted.manifest, field_manager=_FIELD_MANAGER, force=True)
-            case WriteMode.CREATE:
-                try:
-                    await client.create(resource, wanted.manifest)
-                except AlreadyExistsError:
-                    if not await _check_name(client, wanted, observed):
-                        raise  # it is gone by now: what follows must not be made without it
-            case WriteMode.REPLACE:
-                await _replace(client, wanted)
-            case WriteMode.DRY_RUN:
-                await _dry_run(client, wanted)
+        await _WRITES[wanted.mode](client, wanted, observed)
     except (InvalidError, BadRequestError) as error:
         if wanted.condition is None:
             raise
         raise RejectedError(wanted.manifest, wanted.condition, error) from error
 
 
-async def _replace(client: Client, wanted: Ensure) -> None:
+async def _apply(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+    """Apply an object.
+
+    Raises:
+        NameTakenError: Its name is taken.
+    """
+    if wanted.manifest["metadata"].get("ownerReferences"):
+        await _check_name(client, wanted, observed)
+    await client.apply(resource_of(wanted.manifest), wanted.manifest, field_manager=_FIELD_MANAGER, force=True)
+
+
+async def _create(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+    """Create an object that is not there.
+
+    Raises:
+        NameTakenError: Its name is taken.
+        AlreadyExistsError: It was, a moment ago.
+    """
+    try:
+        await client.create(resource_of(wanted.manifest), wanted.manifest)
+    except AlreadyExistsError:
+        if not await _check_name(client, wanted, observed):
+            raise  # it is gone by now: what follows must not be made without it
+
+
+async def _replace(client: Client, wanted: Ensure, _: ObservedState) -> None:
     """Replace an object's spec; labels and annotations of others stay.
 
     Raises:
         ConflictError: It has changed since it was seen.
+        NameTakenError: The API server does not let it become what is wanted.
     """
     metadata = wanted.manifest["metadata"]
     change = [
@@ -156,10 +168,30 @@ async def _replace(client: Client, wanted: Ensure) -> None:
         {"op": "replace", "path": "/spec", "value": wanted.manifest["spec"]},
     ]
     key = Key(metadata["namespace"], metadata["name"])
-    await client.patch(resource_of(wanted.manifest), key, change, kind=PatchType.JSON)
+    try:
+        await client.patch(resource_of(wanted.manifest), key, change, kind=PatchType.JSON)
+    except NotFoundError:
+        return  # it is made the next time
+    except (InvalidError, BadRequestError, ForbiddenError) as error:
+        message = f"it cannot be changed in place ({error.message}); delete it, and it is made anew"
+        raise NameTakenError("ReplaceRefused", message) from error
 
 
-async def _dry_run(client: Client, wanted: Ensure) -> None:
+async def _own(client: Client, wanted: Ensure, _: ObservedState) -> None:
+    """Change who owns an object.
+
+    Raises:
+        ConflictError: It has changed since it was seen.
+    """
+    metadata = wanted.manifest["metadata"]
+    change = {"metadata": {name: metadata[name] for name in ("resourceVersion", "ownerReferences")}}
+    try:
+        await client.patch(resource_of(wanted.manifest), Key(metadata["namespace"], metadata["name"]), change)
+    except NotFoundError:
+        return  # there is nothing to own
+
+
+async def _dry_run(client: Client, wanted: Ensure, _: ObservedState) -> None:
     """Ask whether the API server would accept an object. No answer is none; an object of its name is answer enough.
 
     Raises:
@@ -177,6 +209,15 @@ async def _dry_run(client: Client, wanted: Ensure) -> None:
             raise
     except ApiError:
         return
+
+
+_WRITES: Mapping[WriteMode, Callable[[Client, Ensure, ObservedState], Awaitable[None]]] = {
+    WriteMode.APPLY: _apply,
+    WriteMode.CREATE: _create,
+    WriteMode.REPLACE: _replace,
+    WriteMode.OWN: _own,
+    WriteMode.DRY_RUN: _dry_run,
+}
 
 
 async def _check_name(client: Client, wanted: Ensure, observed: ObservedState) -> bool:

@@ -21,6 +21,8 @@ class WriteMode(Enum):
     """By server-side apply, as often as it is decided."""
     REPLACE = "replace"
     """In place of the object of its name as it was at the resourceVersion: its spec, labels and annotations."""
+    OWN = "own"
+    """Not but for its owners, of the object of its name as it was at the resourceVersion."""
     DRY_RUN = "dry-run"
     """Not at all: the API server is asked whether it would accept it."""
 

@@ -65,14 +65,12 @@ def transfer_ownership(observed: ObservedState, graph: Graph) -> list[Ensure]:
                 "metadata": {
                     "name": config_map.metadata.name,
                     "namespace": config_map.metadata.namespace,
-                    "labels": config_map.metadata.labels,
-                    "annotations": config_map.metadata.annotations,
+                    "resourceVersion": config_map.metadata.resource_version,
                     # No controller: that of the request made it, and proves so by its annotation.
                     "ownerReferences": [owner | {"uid": graph.metadata.uid}],
                 },
-                "data": config_map.data,
             },
-            WriteMode.APPLY,
+            WriteMode.OWN,
         )
         for config_map in observed.mounted
         if f'"{config_map.metadata.name}"' in mounted

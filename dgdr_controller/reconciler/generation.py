@@ -10,6 +10,7 @@ from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.figures import figures
 from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
+from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.results import Goal, Results
@@ -28,6 +29,8 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.profiling_results import adopted_results, profiling_results, shortened
 
 RECOMMENDED = "recommended"
+_LARGEST_EXPORT = 200_000
+"""Bytes of an annotation with the deployment: all annotations of an object have 256 KiB."""
 _NO_CANDIDATE = (
     "the published results have no deployable candidate; set annotation dgdr.nvidia.com/retry to a new value, and use "
     "images of the controller and the profiler of one version"
@@ -70,6 +73,8 @@ def _adopt(observed: ObservedState, output: Output) -> Decision:
     Raises:
         ValueError: It cannot be unpacked.
     """
+    if not runs_its_image(observed.request.metadata.annotations):  # whoever may write the ConfigMap can write anything
+        return _fail(observed, f"{FINAL_CONFIG} was published, though the request does not have its image profile")
     text = output.deployment()
     try:
         gpus, made = composed_adopted(observed, text)
@@ -100,6 +105,10 @@ class _Made(NamedTuple):
 def _written(observed: ObservedState, output: Output, what: _Made, *, applies: bool) -> Decision:
     """Write a deployment into the status, and go on."""
     made = what.deployment
+    exported = dump_documents(made.documents)
+    if len(exported.encode()) > _LARGEST_EXPORT:
+        return _fail(observed, f"the deployment has {len(exported.encode())} bytes; at most {_LARGEST_EXPORT} fit into "
+                     "an annotation")  # fmt: skip
     warnings = [of_warning(warning) for warning in what.warnings]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     status = enter(
@@ -116,7 +125,7 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
     return Decision(
         shortened(status),
         ensure=[*_objects(observed, made), *_export(observed, made, output)],
-        annotations={ANNOTATION_GENERATED: dump_documents(made.documents)},
+        annotations={ANNOTATION_GENERATED: exported},
         events=[
             Event("SpecGenerated", generated.message),
             *(Event(warning.type, warning.message, warning=True) for warning in warnings),
@@ -186,7 +195,7 @@ def _export(observed: ObservedState, made: Composed, output: Output) -> Iterator
         *(
             File(name, text, f"ConfigMap {config_map['metadata']['name']}")
             for config_map in made.config_maps
-            for name, text in config_map["data"].items()
+            for name, text in (config_map.get("data") or {}).items()
             if name in CURVE_FILES.values()
         ),
     ]

@@ -95,20 +95,19 @@ def _crashing(pod: Pod) -> PodProblem | None:
         reason = OOM_KILLED if ended.reason == OOM_KILLED else CRASH_LOOP
         times = f"{container.restart_count} {'times' if container.restart_count > 1 else 'time'}"
         message = f"pod {pod.metadata.name}, restarted {times}: {_exit(container.name, ended)}"
-        return PodProblem(reason, message, _scheduled_at(pod))
+        return PodProblem(reason, message, _unready_since(pod))
     return None
 
 
 def _loading(pod: Pod, now: dt.datetime) -> PodProblem | None:
     """Return that a container runs for long and is not ready, which no reason tells."""
-    name = pod.metadata.name
+    name, since = pod.metadata.name, _unready_since(pod)
     for container in pod.status.container_statuses:
-        running = container.state.running
-        if container.ready or running is None or running.started_at is None:
+        if container.ready or container.state.running is None or since is None:
             continue
-        if (now - running.started_at).total_seconds() >= _LOADING_S:
+        if (now - since).total_seconds() >= _LOADING_S:
             message = f"pod {name} runs and is not ready; kubectl logs {name} -c {container.name} says how far it is"
-            return PodProblem(NOT_READY, message, running.started_at)
+            return PodProblem(NOT_READY, message, since)
     return None
 
 
@@ -138,6 +137,12 @@ def _ending(pod: Pod, failing: str, expected_exits: Container[int]) -> PodProble
             reason = OOM_KILLED if ended.reason == OOM_KILLED else CONTAINER_FAILED
             return PodProblem(reason, f"pod {pod.metadata.name}: {exit_message(container)}", _scheduled_at(pod))
     return None
+
+
+def _unready_since(pod: Pod) -> dt.datetime | None:
+    """Return since when a pod has not been ready."""
+    times = (c.last_transition_time for c in pod.status.conditions if c.type == "Ready" and c.status == "False")
+    return next(times, None) or _scheduled_at(pod)
 
 
 def _scheduled_at(pod: Pod) -> dt.datetime | None:

@@ -13,16 +13,20 @@ _SETTLED = (Phase.READY, Phase.DEPLOYING, Phase.DEPLOYED)
 """Phases in which what was profiled stays what it is."""
 
 
+def is_changed(observed: ObservedState) -> bool:
+    """Say whether the spec is another one than was profiled, as far as that is known."""
+    profiled = observed.output_map.metadata.annotations.get(ANNOTATION_SPEC) if observed.output_map else None
+    return profiled is not None and profiled != spec_hash(observed.request)
+
+
 def with_refusal(observed: ObservedState, decision: Decision) -> Decision:
     """Return a decision that says whether the spec is another one than was profiled, which changes nothing."""
     phase, before = decision.status.phase, observed.condition(Validation.TYPE)
-    profiled = observed.output_map.metadata.annotations.get(ANNOTATION_SPEC) if observed.output_map else None
-    if phase not in _SETTLED or observed.status.phase not in _SETTLED or profiled is None:
-        return decision
     refused = Validation.change_refused()
     was_refused = before is not None and before.reason == refused.reason
-    changed = profiled != spec_hash(observed.request)
-    if changed is was_refused:
+    # One that has failed says why, and begins anew with the spec that it has.
+    changed = phase in _SETTLED and observed.status.phase in _SETTLED and is_changed(observed)
+    if phase is None or changed is was_refused:
         return decision
     update = refused if changed else Validation.passed()
     conditions = set_conditions(decision.status.conditions or (), [update], observed.generation, observed.now)

@@ -11,6 +11,8 @@ from typing import Any
 from dgdr_api.errors import FieldError
 from dgdr_api.job_spec import PATH as JOB
 from dgdr_api.job_spec import PROFILER, PUBLISHER
+from dgdr_api.names import ANNOTATION_PROFILER
+from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.v1beta1 import DgdrSpec, DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_settings import beyond
@@ -31,12 +33,21 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 def forbidden(request: DynamoGraphDeploymentRequest, rights: RightsSettings) -> Iterator[FieldError]:
     """Yield what a request says that takes a right to say; nothing where a policy asks for it."""
     if rights.mode == "forbid":
-        for path, does in (*_about_the_job(request.spec), *_about_the_deployment(request, rights)):
+        for path, does in (
+            *_about_the_profiler(request),
+            *_about_the_job(request.spec),
+            *_about_the_deployment(request, rights),
+        ):
             yield FieldError(path, "Forbidden", f"{does}: {_WAY_OUT}")
 
 
 _Finding = tuple[str, str]
 """A path, and what is there."""
+
+
+def _about_the_profiler(request: DynamoGraphDeploymentRequest) -> Iterator[_Finding]:
+    if runs_its_image(request.metadata.annotations):
+        yield f"metadata.annotations[{ANNOTATION_PROFILER}]", "has an image profile, and make the whole deployment"
 
 
 def _about_the_job(spec: DgdrSpec) -> Iterator[_Finding]:

@@ -1,6 +1,7 @@
 """Deployments that another profiler made: what is taken over, and what is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_POD
+from dgdr_api.preserved import DeploymentOverrides, Preserved
 from dgdr_controller.deployment.compose import Composed, compose_adopted
 from test.builders.adopted import adopted_graph, adopted_text, config_map
 
@@ -50,6 +52,30 @@ def test_what_it_mounts_comes_first_and_is_the_requests(composed: Composing) -> 
     assert made.documents == [mounted, made.graph]
 
 
+ODD: list[dict[str, Any]] = [
+    {"components": [{"name": "decode", "type": "worker"}]},
+    {"components": [{"name": "decode", "type": "worker", "podTemplate": {"spec": {"containers": [{"image": "x"}]}}}]},
+    {"components": [{"name": "decode", "type": "worker", "podTemplate": {"spec": {}}}]},
+]
+
+
+@pytest.mark.parametrize("spec", ODD)
+def test_sparse_components_take_the_workers_image_as_far_as_they_can(
+    graph_request: Callable[..., Any], spec: dict[str, Any]
+) -> None:
+    request = replace(
+        graph_request(), preserved=Preserved(deployment_overrides=DeploymentOverrides(workers_image="r.io/x:1.6.1"))
+    )
+    made = compose_adopted(adopted_text(adopted_graph(spec=spec)), request)
+    assert made.graph["spec"]["components"][0]["name"] == "decode"
+
+
+def test_binary_content_of_a_config_map_is_kept(composed: Composing) -> None:
+    curves = config_map("planner-config-ab12", data=None, binaryData={"a.npz": "AAAA"})
+    (mounted,) = composed(adopted_text(curves, adopted_graph())).config_maps
+    assert mounted["binaryData"] == {"a.npz": "AAAA"}
+
+
 def test_override_is_laid_over_it(composed: Composing) -> None:
     override = {
         "apiVersion": "nvidia.com/v1beta1",
@@ -83,6 +109,16 @@ def test_override_is_laid_over_it(composed: Composing) -> None:
         (adopted_text(adopted_graph(spec={})), "spec.components: Required value"),
         (adopted_text(adopted_graph(replicas="many")), "spec.components[decode].replicas: Invalid value: "),
         (adopted_text(config_map(None), adopted_graph()), "metadata.name: Required value"),
+        (
+            adopted_text(config_map("other"), adopted_graph()),
+            'metadata.name: Invalid value: "other": must be a ConfigMap that the deployment mounts',
+        ),
+        (
+            adopted_text(config_map("dgdr-measurements"), adopted_graph(mounts="dgdr-measurements")),
+            'metadata.name: Invalid value: "dgdr-measurements": must not begin with dgdr-',
+        ),
+        (adopted_text(config_map("planner-config-ab12", data=["a"]), adopted_graph()), "data: Invalid value: "),
+        (adopted_text(config_map("planner-config-ab12", data={"a": 1}), adopted_graph()), "data: Invalid value: "),
         (yaml.safe_dump(["a"]), "documents[0]: Invalid value: "),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,36 @@ def test_status_that_is_being_written_is_read_once_it_has_settled(tmp_path: Path
 def test_status_that_cannot_be_read_is_a_value_error(tmp_path: Path, status: str) -> None:
     with pytest.raises(ValueError, match=r"profiler_status\.yaml cannot be read"):
         published(tmp_path, status)
+
+
+def linked_file(folder: Path, secret: Path) -> Path:
+    (folder / "final_config.yaml").symlink_to(secret)
+    return folder
+
+
+def linked_folder(folder: Path, secret: Path) -> Path:
+    (folder / "profiler_status.yaml").write_text("status: success\n")
+    (folder / "final_config.yaml").write_text(secret.read_text())
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    return link
+
+
+def pipe(folder: Path, _: Path) -> Path:
+    os.mkfifo(folder / "final_config.yaml")
+    return folder
+
+
+@pytest.mark.parametrize("make", [linked_file, linked_folder, pipe])
+def test_files_are_not_followed_elsewhere(tmp_path: Path, make: Callable[[Path, Path], Path]) -> None:
+    """Whoever writes them is not trusted, and beside the publisher lies its token."""
+    secret, folder = tmp_path / "token", tmp_path / "data"
+    secret.write_text("secret")
+    folder.mkdir()
+    (folder / "profiler_status.yaml").write_text("status: success\n")
+    source = Source(make(folder, secret), "job-1", "hash", PROFILERS["dynamo"])
+    with pytest.raises(ValueError, match="cannot be read"):
+        source.read()
 
 
 def test_success_without_a_deployment_is_a_value_error(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_PROFILER
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, ANNOTATION_PROFILER
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.manifest import load_documents
@@ -18,7 +18,7 @@ from dgdr_controller.reconciler.phases.pending import pending
 from dgdr_controller.reconciler.phases.profiling import profiling
 from dgdr_controller.reconciler.phases.ready import ready
 from test.builders.adopted import adopted_graph, adopted_text, config_map
-from test.builders.deployments import asked_for, manifest
+from test.builders.deployments import annotated, manifest
 from test.builders.observed_state import after, in_phase, job_of, map_of, observed_of, request_of, run_of, said
 
 IMAGE = "r.io/dynamo-planner:1.6.1"
@@ -78,9 +78,10 @@ def test_who_wants_to_look_first_deploys_it_later() -> None:
     observed, decision = taken_over(auto_apply=False)
     assert decision.status.phase is Phase.READY
     waiting = after(observed, decision)
-    asked = ready(asked_for(waiting, "recommended"))
+    its = {ANNOTATION_PROFILER: "image"}
+    asked = ready(annotated(waiting, **its, **{ANNOTATION_DEPLOY: "recommended"}))
     assert asked.status.phase is Phase.DEPLOYING
-    other = ready(asked_for(waiting, "vllm-agg-0123456789"))
+    other = ready(annotated(waiting, **its, **{ANNOTATION_DEPLOY: "vllm-agg-0123456789"}))
     assert other.status.phase is Phase.READY
     assert said(other, "SpecGenerated")[1] == "CandidateNotOffered"
 
@@ -106,6 +107,22 @@ def test_what_cannot_be_unpacked_fails_with_the_reason() -> None:
     assert observed.output is not None
     broken = replace(observed, output=replace(observed.output, packed="AAAA"))
     assert "the published final_config.yaml cannot be read" in said(profiling(broken), "SpecGenerated")[2]
+
+
+def test_deployment_is_not_taken_from_anybody(profiling_state: ObservedState) -> None:
+    """Who may write the output's ConfigMap could otherwise have any deployment created."""
+    observed = ended(profiling_state)
+    decision = profiling(observed)
+    assert decision.status.phase is Phase.FAILED
+    assert "does not have its image profile" in said(decision, "SpecGenerated")[2]
+    assert not decision.ensure
+
+
+def test_deployment_that_no_annotation_holds_fails_with_the_reason() -> None:
+    large = config_map("planner-config-ab12", data={"a": "x" * 250_000})
+    decision = profiling(ended(following(), adopted_text(large, adopted_graph())))
+    assert decision.status.phase is Phase.FAILED
+    assert "at most 200000 fit into an annotation" in said(decision, "SpecGenerated")[2]
 
 
 def test_failure_is_final_though_the_job_has_completed() -> None:

@@ -106,6 +106,26 @@ def test_deployment_of_an_earlier_request_is_changed_in_place_if_somebody_says_s
     assert [event.reason for event in decision.events] == ["DeploymentReplaced"]
 
 
+def test_deployment_that_is_being_deleted_is_waited_for(deploying_state: ObservedState) -> None:
+    graph = predecessors(deploying_state)
+    ending = msgspec.structs.replace(graph.metadata, deletion_timestamp=deploying_state.now)
+    observed = annotated(deploying_state, **{ANNOTATION_REPLACE: "qwen-dgd"})
+    decision = deploying(replace(observed, graph=msgspec.structs.replace(graph, metadata=ending)))
+    assert not decision.ensure
+    assert said(decision, "DeploymentReady")[1] == "WaitingForCleanup"
+
+
+def test_time_before_a_deployment_was_changed_does_not_count(deploying_state: ObservedState) -> None:
+    observed = annotated(deploying_state, **{ANNOTATION_REPLACE: "qwen-dgd"})
+    conflict = deploying(replace(deploying_state, graph=predecessors(deploying_state)))
+    later = after(replace(observed, graph=predecessors(deploying_state)), conflict, s=9 * 3600)
+    later = annotated(later, **{ANNOTATION_REPLACE: "qwen-dgd"})
+    replaced = deploying(later)
+    assert said(replaced, "DeploymentReady")[0] == "Unknown"
+    followed = deploying(after(later, replaced, s=1, graph=graph_of(manifest(deploying_state), "pending")))
+    assert said(followed, "DeploymentReady")[1] == "DeploymentInProgress"
+
+
 def test_deployment_of_somebody_else_is_never_changed(deploying_state: ObservedState) -> None:
     observed = annotated(deploying_state, **{ANNOTATION_REPLACE: "qwen-dgd"})
     assert not deploying(replace(observed, graph=foreign(deploying_state, labels={}))).ensure

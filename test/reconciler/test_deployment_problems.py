@@ -19,15 +19,27 @@ from test.builders.observed_state import NOW, after, graph_of, rfc3339, said
 Status = dict[str, Any]
 
 
-def pod(name: str = "a", *, ago: float = 60, deleted: bool = False, scheduled: bool = True, **status: Any) -> Pod:
-    """Make a pod that was scheduled, or has not been, since some seconds."""
+def pod(
+    name: str = "a",
+    *,
+    ago: float = 60,
+    deleted: bool = False,
+    scheduled: bool = True,
+    unready: float | None = None,
+    **status: Any,
+) -> Pod:
+    """Make a pod that was scheduled, or has not been, since some seconds, and is not ready since some."""
     at = rfc3339(NOW - dt.timedelta(seconds=ago))
     condition = {"type": "PodScheduled", "status": str(scheduled), "lastTransitionTime": at}
     if not scheduled:
         condition |= {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}
+    conditions = [condition]
+    if unready is not None:
+        since = rfc3339(NOW - dt.timedelta(seconds=unready))
+        conditions.append({"type": "Ready", "status": "False", "lastTransitionTime": since})
     metadata = {"name": name, "namespace": "team", "creationTimestamp": at}
     metadata |= {"deletionTimestamp": at} if deleted else {}
-    made = {"metadata": metadata, "status": {"conditions": [condition]} | status}
+    made = {"metadata": metadata, "status": {"conditions": conditions} | status}
     found: Pod = PODS.decode(msgspec.json.encode(made))
     return found
 
@@ -59,7 +71,7 @@ PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pullin
          "pod a, restarted 1 time: container main ended with exit code 1 (Error): ValueError: unknown flag --x"),
         (pod(**container(BACK_OFF, last=OUT_OF_MEMORY, restarts=2)), "OOMKilled",
          "pod a, restarted 2 times: container main ended with exit code 137 (OOMKilled)"),
-        (pod(**container(running(1000))), "NotReady",
+        (pod(ago=1000, **container(running(1000))), "NotReady",
          "pod a runs and is not ready; kubectl logs a -c main says how far it is"),
     ],
 )  # fmt: skip
@@ -74,7 +86,8 @@ def test_trouble_of_a_pod_is_told(found: Pod, reason: str, message: str) -> None
     [
         pod(scheduled=False, ago=2),
         pod(scheduled=False, deleted=True),
-        pod(**container(running(600))),
+        pod(ago=800, **container(running(600))),
+        pod(ago=864_000, unready=2, **container(running(864_000))),
         pod(**container(running(5000), ready=True, last=CRASHED, restarts=3)),
         pod(**container({"waiting": {"reason": "ContainerCreating"}})),
         pod(phase="Succeeded", **container({"terminated": {"exitCode": 0}})),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp.web import Request
 
+from dgdr_api.conditions import DeploymentReady
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import (
     CONFIG_MAPS,
@@ -20,7 +21,7 @@ from dgdr_controller.kinds import (
 )
 from dgdr_controller.profiling_job.builder import output_config_map
 from dgdr_controller.reconciler.act import act
-from dgdr_controller.reconciler.decision import Decision
+from dgdr_controller.reconciler.decision import Decision, Ensure, WriteMode
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
@@ -29,6 +30,7 @@ from dgdr_controller.runtime import (
     AlreadyExistsError,
     ApiError,
     Client,
+    ConflictError,
     EventRecorder,
     Key,
     Manager,
@@ -183,5 +185,78 @@ def test_run_is_not_made_without_an_object_that_was_in_the_way_and_went_while_it
             with pytest.raises(AlreadyExistsError):
                 await act(client, EventRecorder(client, "test"), meta, observed, pending(observed))
             assert server.objects(JOBS) == []
+
+    asyncio.run(story())
+
+
+def written(observed: ObservedState, mode: WriteMode, **metadata: Any) -> Decision:
+    """Return a decision to write a deployment in a way, as it was at the first version."""
+    named = {
+        "name": "qwen-dgd",
+        "namespace": "team",
+        "resourceVersion": "1",
+        "labels": {},
+        "annotations": {},
+    } | metadata
+    kind = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind}
+    ensured = Ensure(kind | {"metadata": named, "spec": {"new": True}}, mode, condition=DeploymentReady)
+    return Decision(observed.status.model_copy(update={"dgd_name": "qwen-dgd"}), ensure=[ensured])
+
+
+async def acted(server: FakeApiServer, observed: ObservedState, decision: Decision) -> None:
+    stored = server.put(REQUESTS, {"metadata": {"name": "qwen", "namespace": "team"}, "spec": {"model": "m"}})
+    version = stored["metadata"]["resourceVersion"]
+    meta = ObjectMeta(name="qwen", namespace="team", resource_version=version, uid=observed.uid)
+    async with Client(server.config) as client:
+        await act(client, EventRecorder(client, "test"), meta, observed, decision)
+
+
+@pytest.mark.parametrize("mode", [WriteMode.REPLACE, WriteMode.OWN])
+def test_object_is_changed_as_it_was_seen(profiling_state: ObservedState, mode: WriteMode) -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server:
+            server.serve(GRAPHS)
+            server.serve(REQUESTS, status=True)
+            owner = [{"uid": "u", "kind": "K", "name": "n", "apiVersion": "v1"}]
+            before = {"metadata": {"name": "qwen-dgd", "namespace": "team"}, "spec": {"old": True}}
+            version = server.put(GRAPHS, before)["metadata"]["resourceVersion"]
+            stale = written(profiling_state, mode, resourceVersion="999", ownerReferences=owner)
+            with pytest.raises(ConflictError):
+                await acted(server, profiling_state, stale)
+            assert server.object(GRAPHS, Key("team", "qwen-dgd"))["spec"] == {"old": True}
+            decision = written(profiling_state, mode, resourceVersion=version, ownerReferences=owner)
+            await acted(server, profiling_state, decision)
+            found = server.object(GRAPHS, Key("team", "qwen-dgd"))
+            replaces = mode is WriteMode.REPLACE
+            assert found["spec"] == ({"new": True} if replaces else {"old": True})
+            assert found["metadata"].get("ownerReferences") == (None if replaces else owner)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("mode", [WriteMode.REPLACE, WriteMode.OWN])
+def test_object_that_is_gone_is_no_error(profiling_state: ObservedState, mode: WriteMode) -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server:
+            server.serve(GRAPHS)
+            server.serve(REQUESTS, status=True)
+            await acted(server, profiling_state, written(profiling_state, mode, ownerReferences=[]))
+            assert server.objects(GRAPHS) == []
+
+    asyncio.run(story())
+
+
+def test_deployment_that_cannot_be_changed_in_place_is_told(profiling_state: ObservedState) -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server:
+            server.serve(GRAPHS)
+            server.faults.append(
+                Fault(lambda r: r.method == "PATCH" and "graphdeployments" in r.path, status=422, times=9, body=REFUSAL)
+            )
+            await carried_out(server, profiling_state, written(profiling_state, WriteMode.REPLACE))
+            status = server.object(REQUESTS, Key("team", "qwen"))["status"]
+            (told,) = (c for c in status["conditions"] if c["type"] == "DeploymentReady")
+            assert told["reason"] == "ReplaceRefused"
+            assert "cannot be changed in place (no such field); delete it" in told["message"]
 
     asyncio.run(story())

@@ -7,6 +7,7 @@ from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import Features, Phase
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.manifest import load_documents
+from dgdr_controller.reconciler.decision import WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deployed import deployed
 from dgdr_controller.reconciler.phases.deploying import deploying
@@ -69,10 +70,13 @@ def test_mounted_objects_go_with_the_deployment_once_it_is_there(profiling_state
     observed = after(observed, decision, mounted=(mounted,))
     observed = replace(observed, graph=graph_of(manifest(observed), state="pending"))
     assert observed.graph is not None
-    (moved,) = (ensure.manifest for ensure in deploying(observed).ensure)
+    (moving,) = deploying(observed).ensure
+    assert moving.mode is WriteMode.OWN  # its content stays, also what no cache holds
+    moved = moving.manifest
     (owner,) = moved["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"]) == ("DynamoGraphDeployment", observed.graph.metadata.uid)
-    assert moved["data"] == config_map["data"]
+    assert "data" not in moved
+    moved = config_map | {"metadata": config_map["metadata"] | moved["metadata"]}
     healthy = replace(observed, graph=graph_of(manifest(observed)))
     assert deployed(after(healthy, deploying(healthy))).ensure  # its ConfigMap was seen late
     by_hand = replace(ready_by_hand(observed), graph=healthy.graph)

@@ -11,6 +11,7 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deployed import deployed
 from dgdr_controller.reconciler.phases.ready import ready
 from dgdr_controller.reconciler.spec_change import with_refusal
+from test.builders.deployments import asked_for
 from test.builders.observed_state import after, published_of, said
 from test.builders.results import results_of
 
@@ -50,6 +51,28 @@ def test_change_is_told_once_and_taken_back_when_it_is_undone(deployed_state: Ob
     undone = healthy(changed(after(other, decision), model=begun.request.spec.model))
     assert said(undone, "Validation")[1] == "ValidationPassed"
     assert said(undone, "Succeeded")[2] == "Deployment is healthy"
+
+
+def test_what_admission_lets_change_is_no_change(ready_state: ObservedState) -> None:
+    other = changed(with_output(ready_state), runtime_version_override="1.5.1")
+    assert said(with_refusal(other, ready(other)), "Validation")[1] == "ValidationPassed"
+
+
+def test_no_deployment_is_composed_for_a_spec_that_was_not_profiled(ready_state: ObservedState) -> None:
+    other = asked_for(changed(with_output(ready_state), model="another/model"), "recommended")
+    decision = with_refusal(other, ready(other))
+    assert decision.status.phase is Phase.READY
+    assert not decision.ensure
+    assert said(decision, "Validation")[1] == "SpecChangeRejected"
+
+
+def test_request_that_fails_then_names_its_own_cause(deployed_state: ObservedState) -> None:
+    other = changed(with_output(deployed_state), model="another/model")
+    refused = after(other, healthy(other), graph=None)
+    decision = healthy(refused)
+    assert decision.status.phase is Phase.FAILED
+    assert said(decision, "Succeeded")[1] == "DeploymentDeleted"
+    assert said(decision, "Validation")[1] == "ValidationPassed"
 
 
 def test_auto_apply_may_change(ready_state: ObservedState) -> None:

@@ -1,4 +1,7 @@
-"""Deploying: create the deployment once, by its name, and wait until it is healthy; never adopt or replace another."""
+"""Deploying: create the deployment once, by its name, and wait until it is healthy.
+
+Never adopt another's; replace one that an earlier request has left only where somebody says so.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,6 +10,7 @@ from typing import Any
 from dgdr_api.conditions import ConditionUpdate, DeploymentReady
 from dgdr_api.names import ANNOTATION_CANDIDATE, ANNOTATION_REPLACE
 from dgdr_api.v1beta1 import Phase
+from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.kinds import Graph
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.reconciler import dgd
@@ -19,6 +23,7 @@ _EXPECTED = (DeploymentReady.in_progress("", "").reason, DeploymentReady.degrade
 _UNSEEN_S = 60.0
 """How long Dynamo's operator may take to say anything about a deployment before people are told."""
 _LONGEST_WORDS = 500
+_LONGEST_PROBLEM = 1000
 
 
 def deploying(observed: ObservedState) -> Decision:
@@ -38,12 +43,14 @@ def deploying(observed: ObservedState) -> Decision:
             events=[Event("DeploymentReady", DeploymentReady.ready(name).message)],
         )
     waiting, previous = _waiting(observed, graph), observed.condition(DeploymentReady.TYPE)
-    news = waiting.reason not in _EXPECTED and (previous is None or previous.reason != waiting.reason)
+    same = previous is not None and previous.reason == waiting.reason
+    news = waiting.reason not in _EXPECTED and not same
     return Decision(
         enter(observed, Phase.DEPLOYING, waiting, deployment_info=dgd.info(graph)),
         ensure=owned,
         events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
         after_s=dgd.POLL_S,  # some trouble is told by time alone
+        is_progress=same,  # words of others, which may change often
     )
 
 
@@ -53,16 +60,19 @@ def _waiting(observed: ObservedState, graph: Graph) -> ConditionUpdate:
     previous = observed.condition(DeploymentReady.TYPE)
     if problem := problem_of_deployment(observed.serving, observed.now):
         began = f" (since {problem.since:%Y-%m-%d %H:%M} UTC)" if problem.since else ""
-        waiting = DeploymentReady.waiting(problem.reason, f"{problem.message}{began}")
-    elif not state and _age_s(observed, graph.metadata.creation_timestamp) > _UNSEEN_S:
+        waiting = DeploymentReady.waiting(problem.reason, f"{problem.message[:_LONGEST_PROBLEM]}{began}")
+    elif not state and _age_s(observed, graph.metadata.creation_timestamp or observed.now) > _UNSEEN_S:
         waiting = DeploymentReady.unseen(name)
     elif previous is not None and previous.reason == DeploymentReady.degraded("").reason:
         waiting = DeploymentReady.degraded(state)
     else:
         waiting = DeploymentReady.in_progress(name, state, _operators_words(graph))
-    begun = previous.last_transition_time if previous is not None and previous.status == "False" else None
     deadline_s = observed.settings.deployment_deadline_s
-    if _age_s(observed, begun) <= deadline_s:
+    if previous is None or previous.status != "False":
+        return waiting
+    # What has kept it from being made does not count.
+    begun = previous.last_transition_time, graph.metadata.creation_timestamp
+    if min(_age_s(observed, begin) for begin in begun if begin is not None) <= deadline_s:
         return waiting
     return DeploymentReady.overdue(name, f"{deadline_s / 60:g}", waiting.message)
 
@@ -73,8 +83,8 @@ def _operators_words(graph: Graph) -> str:
     return next(messages, "")[:_LONGEST_WORDS]
 
 
-def _age_s(observed: ObservedState, begun: dt.datetime | None) -> float:
-    return (observed.now - begun).total_seconds() if begun is not None else 0.0
+def _age_s(observed: ObservedState, begun: dt.datetime) -> float:
+    return (observed.now - begun).total_seconds()
 
 
 def _make(observed: ObservedState) -> Decision:
@@ -102,6 +112,10 @@ def _conflict(observed: ObservedState, graph: Graph) -> Decision | None:
         conflict = DeploymentReady.other_candidate(name, theirs, ours)
     else:
         return None
+    if graph.metadata.deletion_timestamp is not None:
+        return _refuse(
+            observed, DeploymentReady.waiting("WaitingForCleanup", f"DynamoGraphDeployment {name} is being deleted")
+        )
     replaces = observed.annotation(ANNOTATION_REPLACE) == name
     return _replace(observed, graph) if replaces else _refuse(observed, conflict)
 
@@ -113,16 +127,21 @@ def _replace(observed: ObservedState, graph: Graph) -> Decision:
         return start_over(observed)
     ours, theirs = config["metadata"], graph.metadata
     marks = {
-        "labels": theirs.labels | (ours.get("labels") or {}),
-        "annotations": theirs.annotations | (ours.get("annotations") or {}),
+        "labels": _unreserved(theirs.labels) | (ours.get("labels") or {}),
+        "annotations": _unreserved(theirs.annotations) | (ours.get("annotations") or {}),
     }
     manifest = config | {"metadata": ours | marks | {"resourceVersion": theirs.resource_version}}
     return Decision(
-        enter(observed, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
+        enter(observed, Phase.DEPLOYING, DeploymentReady.replaced(name)),
         ensure=[Ensure(manifest, WriteMode.REPLACE, condition=DeploymentReady)],
         events=[Event("DeploymentReplaced", f"DynamoGraphDeployment {name} was changed in place")],
         after_s=0.0,
     )
+
+
+def _unreserved(marks: Mapping[str, str]) -> dict[str, str]:
+    """Return labels or annotations but those by which a request and its candidate are found."""
+    return {name: value for name, value in marks.items() if not reserved(name)}
 
 
 def _refuse(observed: ObservedState, conflict: ConditionUpdate) -> Decision:

@@ -8,6 +8,7 @@ from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.decision import Decision, Event, enter
 from dgdr_controller.reconciler.generation import RECOMMENDED, generate, wanted
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
+from dgdr_controller.reconciler.spec_change import is_changed
 
 
 def needs(observed: ObservedState) -> Need:
@@ -19,6 +20,8 @@ def needs(observed: ObservedState) -> Need:
 def ready(observed: ObservedState) -> Decision:
     """Stay, or go on when autoApply is switched on or a candidate is asked for."""
     asked, output = observed.annotation(ANNOTATION_DEPLOY), observed.output
+    if asked and is_changed(observed):  # a deployment would be composed for a spec that was not profiled
+        return Decision(enter(observed, Phase.READY, SpecGenerated.available()))
     if asked and output is not None and output.has_results:
         return _deploy(observed, output, asked)
     if asked == RECOMMENDED or (observed.request.spec.auto_apply and not asked):

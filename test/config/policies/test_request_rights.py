@@ -78,10 +78,12 @@ PROFILER = {"dgdr.nvidia.com/profiler": "image"}
 NVIDIAS = {"image": "nvcr.io/nvidia/ai-dynamo/dynamo-planner:1.6.1"}
 
 
-def test_profiler_image_of_others_takes_the_right_to_create_jobs(people: People, refusal: Any) -> None:
+def test_profiler_image_of_others_takes_the_right_to_create_jobs_and_deployments(people: People, refusal: Any) -> None:
     assert "to create jobs.batch" in refusal(lambda: people.editor.writes(NVIDIAS, PROFILER)).message
     assert refusal(lambda: people.deployer.writes(NVIDIAS, PROFILER)).code == 403
-    people.runner.writes(NVIDIAS, PROFILER)
+    lacking = refusal(lambda: people.runner.writes(NVIDIAS, PROFILER)).message
+    assert "to create dynamographdeployments.nvidia.com" in lacking
+    people.admin.writes(NVIDIAS, PROFILER)
 
 
 GRAPH: dict[str, Any] = {"overrides": {"dgd": {"spec": {"components": []}}}}
