@@ -106,6 +106,9 @@ MORE = {
     "another image": ({"spec": {"image": "evil/x:1"}} | annotated(dgdr_nvidia_com__profiler=None), DEPLOYMENTS),
 }
 
+BOTH = ("what its own profiler is", "another profiler")
+"""What takes the right to create Jobs, and deployments too: another profiler makes these."""
+
 
 @pytest.mark.parametrize("what", MORE)
 def test_editor_may_not_change(people: People, made: str, refusal: Any, what: str) -> None:
@@ -113,6 +116,9 @@ def test_editor_may_not_change(people: People, made: str, refusal: Any, what: st
     assert right in refusal(lambda: people.editor.changes(made, change)).message
     other, able = (people.deployer, people.runner) if right == JOBS else (people.runner, people.deployer)
     assert right in refusal(lambda: other.changes(made, change)).message
+    if what in BOTH:
+        assert DEPLOYMENTS in refusal(lambda: able.changes(made, change)).message
+        able = people.admin
     able.changes(made, change)
 
 
