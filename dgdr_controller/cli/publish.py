@@ -24,10 +24,15 @@ from dgdr_controller.runtime.log import configure
 @click.option(
     "--profiler", type=click.Choice(list(PROFILERS)), default="dgdr", show_default=True, help="Whose files they are."
 )
-def publish(*, folder: Path, name: str, namespace: str, job_uid: str, inputs: str, profiler: str) -> None:
+@click.option(
+    "--volume", type=click.Path(path_type=Path), help="Volume that the folder is in. [default: the folder itself]"
+)
+def publish(  # noqa: PLR0913 - an option each
+    *, folder: Path, name: str, namespace: str, job_uid: str, inputs: str, profiler: str, volume: Path | None
+) -> None:
     """Publish a profiling's progress and results until SIGTERM."""
     configure()
-    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs, PROFILERS[profiler])))
+    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs, PROFILERS[profiler], volume)))
 
 
 async def _run(key: Key, source: Source) -> None:

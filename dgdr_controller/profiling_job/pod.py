@@ -122,7 +122,7 @@ def _publisher(run: Run) -> Manifest:
 def _published(run: Run) -> list[str]:
     """Return what is published: our profiler's files, or Dynamo's."""
     if run.own_image:
-        return [f"--output-dir={dynamo_profiler.output_folder(run)}", "--profiler=dynamo"]
+        return [f"--output-dir={dynamo_profiler.output_folder(run)}", f"--volume={DATA_DIR}", "--profiler=dynamo"]
     return [f"--output-dir={_EXCHANGE_DIR}"]
 
 

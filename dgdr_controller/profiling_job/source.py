@@ -69,12 +69,14 @@ class Source:
         job_uid: UID of its Job.
         inputs: Hash of what it works from.
         profiler: How its files are read.
+        volume: Volume that the folder is in, which the profiler cannot put in another place; None: the folder is it.
     """
 
     folder: Path
     job_uid: str
     inputs: str
     profiler: Profiler = PROFILERS["dgdr"]
+    volume: Path | None = None
 
     def version(self) -> tuple[int, int] | None:
         """Return what tells the files of one moment from those of another: the status is replaced last.
@@ -82,7 +84,7 @@ class Source:
         None before there is a status, and while it is being written.
         """
         try:
-            with _opened(self.folder / STATUS_FILE) as file:
+            with self._opened(STATUS_FILE) as file:
                 found = os.fstat(file)
         except OSError:
             return None
@@ -97,7 +99,7 @@ class Source:
             ValueError: They are not what this version reads.
         """
         try:
-            status = _bounded(self.folder / STATUS_FILE, _STATUS_LIMIT)
+            status = self._bounded(STATUS_FILE, _STATUS_LIMIT)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -110,37 +112,35 @@ class Source:
             return Output(self.job_uid, self.inputs, run)
         result = self.profiler.result
         try:
-            packed = output.pack(_bounded(self.folder / result, _RESULTS_LIMIT))
+            packed = output.pack(self._bounded(result, _RESULTS_LIMIT))
         except OSError as error:
             raise ValueError(f"{result} cannot be read: {error.strerror}") from error
         return Output(self.job_uid, self.inputs, run, packed, result)
 
+    def _bounded(self, name: str, limit: int) -> bytes:
+        with self._opened(name) as opened, open(opened, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise ValueError(f"{name} is longer than {limit} bytes")
+        return content
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open a file as it lies there, link by no link: who writes it must not lead its reader to other files.
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """Open a file as it lies in the volume, by no link: who writes it must not lead its reader to other files.
 
-    Raises:
-        OSError: It is not there, it or a folder on the way is a link, or it is no file.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(path.anchor or ".", flags | os.O_DIRECTORY)
-    try:
-        for part in path.parts[bool(path.anchor) : -1]:
-            within, fd = fd, os.open(part, flags | os.O_DIRECTORY, dir_fd=fd)
-            os.close(within)
-        within, fd = fd, os.open(path.name, flags | os.O_NONBLOCK, dir_fd=fd)
-        os.close(within)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _bounded(path: Path, limit: int) -> bytes:
-    with _opened(path) as opened, open(opened, "rb", closefd=False) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"{path.name} is longer than {limit} bytes")
-    return content
+        Raises:
+            OSError: It is not there, it or a folder on the way is a link, or it is no file.
+        """
+        volume = self.volume or self.folder
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        fd = os.open(volume, flags | os.O_DIRECTORY)
+        try:
+            for part in (*self.folder.relative_to(volume).parts, name):
+                kind = os.O_NONBLOCK if part == name else os.O_DIRECTORY
+                within, fd = fd, os.open(part, flags | os.O_NOFOLLOW | kind, dir_fd=fd)
+                os.close(within)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            yield fd
+        finally:
+            os.close(fd)

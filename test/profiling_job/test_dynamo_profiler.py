@@ -60,7 +60,7 @@ def test_job_runs_the_image_once_as_dynamos_operator_does() -> None:
     assert profiler["command"] == ["python", "-m", "dynamo.profiler"]
     assert profiler["args"] == ["--config=/config/spec.json", "--output-dir=/data"]
     assert profiler["workingDir"] == "/workspace"
-    assert publisher["args"] == ["publish", "--output-dir=/data", "--profiler=dynamo"]
+    assert publisher["args"] == ["publish", "--output-dir=/data", "--volume=/data", "--profiler=dynamo"]
     (shared,) = (mount for mount in publisher["volumeMounts"] if mount["mountPath"] == "/data")
     assert shared == {"name": "profiling-output", "mountPath": "/data", "readOnly": True}
     assert pod(made)["automountServiceAccountToken"] is False
@@ -218,7 +218,7 @@ def test_files_are_not_followed_elsewhere(tmp_path: Path, make: Callable[[Path, 
     secret.write_text("secret")
     folder.mkdir()
     (folder / "profiler_status.yaml").write_text("status: success\n")
-    source = Source(make(folder, secret), "job-1", "hash", PROFILERS["dynamo"])
+    source = Source(make(folder, secret), "job-1", "hash", PROFILERS["dynamo"], tmp_path)
     with pytest.raises(ValueError, match="cannot be read"):
         source.read()
 
