@@ -1,6 +1,7 @@
 """``make bench-exporters``: how long requests take with DCGM exporters that never answer, beside without them.
 
-Exporters are pods of a real API server whose address is a port of this machine that takes connections and is silent.
+Exporters are pods of a real API server whose address is a port of this machine that takes connections and is silent;
+without them, the nodes are the same.
 Requests come one after the other; a time is from the creation of a request to that of its Job.
 """
 
@@ -48,7 +49,7 @@ async def _measured(kubeconfig: Path, exporters: int, requests: int, rounds: int
         await install(client)
         for number in range(rounds):
             for silent in times:
-                async with _silent(client, silent) as asked:
+                async with _silent(client, exporters, silent) as asked:
                     with controller(kubeconfig) as running:
                         await running.ready()
                         await asyncio.sleep(_KNOWN_S)
@@ -108,10 +109,12 @@ class _Listener:
 
 
 @contextlib.asynccontextmanager
-async def _silent(client: Client, count: int) -> AsyncIterator[_Listener]:
-    """Have so many exporters on nodes of their own, each at an address of its own."""
+async def _silent(client: Client, nodes: int, count: int) -> AsyncIterator[_Listener]:
+    """Have nodes with GPUs, and on so many of them an exporter, each at an address of its own."""
     listener = _Listener()
     addresses = [f"127.42.{n // 250}.{n % 250 + 1}" for n in range(count)]
+    for number in range(nodes):
+        await _node(client, f"silent-{number}")
     servers = [await asyncio.start_server(listener.take, address, _PORT) for address in addresses]
     try:
         for number, address in enumerate(addresses):
@@ -122,15 +125,19 @@ async def _silent(client: Client, count: int) -> AsyncIterator[_Listener]:
             server.close()
         for number in range(count):
             await client.delete(_PODS, Key(NAMESPACE, f"silent-{number}"))
+        for number in range(nodes):
             await client.delete(_NODES, Key("", f"silent-{number}"))
 
 
-async def _exporter(client: Client, name: str, address: str) -> None:
+async def _node(client: Client, name: str) -> None:
     gpus = {"nvidia.com/gpu": "8", "pods": "110"}
     await client.create(_NODES, {"metadata": {"name": name}})
     ready = [{"type": "Ready", "status": "True"}]
     await client.patch(_NODES, Key("", name), {"status": {"allocatable": gpus, "capacity": gpus, "conditions": ready}},
                        subresource="status")  # fmt: skip
+
+
+async def _exporter(client: Client, name: str, address: str) -> None:
     container = {"name": "exporter", "image": "none", "ports": [{"name": "metrics", "containerPort": _PORT}]}
     spec = {"nodeName": name, "containers": [container], "terminationGracePeriodSeconds": 0}
     await client.create(_PODS, {"metadata": {"name": name, "namespace": NAMESPACE, "labels": _LABELS}, "spec": spec})
