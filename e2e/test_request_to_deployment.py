@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dgdr_api.names import LABEL_GRAPH
 from e2e.journey import Journey
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.local import Local
@@ -16,8 +17,6 @@ pytestmark = [
     *(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node")),
     pytest.mark.usefixtures("installed"),
 ]
-
-GRAPH = "nvidia.com/dynamo-graph-deployment-name"
 
 
 def gpus(graph: dict[str, Any]) -> int:
@@ -57,7 +56,7 @@ def test_request_is_profiled_and_deployed_and_its_deployment_outlives_it(api: Cl
         assert graph["spec"] == status["profilingResults"]["selectedConfig"]["spec"]
         assert gpus(graph) == 8
         assert "ownerReferences" not in graph["metadata"]
-        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={GRAPH}=whole-dgd")
+        pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={LABEL_GRAPH}=whole-dgd")
         held = [
             int(p["spec"]["containers"][0]["resources"].get("limits", {}).get("nvidia.com/gpu", 0))
             for p in pods["items"]

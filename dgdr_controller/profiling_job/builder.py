@@ -27,7 +27,7 @@ from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.profiling_job.pod import pod
 from dgdr_controller.profiling_job.protocol import INPUT_FILE, SPEC_FILE, JobInput
-from dgdr_controller.profiling_job.run import Run, deadline_s, override_of, spec_hash
+from dgdr_controller.profiling_job.run import Run, deadline_s, override_of, pod_override_of, spec_hash
 
 _RETRIES = 2
 
@@ -118,7 +118,7 @@ def role(run: Run) -> Manifest:
 
 def role_binding(run: Run) -> Manifest:
     """Return the binding of that right to the Jobs' account."""
-    pod = (override_of(run.request).get("template") or {}).get("spec") or {}
+    pod = pod_override_of(run.request)
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",

@@ -9,7 +9,7 @@ from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job import dynamo_profiler
 from dgdr_controller.profiling_job.dynamo_profiler import DATA_DIR, JOB_UID
 from dgdr_controller.profiling_job.protocol import INPUT_FILE
-from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume, override_of
+from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume, pod_override_of
 
 _CONFIG_DIR = "/config"
 _BASE_DIR = "/base"
@@ -36,7 +36,7 @@ def pod(run: Run) -> Manifest:
     return {
         "serviceAccountName": PROFILING_SERVICE_ACCOUNT,
         # The publisher mounts a token by itself. The profiler needs none, but to deploy what it measures by itself.
-        "automountServiceAccountToken": run.own_image and "serviceAccountName" in _asked(run),
+        "automountServiceAccountToken": run.own_image and "serviceAccountName" in pod_override_of(run.request),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _FLUSH_S,
         "securityContext": {
@@ -59,11 +59,6 @@ def pod(run: Run) -> Manifest:
             *([_claim(cache)] if cache else []),
         ],
     }
-
-
-def _asked(run: Run) -> Manifest:
-    """Return the user's part of the pod's spec."""
-    return dict((override_of(run.request).get("template") or {}).get("spec") or {})
 
 
 def _profiler(run: Run) -> Manifest:

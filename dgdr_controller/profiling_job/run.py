@@ -11,7 +11,7 @@ from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known, search_annotations
 from dgdr_api.updates import CHANGEABLE
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest, Phase, SearchStrategy
-from dgdr_controller.manifest import Manifest
+from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.profiling_job.protocol import DeploymentSettings
 from dgdr_controller.settings import Settings
 
@@ -111,8 +111,7 @@ def output_volume(request: DynamoGraphDeploymentRequest) -> Manifest | None:
 
     A volume of the override comes before v1alpha1's ``outputPVC``.
     """
-    spec = (override_of(request).get("template") or {}).get("spec") or {}
-    for volume in spec.get("volumes") or []:
+    for volume in pod_override_of(request).get("volumes") or []:
         if volume["name"] == OUTPUT_VOLUME:
             source = {key: value for key, value in volume.items() if key != "name" and value is not None}
             return source if source and "emptyDir" not in source else None
@@ -124,3 +123,8 @@ def override_of(request: DynamoGraphDeploymentRequest) -> Manifest:
     """Return the user's part of the Job."""
     overrides = request.spec.overrides
     return dict((overrides and overrides.profiling_job) or {})
+
+
+def pod_override_of(request: DynamoGraphDeploymentRequest) -> Manifest:
+    """Return the user's part of the Job's pod."""
+    return inside(override_of(request), "template", "spec")

@@ -12,7 +12,7 @@ from dgdr_api.preserved import as_far_as_known
 from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest, inside
-from dgdr_controller.profiling_job.run import override_of
+from dgdr_controller.profiling_job.run import pod_override_of
 from dgdr_controller.reconciler.observed_state import ObjectName
 from dgdr_controller.settings import Settings
 
@@ -75,7 +75,7 @@ def _all(request: DynamoGraphDeploymentRequest, settings: Settings) -> Iterator[
         yield Reference(ObjectName(CLAIM, cache.pvc_name), "spec.modelCache.pvcName", Use.MODEL_CACHE)
     if base is not None:
         yield Reference(ObjectName(CONFIG_MAP, base.name), "spec.profilingConfig.configMapRef", Use.BASE)
-    job = inside(override_of(request), "template", "spec")
+    job = pod_override_of(request)
     ensured = ObjectName(ACCOUNT, PROFILING_SERVICE_ACCOUNT)
     yield from (r for r in _of_pod(job, f"{JOB}.template.spec", Use.JOB) if r.object != ensured)
     for secret in settings.profiling.pull_secrets:

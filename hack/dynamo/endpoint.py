@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+from dgdr_api.names import LABEL_GRAPH
 from hack.cluster.api import Client, opener
-from hack.dynamo.manifests import GRAPH_LABEL, HTTP_PORT
+from hack.dynamo.manifests import HTTP_PORT
 
 _TIMEOUT_S = 10.0
 
@@ -57,7 +58,7 @@ class Endpoint:
         """
         if self._exists(f"{self._namespace}/services/{self.graph}-frontend"):
             return None
-        selector = quote(f"{GRAPH_LABEL}={self.graph}")
+        selector = quote(f"{LABEL_GRAPH}={self.graph}")
         for pod in self.api.request("GET", f"{self._namespace}/pods?labelSelector={selector}")["items"]:
             if _serves(pod) and _is_ready(pod):
                 return f"http://{pod['status']['podIP']}:{HTTP_PORT}"

@@ -6,6 +6,7 @@ All of it goes with the graph, but for that folder: it is under /run, which goes
 import base64
 from pathlib import PurePosixPath
 
+from dgdr_api.names import LABEL_GRAPH
 from dgdr_controller.manifest import Manifest
 from hack.cluster.node import PAUSE_IMAGE
 from hack.dynamo import model
@@ -14,7 +15,6 @@ from hack.dynamo.kinds import GRAPHS
 from hack.dynamo.timing import Timing
 from hack.images.names import MOVING_TAG, Target, image
 
-GRAPH_LABEL = "nvidia.com/dynamo-graph-deployment-name"
 COMPONENT_LABEL = "nvidia.com/dynamo-component"
 _IMAGE = image(Target.DYNAMO, MOVING_TAG)
 _MODEL = "/opt/simulation"
@@ -178,7 +178,7 @@ def _environment(graph: Manifest, template: Manifest, *, virtual: bool) -> list[
 
 
 def _labels(graph: Manifest, component: Manifest) -> dict[str, str]:
-    return {GRAPH_LABEL: graph["metadata"]["name"], COMPONENT_LABEL: component["name"]}
+    return {LABEL_GRAPH: graph["metadata"]["name"], COMPONENT_LABEL: component["name"]}
 
 
 def _simulation_of(graph: Manifest) -> str:

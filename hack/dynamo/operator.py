@@ -6,11 +6,12 @@ operator writes it (DynamoGraphDeploymentStatus in its deploy/operator/api/v1bet
 
 import json
 
+from dgdr_api.names import LABEL_GRAPH
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.runtime import Key, Manager, NotFoundError, Result
 from hack.dynamo import manifests
 from hack.dynamo.kinds import CONFIG_MAPS, DEPLOYMENTS, GRAPHS, SERVICES
-from hack.dynamo.manifests import GRAPH_LABEL, name_of
+from hack.dynamo.manifests import name_of
 from hack.dynamo.timing import Timing
 
 TIMINGS = "simulated-timings"
@@ -54,7 +55,7 @@ class GraphReconciler:
             if component.get("type") == "frontend" and not self._virtual:
                 await self._client.apply(SERVICES, manifests.service(graph, component))
         wanted = {name_of(graph, component) for component in components}
-        for old in self._cache.metas(DEPLOYMENTS, key.namespace, labels={GRAPH_LABEL: key.name}):
+        for old in self._cache.metas(DEPLOYMENTS, key.namespace, labels={LABEL_GRAPH: key.name}):
             if old.name not in wanted:
                 await self._client.delete(DEPLOYMENTS, old.key, uid=old.uid)
 

@@ -50,6 +50,15 @@ def decided(observed: ObservedState) -> tuple[ObservedState, Decision]:
     return observed, generate(observed, told["output"])
 
 
+async def acted(server: FakeApiServer, observed: ObservedState, decision: Decision) -> None:
+    """Let the decision be carried out for a request that the server knows."""
+    stored = server.put(REQUESTS, {"metadata": {"name": "qwen", "namespace": "team"}, "spec": {"model": "m"}})
+    version = stored["metadata"]["resourceVersion"]
+    meta = ObjectMeta(name="qwen", namespace="team", resource_version=version, uid=observed.uid)
+    async with Client(server.config) as client:
+        await act(client, EventRecorder(client, "test"), meta, observed, decision)
+
+
 async def carried_out(server: FakeApiServer, observed: ObservedState, decision: Decision) -> str:
     """Let the decision be carried out; return the phase that was written."""
     server.serve(CONFIG_MAPS)
@@ -59,14 +68,7 @@ async def carried_out(server: FakeApiServer, observed: ObservedState, decision: 
     for wanted in decision.ensure:
         if wanted.manifest["kind"] == "ConfigMap":
             wanted.manifest["metadata"]["resourceVersion"] = output["metadata"]["resourceVersion"]
-    metadata = {"name": "qwen", "namespace": "team"}
-    stored = server.put(REQUESTS, {"metadata": metadata, "spec": {"model": "m"}})
-    async with Client(server.config) as client:
-        recorder = EventRecorder(client, "test")
-        meta = ObjectMeta(
-            name="qwen", namespace="team", resource_version=stored["metadata"]["resourceVersion"], uid=observed.uid
-        )
-        await act(client, recorder, meta, observed, decision)
+    await acted(server, observed, decision)
     written: str = server.object(REQUESTS, Key("team", "qwen"))["status"]["phase"]
     return written
 
@@ -201,14 +203,6 @@ def written(observed: ObservedState, mode: WriteMode, **metadata: Any) -> Decisi
     kind = {"apiVersion": GRAPHS.api_version, "kind": GRAPHS.kind}
     ensured = Ensure(kind | {"metadata": named, "spec": {"new": True}}, mode, condition=DeploymentReady)
     return Decision(observed.status.model_copy(update={"dgd_name": "qwen-dgd"}), ensure=[ensured])
-
-
-async def acted(server: FakeApiServer, observed: ObservedState, decision: Decision) -> None:
-    stored = server.put(REQUESTS, {"metadata": {"name": "qwen", "namespace": "team"}, "spec": {"model": "m"}})
-    version = stored["metadata"]["resourceVersion"]
-    meta = ObjectMeta(name="qwen", namespace="team", resource_version=version, uid=observed.uid)
-    async with Client(server.config) as client:
-        await act(client, EventRecorder(client, "test"), meta, observed, decision)
 
 
 @pytest.mark.parametrize("mode", [WriteMode.REPLACE, WriteMode.OWN])
