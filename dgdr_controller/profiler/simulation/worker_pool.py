@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -140,7 +141,8 @@ class WorkerPool:
     def _start(self, function: Callable[[Item], Answer], item: Item, deadline_s: float) -> _Running[Item]:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(theirs, function, item), daemon=True)
-        process.start()
+        with _held_back(signal.SIGINT, signal.SIGTERM):  # interrupted halfway, it would read half of its orders, aloud
+            process.start()
         theirs.close()
         now = time.monotonic()
         return _Running(item, process, ours, now, now + deadline_s)
@@ -153,9 +155,16 @@ def _start_server() -> None:
     """
     os.environ.setdefault("PYTHONUTF8", "1")
     resource_tracker.ensure_running()  # before: it would be started by the server, and then lets the signal through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _held_back(signal.SIGINT):
         forkserver.ensure_running()
+
+
+@contextmanager
+def _held_back(*signals: signal.Signals) -> Iterator[None]:
+    """Hold signals back: they are heard after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -115,6 +115,35 @@ def test_workers_end_when_the_caller_stops_listening() -> None:
     assert time.monotonic() - begun < 10
 
 
+_INTERRUPTED_WHILE_IT_STARTS_A_PROCESS = """
+import os, signal, sys, time
+from multiprocessing import forkserver
+from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
+connect = forkserver.connect_to_new_process
+def interrupted(fds):
+    ends = connect(fds)  # the process is there, and waits for its orders
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+    return ends
+forkserver.connect_to_new_process = interrupted
+try:
+    list(WorkerPool(slots=1).run(time.sleep, [600.0], deadline_s=700))
+except KeyboardInterrupt:
+    sys.exit(75)
+"""
+
+
+def test_interrupt_while_a_process_starts_is_heard_afterwards_and_that_process_is_silent() -> None:
+    program = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHILE_IT_STARTS_A_PROCESS],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert (program.returncode, program.stderr) == (75, "")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server ends only once it has imported everything")
 def test_server_that_still_imports_ends_with_its_program(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
