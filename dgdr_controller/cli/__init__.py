@@ -21,6 +21,7 @@ def main() -> None:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         _run()
     except KeyboardInterrupt:
+        exec("")  # noqa: S102 - one within an exec of a library is remembered: python -m would end by SIGINT, not with 75
         _end(ExitCode.INTERRUPTED, "interrupted")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again while it closes

@@ -240,6 +240,21 @@ def test_interrupt_ends_with_one_line_and_no_process(
     wait_until_gone(process.pid)
 
 
+def test_interrupt_within_an_exec_of_a_library_ends_with_the_same_code(tmp_path: Path) -> None:
+    """As while a dataclass is made; the interpreter remembers one as unhandled that an exec of a text has let out."""
+    (tmp_path / "interrupted.py").write_text(
+        "from dgdr_controller import cli\n"
+        "cli._run = lambda: exec('raise KeyboardInterrupt')\n"
+        "if __name__ == '__main__':\n"
+        "    cli.main()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    program = subprocess.run(
+        [sys.executable, "-m", "interrupted"], capture_output=True, check=False, text=True, env=environment, timeout=60
+    )
+    assert (program.returncode, program.stderr) == (INTERRUPTED, "dgdr: interrupted\n")
+
+
 @pytest.mark.aic
 def test_workers_do_not_outlive_a_parent_that_is_killed(write: Callable[..., str], tmp_path: Path) -> None:
     write(model="Qwen/Qwen3-30B-A3B", backend="auto", hardware={"gpuSku": "h100_sxm", "totalGpus": 8})
