@@ -36,6 +36,7 @@ from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 from hack import engine_tables
 from hack.markdown import code, table
+from hack.monitoring.prometheus import rules
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -247,7 +248,7 @@ def _docstrings(of: type) -> dict[str, str]:
     return found
 
 
-# --- Metrics
+# --- Metrics and alerts
 
 _MODULES: tuple[ModuleType, ...] = (
     *(runtime_metrics, request_metrics, hardware_metrics, admission_metrics, certificate_metrics),
@@ -265,6 +266,22 @@ def _metrics() -> str:
                     yield code(name), family.type, ", ".join(map(code, labels)), family.documentation
 
     return table(("Metric", "Type", "Labels", "Help"), rows())
+
+
+def _alerts() -> str:
+    return table(
+        ("Alert", "Severity", "Raised after", "Meaning"),
+        (
+            (code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "at once"), _meaning(rule))
+            for group in rules()["groups"]
+            for rule in group["rules"]
+        ),
+    )
+
+
+def _meaning(rule: Mapping[str, Any]) -> str:
+    """Return an alert's summary, with words for what Prometheus fills in."""
+    return re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].upper(), rule["annotations"]["summary"])
 
 
 # --- Command line
@@ -304,6 +321,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "succeeded": _succeeded,
     "warnings": _warnings,
     "settings": _settings,
+    "alerts": _alerts,
     "metrics": _metrics,
     "command-line": _command_line,
     "releases": engine_tables.releases_table,

@@ -10,6 +10,7 @@ from dgdr_api import crd, v1alpha1, v1beta1
 from dgdr_api.model import ApiModel
 from dgdr_api.results import Results
 from hack import docs
+from hack.monitoring import dashboard
 from hack.pictures import describe
 from hack.sentences import collect
 
@@ -33,6 +34,7 @@ def generated() -> dict[Path, str]:
         CRDS / "nvidia.com_dynamographdeploymentrequests.yaml": _definition(),
         REFERENCE / "sentences.txt": collect(ROOT),
         ROOT / "docs" / "images" / "describe.svg": describe.picture(),
+        dashboard.FILE: dashboard.text(),
     }
     return schemas | others | docs.pages()
 

@@ -412,11 +412,16 @@ class Succeeded:
             return update if phase is Phase.PENDING else cls._with_warning(update, conditions)
         if phase is not Phase.FAILED:
             return cls._with_warning(cls._OTHERS[phase], conditions)
-        causes = (c for kind in cls._CAUSES for c in conditions if c.type == kind and c.status == "False")
-        cause = next(causes, None)
+        cause = cls.cause(conditions)
         if cause is None:
             return _false(cls.TYPE, "Failed", "DGDR has failed")
         return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
+
+    @classmethod
+    def cause(cls, conditions: Sequence[Condition]) -> Condition | None:
+        """Return the condition for which a request has failed: the first that does not hold."""
+        causes = (c for kind in cls._CAUSES for c in conditions if c.type == kind and c.status == "False")
+        return next(causes, None)
 
     @classmethod
     def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:

@@ -120,6 +120,7 @@ class _Webhook:
 
 def _endpoint(webhook: _Webhook) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler of HTTP: 200 with an answer, or 400 and the reason; of every request the metrics."""
+    DENIALS.labels(webhook.name)  # begins at zero: Prometheus sees no increase where a series begins
 
     async def handle(request: web.Request) -> web.Response:
         begun = time.perf_counter()

@@ -280,7 +280,7 @@ async def _write(
     version: str,
 ) -> Result:
     await _write_status(client, meta, observed, decision.status, version)
-    metrics.record(observed, decision.status)
+    metrics.record(observed, decision)
     request = Reference.to(REQUESTS, meta)
     for event in decision.events:
         (events.warning if event.warning else events.normal)(request, event.reason, event.message)

@@ -100,6 +100,7 @@ class Decision:
         events: What people are told, once the status is written.
         after_s: When to look again though nothing changes, in seconds; None: not at all.
         is_progress: Whether the status tells no more than how far something has come, and can wait a little.
+        candidates: Number of candidates in the results that it takes; None: it takes none.
         awaits: What no watch reports, and whose change makes the request be looked at again.
     """
 
@@ -110,6 +111,7 @@ class Decision:
     events: Sequence[Event] = ()
     after_s: float | None = None
     is_progress: bool = False
+    candidates: int | None = None
     awaits: frozenset[Subject] = frozenset()
 
 

@@ -62,6 +62,7 @@ def generate(observed: ObservedState, output: Output) -> Decision:
             profiling_results(observed, choice, results, made),
             _sentence(choice, results.goal),
             _merged(results.warnings, [*made.notes, *_about_prometheus(observed)]),
+            len(results.candidates),
         ),
         applies=applies,
     )
@@ -94,12 +95,14 @@ class _Made(NamedTuple):
         results: What the status shows of the results.
         choice: What was chosen, in a sentence.
         warnings: What its user should know.
+        candidates: How many candidates there are; None: the profiler does not tell.
     """
 
     deployment: Composed
     results: ProfilingResults
     choice: str
     warnings: Sequence[RequestWarning]
+    candidates: int | None = None
 
 
 def _written(observed: ObservedState, output: Output, what: _Made, *, applies: bool) -> Decision:
@@ -131,6 +134,7 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
             *(Event(warning.type, warning.message, warning=True) for warning in warnings),
         ],
         after_s=0.0,
+        candidates=what.candidates,
     )
 
 

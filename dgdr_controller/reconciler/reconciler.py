@@ -13,6 +13,7 @@ from dgdr_controller.reconciler import prerequisites
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
+from dgdr_controller.reconciler.metrics import Phases, phase_start
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.phases import deployed, deploying, failed, pending, profiling, ready
@@ -77,6 +78,7 @@ class RequestReconciler:
         self._cache, self._client, self._events = cache, client, events
         self._observer = Observer(cache, client, settings, graphs, inventory)
         self.awaited = Awaited(self._observer.look)
+        self._phases = Phases()
         self._throttle = Throttle(lambda: asyncio.get_running_loop().time())
 
     async def reconcile(self, key: Key) -> Result:
@@ -84,18 +86,22 @@ class RequestReconciler:
         meta = self._cache.meta(REQUESTS, key)
         if meta is None or meta.deletion_timestamp:
             self._throttle.forget(key)
+            self._phases.forget(key)
             self.awaited.update(key, {})
             return Result.done()
         try:
             request = self._cache.get(REQUESTS, key)
         except ValidationError as error:
+            self._phases.update(key, Phase.FAILED)
             return await report_unreadable(self._cache, self._client, meta, error)
         if request is None:
             return Result.done()
-        phase = PHASES[(request.status and request.status.phase) or Phase.PENDING]
+        name = (request.status and request.status.phase) or Phase.PENDING
+        phase = PHASES[name]
         observed = await self._observer.observe(
             request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
         )
+        self._phases.update(key, name, phase_start(observed))
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:

@@ -1,9 +1,10 @@
 """Metrics under the names that controller-runtime and client-go use, so that dashboards and alerts fit."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 registry = CollectorRegistry()
 """All metrics of this package; `Manager` serves it."""
+ProcessCollector(registry=registry)  # CPU, memory and file descriptors, as client_golang has them
 
 requests_total = Counter(
     "rest_client_requests",

@@ -34,6 +34,7 @@ from dgdr_api.v1beta1.status import (
     ProfilingProgress,
     ProfilingResults,
     Provenance,
+    Time,
 )
 
 API_VERSION = f"{GROUP}/v1beta1"
@@ -77,6 +78,8 @@ class ObjectMeta(ApiModel):
     """Namespace of the object."""
     uid: str | None = None
     """Identity given by the API server; absent in a file."""
+    creation_timestamp: Time | None = None
+    """When the API server created the object; absent in a file."""
     labels: dict[str, str] | None = None
     """Labels of the object."""
     annotations: dict[str, str] | None = None

@@ -97,7 +97,7 @@ CLUSTER_SCOPED = re.compile(r"Namespace|ClusterRole.*|CustomResourceDefinition|.
 
 
 @pytest.mark.parametrize(
-    "folder", ["default", "overlays/certmanager", "network-policy", "coexist", "overlays/coexist-1.36"]
+    "folder", ["default", "overlays/certmanager", "network-policy", "prometheus", "coexist", "overlays/coexist-1.36"]
 )
 def test_namespaced_objects_are_in_our_namespace(kubectl_program: str, folder: str) -> None:
     for manifest in built(kubectl_program, CONFIG / folder):

@@ -1,0 +1,1 @@
+"""What is watched of the controller by Prometheus and Grafana, and the real Prometheus that proves it."""
