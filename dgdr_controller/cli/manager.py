@@ -6,6 +6,7 @@ import os
 import click
 
 from dgdr_controller.admission.webhooks import serve_webhooks
+from dgdr_controller.cli import tracing
 from dgdr_controller.cli.settings import load_settings
 from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.reconciler.served_version import follow_served_version, served_graphs
@@ -51,6 +52,7 @@ def manager(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Run the controller until SIGTERM."""
     configure()
+    tracing.configure()
     settings = load_settings()
     if kubeconfig:
         os.environ["KUBECONFIG"] = kubeconfig

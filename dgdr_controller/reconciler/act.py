@@ -8,7 +8,7 @@ from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.reconciler import metrics
+from dgdr_controller.reconciler import metrics, traces
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
@@ -281,6 +281,7 @@ async def _write(
 ) -> Result:
     await _write_status(client, meta, observed, decision.status, version)
     metrics.record(observed, decision)
+    traces.record(observed, decision.status)
     request = Reference.to(REQUESTS, meta)
     for event in decision.events:
         (events.warning if event.warning else events.normal)(request, event.reason, event.message)

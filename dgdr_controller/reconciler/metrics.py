@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,8 +19,6 @@ from dgdr_controller.runtime.metrics import registry
 
 _ENDS = {Phase.READY: "succeeded", Phase.DEPLOYING: "succeeded", Phase.FAILED: "failed"}
 _WARNINGS = (PrerequisiteWarning.TYPE, SLAWarning.TYPE, ConfigurationWarning.TYPE)
-_BEGINS: Mapping[Phase, str] = {Phase.PENDING: Profiling.TYPE, Phase.DEPLOYING: DeploymentReady.TYPE}
-"""Conditions that change when a phase begins."""
 _MOVING = (Phase.PENDING, Phase.PROFILING, Phase.DEPLOYING)
 """Phases that a request is to leave by itself."""
 
@@ -114,18 +112,6 @@ class Phases:
             REQUESTS.remove(namespace, phase)
 
 
-def phase_start(observed: ObservedState) -> dt.datetime | None:
-    """Return when a request has entered its phase; None where its status does not tell."""
-    phase = observed.status.phase or Phase.PENDING
-    if phase is Phase.PROFILING:
-        results = observed.status.profiling_results
-        return results.start_time if results else None
-    condition = observed.condition(_BEGINS[phase]) if phase in _BEGINS else None
-    if condition is None:
-        return observed.request.metadata.creation_timestamp if phase is Phase.PENDING else None
-    return condition.last_transition_time
-
-
 def record(observed: ObservedState, decision: Decision) -> None:
     """Count what a pass has changed, once its status is written.
 
@@ -133,12 +119,12 @@ def record(observed: ObservedState, decision: Decision) -> None:
         observed: What was observed before.
         decision: What was done.
     """
-    before, status = observed.status.phase or Phase.PENDING, decision.status
+    before, status = observed.phase, decision.status
     for condition in _new_warnings(observed, status):
         WARNINGS.labels(condition).inc()
     if status.phase is before:
         return
-    begun = phase_start(observed)
+    begun = observed.phase_start
     if begun is not None and before in _MOVING:
         PHASE_DURATION.labels(before).observe((observed.now - begun).total_seconds())
     if status.phase is Phase.FAILED:
@@ -164,7 +150,7 @@ def _record_profiling(observed: ObservedState, decision: Decision) -> None:
         return
     strategy = str(observed.request.spec.search_strategy or "rapid")
     PROFILINGS.labels(strategy, outcome).inc()
-    if begun := phase_start(observed):
+    if begun := observed.phase_start:
         DURATION.labels(strategy, outcome).observe((observed.now - begun).total_seconds())
     if decision.candidates is not None:
         CANDIDATES.observe(decision.candidates)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import NamedTuple
 
+from dgdr_api.conditions import DeploymentReady, Profiling, SpecGenerated
 from dgdr_api.measurements import Measurements
 from dgdr_api.names import ANNOTATION_UID, LABEL_NAME, LABEL_NAMESPACE
-from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest
+from dgdr_api.v1beta1 import Condition, DgdrStatus, DynamoGraphDeploymentRequest, Phase
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.kinds import GRAPHS, Claim, ConfigMap, Graph, Job, Meta, Named, Pod
 from dgdr_controller.profiling_job.output import Output
@@ -45,6 +46,14 @@ class ClusterState(Enum):
     DYNAMO = auto()
     MULTINODE = auto()
 
+
+_BEGINNINGS: Mapping[Phase, str] = {
+    Phase.PENDING: Profiling.TYPE,
+    Phase.READY: SpecGenerated.TYPE,
+    Phase.DEPLOYING: DeploymentReady.TYPE,
+    Phase.DEPLOYED: DeploymentReady.TYPE,
+}
+"""Conditions whose status changes when a phase begins; none does when a request fails."""
 
 Subject = ObjectName | ClusterState
 """What a request waits for, or warns of."""
@@ -144,6 +153,22 @@ class ObservedState:
     def status(self) -> DgdrStatus:
         """Its status; an empty one before there is any."""
         return self.request.status or DgdrStatus()
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that it is in."""
+        return self.status.phase or Phase.PENDING
+
+    @property
+    def phase_start(self) -> dt.datetime | None:
+        """When it has entered its phase; None where its status does not tell."""
+        if self.phase is Phase.PROFILING:
+            results = self.status.profiling_results
+            return results.start_time if results else None
+        condition = self.condition(_BEGINNINGS.get(self.phase, ""))
+        if condition is None:
+            return self.request.metadata.creation_timestamp if self.phase is Phase.PENDING else None
+        return condition.last_transition_time
 
     def seen(self, subject: Subject) -> object:
         """Return what was seen of something that requests wait for."""

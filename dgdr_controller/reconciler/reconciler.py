@@ -13,7 +13,7 @@ from dgdr_controller.reconciler import prerequisites
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
-from dgdr_controller.reconciler.metrics import Phases, phase_start
+from dgdr_controller.reconciler.metrics import Phases
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.phases import deployed, deploying, failed, pending, profiling, ready
@@ -96,12 +96,11 @@ class RequestReconciler:
             return await report_unreadable(self._cache, self._client, meta, error)
         if request is None:
             return Result.done()
-        name = (request.status and request.status.phase) or Phase.PENDING
-        phase = PHASES[name]
+        phase = PHASES[(request.status and request.status.phase) or Phase.PENDING]
         observed = await self._observer.observe(
             request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
         )
-        self._phases.update(key, name, phase_start(observed))
+        self._phases.update(key, observed.phase, observed.phase_start)
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
