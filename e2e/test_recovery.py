@@ -94,6 +94,10 @@ def test_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Cli
         assert len(pods()) == 2
 
 
+SIGNALLED_S = 120
+"""Seconds that a replacement takes at most on a busy machine (15 on an idle one); a lost signal makes it ten minutes."""
+
+
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("seconds", [0.0, 0.7, 1.5, 3.0])
 def test_deleted_job_is_replaced_at_once(api: Client, namespace: str, seconds: float) -> None:
@@ -120,8 +124,8 @@ def test_deleted_job_is_replaced_at_once(api: Client, namespace: str, seconds: f
         time.sleep(seconds)
         begun = time.monotonic()
         api.request("DELETE", f"{job}?propagationPolicy=Background")
-        assert journey.wait(lambda: uid() not in ("", first) and runs(uid()), 20)
-        assert journey.wait(lambda: not pods(first), begun + 20 - time.monotonic())
+        assert journey.wait(lambda: uid() not in ("", first) and runs(uid()), SIGNALLED_S)
+        assert journey.wait(lambda: not pods(first), begun + SIGNALLED_S - time.monotonic())
         assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert len(journey.jobs) == 2
 

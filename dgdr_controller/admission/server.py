@@ -16,6 +16,7 @@ from dgdr_controller.admission.envelope import UnreadableReviewError
 from dgdr_controller.admission.metrics import DENIALS, IN_FLIGHT, LATENCY, REQUESTS
 from dgdr_controller.admission.validation import admit
 from dgdr_controller.runtime.log import get_logger
+from dgdr_controller.settings import HardwareSettings
 
 CONVERT = "/convert"
 DEFAULT = "/mutate-nvidia-com-v1beta1-dynamographdeploymentrequest"
@@ -40,13 +41,15 @@ class WebhookServer:
     Args:
         address: Where it listens, ``host:port`` or ``:port``.
         tls: With its certificate, when it starts.
+        hardware: Whether GPUs are looked for where a request does not describe them.
 
     Attributes:
         port: The port that it listens on, once it does.
     """
 
-    def __init__(self, address: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, address: str, tls: ssl.SSLContext, hardware: HardwareSettings) -> None:
         self._address = address
+        self._hardware = hardware
         self._tls = tls
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -57,7 +60,7 @@ class WebhookServer:
         Raises:
             OSError: The address is in use.
         """
-        runner = web.AppRunner(application(), access_log=None, shutdown_timeout=_DRAIN_S)
+        runner = web.AppRunner(application(self._hardware), access_log=None, shutdown_timeout=_DRAIN_S)
         await runner.setup()
         host, _, port = self._address.rpartition(":")
         site = web.TCPSite(runner, host or None, int(port), ssl_context=self._tls)
@@ -77,9 +80,10 @@ class WebhookServer:
         return "" if self._runner is not None else "webhooks are not served"
 
 
-def application() -> web.Application:
+def application(hardware: HardwareSettings) -> web.Application:
     """Return the application behind the server, without its TLS."""
     app = web.Application(client_max_size=MAX_CONVERSION)
+    validate = functools.partial(admit, hardware=hardware)
     turn = asyncio.Semaphore()  # one for all: each large review slows the loop down
     app.add_routes(
         [
@@ -87,7 +91,7 @@ def application() -> web.Application:
             for path, name, answer, most in (
                 (CONVERT, "convert", conversion.answer, MAX_CONVERSION),
                 (DEFAULT, "default", functools.partial(review.answer, handler=default), MAX_REVIEW),
-                (VALIDATE, "validate", functools.partial(review.answer, handler=admit), MAX_REVIEW),
+                (VALIDATE, "validate", functools.partial(review.answer, handler=validate), MAX_REVIEW),
             )
         ]
     )

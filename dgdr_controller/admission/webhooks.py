@@ -5,12 +5,14 @@ from pathlib import Path
 from dgdr_controller.admission.certificates import Files, SelfManaged, ServingCertificates, Targets
 from dgdr_controller.admission.server import WebhookServer
 from dgdr_controller.runtime import Key, Manager
-from dgdr_controller.settings import WebhookSettings
+from dgdr_controller.settings import HardwareSettings, WebhookSettings
 
 _SELF_MANAGED = "self-managed"
 
 
-def serve_webhooks(manager: Manager, settings: WebhookSettings, namespace: str) -> WebhookServer:
+def serve_webhooks(
+    manager: Manager, settings: WebhookSettings, hardware: HardwareSettings, namespace: str
+) -> WebhookServer:
     """Add the server that the API server asks to a manager."""
     if settings.certificates == _SELF_MANAGED:
         targets = Targets(Key(namespace, settings.service), settings.mutating, settings.validating)
@@ -19,7 +21,7 @@ def serve_webhooks(manager: Manager, settings: WebhookSettings, namespace: str) 
         )
     else:
         certificates = ServingCertificates(Files(Path(settings.certificates)))
-    server = WebhookServer(settings.address, certificates.context)
+    server = WebhookServer(settings.address, certificates.context, hardware)
     manager.add_server(certificates)
     manager.add_server(server)
     manager.add_check("webhooks", server.check)

@@ -8,11 +8,24 @@ import click
 from dgdr_controller.admission.webhooks import serve_webhooks
 from dgdr_controller.cli import tracing
 from dgdr_controller.cli.settings import load_settings
+from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.reconciler.controller import add_controller
-from dgdr_controller.reconciler.served_version import follow_served_version, served_graphs
-from dgdr_controller.runtime import Config, LeaderElection, Manager
+from dgdr_controller.reconciler.served_version import VersionChangedError, follow_served_version, served_graphs
+from dgdr_controller.runtime import Config, ConfigError, LeaderElection, Manager, NotLeaderError, NotSyncedError
 from dgdr_controller.runtime.log import configure
 from dgdr_controller.settings import Settings
+
+
+class UnusableConfigError(click.ClickException):
+    """The API server cannot be addressed with what the environment offers."""
+
+    exit_code = ExitCode.REQUEST_WRONG
+
+
+class ManagerEndedError(click.ClickException):
+    """The controller cannot go on, and can when it is started again."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 @click.command()
@@ -56,7 +69,10 @@ def manager(  # noqa: PLR0913 - one for each option
     settings = load_settings()
     if kubeconfig:
         os.environ["KUBECONFIG"] = kubeconfig
-    config = Config.load(context)
+    try:
+        config = Config.load(context)
+    except ConfigError as error:
+        raise UnusableConfigError(str(error)) from error
     namespace = leader_election_namespace or os.environ.get("POD_NAMESPACE", "default")
     controller_manager = Manager(
         config,
@@ -65,12 +81,15 @@ def manager(  # noqa: PLR0913 - one for each option
         metrics_secure=metrics_secure,
         health_address=health_address,
     )
-    asyncio.run(_run(controller_manager, settings, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
+    try:
+        asyncio.run(_run(controller_manager, settings, workers, os.environ.get("POD_NAMESPACE", "dgdr-system")))
+    except (NotLeaderError, NotSyncedError, VersionChangedError) as error:
+        raise ManagerEndedError(str(error)) from error
 
 
 async def _run(manager: Manager, settings: Settings, workers: int, namespace: str) -> None:
     if settings.webhook.address:
-        serve_webhooks(manager, settings.webhook, namespace)
+        serve_webhooks(manager, settings.webhook, settings.hardware, namespace)
     graphs = await served_graphs(manager.client)
     add_controller(manager, settings, workers, graphs)
     manager.add(lambda: follow_served_version(manager, graphs))

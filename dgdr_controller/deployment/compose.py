@@ -18,8 +18,9 @@ from dgdr_controller.deployment.notes import notes_on
 from dgdr_controller.deployment.overrides.dgd import PATH, OverrideError, gpus_of, merge, validate_name
 from dgdr_controller.deployment.overrides.metadata import validate_metadata
 from dgdr_controller.deployment.render import GraphRequest, render, workers_image
-from dgdr_controller.deployment.render.images import release
+from dgdr_controller.deployment.render.images import release, runtime_version
 from dgdr_controller.deployment.render.releases import release_of, version_of
+from dgdr_controller.deployment.runtime_version import filled_in
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.settings import Settings
 
@@ -117,6 +118,7 @@ def _as_wanted(graph: Manifest, request: GraphRequest, cause: str) -> tuple[Mani
     if override := request.spec.overrides.dgd if request.spec.overrides else None:
         merged = merge(graph, override)
         graph, notes = merged.graph, merged.warnings
+    graph = filled_in(graph, runtime_version(request))
     _check(graph, request, PATH if override else cause)
     return graph, notes
 

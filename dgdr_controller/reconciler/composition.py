@@ -14,8 +14,11 @@ from dgdr_controller.deployment.compose import Composed, compose_adopted, compos
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.quantities import gpus_of
 from dgdr_controller.deployment.render import GraphRequest
+from dgdr_controller.deployment.render.images import runtime_version
+from dgdr_controller.deployment.runtime_version import filled_in
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 
@@ -51,6 +54,12 @@ def composed_adopted(observed: ObservedState, text: str) -> tuple[int, Composed]
         raise InvalidRequestError([FieldError("status.hardware", "Required value", "says for how many GPUs it is")])
     made = compose_adopted(text, _asked(observed, hardware))
     return gpus_of(made.graph), _as_served(observed, made)
+
+
+def with_runtime_version(observed: ObservedState, graph: Manifest) -> Manifest:
+    """Return a deployment with the version that the request names by now: that may be added after it was composed."""
+    hardware = used(observed.status.hardware)
+    return filled_in(graph, runtime_version(_asked(observed, hardware))) if hardware else graph
 
 
 def _asked(observed: ObservedState, hardware: HardwareUsed) -> GraphRequest:

@@ -29,8 +29,12 @@ from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.profiling_results import adopted_results, profiling_results, shortened
 
 RECOMMENDED = "recommended"
-_LARGEST_EXPORT = 200_000
-"""Bytes of an annotation with the deployment: all annotations of an object have 256 KiB."""
+_ANNOTATIONS = 252 * 1024
+"""Bytes of all annotations of the request with the deployment; Kubernetes allows 256 KiB, and others may come."""
+_TOO_LARGE = (
+    f"The deployment does not fit into annotation {ANNOTATION_GENERATED} (an object's annotations may have 256 KiB); "
+    "take it from status.profilingResults.selectedConfig"
+)
 _NO_CANDIDATE = (
     "the published results have no deployable candidate; set annotation dgdr.nvidia.com/retry to a new value, and use "
     "images of the controller and the profiler of one version"
@@ -109,10 +113,8 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
     """Write a deployment into the status, and go on."""
     made = what.deployment
     exported = dump_documents(made.documents)
-    if len(exported.encode()) > _LARGEST_EXPORT:
-        return _fail(observed, f"the deployment has {len(exported.encode())} bytes; at most {_LARGEST_EXPORT} fit into "
-                     "an annotation")  # fmt: skip
-    warnings = [of_warning(warning) for warning in what.warnings]
+    too_large = [] if len(exported.encode()) <= _room(observed) else [_TOO_LARGE]
+    warnings = [of_warning(warning) for warning in _merged(what.warnings, too_large)]
     generated = SpecGenerated.applied() if applies else SpecGenerated.available()
     status = enter(
         observed,
@@ -128,7 +130,7 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
     return Decision(
         shortened(status),
         ensure=[*_objects(observed, made), *_export(observed, made, output)],
-        annotations={ANNOTATION_GENERATED: exported},
+        annotations={ANNOTATION_GENERATED: None if too_large else exported},
         events=[
             Event("SpecGenerated", generated.message),
             *(Event(warning.type, warning.message, warning=True) for warning in warnings),
@@ -136,6 +138,13 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
         after_s=0.0,
         candidates=what.candidates,
     )
+
+
+def _room(observed: ObservedState) -> int:
+    """Return the bytes that the annotation with the deployment may have beside the others, which kubectl adds to."""
+    annotations = observed.request.metadata.annotations or {}
+    others = (name + value for name, value in annotations.items() if name != ANNOTATION_GENERATED)
+    return _ANNOTATIONS - len(ANNOTATION_GENERATED) - sum(len(other.encode()) for other in others)
 
 
 def _is_of_v1alpha1(observed: ObservedState) -> bool:

@@ -31,6 +31,7 @@ from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, Lifetimes, ServingCertificates
 from dgdr_controller.admission.certificates.rotation import renewed
 from dgdr_controller.admission.server import CONVERT, DEFAULT, VALIDATE
+from dgdr_controller.settings import HardwareSettings
 from hack.cluster.layout import CHECKOUT
 
 _SAMPLES = CHECKOUT / "config" / "samples"
@@ -133,7 +134,7 @@ def _write_certificates(folder: Path) -> None:
 async def _serve(folder: Path, port: int) -> None:
     certificates = ServingCertificates(Files(folder))
     await certificates.start()
-    await WebhookServer(f"{_HOST}:{port}", certificates.context).start()
+    await WebhookServer(f"{_HOST}:{port}", certificates.context, HardwareSettings()).start()
     await asyncio.Event().wait()
 
 

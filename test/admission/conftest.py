@@ -24,6 +24,7 @@ from dgdr_controller.admission import WebhookServer
 from dgdr_controller.admission.certificates import Files, Lifetimes, ServingCertificates
 from dgdr_controller.admission.certificates.rotation import renewed
 from dgdr_controller.admission.server import CONVERT, DEFAULT, VALIDATE
+from dgdr_controller.settings import HardwareSettings
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.cluster.fixtures import Kept, brought_up
 from hack.cluster.layout import layout
@@ -125,7 +126,7 @@ def webhooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhooks]:
     (folder / "tls.key").write_bytes(material.key)
     background = Background()
     certificates = ServingCertificates(Files(folder))
-    server = WebhookServer("127.0.0.1:0", certificates.context)
+    server = WebhookServer("127.0.0.1:0", certificates.context, HardwareSettings())
     background.run(certificates.start())
     background.run(server.start())
     yield Webhooks(server.port, material.bundle)

@@ -1,5 +1,6 @@
 """What somebody writes breaks nobody else's list, and what breaks our code is answered: never an HTTP 5xx."""
 
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from dgdr_api.text import AND_MORE, MAX_REPORTED
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.review import MAX_WARNING, AdmissionRequest, AdmissionResponse
 from dgdr_controller.admission.validation import admit
+from dgdr_controller.settings import HardwareSettings
 
+VALIDATE = functools.partial(admit, hardware=HardwareSettings())
 Json = Any
 UNREADABLE = [r'{"backend":"\ud800"}', '{"backend":NaN}', '{"backend":1e999}']
 
@@ -69,7 +72,7 @@ def test_list_is_converted_whatever_one_annotation_says(name: str, text: str) ->
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("name", [ANNOTATION_PRESERVED, ANNOTATION_PRESERVED_STATUS])
 def test_annotation_of_any_content_is_judged(name: str, text: str) -> None:
-    response = judged(admit, stored(annotations={name: text}))
+    response = judged(VALIDATE, stored(annotations={name: text}))
     assert response["allowed"] or response["status"]["code"] == 422, response
 
 
@@ -170,6 +173,6 @@ def test_twenty_causes_are_all_told() -> None:
     ids=["unknown", "services", "ttft"],
 )
 def test_refusal_is_short_whatever_was_sent(new: Json) -> None:
-    response = judged(admit, new)
+    response = judged(VALIDATE, new)
     assert response["allowed"] is False
     assert len(json.dumps(response)) < 16 * 2**10

@@ -7,6 +7,7 @@ import pytest
 from dgdr_controller.admission.defaulting import default
 from dgdr_controller.admission.review import AdmissionRequest, AdmissionResponse
 from dgdr_controller.admission.validation import admit
+from dgdr_controller.settings import HardwareSettings
 
 Json = Any
 BETA = {"apiVersion": "nvidia.com/v1beta1", "kind": "DynamoGraphDeployment"}
@@ -27,12 +28,12 @@ def stored(phase: str = "", *, annotations: Json = None, **spec: Json) -> Json:
     }
 
 
-def created(new: Json) -> AdmissionResponse:
-    return admit(AdmissionRequest("CREATE", new))
+def created(new: Json, *, discovery: bool = True) -> AdmissionResponse:
+    return admit(AdmissionRequest("CREATE", new), HardwareSettings(discovery=discovery))
 
 
-def updated(old: Json, new: Json) -> AdmissionResponse:
-    return admit(AdmissionRequest("UPDATE", new, old))
+def updated(old: Json, new: Json, *, discovery: bool = True) -> AdmissionResponse:
+    return admit(AdmissionRequest("UPDATE", new, old), HardwareSettings(discovery=discovery))
 
 
 def paths(response: AdmissionResponse) -> list[str]:
@@ -78,6 +79,36 @@ def test_image_without_a_version_may_stay_and_not_come_anew() -> None:
     assert paths(updated(old, stored("Failed", image="r.io/i:latest", workload={"isl": 5}))) == []
     assert paths(updated(stored("Failed"), old)) == ["spec.runtimeVersionOverride"]
     assert paths(updated(stored("Failed", image="r.io/i:1.6.1"), old)) == ["spec.runtimeVersionOverride"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"image": "r.io/other:nightly"}, {"image": "r.io/i:other"}], ids=["repository", "tag"]
+)
+def test_image_without_a_version_is_not_changed_into_another_one(change: Json) -> None:
+    old = stored("Failed", image="r.io/i:latest")
+    assert paths(updated(old, stored("Failed", **change))) == ["spec.runtimeVersionOverride"]
+    assert paths(updated(old, stored("Failed", runtimeVersionOverride="1.6.1", **change))) == []
+    versioned = stored("Failed", image="r.io/i:latest", runtimeVersionOverride="1.6.1")
+    assert paths(updated(versioned, old)) == ["spec.runtimeVersionOverride"]
+
+
+DESCRIBED: Json = {"hardware": {"gpuSku": "h200_sxm", "totalGpus": 8}}
+
+
+def test_hardware_must_be_described_where_nobody_looks_for_it() -> None:
+    assert paths(created(stored())) == []
+    assert paths(created(stored(**DESCRIBED), discovery=False)) == []
+    response = created(stored(hardware={"gpuSku": "h200_sxm"}), discovery=False)
+    assert [str(error) for error in response.errors] == [
+        "spec.hardware.totalGpus: Required value: GPU hardware configuration is required when GPU discovery is disabled"
+    ]
+
+
+def test_hardware_that_was_never_described_may_stay_so_and_not_be_removed() -> None:
+    bare = stored("Failed")
+    assert paths(updated(bare, stored("Failed", workload={"isl": 5}), discovery=False)) == []
+    removed = updated(stored("Failed", **DESCRIBED), bare, discovery=False)
+    assert paths(removed) == ["spec.hardware.gpuSku", "spec.hardware.totalGpus"]
 
 
 def test_update_fills_nothing_in() -> None:

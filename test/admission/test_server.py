@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from dgdr_controller.admission import conversion, review
 from dgdr_controller.admission.metrics import REQUESTS
 from dgdr_controller.admission.server import CONVERT, DEFAULT, LARGE, VALIDATE, application
+from dgdr_controller.settings import HardwareSettings
 
 WEBHOOKS = {VALIDATE: "validate", DEFAULT: "default", CONVERT: "convert"}
 HEADERS = {"Content-Type": "application/json"}
@@ -37,7 +38,7 @@ def served(asking: Callable[[Any], Any]) -> Any:
     """Run a coroutine with a client of the webhooks, on their loop."""
 
     async def run() -> Any:
-        async with TestClient(TestServer(application())) as client:
+        async with TestClient(TestServer(application(HardwareSettings()))) as client:
             return await asking(client)
 
     return asyncio.run(run())

@@ -6,6 +6,7 @@ import pytest
 
 from dgdr_controller.admission.review import AdmissionRequest
 from dgdr_controller.admission.validation import admit
+from dgdr_controller.settings import HardwareSettings
 
 Json = Any
 
@@ -21,7 +22,7 @@ def stored(phase: str = "Ready", **spec: Json) -> Json:
 
 
 def said(old: Json, new: Json) -> list[str]:
-    return [str(error) for error in admit(AdmissionRequest("UPDATE", new, old)).errors]
+    return [str(error) for error in admit(AdmissionRequest("UPDATE", new, old), HardwareSettings()).errors]
 
 
 NO_VERSION = (

@@ -118,11 +118,11 @@ def test_deployment_is_not_taken_from_anybody(profiling_state: ObservedState) ->
     assert not decision.ensure
 
 
-def test_deployment_that_no_annotation_holds_fails_with_the_reason() -> None:
-    large = config_map("planner-config-ab12", data={"a": "x" * 250_000})
+def test_deployment_that_no_annotation_holds_is_deployed_all_the_same() -> None:
+    large = config_map("planner-config-ab12", data={"a": "x" * 260_000})
     decision = profiling(ended(following(), adopted_text(large, adopted_graph())))
-    assert decision.status.phase is Phase.FAILED
-    assert "at most 200000 fit into an annotation" in said(decision, "SpecGenerated")[2]
+    assert decision.status.phase is Phase.DEPLOYING
+    assert "does not fit into annotation" in said(decision, "ConfigurationWarning")[2]
 
 
 def test_failure_is_final_though_the_job_has_completed() -> None:

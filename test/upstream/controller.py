@@ -18,6 +18,8 @@ STORIES = "test/reconciler/lifecycle/test_request.py"
 KILLED = "test/reconciler/lifecycle/test_killed_controller.py"
 BUILDER = "test/profiling_job/test_builder.py"
 IDENTITY = "test/profiling_job/test_job_identity.py"
+RUNTIME = "test/reconciler/test_runtime_version.py"
+FILLED = "test/deployment/test_runtime_version.py"
 DYNAMO = "test/profiling_job/test_dynamo_profiler.py"
 CONVERSION = "test/api/conversion/test_spec.py"
 
@@ -89,6 +91,17 @@ RECONCILES = (
             f"{GENERATION}::test_chosen_candidate_is_written_everywhere_the_same",
             "test/deployment/render/test_engines.py::test_images_share_the_requests_registry_and_tag",
             "test/deployment/base/test_base_runtime_version.py::test_components_keep_their_runtime_version_and_others_get_that_of_the_plan",
+        ),
+    ),
+    Line(
+        "manual review: Should apply a newly added runtime version override only to the created DGD",
+        covered=(f"{RUNTIME}::test_version_that_is_added_while_ready_is_in_the_deployment_alone",),
+    ),
+    Line(
+        "manual review: Should fill only missing DGD runtime version overrides",
+        covered=(
+            f"{FILLED}::test_components_that_name_a_version_keep_it",
+            f"{FILLED}::test_deployment_of_another_profiler_gets_the_version_that_it_lacks",
         ),
     ),
     Line(

@@ -153,6 +153,13 @@ LOST_INFORMATION = (
         ),
     ),
     Line(
+        "17: large results are lost to the limits of annotations",
+        covered=(
+            "test/reconciler/test_large_deployment.py::test_deployment_is_in_its_annotation_as_long_as_there_is_room",
+            "test/reconciler/test_large_deployment.py::test_deployment_without_room_is_left_out_and_the_request_goes_on",
+        ),
+    ),
+    Line(
         "18: broken documents are dropped without a word, or read without end",
         covered=(
             "test/deployment/test_adopted_documents.py::test_document_that_is_broken_is_not_passed_over",

@@ -69,6 +69,10 @@ ON_CREATE = (
         ),
     ),
     Line(
+        f"{SUITE}: disabled discovery requires manual hardware",
+        covered=(f"{RULES}::test_hardware_must_be_described_where_nobody_looks_for_it",),
+    ),
+    Line(
         f"{SUITE}: independent failures aggregate in order",
         covered=(f"{VALIDATION}::test_errors_are_reported_all_at_once_in_the_order_of_the_fields",),
     ),
@@ -155,6 +159,18 @@ ON_UPDATE = (
             f"{RULES}::test_image_without_a_version_may_stay_and_not_come_anew",
             f"{REAL}::test_update_is_judged_like_a_new_request",
         ),
+    ),
+    Line(
+        f"{SUITE}, update: changing legacy custom image rejected",
+        covered=(f"{RULES}::test_image_without_a_version_is_not_changed_into_another_one",),
+    ),
+    Line(
+        f"{SUITE}, update: missing hardware ratcheted",
+        covered=(f"{RULES}::test_hardware_that_was_never_described_may_stay_so_and_not_be_removed",),
+    ),
+    Line(
+        f"{SUITE}, update: removing manual hardware rejected",
+        covered=(f"{RULES}::test_hardware_that_was_never_described_may_stay_so_and_not_be_removed",),
     ),
     Line(
         f"{SUITE}, update: newly introduced search violation rejected",

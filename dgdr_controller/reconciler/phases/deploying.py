@@ -14,6 +14,7 @@ from dgdr_controller.deployment.merging import reserved
 from dgdr_controller.kinds import Graph
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.reconciler import dgd
+from dgdr_controller.reconciler.composition import with_runtime_version
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, start_over
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.pod_problems import problem_of_deployment
@@ -94,7 +95,7 @@ def _make(observed: ObservedState) -> Decision:
         return start_over(observed)
     return Decision(
         enter(observed, Phase.DEPLOYING, DeploymentReady.in_progress(name, "")),
-        ensure=[Ensure(config, WriteMode.CREATE, condition=DeploymentReady)],
+        ensure=[Ensure(with_runtime_version(observed, config), WriteMode.CREATE, condition=DeploymentReady)],
         events=[Event("DeploymentCreated", f"DynamoGraphDeployment {name} created successfully")],
         after_s=0.0,  # what it mounts is handed over to it at once
     )
@@ -130,7 +131,8 @@ def _replace(observed: ObservedState, graph: Graph) -> Decision:
         "labels": _unreserved(theirs.labels) | (ours.get("labels") or {}),
         "annotations": _unreserved(theirs.annotations) | (ours.get("annotations") or {}),
     }
-    manifest = config | {"metadata": ours | marks | {"resourceVersion": theirs.resource_version}}
+    metadata = ours | marks | {"resourceVersion": theirs.resource_version}
+    manifest = with_runtime_version(observed, config) | {"metadata": metadata}
     return Decision(
         enter(observed, Phase.DEPLOYING, DeploymentReady.replaced(name)),
         ensure=[Ensure(manifest, WriteMode.REPLACE, condition=DeploymentReady)],
