@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dgdr_api import conditions, v1beta1
+from dgdr_api.causes import CAUSES, Outcome
 from dgdr_api.conditions import ConditionUpdate
 from dgdr_api.gpus import GPUS
 from dgdr_api.measurements import Measurement
@@ -155,6 +156,28 @@ def _conditions() -> str:
         for name, update in _updates(of)
     )
     return table(("Type", "Status", "Reason", "Message"), rows)
+
+
+def _waiting() -> str:
+    return table(
+        ("Phase", "Type", "Reason", "The controller waits because", "The request fails"),
+        (
+            (" or ".join(cause.phases), code(cause.condition), code(cause.reason), cause.words, cause.ends or "never")
+            for cause in CAUSES
+            if cause.outcome is Outcome.WAITS
+        ),
+    )
+
+
+def _failing() -> str:
+    return table(
+        ("Phase", "Type", "Reason", "The request fails because"),
+        (
+            (" or ".join(cause.phases), code(cause.condition), code(cause.reason), cause.words)
+            for cause in CAUSES
+            if cause.outcome is Outcome.FAILS
+        ),
+    )
 
 
 def _updates(of: type) -> Iterator[tuple[str, ConditionUpdate]]:
@@ -318,6 +341,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "measurement": _measurement,
     "gpus": _gpus,
     "conditions": _conditions,
+    "waiting": _waiting,
+    "failing": _failing,
     "succeeded": _succeeded,
     "warnings": _warnings,
     "settings": _settings,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from dgdr_api.causes import reasons
 from dgdr_api.names import ANNOTATION_REPLACE
 from dgdr_api.request_warnings import MANY_NODES, PrerequisiteWarning, RequestWarning, missing
 from dgdr_api.v1beta1.status import Condition, Phase
@@ -121,13 +122,6 @@ class Profiling:
     """How the search for a configuration goes."""
 
     TYPE = "Profiling"
-    TROUBLES: ClassVar = frozenset(
-        {
-            *("Unschedulable", "ImagePullFailed", "ContainerConfigError", "ProfilerEnded", "OOMKilled"),
-            *("WaitingForPod", "NameConflict", "WaitingForCleanup", "RetryingJob"),
-        }
-    )
-    """Reasons for which the Job makes no progress; other reasons are sub-phases."""
 
     @classmethod
     def discovering(cls) -> ConditionUpdate:
@@ -433,14 +427,7 @@ class Succeeded:
 def _awaited(phase: Phase, conditions: Sequence[Condition]) -> Condition | None:
     """Return the condition that says what a request waits for; None while it makes progress."""
     for condition in conditions:
-        kind, reason = (phase, condition.type), condition.reason
-        if condition.status == "False" and (
-            (kind == (Phase.PENDING, Profiling.TYPE) and reason != Profiling.discovering().reason)
-            or (kind == (Phase.PROFILING, Profiling.TYPE) and reason in Profiling.TROUBLES)
-            or (
-                kind == (Phase.DEPLOYING, DeploymentReady.TYPE) and reason != DeploymentReady.in_progress("", "").reason
-            )
-        ):
+        if condition.status == "False" and condition.reason in reasons(phase, condition.type):
             return condition
     return None
 

@@ -22,7 +22,6 @@ WAITING_REASONS = {
     "RunContainerError": "ContainerConfigError",
 }
 """The kubelet's reasons for which a container waits and does not start by itself, and the condition's reasons."""
-REASONS = frozenset((UNSCHEDULABLE, CONTAINER_FAILED, OOM_KILLED, *WAITING_REASONS.values()))
 
 _PASSING_S = 5.0
 """Trouble of a deployment's pod that is younger may be none: pods before it may still be ending."""

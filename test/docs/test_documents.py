@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from dgdr_api import names, parse_request
+from dgdr_api.causes import CAUSES
 from dgdr_controller import runtime
 from dgdr_controller.cli.commands import dgdr
 from dgdr_controller.profiling_job.exit_code import ExitCode
-from dgdr_controller.reconciler import pod_problems
 from dgdr_controller.validation.request import validate
 from hack import docs
 
@@ -72,8 +72,9 @@ def reconciler() -> str:
 def reasons() -> set[str]:
     """Return every reason of a condition that reports what is wrong or awaited."""
     fixed = FIXED.findall((ROOT / "api" / "dgdr_api" / "conditions.py").read_text(encoding="utf-8"))
-    false = {reason for status, reason in fixed if status == "false"} | {"WaitingForDynamo", "WaitingForPod"}
-    return false | set(REASON.findall(reconciler())) | set(pod_problems.REASONS)
+    false = {reason for status, reason in fixed if status == "false"}
+    causes = {cause.reason for cause in CAUSES if not cause.reason.startswith("<")}
+    return false | set(REASON.findall(reconciler())) | causes
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import replace
 
+from dgdr_api.causes import reasons
 from dgdr_api.conditions import Profiling
 from dgdr_api.job_spec import PROFILER, PUBLISHER
 from dgdr_api.names import ANNOTATION_INPUTS
@@ -28,7 +29,8 @@ _RESULT_S = 60.0
 """How long the result of a Job that has completed may take to be seen."""
 
 _NO_POD = "WaitingForPod"
-_WAITING_REASONS = {"NameConflict", "WaitingForCleanup", _NO_POD, *pod_problems.REASONS}
+_PASSING = {*reasons(Phase.PROFILING, Profiling.TYPE)} - {Profiling.retrying().reason}
+"""Reasons that are over once there is no trouble; one more Job is in sight until it tells something."""
 _LIMITED_BY_JOB = {_NO_POD, pod_problems.CONTAINER_FAILED, pod_problems.OOM_KILLED}
 """Problems for which the Job itself has a limit."""
 _LONGEST_PHASE = 253
@@ -169,7 +171,7 @@ def _follow(observed: ObservedState) -> DgdrStatus:
     output = profiling_run.output(observed)
     if output is None or (observed.job is not None and output.job_uid != observed.job.metadata.uid):
         previous = observed.condition(Profiling.TYPE)
-        over = previous is not None and previous.reason in _WAITING_REASONS
+        over = previous is not None and previous.reason in _PASSING
         return enter(observed, Phase.PROFILING, *([Profiling.running("", "")] if over else ()))
     run, message = output.run, output.run.message[:_LONGEST_MESSAGE]
     return enter(
