@@ -63,6 +63,8 @@ MAX_REQUEST_NAME = 55
 MAX_GRAPH_AND_COMPONENT = 45
 """Longest sum of DGD name and component name that the Dynamo operator's gang scheduler (Grove) accepts."""
 
+DYNAMOS_FINALIZER = "nvidia.com/finalizer"
+"""Finalizer that Dynamo's own controller adds to requests; it delays their deletion and does nothing else."""
 OUTPUT_PREFIX = "dgdr-output-"
 """How names of the ConfigMaps with the profiling's output begin."""
 

@@ -33,6 +33,7 @@ class Run:
         release: The release of Dynamo whose engines run; None: the newest that is known.
         v1alpha1: Whether the cluster serves DynamoGraphDeployments in that version alone.
         measurements: What was measured at this site; None: nothing.
+        base: Text of the user's own deployment that the plan is put into; None: there is none.
     """
 
     request: DynamoGraphDeploymentRequest
@@ -41,14 +42,15 @@ class Run:
     release: str | None = None
     v1alpha1: bool = False
     measurements: Measurements | None = None
+    base: str | None = None
 
     @property
     def inputs(self) -> str:
-        """Hash of what the result depends on: request, hardware, the profiler's image, the engines, measurements."""
+        """Hash of what the result depends on: request, hardware, profiler's image, engines, measurements, base."""
         hardware = self.hardware.model_dump(mode="json", exclude=_FOR_PEOPLE)
         annotations = search_annotations(self.request.metadata.annotations)
         measurements = self.measurements.model_dump(mode="json") if self.measurements else None
-        rest = [value for value in (annotations, self.release, measurements) if value]
+        rest = [value for value in (annotations, self.release, measurements, self.base) if value]
         return _digest([_spec(self.request), hardware, self.settings.profiling.image, *rest])
 
     @property

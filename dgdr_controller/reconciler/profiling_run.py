@@ -27,7 +27,7 @@ def run_on(hardware: HardwareUsed, observed: ObservedState) -> Run:
     release = engines_release(observed.request, observed.settings)
     older = None if release is NEWEST else str(release)
     v1alpha1 = observed.graphs == GRAPHS_V1ALPHA1
-    return Run(observed.request, hardware, observed.settings, older, v1alpha1, observed.measurements)
+    return Run(observed.request, hardware, observed.settings, older, v1alpha1, observed.measurements, observed.base)
 
 
 def objects(observed: ObservedState, run: Run) -> list[Ensure]:

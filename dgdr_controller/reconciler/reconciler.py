@@ -13,6 +13,7 @@ from dgdr_controller.reconciler import prerequisites
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
+from dgdr_controller.reconciler.deletion import release
 from dgdr_controller.reconciler.metrics import Phases
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
@@ -88,6 +89,8 @@ class RequestReconciler:
             self._throttle.forget(key)
             self._phases.forget(key)
             self.awaited.update(key, {})
+            if meta is not None:
+                await release(self._client, meta)
             return Result.done()
         try:
             request = self._cache.get(REQUESTS, key)

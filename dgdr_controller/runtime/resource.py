@@ -99,6 +99,7 @@ class ObjectMeta(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="ca
     generation: int = 0
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
+    finalizers: tuple[str, ...] | None = None
     owner_references: tuple[OwnerReference, ...] | None = None
 
     @property

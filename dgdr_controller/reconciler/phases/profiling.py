@@ -46,7 +46,7 @@ _NO_POD_S = 10.0
 
 def needs(observed: ObservedState) -> Need:
     """A final result is composed into a deployment; a Job that has ended is given up only by the API server's word."""
-    run = Need.MEASUREMENTS if _needs_run(observed) else Need(0)
+    run = Need.MEASUREMENTS | Need.COMPOSITION if _needs_run(observed) else Need(0)
     output = observed.output
     if output is not None and output.is_final:
         return Need.COMPOSITION | Need.FRESH_OUTPUT | run

@@ -532,6 +532,28 @@ async def test_deleted_request_takes_what_was_its_own_and_leaves_the_deployment(
     assert await _there(stage, GRAPHS, "qwen-dgd")
 
 
+@lives("refused")
+async def test_only_finalizers_of_others_than_dynamos_controller_keep_a_deleted_request(stage: Stage) -> None:
+    async def finalizers() -> list[str]:
+        metadata = (await stage.client.get(REQUESTS, stage.key()))["metadata"]
+        return list(metadata.get("finalizers", []))
+
+    await stage.request()
+    await stage.reaches("Failed")
+    both = ["nvidia.com/finalizer", "example.com/backup"]
+    await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"finalizers": both}})
+    await asyncio.sleep(1)
+    assert await finalizers() == both  # Dynamo's controller would add it again, while it runs
+    await stage.client.delete(REQUESTS, stage.key())
+
+    async def released() -> bool:
+        return await finalizers() == ["example.com/backup"]
+
+    await stage.until(released)
+    await stage.client.patch(REQUESTS, stage.key(), {"metadata": {"finalizers": []}})
+    assert not await _there(stage, REQUESTS, "qwen")
+
+
 @lives("refused", cases={how: {"how": how} for how in ("spec", "annotation")})
 async def test_failed_request_goes_on_when_the_user_changes_something(stage: Stage, how: str) -> None:
     await stage.request()
