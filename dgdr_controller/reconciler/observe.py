@@ -140,7 +140,7 @@ class Observer:
             request=request,
             generation=generation,
             settings=self._settings,
-            now=now(),
+            now=now(self._client),
             job=job,
             pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
             serving=self._serving(key, graph),
@@ -203,9 +203,9 @@ def _with_output(observed: ObservedState, found: ConfigMap | None) -> ObservedSt
     return replace(observed, output_map=None, foreign_output=found, output=None)
 
 
-def now() -> dt.datetime:
-    """Return the time in UTC, in whole seconds as Kubernetes writes it."""
-    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+def now(client: Client) -> dt.datetime:
+    """Return the API server's time in UTC, in whole seconds as Kubernetes writes it."""
+    return client.transport.server_time.now().replace(microsecond=0)
 
 
 def by_labels(cached: CachedObject) -> Iterable[Key]:

@@ -26,7 +26,7 @@ async def report_unreadable(cache: Cache, client: Client, meta: ObjectMeta, erro
         ApiError: The status cannot be written now.
     """
     problems = "; ".join(located(detail) for detail in error.errors()[:_SHOWN])
-    previous, time = _status(cache, meta.key), now()
+    previous, time = _status(cache, meta.key), now(client)
     conditions = set_conditions(previous.conditions or (), [Validation.failed(problems)], meta.generation, time)
     conditions = set_conditions(conditions, [Succeeded.of(Phase.FAILED, conditions)], meta.generation, time)
     change = {"phase": Phase.FAILED, "observed_generation": meta.generation, "conditions": conditions}

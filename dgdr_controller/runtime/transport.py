@@ -18,6 +18,7 @@ from dgdr_controller.runtime.errors import (
     UnreachableError,
     api_error,
 )
+from dgdr_controller.runtime.server_time import ServerTime
 
 Fence = Callable[[], float]
 """Asked before every write: returns the seconds that the write may take, or raises ``NotLeaderError``."""
@@ -68,6 +69,9 @@ class Transport:
         attempts: How often a request is sent at most.
         fence: Asked before every write.
         user_agent: Name that the API server's audit log shows.
+
+    Attributes:
+        server_time: The API server's time of day.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Transport:
     ) -> None:
         self.config = config
         self.fence = fence
+        self.server_time = ServerTime()
         self._timeout = timeout
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
@@ -119,6 +124,7 @@ class Transport:
             async with self._open().get(
                 self.config.server + path, params=params, headers=self._headers(), timeout=limits
             ) as response:
+                self.server_time.note(response.headers.get("Date"))
                 metrics.requests_total.labels(str(response.status), "GET", self._host).inc()
                 if response.status >= _ERROR:
                     raise self._error(response, await response.read())
@@ -145,6 +151,7 @@ class Transport:
                 request.method, url, params=request.params, data=request.body, headers=headers, timeout=limits
             ) as response:
                 code = str(response.status)
+                self.server_time.note(response.headers.get("Date"))
                 answer = await response.read()
                 if response.status >= _ERROR:
                     raise self._error(response, answer)
