@@ -17,6 +17,8 @@ from dgdr_controller.runtime.resource import CachedObject, Key
 log = get_logger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
 """Watches end at random times, so that those of many clients do not all begin anew at once."""
+_LONGEST_PAUSE_S = 30.0
+"""However long the server wants not to be asked."""
 
 
 class Reflector:
@@ -43,7 +45,9 @@ class Reflector:
             self._state = step.state
             if step.state.phase is not Phase.PAGES or not step.state.token:
                 self._fresh = {}
-            if step.pause is not Pause.NONE:
+            if step.retry_after:
+                await asyncio.sleep(min(step.retry_after, _LONGEST_PAUSE_S))
+            elif step.pause is not Pause.NONE:
                 await asyncio.sleep(backoff.seconds(step.pause))
 
     async def _step(self) -> Step:
@@ -138,5 +142,5 @@ class Reflector:
             informer.mark_kind_missing()
             return
         level = logging.WARNING if step.pause is not Pause.NONE else logging.INFO
-        log.log(level, "watching %s: %s", informer.resource, error)
+        log.log(level, "The watch has ended", resource=str(informer.resource), error=error)
         informer.problem = f"{informer.resource}: {error}" if step.pause is not Pause.NONE else ""

@@ -91,11 +91,13 @@ class Step:
         state: Where to go on.
         pause: How long to wait before.
         absent: The server does not know the kind: nothing of it exists.
+        retry_after: Seconds after which the server wants to be asked again; None: it has not said so.
     """
 
     state: ReflectorState
     pause: Pause = Pause.NONE
     absent: bool = False
+    retry_after: float | None = None
 
 
 def ended(state: ReflectorState, lived: float, events: int) -> Step:
@@ -122,10 +124,9 @@ def failed(state: ReflectorState, error: RequestError) -> Step:
             return Step(state.relist(), Pause.BACKOFF)  # etcd was restored from a backup, or this replica lags behind
         case InvalidError() | BadRequestError() if state.phase is Phase.STREAM:
             return Step(ReflectorState(Phase.PAGES, streams=False))
-        case _ if state.phase is Phase.WATCH:
-            return Step(state, Pause.BACKOFF)
         case _:
-            return Step(state.relist(), Pause.BACKOFF)
+            again = state if state.phase is Phase.WATCH else state.relist()
+            return Step(again, Pause.BACKOFF, retry_after=error.retry_after)
 
 
 class Backoff:

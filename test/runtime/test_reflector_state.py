@@ -29,6 +29,12 @@ def test_fault_while_watching_goes_on_at_the_same_version(error: RequestError) -
     assert failed(ReflectorState(), error) == Step(ReflectorState(), Pause.BACKOFF)
 
 
+def test_server_that_says_when_to_ask_again_is_asked_then() -> None:
+    busy = api_error(429, b"", "1")
+    assert failed(WATCHING, busy) == Step(WATCHING, Pause.BACKOFF, retry_after=1.0)
+    assert failed(ReflectorState(), busy) == Step(ReflectorState(), Pause.BACKOFF, retry_after=1.0)
+
+
 def test_expired_version_lists_anew() -> None:
     assert failed(WATCHING, api_error(410, b"")) == Step(ReflectorState(), Pause.BACKOFF)
 
