@@ -152,7 +152,7 @@ check: $(STAMP) ## Run linters, type checks, import contracts, and checks of gen
 .PHONY: test
 test: $(STAMP) ## Run all tests but the slow ones, with the real simulator and a real Kubernetes.
 	@$(BIN)/python -m hack.prepare
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=20 -m "not slow and not matrix and not engines"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=20 -m "not slow and not chaos and not matrix and not engines"
 
 .PHONY: fresh
 fresh: $(STAMP) ## Run `make demo` and `make test` in a bare Debian without caches, as root and as a user (OPTIONS="--as user").
@@ -161,6 +161,10 @@ fresh: $(STAMP) ## Run `make demo` and `make test` in a bare Debian without cach
 .PHONY: test-slow
 test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after each of its writes, lost heartbeats.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
+
+.PHONY: chaos
+chaos: $(STAMP) ## Treat controllers badly on a real API server, and print how they bear it: an hour (OPTIONS="-k killed").
+	@$(BIN)/python -m pytest -m chaos $(OPTIONS)
 
 .PHONY: matrix
 matrix: $(STAMP) ## Plan 149 requests and compare with the verdicts written down: an hour on two cores (PLANS=write).

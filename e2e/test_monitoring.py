@@ -1,5 +1,6 @@
 """What a real Prometheus sees of the installed controller: dashboard and alerts, on live metrics."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +12,11 @@ from hack.cluster.api import Client
 from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.progress import UnavailableError
-from hack.monitoring import dashboard
+from hack.monitoring import dashboard, picture
 from hack.monitoring.prometheus import Prometheus, beside, rules
 
 pytestmark = [*(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node"))]
 
-_VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*"}
 _SCRAPED_S = 20.0
 
 
@@ -64,22 +64,19 @@ def test_requests_are_seen_in_their_phases_and_every_expression_has_values(
         failed = prometheus.values(failures)
         assert failed[("Profiling",)] == failed_before[("Profiling",)] + 1
 
-        asked = {expression: _asked(prometheus, expression) for expression in dashboard.expressions()}
+        asked = {
+            expression: len(prometheus.query(picture.filled(expression))) for expression in dashboard.expressions()
+        }
         assert [expression for expression, number in asked.items() if not number] == []
 
+        if os.environ.get("DASHBOARD") == "write":
+            picture.FILE.write_text(picture.draw(prometheus, time.time() - began), encoding="utf-8")
         for journey in (served, too_large, waits):
             api.request("DELETE", journey.path)
         assert soon(lambda: prometheus.query(counted) == [])
     assert _alerts(prometheus) == {
         rule["alert"]: ("ok", "inactive") for group in rules()["groups"] for rule in group["rules"]
     }
-
-
-def _asked(prometheus: Prometheus, expression: str) -> int:
-    """Return how many series an expression of the dashboard has now."""
-    for variable, value in _VARIABLES.items():
-        expression = expression.replace(variable, value)
-    return len(prometheus.query(expression))
 
 
 def _alerts(prometheus: Prometheus) -> dict[str, tuple[str, str]]:

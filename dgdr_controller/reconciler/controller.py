@@ -7,14 +7,13 @@ from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
-from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, by_labels, by_pod_label
+from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, JOB_LABEL, by_labels, by_pod_label
 from dgdr_controller.reconciler.pod_problems import without_spec
 from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
 from dgdr_controller.settings import Settings
 
 _OURS = "nvidia.com/managed-by=dynamo-operator"
-_JOB_LABEL = "batch.kubernetes.io/controller-uid"
 
 
 def add_controller(manager: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
@@ -24,7 +23,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     cache.watch(JOBS, label_selector=_OURS)
     indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
     cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
-    by_pod = {BY_JOB: _values_of(_JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
+    by_pod = {BY_JOB: _values_of(JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
     cache.watch(PODS, label_selector=LABEL_POD, transform=without_spec, indexes=by_pod)
     cache.watch(NODES, transform=strip_unused_fields)
 

@@ -43,6 +43,8 @@ from dgdr_controller.runtime import (
 )
 from dgdr_controller.settings import Settings
 
+JOB_LABEL = "batch.kubernetes.io/controller-uid"
+"""Label of pods with the UID of the Job that they belong to."""
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 BY_REQUEST = "request"
@@ -90,6 +92,8 @@ class Observer:
         observed = self._watched(request, generation)
         if Need.FRESH_OUTPUT in needs(observed):
             observed = _with_output(observed, await self._published(observed.key))
+        if Need.FRESH_PODS in needs(observed):
+            observed = replace(observed, pods=await self._pods(observed))
         if Need.HARDWARE in needs(observed):
             multinode = await self._discovery.serves_any(MULTINODE)
             observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
@@ -167,6 +171,13 @@ class Observer:
             return await self._client.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name)))
         except NotFoundError:
             return None
+
+    async def _pods(self, observed: ObservedState) -> tuple[Pod, ...]:
+        """Read the pods of the Job from the API server itself; those that it has deleted may still be known here."""
+        if observed.job is None:
+            return ()
+        selector = f"{JOB_LABEL}={observed.job.metadata.uid}"
+        return await self._client.list(PODS, observed.key.namespace, label_selector=selector) or observed.pods
 
     async def _base(self, observed: ObservedState) -> str | None:
         """Read the deployment that the plan is put into: a ConfigMap of the user, which no watch reports."""

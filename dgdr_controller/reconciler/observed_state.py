@@ -28,6 +28,8 @@ class Need(Flag):
     """What was measured at this site, which a profiling run depends on."""
     FRESH_OUTPUT = auto()
     """The published output with its results, as the API server has it now: what watches report is kept without."""
+    FRESH_PODS = auto()
+    """The pods of the Job, as the API server has them now: a failed Job is seen before its pod where watches lag."""
     PREREQUISITES = auto()
     """Objects that others make and that pods of the request need, and whether Dynamo is installed."""
 

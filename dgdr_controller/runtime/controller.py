@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.controller_metrics import ControllerMetrics
 from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
+from dgdr_controller.runtime.informer import Handler, Informer
 from dgdr_controller.runtime.log import bound, get_logger
 from dgdr_controller.runtime.predicates import Change, Predicate
 from dgdr_controller.runtime.resource import CachedObject, Key, Resource
@@ -42,6 +43,7 @@ class Controller:
         self._resource: Resource[Any] | None = None
         self._workers = 1
         self._timeout: float | None = None
+        self._sources: list[tuple[Informer, Handler]] = []
         self._metrics = ControllerMetrics(name)
         self._queue: PriorityQueue[Key] = PriorityQueue(QueueMetrics(name))
 
@@ -97,7 +99,7 @@ class Controller:
             for key in keys:
                 self._queue.add(key, priority=priority)
 
-        self._cache.informer(resource).subscribe(changed)
+        self._sources.append((self._cache.informer(resource), changed))
         return self
 
     def with_options(self, *, workers: int = 1, timeout: float | None = None) -> Self:
@@ -117,6 +119,8 @@ class Controller:
     async def run(self) -> None:
         """Work until cancelled; reconciles that run then are cancelled too."""
         self._metrics.begin(self._workers)
+        for informer, changed in self._sources:  # not before: keys would wait in the queue of who does not lead
+            informer.subscribe(changed)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for number in range(self._workers):

@@ -5,6 +5,7 @@ import pytest
 
 from dgdr_controller.runtime import Controller, Key, LeaderElection, Manager
 from dgdr_controller.runtime.leader_election import LEASES
+from dgdr_controller.runtime.metrics import queue_adds, queue_depth
 from dgdr_controller.runtime.testing import FakeApiServer, real_time, until, virtual_time
 from test.builders.controllers import Reconciler, Widgets, running, widget
 
@@ -29,6 +30,35 @@ async def test_manager_wants_to_lead_once_it_has_listed_everything(widgets: Widg
         async with running(manager):
             await until(lambda: reconciler.calls["a"] == 1, 5)
         assert server.object(LEASES, Key("default", "lease"))["spec"]["holderIdentity"] == ""
+
+
+@real_time
+async def test_who_does_not_lead_queues_nothing_and_looks_at_everything_once_it_does(widgets: Widgets) -> None:
+    def waiting() -> float:
+        samples = [sample for metric in (queue_adds, queue_depth) for sample in next(iter(metric.collect())).samples]
+        return sum(s.value for s in samples if s.labels["name"] == "standby" and not s.name.endswith("_created"))
+
+    async with FakeApiServer() as server:
+        for resource in (widgets, LEASES):
+            server.serve(resource)
+        for number in range(5):
+            server.put(widgets, widget(f"w{number}"))
+        first, second = (
+            Manager(server.config, leader_election=LeaderElection("lease", identity=identity, retry_period=0.2))
+            for identity in ("first", "second")
+        )
+        reconciler = Reconciler()
+        second.add(Controller(second.cache, reconciler, name="standby").for_(widgets))
+        async with running(first):
+            await until(lambda: server.objects(LEASES) != [], 5)
+            async with running(second):
+                server.put(widgets, widget("w0", 2))
+                server.remove(widgets, Key("ns", "w1"))
+                await asyncio.sleep(0.5)
+                assert (dict(reconciler.calls), waiting()) == ({}, 0)
+                first.stop()
+                await until(lambda: len(reconciler.calls) == 4, 10)
+                assert dict(reconciler.calls) == {"w0": 1, "w2": 1, "w3": 1, "w4": 1}
 
 
 @virtual_time

@@ -51,10 +51,11 @@ def needs(observed: ObservedState) -> Need:
     if output is not None and output.is_final:
         return Need.COMPOSITION | Need.FRESH_OUTPUT | run
     if (job := observed.job) is None:
-        given_up: object = len(profiling_run.seen_jobs(observed)) >= _JOBS
-    else:
-        given_up = _condition(job, "Failed") or _condition(job, "Complete")
-    return run | Need.FRESH_OUTPUT if given_up else run
+        given_up = len(profiling_run.seen_jobs(observed)) >= _JOBS
+        return run | Need.FRESH_OUTPUT if given_up else run
+    if _condition(job, "Failed"):
+        return run | Need.FRESH_OUTPUT | Need.FRESH_PODS
+    return run | Need.FRESH_OUTPUT if _condition(job, "Complete") else run
 
 
 def _needs_run(observed: ObservedState) -> bool:
