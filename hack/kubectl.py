@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 
 from hack.cluster.api import without_proxies
@@ -39,6 +41,33 @@ def port_forward(cluster: Cluster, namespace: str, target: str, port: int) -> It
             yield _local_port(forwarding)
         finally:
             forwarding.terminate()
+
+
+@contextlib.contextmanager
+def steady_port_forward(cluster: Cluster, namespace: str, target: str, port: int) -> Iterator[int]:
+    """Forward a local port as long as it is wanted: kubectl ends with the first connection that the pod resets."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        local = int(free.getsockname()[1])
+    command = [program(), "--namespace", namespace, "port-forward", target, f"{local}:{port}"]
+    ended = threading.Event()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def forward() -> None:
+        while not ended.wait(0.2):
+            silent = subprocess.DEVNULL
+            with subprocess.Popen(command, env=environment(cluster), stdout=silent, stderr=silent) as process:  # noqa: S603 - the same
+                running[:] = [process]
+
+    thread = threading.Thread(target=forward)
+    thread.start()
+    try:
+        yield local
+    finally:
+        ended.set()
+        while thread.is_alive():  # one may begin just now
+            for process in running:
+                process.terminate()
+            thread.join(0.1)
 
 
 def _local_port(forwarding: "subprocess.Popen[str]") -> int:

@@ -74,6 +74,9 @@ RESULT_LATENCY = Histogram(
 # A counter that begins at one has not increased, for Prometheus: all begin at zero.
 for _strategy, _outcome in itertools.product(("rapid", "thorough"), ("succeeded", "failed")):
     PROFILINGS.labels(_strategy, _outcome)
+    DURATION.labels(_strategy, _outcome)
+for _phase in _MOVING:
+    PHASE_DURATION.labels(_phase)
 for _condition in (Validation.TYPE, Profiling.TYPE, SpecGenerated.TYPE, DeploymentReady.TYPE):
     FAILURES.labels(_condition)
 for _condition in _WARNINGS:

@@ -18,7 +18,7 @@ from hack.cluster.api import opener
 from hack.cluster.layout import CHECKOUT
 from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError
-from hack.kubectl import kubectl, port_forward
+from hack.kubectl import kubectl, steady_port_forward
 from hack.monitoring.programs import program
 
 CONFIG = CHECKOUT / "config" / "prometheus"
@@ -170,7 +170,7 @@ def beside(cluster: Cluster, folder: Path) -> Iterator[Prometheus]:
         with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(kubectl(cluster, "-n", NAMESPACE, "create", "token", _READER))
         targets = [
-            Target(stack.enter_context(port_forward(cluster, NAMESPACE, f"pod/{pod}", 8080)), pod)
+            Target(stack.enter_context(steady_port_forward(cluster, NAMESPACE, f"pod/{pod}", 8080)), pod)
             for pod in pods.split()
         ]
         yield stack.enter_context(running(folder, [scrape_config(targets, token)]))
