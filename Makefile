@@ -208,7 +208,7 @@ bench-admission: $(STAMP) ## Measure CPU and time of an admission review beside 
 
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## Run the tests on the local Kubernetes.
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m cluster
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "cluster and not slow and not chaos"
 
 .PHONY: test-images
 test-images: $(STAMP) ## Run the tests of the images, and build these.

@@ -10,9 +10,9 @@ from dgdr_api.v1beta1 import Phase
 from dgdr_controller.kinds import Pod
 from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.reconciler.decision import WriteMode
-from dgdr_controller.reconciler.observed_state import ObservedState
+from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.phases.pending import pending
-from dgdr_controller.reconciler.phases.profiling import profiling
+from dgdr_controller.reconciler.phases.profiling import needs, profiling
 from test.builders.observed_state import (
     NOW,
     after,
@@ -265,6 +265,12 @@ def test_failed_job_tells_what_its_container_said(following: ObservedState) -> N
     assert said(decision, "Profiling")[2] == (
         "pod profile-qwen-x: container profiler ended with exit code 137 (OOMKilled): loading vllm; Killed"
     )
+
+
+def test_pods_of_a_job_are_read_afresh_once_it_has_failed(following: ObservedState) -> None:
+    failed, completed = job_of(following, Failed=("Odd", "")), job_of(following, Complete=("Odd", ""))
+    assert Need.FRESH_PODS in needs(replace(following, job=failed))
+    assert not any(Need.FRESH_PODS in needs(replace(following, job=job)) for job in (following.job, completed, None))
 
 
 def test_container_without_last_words_is_named_all_the_same(following: ObservedState) -> None:

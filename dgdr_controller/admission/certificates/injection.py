@@ -202,7 +202,7 @@ class Injection:
         """Log how a place is, unless it was so before."""
         if self._said.get(injectable) != sentence:
             self._said[injectable] = sentence
-            log.log(level, "%s %s", injectable, sentence)
+            log.log(level, sentence, object=str(injectable))
 
     def _on_change(self, _: Change) -> None:
         self.changed.set()
