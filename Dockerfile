@@ -34,6 +34,7 @@ COPY requirements/controller.txt requirements/
 RUN --mount=type=secret,id=uv.env --mount=type=secret,id=ca.crt --mount=type=cache,target=/cache/uv \
     uv pip install --python=/opt/dgdr --require-hashes --no-deps -r requirements/controller.txt \
  && rm /opt/dgdr/.lock \
+ && find /opt/dgdr/lib -type d -name tests -prune -exec rm -rf {} + \
  && find /opt/dgdr/lib -type f \( -name '*.h' -o -name '*.c' -o -name '*.pyx' -o -name '*.pxd' \) -delete \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/dgdr/lib
 

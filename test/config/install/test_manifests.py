@@ -323,7 +323,7 @@ def listed(kustomization: Any) -> set[str]:
     found |= {*kustomization.get("configurations", []), *kustomization.get("transformers", [])}
     found |= {patch["path"] for patch in kustomization.get("patches", []) if "path" in patch}
     for generator in kustomization.get("configMapGenerator", []):
-        found |= set(generator.get("envs", []))
+        found |= {*generator.get("envs", []), *generator.get("files", [])}
     return found
 
 
