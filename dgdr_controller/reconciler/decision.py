@@ -115,6 +115,14 @@ class Decision:
     awaits: frozenset[Subject] = frozenset()
 
 
+def news(observed: ObservedState, update: ConditionUpdate) -> tuple[Event, ...]:
+    """Return a warning of what a condition says, unless the request has it for this reason: words may change often."""
+    previous = observed.condition(update.type)
+    if previous is not None and previous.reason == update.reason:
+        return ()
+    return (Event(update.reason, update.message, warning=True),)
+
+
 def start_over(observed: ObservedState, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:
     """Go back to Pending, without anything that an earlier spec or attempt has left in the status or as an export."""
     generated = {ANNOTATION_GENERATED: None} if observed.annotation(ANNOTATION_GENERATED) else {}

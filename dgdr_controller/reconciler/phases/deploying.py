@@ -15,7 +15,7 @@ from dgdr_controller.kinds import Graph
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.composition import with_runtime_version
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, start_over
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, news, start_over
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.pod_problems import problem_of_deployment
 
@@ -43,15 +43,14 @@ def deploying(observed: ObservedState) -> Decision:
             ensure=owned,
             events=[Event("DeploymentReady", DeploymentReady.ready(name).message)],
         )
-    waiting, previous = _waiting(observed, graph), observed.condition(DeploymentReady.TYPE)
-    same = previous is not None and previous.reason == waiting.reason
-    news = waiting.reason not in _EXPECTED and not same
+    waiting = _waiting(observed, graph)
+    warned = news(observed, waiting)
     return Decision(
         enter(observed, Phase.DEPLOYING, waiting, deployment_info=dgd.info(graph)),
         ensure=owned,
-        events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
+        events=() if waiting.reason in _EXPECTED else warned,
         after_s=dgd.POLL_S,  # some trouble is told by time alone
-        is_progress=same,  # words of others, which may change often
+        is_progress=not warned,  # words of others, which may change often
     )
 
 
@@ -148,11 +147,9 @@ def _unreserved(marks: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse(observed: ObservedState, conflict: ConditionUpdate) -> Decision:
     """Leave a deployment alone, and say why."""
-    previous = observed.condition(DeploymentReady.TYPE)
-    news = previous is None or previous.reason != conflict.reason
     return Decision(
         enter(observed, Phase.DEPLOYING, conflict),
-        events=[Event(conflict.reason, conflict.message, warning=True)] if news else (),
+        events=news(observed, conflict),
         after_s=dgd.POLL_S,
     )
 

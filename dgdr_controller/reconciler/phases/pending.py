@@ -15,7 +15,7 @@ from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import prerequisites, profiling_run
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, enter, news
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState
 from dgdr_controller.reconciler.prerequisites import Blocker
 from dgdr_controller.settings import Settings
@@ -132,11 +132,9 @@ def _wait(observed: ObservedState, first: Blocker, *others: Blocker) -> Decision
     blockers = (first, *others)
     messages = dict.fromkeys(blocker.condition.message for blocker in blockers)
     waiting = Profiling.waiting(first.condition.reason, "; ".join(messages))
-    previous = observed.condition(Profiling.TYPE)
-    news = previous is None or previous.reason != waiting.reason  # numbers in the message may change often
     return Decision(
         enter(observed, Phase.PENDING, Validation.passed(), waiting),
-        events=[Event(waiting.reason, waiting.message, warning=True)] if news else (),
+        events=news(observed, waiting),
         after_s=_LOOK_AGAIN_S,
         awaits=frozenset(blocker.subject for blocker in blockers),
     )

@@ -14,7 +14,7 @@ from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.profiling_job.run import deadline_s
 from dgdr_controller.reconciler import pod_problems, profiling_run
-from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter, start_over
+from dgdr_controller.reconciler.decision import Decision, Event, Remove, enter, news, start_over
 from dgdr_controller.reconciler.generation import generate
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.pod_problems import PodProblem, exit_message
@@ -192,12 +192,11 @@ def _stuck(observed: ObservedState, problem: PodProblem) -> Decision:
         failed = _fail(observed, None, f"{problem.message} (for {waited / 60:.0f} min)")
         job = observed.job  # nobody waits for it any more; its pod would hold what it asks for
         return replace(failed, remove=[Remove("Job", job.metadata.name, job.metadata.uid)]) if job else failed
-    previous = observed.condition(Profiling.TYPE)
-    news = previous is None or previous.reason != problem.reason  # the words change with each attempt
     message = f"{problem.message[:_LONGEST_MESSAGE]}{_outlook(observed, problem)}"
+    waiting = Profiling.waiting(problem.reason, message)
     return Decision(
-        enter(observed, Phase.PROFILING, Profiling.waiting(problem.reason, message)),
-        events=[Event(problem.reason, message, warning=True)] if news else (),
+        enter(observed, Phase.PROFILING, waiting),
+        events=news(observed, waiting),
         after_s=max(grace - waited + 1, _NO_POD_S),
     )
 
