@@ -293,9 +293,9 @@ def _metrics() -> str:
 
 def _alerts() -> str:
     return table(
-        ("Alert", "Severity", "Raised after", "Meaning"),
+        ("Alert", "Severity", "Holds for", "Meaning"),
         (
-            (code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "at once"), _meaning(rule))
+            (code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "0m"), _meaning(rule))
             for group in rules()["groups"]
             for rule in group["rules"]
         ),

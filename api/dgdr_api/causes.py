@@ -40,6 +40,7 @@ class Cause:
 
 
 _PENDING, _RUNNING, _DEPLOYING = (Phase.PENDING,), (Phase.PROFILING,), (Phase.DEPLOYING,)
+_READY, _SERVED = (Phase.READY,), (Phase.DEPLOYED,)
 _GRACE = "after [`DGDR_PROFILING__STUCK_POD_GRACE_S`](settings.md)"
 _JOB = "when the Job ends, by its deadline or its number of retries"
 
@@ -123,7 +124,12 @@ CAUSES = (
         "WaitingForDynamo",
         "The cluster does not serve DynamoGraphDeployments: Dynamo's operator and its CRDs are not installed.",
     ),
-    Cause(_DEPLOYING, _DEPLOYMENT, "WaitingForApi", "As in Pending, for the deployment and what it mounts."),
+    Cause(
+        _DEPLOYING,
+        _DEPLOYMENT,
+        "WaitingForApi",
+        "The API server does not accept an object of the deployment now.",
+    ),
     Cause(
         _DEPLOYING,
         _DEPLOYMENT,
@@ -165,7 +171,7 @@ CAUSES = (
         "CrashLoop",
         "A container of the deployment has failed and is started again; the message has the last lines of its log.",
     ),
-    Cause(_DEPLOYING, _DEPLOYMENT, "OOMKilled", "The same, for want of memory."),
+    Cause(_DEPLOYING, _DEPLOYMENT, "OOMKilled", "A container of the deployment ran out of memory."),
     Cause(
         _DEPLOYING,
         _DEPLOYMENT,
@@ -180,13 +186,13 @@ CAUSES = (
         "The deployment has not been healthy for [`DGDR_DEPLOYMENT_DEADLINE_S`](settings.md); it is still followed.",
     ),
     Cause(
-        _PENDING,
+        tuple(Phase),
         "Validation",
         "ValidationFailed",
-        "The request breaks a rule: a field, an override, a right that its author does not have.",
+        "The request breaks a rule (a field, an override, a right that its author does not have), or cannot be read.",
         Outcome.FAILS,
     ),
-    Cause(_PENDING, _PROFILING, "JobCreationFailed", "The API server rejects the Job for good.", Outcome.FAILS),
+    Cause(_PENDING + _RUNNING, _PROFILING, "JobCreationFailed", "The API server rejects the Job.", Outcome.FAILS),
     Cause(
         _RUNNING,
         _PROFILING,
@@ -204,14 +210,14 @@ CAUSES = (
         Outcome.FAILS,
     ),
     Cause(
-        _RUNNING,
+        _RUNNING + _READY,
         "SpecGenerated",
         "GenerationFailed",
         "No deployment can be made from the result: it cannot be read, or an override does not fit it.",
         Outcome.FAILS,
     ),
     Cause(
-        _DEPLOYING,
+        _RUNNING + _READY + _DEPLOYING,
         _DEPLOYMENT,
         "DeploymentRejected",
         "The API server rejects the DynamoGraphDeployment for good.",

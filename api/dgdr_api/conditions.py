@@ -242,6 +242,8 @@ class SpecGenerated:
     """Whether the deployment is written."""
 
     TYPE = "SpecGenerated"
+    NOT_OFFERED, TABLE_GONE = "CandidateNotOffered", "CandidatesGone"
+    """Reasons for which nothing is deployed although a candidate is asked for."""
 
     @classmethod
     def applied(cls) -> ConditionUpdate:
@@ -256,11 +258,16 @@ class SpecGenerated:
         )
 
     @classmethod
+    def available_in_status(cls) -> ConditionUpdate:
+        """Say the same of one that does not fit there."""
+        return _true(cls.TYPE, "SpecGenerated", "Generated spec is available in status.profilingResults.selectedConfig")
+
+    @classmethod
     def not_offered(cls, candidate: str) -> ConditionUpdate:
         """Say that another one was asked for, which cannot be had."""
         return _true(
             cls.TYPE,
-            "CandidateNotOffered",
+            cls.NOT_OFFERED,
             f'Annotation dgdr.nvidia.com/deploy requests candidate "{candidate}", which does not exist or cannot be '
             "deployed; nothing is deployed. Set it to an id in status.profilingResults.pareto",
         )
@@ -270,7 +277,7 @@ class SpecGenerated:
         """Say that one was asked for, and that the table that it is in is gone."""
         return _true(
             cls.TYPE,
-            "CandidatesGone",
+            cls.TABLE_GONE,
             f'Annotation dgdr.nvidia.com/deploy requests candidate "{candidate}", but ConfigMap {table} with the '
             'candidates does not exist any more: set the annotation to "recommended", or delete the request and create '
             "it again to profile again",
@@ -419,8 +426,8 @@ class Succeeded:
 
     @classmethod
     def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:
-        refused = Validation.change_refused().reason
-        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason == refused), None)
+        reasons_told = {Validation.change_refused().reason, SpecGenerated.NOT_OFFERED, SpecGenerated.TABLE_GONE}
+        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason in reasons_told), None)
         return replace(update, message=f"{update.message}. {warning.message}") if warning else update
 
 

@@ -4,6 +4,7 @@ All of OpenTelemetry's own variables apply (headers, certificates, sampling, bat
 """
 
 import os
+from typing import Any
 
 from dgdr_controller.reconciler.traces import ROOT
 
@@ -22,6 +23,7 @@ def configure() -> None:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult  # noqa: PLC0415
 
     class RequestIds(RandomIdGenerator):
         """Gives a request's first span the identity that its trace has."""
@@ -34,7 +36,23 @@ def configure() -> None:
             root = ROOT.get()
             return root.span_id if root else super().generate_span_id()
 
+    class WholeTraces(Sampler):
+        """Decides of each span by its trace alone: all spans of a request are kept, or none."""
+
+        def __init__(self, chosen: Sampler) -> None:
+            self._chosen = chosen
+
+        def should_sample(
+            self, parent_context: object, trace_id: int, name: str, *rest: Any, **more: Any
+        ) -> SamplingResult:
+            del parent_context  # which says that all are kept
+            return self._chosen.should_sample(None, trace_id, name, *rest, **more)
+
+        def get_description(self) -> str:
+            return f"WholeTraces({self._chosen.get_description()})"
+
     os.environ.setdefault("OTEL_SERVICE_NAME", _SERVICE)
     provider = TracerProvider(resource=Resource.create(), id_generator=RequestIds())
+    provider.sampler = WholeTraces(provider.sampler)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

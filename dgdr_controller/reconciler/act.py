@@ -173,7 +173,7 @@ async def _replace(client: Client, wanted: Ensure, _: ObservedState) -> None:
     except NotFoundError:
         return  # it is made the next time
     except (InvalidError, BadRequestError, ForbiddenError) as error:
-        message = f"it cannot be changed in place ({error.message}); delete it, and it is made anew"
+        message = f"it cannot be changed in place ({error.message}); delete it, and the controller creates it again"
         raise NameTakenError("ReplaceRefused", message) from error
 
 

@@ -7,7 +7,7 @@ from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.options import keeps_image
-from dgdr_api.preserved import preserved
+from dgdr_api.preserved import Preserved, as_far_as_known, preserved
 from dgdr_api.results import Results
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose_adopted, compose_first
@@ -33,7 +33,7 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
         detail = "does not exist any more; it holds the deployment that the plan is merged into"
         raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
     request = replace(
-        _asked(observed, results.hardware),
+        _asked(observed, results.hardware, kept),
         model=results.model,
         curves=results.curves,
         base=read_base(observed.base) if observed.base is not None else None,
@@ -52,17 +52,20 @@ def composed_adopted(observed: ObservedState, text: str) -> tuple[int, Composed]
     hardware = used(observed.status.hardware)
     if hardware is None:
         raise InvalidRequestError([FieldError("status.hardware", "Required value", "says for how many GPUs it is")])
-    made = compose_adopted(text, _asked(observed, hardware))
+    made = compose_adopted(text, _asked(observed, hardware, preserved(observed.request.metadata.annotations)))
     return gpus_of(made.graph), _as_served(observed, made)
 
 
 def with_runtime_version(observed: ObservedState, graph: Manifest) -> Manifest:
     """Return a deployment with the version that the request names by now: that may be added after it was composed."""
     hardware = used(observed.status.hardware)
-    return filled_in(graph, runtime_version(_asked(observed, hardware))) if hardware else graph
+    if hardware is None:
+        return graph
+    kept = as_far_as_known(observed.request.metadata.annotations)
+    return filled_in(graph, runtime_version(_asked(observed, hardware, kept)))
 
 
-def _asked(observed: ObservedState, hardware: HardwareUsed) -> GraphRequest:
+def _asked(observed: ObservedState, hardware: HardwareUsed, kept: Preserved) -> GraphRequest:
     """Return what the request itself says of its deployment."""
     asked, spec = observed.request.metadata, observed.request.spec
     return GraphRequest(
@@ -72,7 +75,7 @@ def _asked(observed: ObservedState, hardware: HardwareUsed) -> GraphRequest:
         spec=spec,
         model=spec.model,
         hardware=hardware,
-        preserved=preserved(asked.annotations),
+        preserved=kept,
         keeps_image=keeps_image(asked.annotations),
     )
 

@@ -115,7 +115,8 @@ def _written(observed: ObservedState, output: Output, what: _Made, *, applies: b
     exported = dump_documents(made.documents)
     too_large = [] if len(exported.encode()) <= _room(observed) else [_TOO_LARGE]
     warnings = [of_warning(warning) for warning in _merged(what.warnings, too_large)]
-    generated = SpecGenerated.applied() if applies else SpecGenerated.available()
+    available = SpecGenerated.available_in_status() if too_large else SpecGenerated.available()
+    generated = SpecGenerated.applied() if applies else available
     status = enter(
         observed,
         Phase.DEPLOYING if applies else Phase.READY,

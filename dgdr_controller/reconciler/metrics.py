@@ -112,6 +112,7 @@ class Phases:
         if number := self._numbers[namespace, phase]:
             REQUESTS.labels(namespace, phase).set(number)
         else:  # a namespace that is gone leaves nothing
+            del self._numbers[namespace, phase]
             REQUESTS.remove(namespace, phase)
 
 
@@ -129,7 +130,7 @@ def record(observed: ObservedState, decision: Decision) -> None:
         return
     begun = observed.phase_start
     if begun is not None and before in _MOVING:
-        PHASE_DURATION.labels(before).observe((observed.now - begun).total_seconds())
+        PHASE_DURATION.labels(before).observe(_seconds(begun, observed.now))
     if status.phase is Phase.FAILED:
         cause = Succeeded.cause(status.conditions or ())
         FAILURES.labels(cause.type if cause else Succeeded.TYPE).inc()
@@ -138,12 +139,11 @@ def record(observed: ObservedState, decision: Decision) -> None:
 
 
 def _new_warnings(observed: ObservedState, status: DgdrStatus) -> list[str]:
-    """Return the types of the warnings that a status has, and that the request had not, or with other words."""
+    """Return the types of the warnings that a status has and the request had not; their words may change often."""
     return [
         condition.type
         for condition in status.conditions or ()
-        if condition.type in _WARNINGS
-        and ((old := observed.condition(condition.type)) is None or old.message != condition.message)
+        if condition.type in _WARNINGS and observed.condition(condition.type) is None
     ]
 
 
@@ -154,11 +154,16 @@ def _record_profiling(observed: ObservedState, decision: Decision) -> None:
     strategy = str(observed.request.spec.search_strategy or "rapid")
     PROFILINGS.labels(strategy, outcome).inc()
     if begun := observed.phase_start:
-        DURATION.labels(strategy, outcome).observe((observed.now - begun).total_seconds())
+        DURATION.labels(strategy, outcome).observe(_seconds(begun, observed.now))
     if decision.candidates is not None:
         CANDIDATES.observe(decision.candidates)
     if outcome == "succeeded" and (ended := _ended(observed.pods)):
-        RESULT_LATENCY.observe(max(0.0, (observed.now - ended).total_seconds()))
+        RESULT_LATENCY.observe(_seconds(ended, observed.now))
+
+
+def _seconds(begun: dt.datetime, ended: dt.datetime) -> float:
+    """Return how long something took; clocks differ, and a sum that falls is none."""
+    return max(0.0, (ended - begun).total_seconds())
 
 
 def _ended(pods: Sequence[Pod]) -> dt.datetime | None:

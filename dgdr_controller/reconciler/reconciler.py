@@ -96,10 +96,13 @@ class RequestReconciler:
             request = self._cache.get(REQUESTS, key)
         except ValidationError as error:
             self._phases.update(key, Phase.FAILED)
+            self.awaited.update(key, {})
             return await report_unreadable(self._cache, self._client, meta, error)
         if request is None:
             return Result.done()
-        phase = PHASES[(request.status and request.status.phase) or Phase.PENDING]
+        current = (request.status and request.status.phase) or Phase.PENDING
+        self._phases.update(key, current)
+        phase = PHASES[current]
         observed = await self._observer.observe(
             request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
         )

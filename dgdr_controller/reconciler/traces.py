@@ -1,12 +1,12 @@
 """Traces: one for each request, with a span for each phase of its whole life.
 
-A phase's span is made when it ends, from the times in the status, and all of them have the identity of the request as
-their trace: nothing has to be remembered, and a controller that starts anew goes on with the same traces. Where
+A phase's span is made when it ends, from the times in the status, and the trace's identity is made of the request's:
+nothing has to be remembered, and a controller that starts anew goes on with the same traces. Where
 the command line has set up no SDK, nothing is recorded.
 """
 
 import datetime as dt
-import uuid
+import hashlib
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -36,12 +36,12 @@ _tracer = trace.get_tracer("dgdr-controller")
 
 
 def identity(uid: str) -> Identity | None:
-    """Return the identity of a request's trace, made of its UID; None where that is no UUID."""
-    try:
-        number = uuid.UUID(uid).int
-    except ValueError:
-        return None
-    return Identity(number, number & (2**64 - 1))
+    """Return the identity of a request's trace; None where it has no UID.
+
+    A hash, as samplers decide by an identity's bits: those of a UUID are not all random.
+    """
+    digest = hashlib.sha256(uid.encode()).digest()
+    return Identity(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])) if uid else None
 
 
 def record(observed: ObservedState, status: DgdrStatus) -> None:
@@ -69,7 +69,7 @@ def record(observed: ObservedState, status: DgdrStatus) -> None:
     if status.phase is Phase.FAILED:
         cause = Succeeded.cause(status.conditions or ())
         span.set_status(Status(StatusCode.ERROR, cause.message if cause else None))
-    span.end(_nanoseconds(observed.now))
+    span.end(_nanoseconds(max(begun, observed.now)))
 
 
 def _record_root(observed: ObservedState, root: Identity) -> None:
@@ -78,11 +78,11 @@ def _record_root(observed: ObservedState, root: Identity) -> None:
     token = ROOT.set(root)
     try:
         _tracer.start_span(
-            f"DynamoGraphDeploymentRequest {observed.key.namespace}/{observed.name}",
+            "DynamoGraphDeploymentRequest",
             trace.set_span_in_context(trace.INVALID_SPAN),
             attributes=_attributes(observed),
             start_time=_nanoseconds(created),
-        ).end(_nanoseconds(observed.now))
+        ).end(_nanoseconds(max(created, observed.now)))
     finally:
         ROOT.reset(token)
 

@@ -8,6 +8,7 @@ from dgdr_api.conditions import Succeeded, Validation, set_conditions
 from dgdr_api.errors import located
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REQUESTS
+from dgdr_controller.reconciler.metrics import FAILURES
 from dgdr_controller.reconciler.observe import now
 from dgdr_controller.runtime import Cache, Client, Key, ObjectMeta, Resource, Result, decode_dict
 from dgdr_controller.runtime.log import get_logger
@@ -35,6 +36,8 @@ async def report_unreadable(cache: Cache, client: Client, meta: ObjectMeta, erro
         log.warning("Cannot read the request", problems=problems)
         content = status.model_dump(mode="json", exclude_none=True)
         await client.replace_status(REQUESTS, meta.key, content, resource_version=meta.resource_version)
+        if previous.phase is not Phase.FAILED:
+            FAILURES.labels(Validation.TYPE).inc()
     return Result.done()
 
 

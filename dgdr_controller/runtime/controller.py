@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from dgdr_controller.runtime.cache import Cache
 from dgdr_controller.runtime.controller_metrics import ControllerMetrics
-from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, TerminalError
+from dgdr_controller.runtime.errors import ConflictError, NotLeaderError, RequestError, RuntimeFault, TerminalError
 from dgdr_controller.runtime.informer import Handler, Informer
 from dgdr_controller.runtime.log import bound, get_logger
 from dgdr_controller.runtime.predicates import Change, Predicate
@@ -177,14 +177,19 @@ class Controller:
         except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:  # from a library: this process is not its own
             self._metrics.panicked()
             self._failed(key, priority, f"{type(error).__name__} {error}")
-        except Exception:  # noqa: BLE001 - logged there, with what was raised
-            self._failed(key, priority, "")
+        except Exception as error:  # noqa: BLE001 - logged there, with what was raised
+            self._crashed(key, priority, error)
 
     def _succeeded(self, key: Key, priority: int, result: Result) -> None:
         if result.requeue_after is not None:
             self._queue.add(key, priority=priority, after=result.requeue_after)
         self._queue.forget(key)
         self._metrics.succeeded("success" if result.requeue_after is None else "requeue_after")
+
+    def _crashed(self, key: Key, priority: int, error: Exception) -> None:
+        if not isinstance(error, RuntimeFault):  # a mistake of the reconciler: what is a panic in Go
+            self._metrics.panicked()
+        self._failed(key, priority, "")
 
     def _failed(self, key: Key, priority: int, why: str) -> None:
         self._metrics.failed()

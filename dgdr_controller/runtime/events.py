@@ -9,7 +9,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from dgdr_controller.runtime.client import Client
@@ -88,7 +88,7 @@ class EventRecorder:
         client: Writes them.
         component: Who says so; shown as *From*.
         instance: Which process of it.
-        wall: The time of day.
+        wall: The time of day; by default the API server's.
         clock: Seconds that never go back.
     """
 
@@ -98,13 +98,13 @@ class EventRecorder:
         component: str,
         *,
         instance: str = "",
-        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: Callable[[], datetime] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
         self._component = component
         self._instance = instance or component
-        self._wall = wall
+        self._wall = wall or client.transport.server_time.now
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._series: OrderedDict[tuple[str, ...], _Series] = OrderedDict()
         self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()

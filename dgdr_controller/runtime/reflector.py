@@ -17,6 +17,8 @@ from dgdr_controller.runtime.resource import CachedObject, Key
 log = get_logger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
 """Watches end at random times, so that those of many clients do not all begin anew at once."""
+_MOST_RETRIES = 10
+"""How often as long as the server wants a pause may get, as they grow."""
 _LONGEST_PAUSE_S = 30.0
 """However long the server wants not to be asked."""
 
@@ -45,10 +47,11 @@ class Reflector:
             self._state = step.state
             if step.state.phase is not Phase.PAGES or not step.state.token:
                 self._fresh = {}
-            if step.retry_after:
-                await asyncio.sleep(min(step.retry_after, _LONGEST_PAUSE_S))
-            elif step.pause is not Pause.NONE:
-                await asyncio.sleep(backoff.seconds(step.pause))
+            if step.pause is not Pause.NONE:
+                pause = backoff.seconds(step.pause)
+                if step.retry_after:  # overload always says 1 s: not all at once, and not for ever every second
+                    pause = max(step.retry_after, min(pause, _MOST_RETRIES * step.retry_after))
+                await asyncio.sleep(min(pause, _LONGEST_PAUSE_S) if step.retry_after else pause)
 
     async def _step(self) -> Step:
         """Send one request, follow it to its end, and return what comes next."""
@@ -142,5 +145,5 @@ class Reflector:
             informer.mark_kind_missing()
             return
         level = logging.WARNING if step.pause is not Pause.NONE else logging.INFO
-        log.log(level, "The watch has ended", resource=str(informer.resource), error=error)
+        log.log(level, "List or watch has ended", resource=str(informer.resource), error=error)
         informer.problem = f"{informer.resource}: {error}" if step.pause is not Pause.NONE else ""

@@ -14,11 +14,16 @@ FILE = CHECKOUT / "config" / "grafana" / "dashboard.json"
 UID, TITLE = "dgdr-controller", "DynamoGraphDeploymentRequests"
 WIDTH = 24
 """Columns of a dashboard."""
+_WITHOUT_TIME = {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": {"Value": "for"}}}
+"""Of a table, the column that says when it was asked is none of the answer."""
 _HEIGHT = 8
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _OURS = 'job="dgdr-controller"'
 _THERE = f'{_OURS}, namespace=~"$namespace"'
 _WINDOW = "$__rate_interval"
+_SELDOM = "1h"
+"""What happens a few times a day has no rate to speak of."""
+_START = "dgdr_request_phase_start_timestamp_seconds"
 _EXPIRY = "dgdr_webhook_certificate_expiry_timestamp_seconds"
 
 
@@ -45,12 +50,12 @@ class Panel:
     help: str = ""
 
 
-def _quantiles(metric: str, by: str, where: str = _OURS) -> tuple[tuple[str, str], ...]:
+def _quantiles(metric: str, by: str, window: str = _WINDOW) -> tuple[tuple[str, str], ...]:
     labels = ", ".join(filter(None, ("le", by)))
     legend = f"{{{{{by}}}}} " if by else ""
     return tuple(
         (
-            f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{where}}}[{_WINDOW}])))",
+            f"histogram_quantile({share}, sum by ({labels}) (increase({metric}_bucket{{{_OURS}}}[{window}])))",
             f"{legend}p{share * 100:g}",
         )
         for share in (0.5, 0.99)
@@ -76,14 +81,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             ),
             Panel(
                 "Longest in their phase",
-                ((f"topk(10, time() - dgdr_request_phase_start_timestamp_seconds{{{_THERE}}})", ""),),
+                ((f"topk(10, time() - max by (namespace, name, phase) ({_START}{{{_THERE}}}))", ""),),
                 unit="s",
                 kind="table",
                 help="What each of them waits for: kubectl get dgdr -A",
             ),
             Panel(
                 "Time in a phase",
-                _quantiles("dgdr_phase_duration_seconds", "phase"),
+                _quantiles("dgdr_phase_duration_seconds", "phase", _SELDOM),
                 unit="s",
             ),
             Panel("Failures in the last hour, by cause", _increase("dgdr_failures_total", "condition"), stacked=True),
@@ -108,11 +113,11 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ),
                 stacked=True,
             ),
-            Panel("Duration", _quantiles("dgdr_profiling_duration_seconds", "strategy"), unit="s"),
-            Panel("Candidates found", _quantiles("dgdr_profiling_candidates", "")),
+            Panel("Duration", _quantiles("dgdr_profiling_duration_seconds", "strategy", _SELDOM), unit="s"),
+            Panel("Candidates found", _quantiles("dgdr_profiling_candidates", "", _SELDOM)),
             Panel(
                 "From the profiler's end to its result in the request",
-                _quantiles("dgdr_result_latency_seconds", ""),
+                _quantiles("dgdr_result_latency_seconds", "", _SELDOM),
                 unit="s",
             ),
             Panel(
@@ -239,6 +244,7 @@ def _panel(panel: Panel, number: int, position: dict[str, int]) -> dict[str, Any
             "defaults": {"unit": panel.unit, "min": 0, "custom": {} if at_once else drawn},
             "overrides": [],
         },
+        "transformations": [_WITHOUT_TIME] if panel.kind == "table" else [],
         "options": {} if at_once else {"legend": {"displayMode": "list", "placement": "bottom"}},
         "targets": [
             {

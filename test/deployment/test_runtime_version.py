@@ -23,6 +23,11 @@ def test_components_that_name_a_version_keep_it(named: str | None) -> None:
     assert versions(graph) == ["1.4.2", None, named]
 
 
+@pytest.mark.parametrize("graph", [{}, {"spec": None}, {"spec": {"components": {}}}, {"spec": {"components": ["a"]}}])
+def test_what_is_no_deployment_is_left_to_the_api_server(graph: dict[str, Any]) -> None:
+    assert filled_in(graph, "1.6.1") == graph
+
+
 def test_nothing_is_filled_in_without_a_version() -> None:
     graph = {"spec": {"components": [{"name": "a"}]}}
     assert filled_in(graph, None) is graph

@@ -8,7 +8,8 @@ from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.profiling import profiling
-from test.builders.observed_state import published_of, said
+from dgdr_controller.reconciler.phases.ready import ready
+from test.builders.observed_state import after, published_of, said
 from test.builders.results import results_of
 
 KUBECTLS_COPY = "kubectl.kubernetes.io/last-applied-configuration"
@@ -38,3 +39,13 @@ def test_deployment_without_room_is_left_out_and_the_request_goes_on(profiling_s
     assert decision.status.profiling_results is not None
     assert decision.status.profiling_results.selected_config is not None
     assert "take it from status.profilingResults.selectedConfig" in said(decision, "ConfigurationWarning")[2]
+
+
+def test_condition_says_where_a_deployment_is_that_waits_for_approval(ready_state: ObservedState) -> None:
+    assert said(ready(ready_state), "SpecGenerated")[2].endswith("in annotation nvidia.com/generated-dgd-spec")
+    observed = applied(ready_state, 258_000)
+    decision = profiling(observed)
+    assert decision.status.phase is Phase.READY
+    for words in (said(decision, "SpecGenerated")[2], said(ready(after(observed, decision)), "SpecGenerated")[2]):
+        assert words.endswith("in status.profilingResults.selectedConfig")
+    assert decision.events[0].message.endswith("in status.profilingResults.selectedConfig")

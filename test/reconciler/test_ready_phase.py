@@ -54,6 +54,7 @@ def test_id_that_no_candidate_has_is_not_answered_with_another_deployment(ready_
     assert decision.status.phase is Phase.READY
     assert said(decision, "SpecGenerated")[:2] == ("True", "CandidateNotOffered")
     assert "vllm-agg-typo" in said(decision, "SpecGenerated")[2]
+    assert "vllm-agg-typo" in said(decision, "Succeeded")[2]  # in the columns of kubectl get
     assert [event.reason for event in decision.events] == ["CandidateNotOffered"]
     again = ready(after(asked_for(ready_state, "vllm-agg-typo"), decision))
     assert again.status == decision.status
@@ -76,7 +77,7 @@ def test_candidate_that_cannot_be_deployed_is_not_deployed_on_demand(ready_state
 
 def test_annotation_that_is_taken_back_is_forgotten(ready_state: ObservedState) -> None:
     asked = asked_for(ready_state, "vllm-agg-typo")
-    back = annotated(after(asked, ready(asked)))
+    back = annotated(after(asked, ready(asked)), **(ready_state.request.metadata.annotations or {}))
     assert ready(back).status == ready_state.status
 
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from dgdr_api.names import ANNOTATION_PRESERVED
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.phases.deploying import deploying
 from dgdr_controller.reconciler.phases.ready import ready
-from test.builders.deployments import manifest
+from test.builders.deployments import annotated, manifest
 from test.builders.observed_state import after
 
 
@@ -31,6 +32,13 @@ def test_version_that_is_added_while_ready_is_in_the_deployment_alone(ready_stat
     assert results is not None
     assert results.selected_config is not None
     assert versions(results.selected_config) == {None}
+
+
+def test_annotation_that_cannot_be_read_keeps_no_deployment_from_being_made(ready_state: ObservedState) -> None:
+    observed = approved(ready_state, runtime_version_override="1.6.0")
+    broken = annotated(observed, **{ANNOTATION_PRESERVED: '{"profilingConfig": 7}'})
+    (ensured,) = deploying(broken).ensure
+    assert versions(ensured.manifest) == {"1.6.0"}
 
 
 def test_deployment_is_as_it_was_shown_without_one(ready_state: ObservedState) -> None:

@@ -1,10 +1,13 @@
 """Spans of requests, recorded by OpenTelemetry's SDK and sent over its protocol."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
+import uuid
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -44,11 +47,16 @@ def reconcile(status, now, phase, *updates):
     return after
 
 
-pending = reconcile(None, created, Phase.PENDING, Profiling.discovering())
-running = reconcile(pending, profiled, Phase.PROFILING)
-same = reconcile(running, profiled, Phase.PROFILING)
-ready = reconcile(same, deploying, Phase.DEPLOYING, Profiling.completed(), DeploymentReady.in_progress("d", ""))
-reconcile(ready, deploying + dt.timedelta(seconds={_SERVED}), Phase.FAILED, DeploymentReady.deleted())
+def live(uid):
+    global request
+    request = request.model_copy(update={{"metadata": request.metadata.model_copy(update={{"uid": uid}})}})
+    pending = reconcile(None, created, Phase.PENDING, Profiling.discovering())
+    running = reconcile(pending, profiled, Phase.PROFILING)
+    same = reconcile(running, profiled, Phase.PROFILING)
+    ready = reconcile(same, deploying, Phase.DEPLOYING, Profiling.completed(), DeploymentReady.in_progress("d", ""))
+    reconcile(ready, deploying + dt.timedelta(seconds={_SERVED}), Phase.FAILED, DeploymentReady.deleted())
+
+
 """
 
 
@@ -59,14 +67,14 @@ class _Collector(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[ExportTraceServiceRequest] = []
 
-    def spans(self) -> dict[str, Span]:
-        return {
-            span.name: span
+    def spans(self) -> list[Span]:
+        return [
+            span
             for request in self.requests
             for resource in request.resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
-        }
+        ]
 
     def services(self) -> set[str]:
         return {
@@ -100,11 +108,11 @@ def collector() -> Iterator[_Collector]:
         server.shutdown()
 
 
-def lived(**environment: str) -> None:
-    """Live a request's life in a process of its own: a process has one SDK."""
+def lived(*uids: str, **environment: str) -> None:
+    """Live requests' lives in a process of its own: a process has one SDK."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     run = subprocess.run(
-        [sys.executable, "-c", LIFE],
+        [sys.executable, "-c", f"{LIFE}for uid in {uids}: live(uid)"],
         env=clean | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
         capture_output=True,
         check=False,
@@ -119,15 +127,15 @@ def seconds(span: Span) -> float:
 
 
 def test_life_of_a_request_is_one_trace(collector: _Collector) -> None:
-    lived(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}")
-    spans = collector.spans()
-    root = spans.pop("DynamoGraphDeploymentRequest team/qwen")
+    lived(UID, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}")
+    spans = {span.name: span for span in collector.spans()}
+    root = spans.pop("DynamoGraphDeploymentRequest")
     assert {name: seconds(span) for name, span in spans.items()} == {
         "Pending": 60,
         "Profiling": 60,
         "Deploying": _SERVED,
     }
-    assert {span.trace_id.hex() for span in (root, *spans.values())} == {UID.replace("-", "")}
+    assert {span.trace_id for span in (root, *spans.values())} == {hashlib.sha256(UID.encode()).digest()[:16]}
     assert {span.parent_span_id for span in spans.values()} == {root.span_id}
     assert root.parent_span_id == b""
     assert len({span.span_id for span in (root, *spans.values())}) == 4
@@ -142,12 +150,21 @@ def test_life_of_a_request_is_one_trace(collector: _Collector) -> None:
 
 def test_service_has_the_name_that_the_environment_gives(collector: _Collector) -> None:
     endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-    lived(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=endpoint, OTEL_SERVICE_NAME="planner")
+    lived(UID, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=endpoint, OTEL_SERVICE_NAME="planner")
     assert collector.services() == {"planner"}
 
 
 @pytest.mark.parametrize("disabled", [{}, {"OTEL_SDK_DISABLED": "true"}])
 def test_nothing_is_sent_unless_the_environment_says_so(collector: _Collector, disabled: dict[str, str]) -> None:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"} if disabled else {}
-    lived(**endpoint, **disabled)
+    lived(UID, **endpoint, **disabled)
     assert collector.requests == []
+
+
+def test_sampler_keeps_all_spans_of_a_request_or_none(collector: _Collector) -> None:
+    half = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
+    uids = [str(uuid.uuid5(uuid.NAMESPACE_DNS, str(number))) for number in range(60)]
+    lived(*uids, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}", **half)
+    kept = Counter(span.trace_id for span in collector.spans())
+    assert set(kept.values()) == {4}
+    assert 15 < len(kept) < 45

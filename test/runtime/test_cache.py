@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -121,6 +122,27 @@ async def test_watch_that_ends_goes_on_where_it_was(widgets: Widgets) -> None:
                 await asyncio.sleep(0.1)
             await until(lambda: len(cache.list(widgets)) == 50)
         assert sum("sendInitialEvents" in query for _, _, query in server.requests) == 1
+
+
+@virtual_time
+async def test_server_that_names_a_pause_is_asked_after_it_at_first_and_more_seldom_then(widgets: Widgets) -> None:
+    loop, asked = asyncio.get_running_loop(), list[float]()
+
+    def watched(request: web.Request) -> bool:
+        asked.extend([loop.time()] if watches(request) else [])
+        return watches(request)
+
+    async with FakeApiServer() as server:
+        server.serve(widgets)
+        async with running(server, widgets):
+            server.faults.append(Fault(watched, 429, times=12, headers={"Retry-After": "2"}))
+            server.drop_watches()
+            await asyncio.sleep(300)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert len(pauses) >= 11
+    assert all(2 <= pause <= 30 for pause in pauses[1:])
+    assert pauses[1] < 4
+    assert 10 < pauses[10] <= 20.1
 
 
 @virtual_time

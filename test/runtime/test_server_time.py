@@ -22,6 +22,20 @@ def test_time_goes_on_from_the_date_of_the_last_answer() -> None:
     assert time.now() == dt.datetime(2015, 10, 21, 15, tzinfo=dt.UTC)
 
 
+def test_answer_that_comes_late_does_not_turn_it_back_and_another_clock_does() -> None:
+    elapsed = [0.0]
+    time = ServerTime(lambda: elapsed[0])
+    time.note(NOON)
+    elapsed[0] = 0.9
+    before = time.now()
+    time.note(NOON)  # its second has begun 0.9 s ago
+    assert time.now() == before
+    elapsed[0] = 2.9
+    assert time.now() > before
+    time.note("Wed, 21 Oct 2015 11:00:00 GMT")
+    assert time.now().hour == 11
+
+
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
 def test_without_a_date_it_is_the_machines_own_time(date: str | None) -> None:
     time = ServerTime()

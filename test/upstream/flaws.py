@@ -267,6 +267,10 @@ DESIGN = (
         case="team-ephemeral-7",
     ),
     Line(
+        "33: temporary deployments of a killed thorough run keep their GPUs",
+        not_yet="Deployments that Dynamo's own profiler made for a thorough search go with the request, not with its Job.",
+    ),
+    Line(
         "34: no metrics of requests, and warnings are in no condition",
         covered=(
             "test/reconciler/test_metrics.py::test_end_of_a_profiling_is_counted",

@@ -13,12 +13,14 @@ class Line:
         covered: Tests of ours that assert the behaviour, or that the flaw is not there: node ids without parameters.
         case: Text in the module of the first of them by which a parametrized test tells the case; empty: there is none.
         not_applicable: Why there is no such test, in a sentence; empty: there is one.
+        not_yet: What the product does not do yet, in a sentence; empty: it does.
     """
 
     name: str
     covered: tuple[str, ...] = ()
     case: str = ""
     not_applicable: str = ""
+    not_yet: str = ""
 
 
 def same(reason: str, *names: str) -> tuple[Line, ...]:

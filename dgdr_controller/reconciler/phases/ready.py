@@ -1,7 +1,7 @@
 """Ready: a deployment is written; it is made when the user says so."""
 
 from dgdr_api.conditions import ConditionUpdate, SpecGenerated
-from dgdr_api.names import ANNOTATION_DEPLOY, output_name
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, output_name
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.reconciler import dgd
@@ -21,7 +21,7 @@ def ready(observed: ObservedState) -> Decision:
     """Stay, or go on when autoApply is switched on or a candidate is asked for."""
     asked, output = observed.annotation(ANNOTATION_DEPLOY), observed.output
     if asked and is_changed(observed):  # a deployment would be composed for a spec that was not profiled
-        return Decision(enter(observed, Phase.READY, SpecGenerated.available()))
+        return Decision(enter(observed, Phase.READY, _available(observed)))
     if asked and output is not None and output.has_results:
         return _deploy(observed, output, asked)
     if asked == RECOMMENDED or (observed.request.spec.auto_apply and not asked):
@@ -32,9 +32,15 @@ def ready(observed: ObservedState) -> Decision:
     graph = observed.graph if observed.graph is not None and observed.owns(observed.graph.metadata) else None
     made = dgd.info(graph) if graph else None
     return Decision(
-        enter(observed, Phase.READY, SpecGenerated.available(), deployment_info=made),
+        enter(observed, Phase.READY, _available(observed), deployment_info=made),
         ensure=dgd.transfer_ownership(observed, graph) if graph else (),
     )
+
+
+def _available(observed: ObservedState) -> ConditionUpdate:
+    """Say where the deployment is that can be applied."""
+    annotated = observed.annotation(ANNOTATION_GENERATED)
+    return SpecGenerated.available() if annotated else SpecGenerated.available_in_status()
 
 
 def _deploy(observed: ObservedState, output: Output, asked: str) -> Decision:

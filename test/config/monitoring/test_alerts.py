@@ -82,8 +82,8 @@ CASES = [
     Case("DgdrProfilingsFail", profilings("0 1 2 3 4x86", "0 1 2 3x87"), 10, None),  # less than half
     Case("DgdrProfilingsFail", profilings("0x90", "0 1 2x88"), 10, None),  # too few to tell
     Case("DgdrProfilingsFail", profilings("0x90", "3x90"), 10, None),  # long ago
-    Case("DgdrNoLeader", leaders("0x60", "0x60"), 5, ("Requests are not worked on",)),
-    Case("DgdrNoLeader", {}, 5, ("Requests are not worked on",)),  # nothing can be scraped
+    Case("DgdrNoLeader", leaders("0x60", "0x60"), 5, ("or Prometheus cannot scrape",)),
+    Case("DgdrNoLeader", {}, 5, ("or Prometheus cannot scrape",)),  # nothing can be scraped
     Case("DgdrNoLeader", leaders("0x60", "1x60"), 5, None),
     Case("DgdrReconcileErrors", reconciles("0+6x60", "0+3x60"), 30, ("50%",)),
     Case("DgdrReconcileErrors", reconciles("0+60x60", "0+3x60"), 30, None),
