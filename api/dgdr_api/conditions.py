@@ -426,8 +426,8 @@ class Succeeded:
 
     @classmethod
     def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:
-        reasons_told = {Validation.change_refused().reason, SpecGenerated.NOT_OFFERED, SpecGenerated.TABLE_GONE}
-        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason in reasons_told), None)
+        unmet = {Validation.change_refused().reason, SpecGenerated.NOT_OFFERED, SpecGenerated.TABLE_GONE}
+        warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason in unmet), None)
         return replace(update, message=f"{update.message}. {warning.message}") if warning else update
 
 
