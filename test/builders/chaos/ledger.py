@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TOLD_BY_PROGRESS = ("profilingProgress", "profilingPhase")
+_SAID_BY_THE_PROFILER = ("Profiling", "Succeeded")
+"""Conditions whose message is the profiler's own while it works."""
 
 
 @dataclass(slots=True)
@@ -78,8 +80,8 @@ def _without_progress(status: Mapping[str, Any]) -> dict[str, Any]:
     """Return a status without what tells of progress alone."""
     kept = {name: copy.deepcopy(value) for name, value in status.items() if name not in _TOLD_BY_PROGRESS}
     for condition in kept.get("conditions", []):
-        condition.pop("message", None)
-        condition.pop("lastTransitionTime", None)
+        if kept.get("phase") == "Profiling" and condition["type"] in _SAID_BY_THE_PROFILER:
+            condition.pop("message", None)
     return kept
 
 
