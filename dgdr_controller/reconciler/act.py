@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from dgdr_api.conditions import NOT_OURS, ConditionUpdate, Profiling, Succeeded, set_conditions
+from dgdr_api.conditions import NOT_OURS, Profiling, Succeeded, set_conditions
 from dgdr_api.names import ANNOTATION_INPUTS, DGD_KIND
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler import metrics, traces
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter, since
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
     AlreadyExistsError,
@@ -262,7 +262,7 @@ async def _report_waiting(
 ) -> None:
     """Write what the request waits for, once; the phase stays."""
     name = f"{wanted.manifest['kind']} {wanted.manifest['metadata']['name']}"
-    update: ConditionUpdate = (wanted.condition or Profiling).waiting(reason, f"{name}: {message}")
+    update = since(observed, (wanted.condition or Profiling).waiting(reason, f"{name}: {message}"))
     conditions = set_conditions(observed.status.conditions or (), [update], observed.generation, observed.now)
     if observed.status.phase is Phase.PENDING:
         succeeded = Succeeded.of(Phase.PENDING, conditions)

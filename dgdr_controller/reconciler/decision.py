@@ -1,7 +1,8 @@
 """What a phase decides: plain data, written to the cluster by `act` alone."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from dgdr_api.names import ANNOTATION_GENERATED
 from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.observed_state import ObservedState, Subject
+
+_SINCE = re.compile(r" \(since (\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)$")
 
 
 class WriteMode(Enum):
@@ -121,6 +124,17 @@ def news(observed: ObservedState, update: ConditionUpdate) -> tuple[Event, ...]:
     if previous is not None and previous.reason == update.reason:
         return ()
     return (Event(update.reason, update.message, warning=True),)
+
+
+def since(observed: ObservedState, waiting: ConditionUpdate) -> ConditionUpdate:
+    """Return a condition that says since when it is so; what is not waited for any more for this reason begins anew.
+
+    The condition's own time does not tell: it is that of its status, which stays False from one reason to another.
+    """
+    previous = observed.condition(waiting.type)
+    known = _SINCE.search(previous.message) if previous is not None and previous.reason == waiting.reason else None
+    began = known[1] if known else f"{observed.now:%Y-%m-%d %H:%M}"
+    return replace(waiting, message=f"{waiting.message} (since {began} UTC)")
 
 
 def start_over(observed: ObservedState, *, remove: Sequence[Remove] = (), events: Sequence[Event] = ()) -> Decision:

@@ -6,7 +6,7 @@ from dgdr_api.conditions import DeploymentReady
 from dgdr_api.names import dgd_name
 from dgdr_api.v1beta1 import DeploymentInfo, Phase
 from dgdr_controller.kinds import Graph
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, since
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 SUCCESSFUL = "successful"
@@ -23,7 +23,9 @@ def name_of(observed: ObservedState) -> str:
 def missing(observed: ObservedState) -> Decision | None:
     """Return what follows where the deployment is not to be seen, though it was made: it is not made again."""
     if not observed.graphs_known:
-        return Decision(enter(observed, Phase.DEPLOYING, DeploymentReady.not_installed()), after_s=POLL_S)
+        return Decision(
+            enter(observed, Phase.DEPLOYING, since(observed, DeploymentReady.not_installed())), after_s=POLL_S
+        )
     made = observed.status.deployment_info is not None and observed.status.deployment_info.uid is not None
     there = observed.graph is not None and (is_the_created_one(observed) or observed.owns(observed.graph.metadata))
     return None if there or not made else deleted(observed)

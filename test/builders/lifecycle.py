@@ -214,6 +214,7 @@ class Stage:
         made = status.get("deploymentInfo", {}).get("uid", "")
         for name, value in (("UID", request["metadata"]["uid"]), ("NAMESPACE", self.namespace), ("DGD", made or "DGD")):
             text = text.replace(value, name)
+        text = re.sub(r"since \d{4}-\d\d-\d\d \d\d:\d\d UTC", "since TIME UTC", text)
         return re.sub(r"pod profile-qwen-\w{5}", "pod profile-qwen-xxxxx", text)
 
     # The others

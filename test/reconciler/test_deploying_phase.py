@@ -86,7 +86,7 @@ def test_deployment_of_an_earlier_request_stays_and_both_ways_out_are_told(
         "NameConflict",
         (
             "DynamoGraphDeployment qwen-dgd was made for an earlier request of this name and still runs; delete it, or set "
-            "annotation dgdr.nvidia.com/replace-dgd to qwen-dgd to change it in place"
+            "annotation dgdr.nvidia.com/replace-dgd to qwen-dgd to change it in place (since 2026-01-02 03:04 UTC)"
         ),
     )
     assert not decision.ensure

@@ -115,7 +115,7 @@ def test_base_that_is_missing_is_waited_for() -> None:
     assert decision.status.phase is Phase.PENDING
     assert said(decision, "Profiling")[1:] == (
         "WaitingForConfigMap",
-        "ConfigMap base not found in namespace team, or key disagg.yaml not found in it",
+        "ConfigMap base not found in namespace team, or key disagg.yaml not found in it (since 2026-01-02 03:04 UTC)",
     )
     assert decision.after_s == 30
     assert pending(replace(observed, base=BASE)).status.phase is Phase.PROFILING

@@ -15,7 +15,7 @@ from dgdr_controller.kinds import Graph
 from dgdr_controller.manifest import Manifest, inside
 from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.composition import with_runtime_version
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, news, start_over
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, news, since, start_over
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.pod_problems import problem_of_deployment
 
@@ -147,6 +147,7 @@ def _unreserved(marks: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse(observed: ObservedState, conflict: ConditionUpdate) -> Decision:
     """Leave a deployment alone, and say why."""
+    conflict = since(observed, conflict)
     return Decision(
         enter(observed, Phase.DEPLOYING, conflict),
         events=news(observed, conflict),

@@ -15,7 +15,7 @@ from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.profiling_job.protocol import ProfilingPhase
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler import prerequisites, profiling_run
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, enter, news
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, enter, news, since
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState
 from dgdr_controller.reconciler.prerequisites import Blocker
 from dgdr_controller.settings import Settings
@@ -131,7 +131,7 @@ def _wait(observed: ObservedState, first: Blocker, *others: Blocker) -> Decision
     """Stay until what is awaited has changed; people are told of everything, and once."""
     blockers = (first, *others)
     messages = dict.fromkeys(blocker.condition.message for blocker in blockers)
-    waiting = Profiling.waiting(first.condition.reason, "; ".join(messages))
+    waiting = since(observed, Profiling.waiting(first.condition.reason, "; ".join(messages)))
     return Decision(
         enter(observed, Phase.PENDING, Validation.passed(), waiting),
         events=news(observed, waiting),
