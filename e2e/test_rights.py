@@ -27,6 +27,7 @@ ACCOUNT = "system:serviceaccount:dgdr-system:dgdr-controller"
 FOR_RARE_CASES = {
     "list": "servers that cannot stream lists, and pages after a watch that came too late",
     "nvidia.com dynamographdeployments get": "a deployment of the name exists that the watch has not told of",
+    "nvidia.com dynamographdeployments patch": "somebody has one of an earlier request changed in place",
     "batch jobs get": "a Job of the name exists that the watch has not told of",
     " configmaps delete": "a result for other inputs is in the way",
     " events patch": "an event repeats itself",
@@ -92,7 +93,10 @@ def test_rights_are_all_there_and_all_used(dynamo: Local, api: Client, namespace
         journey.apply(backend="vllm", workload={"isl": 40_000})
         assert journey.reaches("Failed") == "Failed"
         api.request("PATCH", journey.path, {"spec": {"workload": None}}, "application/merge-patch+json")
-        assert journey.reaches("Deployed", seconds=240) == "Deployed", journey.status()["conditions"]
+        assert journey.reaches("Deployed", seconds=240) == "Deployed", (
+            journey.status()["conditions"][-1],
+            kubectl(dynamo, "get", "pods", "-A", "-o", "wide"),
+        )
     api.request("DELETE", journey.graph_path)
     seen = list(asked(audit_log(dynamo.layout)))
     assert {right for right, may in seen if not may} == set()

@@ -172,6 +172,8 @@ def _held_back(*signals: signal.Signals) -> Iterator[None]:
 def _work(pipe: Connection, function: Callable[[Item], Answer], item: Item) -> None:
     """Run in the worker: send the answer or the exception. Interrupts are the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A server that was started while the parent held signals back hands that on, and who ends it waits for its end.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # the file descriptors, because native code does not write through sys.stdout
