@@ -18,6 +18,8 @@ from hack.monitoring.prometheus import Prometheus, beside, rules
 
 pytestmark = [*(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node"))]
 
+SELDOM = "dgdr_result_latency_seconds"
+"""Is known only where the kubelet has reported the profiler's end before the result was taken."""
 _SCRAPED_S = 20.0
 
 
@@ -69,7 +71,7 @@ def test_requests_are_seen_in_their_phases_and_every_expression_has_values(
             expression: sum(map(math.isfinite, prometheus.values(picture.filled(expression)).values()))
             for expression in dashboard.expressions()
         }
-        assert [expression for expression, number in asked.items() if not number] == []
+        assert [expression for expression, number in asked.items() if not number and SELDOM not in expression] == []
 
         if file := os.environ.get("DASHBOARD"):  # draw it, for people
             Path(file).write_text(picture.draw(prometheus, time.time() - began), encoding="utf-8")

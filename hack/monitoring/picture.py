@@ -15,7 +15,7 @@ from matplotlib.gridspec import GridSpec
 from hack.monitoring.dashboard import ROWS, TITLE, WIDTH, Panel
 from hack.monitoring.prometheus import PERIOD_S, Prometheus
 
-VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*"}
+VARIABLES = {"$__rate_interval": "5m", "$namespace": ".*"}
 """What Grafana puts in."""
 _COLOURS = (
     "#73bf69",
