@@ -40,7 +40,7 @@ class Cause:
 
 
 _PENDING, _RUNNING, _DEPLOYING = (Phase.PENDING,), (Phase.PROFILING,), (Phase.DEPLOYING,)
-_READY, _SERVED = (Phase.READY,), (Phase.DEPLOYED,)
+_READY, _DEPLOYED = (Phase.READY,), (Phase.DEPLOYED,)
 _GRACE = "after [`DGDR_PROFILING__STUCK_POD_GRACE_S`](settings.md)"
 _JOB = "when the Job ends, by its deadline or its number of retries"
 
@@ -224,7 +224,7 @@ CAUSES = (
         Outcome.FAILS,
     ),
     Cause(
-        (Phase.DEPLOYED,),
+        _DEPLOYING + _DEPLOYED,
         _DEPLOYMENT,
         "DeploymentDeleted",
         "Somebody deleted the DynamoGraphDeployment.",
