@@ -13,6 +13,16 @@ from hack.cluster.api import MERGE_PATCH, Client
 GROUP = "/apis/nvidia.com/v1beta1"
 
 
+def holds(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Wait until something holds; say whether it does in time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 @dataclass
 class Journey:
     """One request and everything that was ever seen of it.
@@ -96,13 +106,8 @@ class Journey:
         self.wait(lambda: bool(self.phases) and self.phases[-1] in phases, seconds)
         return self.phases[-1] if self.phases else ""
 
-    def wait(self, holds: Callable[[], bool], seconds: float = 60) -> bool:
-        limit = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > limit:
-                return False
-            time.sleep(0.1)
-        return True
+    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> bool:
+        return holds(condition, seconds)
 
     def events(self) -> list[str]:
         items = (self.get(f"/api/v1/namespaces/{self.namespace}/events") or {"items": []})["items"]

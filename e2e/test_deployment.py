@@ -1,6 +1,5 @@
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from dgdr_api.candidate import Mode
 from dgdr_api.v1beta1 import Backend
 from e2e.graphs import MODEL, graph
-from e2e.journey import GROUP
+from e2e.journey import GROUP, holds
 from hack.cluster.api import MERGE_PATCH, Client
 from hack.dynamo.endpoint import Endpoint
 from hack.dynamo.operator import TIMINGS
@@ -29,15 +28,6 @@ def state(api: Client, deployed: dict[str, Any]) -> str:
     status = found.get("status", {})
     is_of_this = status.get("observedGeneration") == found["metadata"]["generation"]
     return str(status["state"]) if is_of_this else "unobserved"
-
-
-def holds(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    limit = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def served(api: Client, deployed: dict[str, Any]) -> Endpoint:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.journey import Journey
+from e2e.journey import Journey, holds
 from hack.cluster.api import Client
 from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.progress import UnavailableError
 from hack.monitoring import dashboard, picture
-from hack.monitoring.prometheus import Prometheus, beside, rules
+from hack.monitoring.prometheus import Prometheus, alerts, beside
 
 pytestmark = [*(pytest.mark.cluster, pytest.mark.images, pytest.mark.aic, pytest.mark.alone("node"))]
 
@@ -32,12 +32,9 @@ def prometheus(installed: Local, tmp_path: Path) -> Iterator[Prometheus]:
         lacking(str(error))
 
 
-def soon(holds: Callable[[], bool]) -> bool:
+def soon(condition: Callable[[], bool]) -> bool:
     """Say whether something is seen within a few scrapes."""
-    limit = time.monotonic() + _SCRAPED_S
-    while not (seen := holds()) and time.monotonic() < limit:
-        time.sleep(0.5)
-    return seen
+    return holds(condition, _SCRAPED_S)
 
 
 def test_requests_are_seen_in_their_phases_and_every_expression_has_values(
@@ -78,16 +75,12 @@ def test_requests_are_seen_in_their_phases_and_every_expression_has_values(
         for journey in (served, too_large, waits):
             api.request("DELETE", journey.path)
         assert soon(lambda: prometheus.query(counted) == [])
-    alerts = _alerts(prometheus)
-    assert {name: health for name, (health, _) in alerts.items()} == dict.fromkeys(_named(), "ok")
-    assert "firing" not in {state for _, state in alerts.values()}
+    states = _states(prometheus)
+    assert {name: health for name, (health, _) in states.items()} == dict.fromkeys(alerts(), "ok")
+    assert "firing" not in {state for _, state in states.values()}
 
 
-def _named() -> list[str]:
-    return [rule["alert"] for group in rules()["groups"] for rule in group["rules"]]
-
-
-def _alerts(prometheus: Prometheus) -> dict[str, tuple[str, str]]:
+def _states(prometheus: Prometheus) -> dict[str, tuple[str, str]]:
     """Return each alert's health, which is its expression's, and its state."""
     groups = prometheus.ask("rules", type="alert")["groups"]
     return {rule["name"]: (rule["health"], rule["state"]) for group in groups for rule in group["rules"]}

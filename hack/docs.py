@@ -37,7 +37,7 @@ from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
 from hack import engine_tables
 from hack.markdown import code, table
-from hack.monitoring.prometheus import rules
+from hack.monitoring.prometheus import alerts
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -296,8 +296,7 @@ def _alerts() -> str:
         ("Alert", "Severity", "Holds for", "Meaning"),
         (
             (code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "0m"), _meaning(rule))
-            for group in rules()["groups"]
-            for rule in group["rules"]
+            for rule in alerts().values()
         ),
     )
 

@@ -17,10 +17,6 @@ from dgdr_controller.runtime.resource import CachedObject, Key
 log = get_logger(__name__)
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
 """Watches end at random times, so that those of many clients do not all begin anew at once."""
-_MOST_RETRIES = 10
-"""How often as long as the server wants a pause may get, as they grow."""
-_LONGEST_PAUSE_S = 30.0
-"""However long the server wants not to be asked."""
 
 
 class Reflector:
@@ -48,10 +44,7 @@ class Reflector:
             if step.state.phase is not Phase.PAGES or not step.state.token:
                 self._fresh = {}
             if step.pause is not Pause.NONE:
-                pause = backoff.seconds(step.pause)
-                if step.retry_after:  # overload always says 1 s: not all at once, and not for ever every second
-                    pause = max(step.retry_after, min(pause, _MOST_RETRIES * step.retry_after))
-                await asyncio.sleep(min(pause, _LONGEST_PAUSE_S) if step.retry_after else pause)
+                await asyncio.sleep(backoff.seconds(step.pause, step.retry_after))
 
     async def _step(self) -> Step:
         """Send one request, follow it to its end, and return what comes next."""

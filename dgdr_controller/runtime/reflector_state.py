@@ -27,6 +27,8 @@ _GATEWAY_TIMEOUT = 504
 _SHORT_S = 1.0
 """A watch that ends sooner and brought nothing is a fault, not an ordinary end."""
 _ABSENT_S = 30.0
+_MOST_RETRIES = 10
+"""How often as long as the server wants a pause may get."""
 _FIRST_S, _LONGEST_S, _RESET_S = 0.8, 30.0, 120.0
 """client-go's numbers for watches."""
 
@@ -143,8 +145,14 @@ class Backoff:
         self._delay = _FIRST_S
         self._last = float("-inf")
 
-    def seconds(self, pause: Pause) -> float:
-        """Return how many seconds a pause takes this time."""
+    def seconds(self, pause: Pause, retry_after: float | None = None) -> float:
+        """Return how many seconds a pause takes this time.
+
+        Args:
+            pause: Which pause.
+            retry_after: How many seconds the server wants; None: it has not said so. Overload always says one, so the
+                pause grows from there: not all are to come at once, and none for ever every second.
+        """
         if pause is Pause.NONE:
             return 0.0
         if pause is Pause.ABSENT:
@@ -154,4 +162,7 @@ class Backoff:
             self._delay = _FIRST_S
         delay, self._last = self._delay, now
         self._delay = min(self._delay * 2, _LONGEST_S)
-        return delay * (1.0 + self._rng())
+        seconds = delay * (1.0 + self._rng())
+        if not retry_after:
+            return seconds
+        return min(max(retry_after, min(seconds, _MOST_RETRIES * retry_after)), _LONGEST_S)

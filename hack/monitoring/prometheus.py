@@ -42,6 +42,11 @@ def rules() -> dict[str, Any]:
     return {"groups": manifest("rules.yaml")["spec"]["groups"]}
 
 
+def alerts() -> dict[str, dict[str, Any]]:
+    """Return the rules of all groups, by their alerts."""
+    return {rule["alert"]: rule for group in rules()["groups"] for rule in group["rules"]}
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A port of this machine that leads to a replica.

@@ -13,6 +13,7 @@ from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
 from dgdr_controller.runtime import AlreadyExistsError, Client, Config, Key, NotFoundError, RequestError
 from dgdr_controller.runtime.transport import Request
+from test.builders.chaos.background import background
 from test.builders.lifecycle import CONFIG_MAPS, GRAPHS, NAMESPACES, PLAYS, PODS, REQUESTS, Stage
 from test.builders.results import results_of
 
@@ -170,16 +171,10 @@ async def cast_in(config: Config, namespace: str) -> AsyncIterator[Cast]:
     async with Client(config) as client:
         await client.create(NAMESPACES, {"metadata": {"name": namespace}})
         cast = Cast(config, client, namespace)
-        tasks = [asyncio.create_task(part) for part in (cast.kubelet(), cast.operator())]
         try:
-            yield cast
-            for task in tasks:
-                if task.done():
-                    task.result()
+            async with background(cast.kubelet(), cast.operator()):
+                yield cast
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await client.transport.send(_delete_all(namespace))
             with contextlib.suppress(RequestError):
                 await client.delete(NAMESPACES, Key("", namespace))

@@ -11,6 +11,7 @@ from dgdr_controller.runtime import Client, Config, RequestError, Resource
 from dgdr_controller.runtime.errors import ExpiredError
 from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import until
+from test.builders.chaos.background import background
 from test.builders.chaos.ledger import Ledger
 from test.builders.lifecycle import GRAPHS, JOBS, REQUESTS
 
@@ -36,16 +37,8 @@ async def witnessed(config: Config, namespace: str, *, gaps: bool = False) -> As
         watches = [_Watch(client, resource, namespace, ledger, gaps) for resource in kinds]
         for watch in watches:
             await watch.list()
-        tasks = [asyncio.create_task(watch.run()) for watch in watches]
-        try:
+        async with background(*(watch.run() for watch in watches)):
             yield ledger
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass

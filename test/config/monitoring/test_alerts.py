@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from hack.cluster.layout import CHECKOUT
-from hack.monitoring.prometheus import rules
+from hack.monitoring.prometheus import alerts, rules
 
 RUNBOOKS = CHECKOUT / "docs" / "how-to" / "respond-to-alerts.md"
-ALERTS = {rule["alert"]: rule for group in rules()["groups"] for rule in group["rules"]}
+ALERTS = alerts()
 JOB = 'job="dgdr-controller"'
 SINCE = "dgdr_request_phase_start_timestamp_seconds"
 

@@ -16,12 +16,12 @@ from dgdr_controller.reconciler import metrics as _requests  # noqa: F401
 from dgdr_controller.runtime.metrics import registry
 from hack.cluster.layout import CHECKOUT
 from hack.monitoring import dashboard
-from hack.monitoring.prometheus import rules
+from hack.monitoring.prometheus import alerts
 
 BOARD = json.loads((CHECKOUT / "config" / "grafana" / "dashboard.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 EXPRESSIONS = [
-    *(rule["expr"] for group in rules()["groups"] for rule in group["rules"]),
+    *(rule["expr"] for rule in alerts().values()),
     *dashboard.expressions(),
 ]
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
