@@ -26,6 +26,7 @@ plan: $(STAMP) ## Plan the sample request (SAMPLE=file) and write the deployment
 
 IMG          ?= localhost/dgdr-controller:dev
 PROFILER_IMG ?= localhost/dgdr-profiler:dev
+MEASURER_IMG ?= localhost/dgdr-measurer:dev
 .PHONY: demo
 demo: platform $(STAMP) ## Bring up a cluster on this machine and deploy a sample request (OPTIONS="--level virtual-node", VERBOSE=1).
 	@$(BIN)/python -m hack.demo $(OPTIONS)
@@ -61,6 +62,7 @@ configMapGenerator:
     behavior: merge
     literals:
       - DGDR_PROFILING__IMAGE=$(PROFILER_IMG)
+      - DGDR_PROFILING__MEASURER_IMAGE=$(MEASURER_IMG)
       - DGDR_PROFILING__PUBLISHER_IMAGE=$(IMG)
 endef
 export KUSTOMIZATION
@@ -79,7 +81,7 @@ uninstall: ## Delete the CRD and every request.
 	@"$(KUBECTL)" delete -k config/crd --ignore-not-found
 
 .PHONY: deploy
-deploy: overlay ## Install the CRD and the controller (IMG=image PROFILER_IMG=image).
+deploy: overlay ## Install the CRD and the controller (IMG=image PROFILER_IMG=image MEASURER_IMG=image).
 	@"$(KUBECTL)" apply -k $(OVERLAY)
 
 .PHONY: undeploy
@@ -121,7 +123,7 @@ cluster-build: $(STAMP) ## Build or download the programs of a cluster ahead of 
 TARGETS ?= controller profiler
 
 .PHONY: images
-images: $(STAMP) ## Build the images (TARGETS="controller profiler") and load them into the cluster, if it runs.
+images: $(STAMP) ## Build the images (TARGETS="controller profiler measurer") and load them into the cluster, if it runs.
 	@$(BIN)/python -m hack.images load $(TARGETS)
 
 .PHONY: build-images
@@ -198,6 +200,10 @@ bench-exporters: $(STAMP) ## Measure how long requests take with 60 DCGM exporte
 bench-truth: $(STAMP) ## Score choices by the public measurements that AIC ships: two minutes (OPTIONS="--page").
 	@$(BIN)/python -m hack.bench.truth $(OPTIONS)
 
+.PHONY: bench-thorough
+bench-thorough: $(STAMP) ## Compare the search of thorough with measuring everything, on simulated surfaces: an hour (OPTIONS="--seeds 3 --case dense").
+	@$(BIN)/python -m hack.bench.thorough $(OPTIONS)
+
 .PHONY: calibration
 calibration: $(STAMP) ## Fit the corrections of estimates to the public measurements again: ten minutes (OPTIONS="--check").
 	@$(BIN)/python -m hack.calibration $(OPTIONS)
@@ -266,6 +272,7 @@ requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (U
 	@cp requirements/dev.txt requirements/build.txt && echo "hatchling>=1.27" | $(call COMPILE,-,build)
 	@$(call COMPILE,$(UPGRADE) --group init,init)
 	@$(call COMPILE,$(UPGRADE) --group dynamo,dynamo)
+	@$(call COMPILE,$(UPGRADE) --group aiperf,aiperf)
 	@$(call COMPILE,$(UPGRADE) --group engines,engines)
 	@$(call COMPILE,$(UPGRADE) --group go,go)
 	@$(call COMPILE,$(UPGRADE) --group node,node)

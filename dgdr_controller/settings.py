@@ -30,6 +30,8 @@ class ProfilingSettings(BaseModel):
 
     image: str = "localhost/dgdr-profiler:dev"
     """Image of the profiler."""
+    measurer_image: str = "localhost/dgdr-measurer:dev"
+    """Image of the profiler of thorough searches, which measures with AIPerf."""
     publisher_image: str = "localhost/dgdr-controller:dev"
     """Image of the container that publishes results: the controller's own."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -40,6 +42,10 @@ class ProfilingSettings(BaseModel):
     """Longest rapid search in seconds, where the request does not set activeDeadlineSeconds."""
     thorough_deadline_s: int = Field(default=21_600, ge=300)
     """The same of a thorough one, which measures deployments."""
+    measuring_gpu_hours: int = Field(default=0, ge=0)
+    """GPU hours that the deployments may take which a thorough search measures; 0: as many as it has time for."""
+    trial_deadline_s: int = Field(default=3600, ge=60)
+    """How long a deployment that a thorough search measures may take to be ready, in seconds."""
     stuck_pod_grace_s: int = Field(default=900, ge=0)
     """How long a pod that cannot start is waited for, in seconds."""
 

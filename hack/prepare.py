@@ -3,24 +3,26 @@
 ``python -m hack.prepare`` gets what the tests need; what this machine cannot have, the tests say when they need it.
 """
 
+import functools
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from hack.cluster import docker, images, node, store
 from hack.cluster.children import parallel
-from hack.cluster.layout import cache
+from hack.cluster.layout import CHECKOUT, cache
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster, Level
 from hack.cluster.program import run
 from hack.cluster.progress import ClusterError, UnavailableError, say
 from hack.cluster.resolve import resolve
-from hack.dynamo.environment import prepare as prepare_dynamo
 from hack.images.build import build
 from hack.installation import IMAGES
+from hack.locks import project
 from hack.setup import debian
 from hack.setup.debian import Purpose
+from hack.setup.environment import tool
 
 
 def choose(cluster: Cluster, wanted: Level = Level.NODE) -> tuple[Level, str]:
@@ -57,16 +59,21 @@ def choose(cluster: Cluster, wanted: Level = Level.NODE) -> tuple[Level, str]:
     return Level.NODE, f"Cluster: a real Kubernetes in namespaces of this machine. {more}."
 
 
-def prepare(cluster: Cluster, level: Level) -> None:
+def prepare(cluster: Cluster, level: Level, more: Iterable[str] = ()) -> None:
     """Build and fetch everything that is not there, so that bringing the cluster up takes seconds.
+
+    Args:
+        cluster: The cluster.
+        level: Its level.
+        more: Environments that are made at the same time, by the names of their locks in requirements/.
 
     Raises:
         ClusterError: Something cannot be built or fetched.
     """
+    dynamo = ("dynamo",) if level is Level.VIRTUAL_NODE else ()
     parts: list[Callable[[], object]] = [lambda: cluster.prepare(level)]
-    if level is Level.VIRTUAL_NODE:
-        parts.append(prepare_dynamo)
-    elif cluster.ours:
+    parts += [functools.partial(tool, name) for name in {*more, *dynamo}]
+    if level is not Level.VIRTUAL_NODE and cluster.ours:
         parts.append(lambda: _images(cluster))
     if cluster.ours:
         _check_disk(level)
@@ -99,6 +106,19 @@ def _images(cluster: Cluster) -> None:
         store.add(archives)
 
 
+_STARTED_BY_TESTS = frozenset(("aiperf", "dynamo"))
+"""Environments whose programs tests start: a load generator, and a frontend with simulated engines."""
+
+
+def environments() -> Iterator[str]:
+    """Return the names of those that tests start, as far as there are packages for this machine."""
+    here = (sys.platform, platform.machine())
+    for lock in project.read(CHECKOUT).locks:
+        machines = {(target.platform.sys_platform, target.platform.machine) for target in lock.targets}
+        if lock.name in _STARTED_BY_TESTS and here in machines:
+            yield lock.name
+
+
 def prepare_for_tests() -> None:
     """Get what the tests need, as far as this machine can have it."""
     try:
@@ -106,7 +126,7 @@ def prepare_for_tests() -> None:
         cluster = resolve()
         level, sentence = choose(cluster)
         say(sentence)
-        prepare(cluster, level)
+        prepare(cluster, level, environments())
     except UnavailableError as error:
         say(f"Tests that need it are skipped: {error}")
 

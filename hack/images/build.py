@@ -17,7 +17,7 @@ from hack.images.names import Target
 KEPT = 2
 """Archives of a target that are kept."""
 
-_NEEDED_GIB = {Target.CONTROLLER: 2, Target.PROFILER: 6, Target.DYNAMO: 4}
+_NEEDED_GIB = {Target.CONTROLLER: 2, Target.PROFILER: 6, Target.MEASURER: 10, Target.DYNAMO: 4}
 """With the base and every layer new."""
 
 

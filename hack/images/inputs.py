@@ -11,6 +11,13 @@ from hack.cluster.progress import ClusterError
 from hack.images import base
 from hack.images.names import DIGITS, Target
 
+_LOCKS = {
+    Target.CONTROLLER: {"controller"},
+    Target.PROFILER: {"profiler"},
+    Target.MEASURER: {"profiler", "aiperf"},
+    Target.DYNAMO: {"dynamo"},
+}
+"""Locks whose packages are in an image; all images have what the others lock."""
 _OURS = ("pyproject.toml", "README.md", "LICENSE", "api", "dgdr_controller")
 """What the stage ``code`` of the Dockerfile is made of: in every image but Dynamo's."""
 
@@ -21,8 +28,9 @@ def content_hash(target: Target, checkout: Path = CHECKOUT) -> str:
     Raises:
         ClusterError: .dockerignore is written in a way that is not understood here.
     """
-    others = {Path("requirements", f"{other}.txt") for other in Target if other is not target}
-    unused = others | {Path(name) for name in _OURS if target is Target.DYNAMO}
+    others = set[str]().union(*_LOCKS.values()) - _LOCKS[target]
+    unused = {Path("requirements", f"{lock}.txt") for lock in others}
+    unused |= {Path(name) for name in _OURS if target is Target.DYNAMO}
     files = [
         path
         for path in (checkout / "Dockerfile", *context(checkout))

@@ -18,6 +18,8 @@ class Target(StrEnum):
 
     CONTROLLER = "controller"
     PROFILER = "profiler"
+    MEASURER = "measurer"
+    """The profiler of thorough searches, which measures with AIPerf."""
     DYNAMO = "dynamo"
     """Dynamo's frontend and mocker, for clusters of this machine."""
 

@@ -70,6 +70,7 @@ def read(root: Path) -> Project:
             wanted("node", groups["node"], targets.ALL, tested=False),
             wanted("docs", groups["docs"], targets.ALL, tested=False),
             wanted("dynamo", groups["dynamo"], targets.LINUX, tested=False),  # an image; its Dynamo is Linux's alone
+            wanted("aiperf", groups["aiperf"], targets.LINUX_X86_64, tested=False),  # crick's wheels are for it
             wanted("engines", groups["engines"], targets.LINUX_X86_64, tested=False),  # the engines' wheels are for it
         ),
         _overrides(content.get("tool", {}).get("uv", {})),

@@ -17,10 +17,11 @@ mount -t tmpfs tmpfs "$1/dev"
 mkdir -m 1777 "$1/dev/shm"
 for device in null zero random urandom; do touch "$1/dev/$device"; mount --bind "/dev/$device" "$1/dev/$device"; done
 mount -o remount,bind,ro "$1"
+ip link set lo up
 root=$1; shift
 exec chroot --userspec=1000:1000 "$root" "$@"
 """
-"""Runs a program as a container would: read-only root, /tmp in memory, an unprivileged user, no network."""
+"""Runs a program as a container would: read-only root, /tmp in memory, an unprivileged user, no network but loopback."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ from hack.cluster.model import Level
 
 SYSTEM = "dgdr-system"
 ROOT = Path(CHECKOUT)
-IMAGES = {"IMG": "registry.example:5000/team/dgdr:v1", "PROFILER_IMG": "registry.example:5000/team/profiler@sha256:ab"}
+IMAGES = {
+    "IMG": "registry.example:5000/team/dgdr:v1",
+    "PROFILER_IMG": "registry.example:5000/team/profiler@sha256:ab",
+    "MEASURER_IMG": "registry.example:5000/team/measurer@sha256:cd",
+}
 
 
 class Installer:

@@ -66,6 +66,7 @@ def test_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
     ]
     assert settings == {
         "DGDR_PROFILING__IMAGE": deployed.images["PROFILER_IMG"],
+        "DGDR_PROFILING__MEASURER_IMAGE": deployed.images["MEASURER_IMG"],
         "DGDR_PROFILING__PUBLISHER_IMAGE": deployed.images["IMG"],
         "DGDR_WEBHOOK__ADDRESS": ":9443",
         "DGDR_WEBHOOK__CERTIFICATES": "self-managed",
@@ -77,7 +78,7 @@ RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events", "coordination.k8s
 RIGHTS = {
     REQUESTS: "list watch patch",
     f"{REQUESTS}:status": "patch",
-    GRAPHS: "get list watch create patch",
+    GRAPHS: "get list watch create patch delete",
     "batch/jobs": "get list watch create delete",
     "pods": "list watch",
     "pods:log": "",

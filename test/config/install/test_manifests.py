@@ -303,11 +303,12 @@ def test_settings_are_ones_that_there_are(
 ) -> None:
     """A misspelt variable would be ignored in silence."""
     config = named(built(kubectl_program), "ConfigMap", "dgdr-settings-")
-    for name in ("DGDR_PROFILING__IMAGE", "DGDR_PROFILING__PUBLISHER_IMAGE"):
-        monkeypatch.setenv(name, f"{config['data'][name]}-seen")
-    settings = Settings()
-    assert (settings.profiling.image, settings.profiling.publisher_image) == (
+    for name in ("IMAGE", "MEASURER_IMAGE", "PUBLISHER_IMAGE"):
+        monkeypatch.setenv(f"DGDR_PROFILING__{name}", f"{config['data'][f'DGDR_PROFILING__{name}']}-seen")
+    profiling = Settings().profiling
+    assert (profiling.image, profiling.measurer_image, profiling.publisher_image) == (
         "profiler:latest-seen",
+        "measurer:latest-seen",
         "controller:latest-seen",
     )
     for name in itertools.chain(config["data"], named(shipped, "ConfigMap", "dgdr-settings-")["data"]):

@@ -39,6 +39,14 @@ def profiler(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
+def measurer(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:  # noqa: ARG001 - skips
+    """The measurer's image of this checkout."""
+    image = built(Target.MEASURER, tmp_path_factory.mktemp("measurer"))
+    yield image
+    shutil.rmtree(image.root)  # more than 1 GB
+
+
+@pytest.fixture(scope="session")
 def dynamo(can_build: None, tmp_path_factory: pytest.TempPathFactory) -> Image:  # noqa: ARG001 - skips
     """The image of local clusters' Dynamo."""
     return built(Target.DYNAMO, tmp_path_factory.mktemp("dynamo"))

@@ -8,7 +8,7 @@ from hack.images import base
 from hack.images.inputs import content_hash, context, layers_hash
 from hack.images.names import Target
 
-BOTH = {Target.CONTROLLER, Target.PROFILER}
+OURS = {Target.CONTROLLER, Target.PROFILER, Target.MEASURER}
 ALL = set(Target)
 
 
@@ -25,19 +25,21 @@ def changed(checkout: Path, path: str) -> set[Target]:
     ("path", "images"),
     [
         ("Dockerfile", ALL),
-        ("pyproject.toml", BOTH),
-        ("README.md", BOTH),
-        ("LICENSE", BOTH),
+        ("pyproject.toml", OURS),
+        ("README.md", OURS),
+        ("LICENSE", OURS),
         ("requirements/build.txt", ALL),
         ("requirements/init.txt", ALL),
         ("requirements/controller.txt", {Target.CONTROLLER}),
-        ("requirements/profiler.txt", {Target.PROFILER}),
+        ("requirements/profiler.txt", {Target.PROFILER, Target.MEASURER}),
+        ("requirements/aiperf.txt", {Target.MEASURER}),
         ("requirements/dynamo.txt", {Target.DYNAMO}),
-        ("api/dgdr_api/names.py", BOTH),
-        ("api/dgdr_api/new.py", BOTH),
-        ("dgdr_controller/settings.py", BOTH),
+        ("api/dgdr_api/names.py", OURS),
+        ("api/dgdr_api/new.py", OURS),
+        ("dgdr_controller/settings.py", OURS),
         ("hack/images/runtime.py", ALL),
         ("requirements/dev.txt", set()),
+        ("requirements/engines.txt", set()),
         ("hack/images/build.py", set()),
         ("test/hack/images/conftest.py", set()),
         ("dgdr_controller/__pycache__/settings.cpython-311.pyc", set()),

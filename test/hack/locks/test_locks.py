@@ -165,6 +165,16 @@ def test_line_that_pins_nothing_is_refused(checkout: Path, change: Change) -> No
         problems(checkout)
 
 
+def test_lock_for_one_machine_is_judged_for_that_one(checkout: Path, change: Change) -> None:
+    change("requirements/aiperf.txt", pin("crick"), "")
+    unused, missing = problems(checkout)
+    assert re.fullmatch(r"requirements/metadata\.json: crick \S+ is in the file, and no lock pins it: .*", unused)
+    assert re.fullmatch(
+        r"requirements/aiperf\.txt: pyproject\.toml requires crick\S+, and the lock does not pin crick: run make requirements",
+        missing,
+    )
+
+
 def test_line_that_names_an_index_is_refused(checkout: Path, change: Change) -> None:
     change("requirements/build.txt", r"\A", "--index-url https://packages.test/simple\n")
     with pytest.raises(LockError, match=r"--index-url .* is no requirement"):
@@ -210,11 +220,17 @@ def test_metadata_that_is_missing_or_broken_is_refused(checkout: Path) -> None:
         problems(checkout)
 
 
-def test_exception_of_dynamo_is_the_one_of_pyproject(checkout: Path, change: Change) -> None:
-    change("pyproject.toml", r"^dependency-metadata = .*\n", "")
+@pytest.mark.parametrize(
+    ("lock", "package", "missing"), [("dynamo", "ai-dynamo", "aisimulate"), ("aiperf", "aiperf", "kopf")]
+)
+def test_exception_for_a_package_is_the_one_of_pyproject(
+    checkout: Path, change: Change, lock: str, package: str, missing: str
+) -> None:
+    change("pyproject.toml", rf'^ +\{{ name = "{package}", .*\n', "")
     found = problems(checkout)
     assert len(found) > 5
-    assert all(problem.startswith("requirements/dynamo.txt: ai-dynamo 1.6.1 requires ") for problem in found)
+    assert all(re.match(rf"requirements/{lock}\.txt: {package} [\d.]+ requires ", problem) for problem in found)
+    assert any(f"the lock does not pin {missing}" in problem for problem in found)
 
 
 def test_exception_for_what_is_not_locked_is_refused(checkout: Path, change: Change) -> None:
