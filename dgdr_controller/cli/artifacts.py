@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dgdr_api.results import RESULTS_FILE, Results
-from dgdr_controller.cli.files import write_atomically
+from dgdr_controller.atomic_files import write_atomically
 from dgdr_controller.profiler.simulation.collect import Pool
 from dgdr_controller.profiler.simulation.worker_pool import Answered, Lost, Refused
 from dgdr_controller.profiling_job.protocol import FINAL_CONFIG

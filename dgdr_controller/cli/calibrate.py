@@ -16,12 +16,12 @@ from dgdr_api.formatting import significant
 from dgdr_api.measurements import MOST, Measurement, Measurements
 from dgdr_api.names import MEASUREMENTS
 from dgdr_api.results import Results
+from dgdr_controller.atomic_files import write_atomically
 from dgdr_controller.cli.files import (
     UnreadableError,
     read_bounded,
     read_measurements,
     read_results,
-    write_atomically,
 )
 from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.profiler.calibration import Calibration, implausible

@@ -5,7 +5,7 @@ from typing import cast
 
 import click
 
-_COMMANDS = ("calibrate", "manager", "plan", "profile", "publish", "validate")
+_COMMANDS = ("calibrate", "manager", "measure", "plan", "profile", "publish", "validate")
 """Each a function of this name in a module of this name."""
 
 

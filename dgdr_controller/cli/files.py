@@ -1,7 +1,5 @@
 """Requests from files and results into files."""
 
-import errno
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,29 +154,3 @@ def manifest_name(manifest: object) -> str | None:
 
 def _names(manifests: list[object]) -> str:
     return ", ".join(manifest_name(manifest) or "(without name)" for manifest in manifests)
-
-
-def write_atomically(folder: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Write files of a folder: each is the old one or the whole new one, and none is new unless all can be written.
-
-    Args:
-        folder: The folder.
-        contents: Text or bytes by name, which may be a path below the folder.
-
-    Raises:
-        OSError: The folder cannot be written to, or is full.
-    """
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in (folder / name for name in contents)}
-    try:
-        for (path, temporary), content in zip(staged.items(), contents.values(), strict=True):
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "is a folder; expected a file name", str(path))
-            with temporary.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, temporary in staged.items():
-            temporary.replace(path)
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)

@@ -16,12 +16,12 @@ from dgdr_api.options import MOST_DRAFT_TOKENS, SearchOptions, runs_its_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
+from dgdr_controller.atomic_files import write_atomically
 from dgdr_controller.cli.files import (
     UnreadableError,
     read_base_file,
     read_measurements,
     read_request,
-    write_atomically,
 )
 from dgdr_controller.cli.progress import ProgressDisplay
 from dgdr_controller.cli.report import print_report

@@ -4,7 +4,9 @@ import datetime as dt
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 from pydantic import ValidationError
@@ -15,14 +17,18 @@ from dgdr_api.errors import located
 from dgdr_api.measurements import Measurements
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import RESULTS_FILE, Results
+from dgdr_controller.atomic_files import write_atomically
 from dgdr_controller.cli.artifacts import LOG_FILE, Artifacts, keep
-from dgdr_controller.cli.files import write_atomically
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
+from dgdr_controller.profiler.measurement.benchmark import measure
+from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, Load
+from dgdr_controller.profiler.measurement.trial_files import TrialFiles
+from dgdr_controller.profiler.measurement.trials import Budget, Cluster, Found
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid, summary
 from dgdr_controller.profiler.request import request_in_cluster
 from dgdr_controller.profiler.selection.notes import nothing_deployable
@@ -44,10 +50,15 @@ from dgdr_controller.results.content import graph_request
 _DEADLINE_S = 1680.0
 """Two minutes less than a Job has by default: what ends the Job deletes its pods, and nobody would hear of it."""
 
+_PUBLISHER_S = 300.0
+"""How long the publisher may take to bring what was measured before: the API server may be away."""
+_LOOK_S = 0.2
+
 _PHASES = {
     Step.SURVEY: ProfilingPhase.INITIALIZING,
     Step.SELECTION: ProfilingPhase.SELECTING_CONFIG,
     Step.CURVES: ProfilingPhase.BUILDING_CURVES,
+    Step.MEASUREMENT: ProfilingPhase.SWEEPING_DECODE,
 }
 _ORDER = list(ProfilingPhase)
 
@@ -71,13 +82,32 @@ _ORDER = list(ProfilingPhase)
     "--artifacts-dir", "artifacts", type=click.Path(path_type=Path),
     help="Folder to also write results, deployment, plots, raw data and log to; a failure there is a warning.",
 )  # fmt: skip
-def profile(*, config: Path, folder: Path, deadline: float, base: Path | None, artifacts: Path | None) -> None:
+@click.option(
+    "--report-dir", "report_folder", type=click.Path(path_type=Path),
+    help="Folder with the controller's answers; a thorough search needs it to have configurations deployed.",
+)  # fmt: skip
+@click.option(
+    "--gpu-hours", type=click.IntRange(min=1),
+    help="GPU hours that the deployments may take which a thorough search measures; the request may say otherwise.",
+)  # fmt: skip
+def profile(  # noqa: PLR0913 - an option each
+    *,
+    config: Path,
+    folder: Path,
+    deadline: float,
+    base: Path | None,
+    artifacts: Path | None,
+    report_folder: Path | None,
+    gpu_hours: int | None,
+) -> None:
     """Profile a request inside its Job."""
     run = _Run(folder, artifacts)
     try:
         run.tell(ProfilingPhase.INITIALIZING, "Loading the simulator")
         job_input = JobInput.model_validate_json(config.read_text(), by_alias=True, by_name=False)
-        results = _results(job_input, run, deadline)
+        until = time.monotonic() + deadline
+        measuring = Measuring(report_folder, gpu_hours) if report_folder else None
+        results = _results(job_input, run, until, measuring)
         run.tell(ProfilingPhase.GENERATING_DGD, "Writing the deployment and the results")
         results = run.keep(results, _final_config(results, job_input, base, run))
     except ValidationError as error:
@@ -95,16 +125,39 @@ def profile(*, config: Path, folder: Path, deadline: float, base: Path | None, a
     run.finish(results)
 
 
-def _results(job_input: JobInput, run: "_Run", deadline: float) -> Results:
+class Measuring(NamedTuple):
+    """What a thorough search works with.
+
+    Attributes:
+        report_folder: Where the controller's answers come.
+        gpu_hours: GPU hours that it may take, where the request does not say; None: no limit.
+    """
+
+    report_folder: Path
+    gpu_hours: int | None
+
+
+def _results(job_input: JobInput, run: "_Run", until: float, measuring: Measuring | None) -> Results:
     version = version_of(job_input.release)
     release = release_of(version) if version else NEWEST
     request = request_in_cluster(job_input.request, job_input.hardware, release)
     request = replace(request, measurements=job_input.measurements or Measurements())
-    until = time.monotonic() + deadline
-    results = rapid(request, run, SEARCH_DEADLINE_S, until)
+    if measuring is None:
+        results = rapid(request, run, SEARCH_DEADLINE_S, until)
+    else:
+        from dgdr_controller.profiler.thorough import thorough  # noqa: PLC0415 - numpy: the controller's image has none
+
+        cluster = run.cluster(measuring.report_folder, until)
+        results = thorough(request, run, cluster, Budget(until, measuring.gpu_hours))
     if results.choice is None:
         raise NotDeployableError(nothing_deployable(results))
     return results
+
+
+def _measured(folder: Path, endpoint: Endpoint, load: Load, *, trial: str, seed: int, deadline_s: float) -> Found:
+    """Measure a trial, and leave AIPerf's files in a folder of its own."""
+    exports = folder / trial / "aiperf"
+    return measure(endpoint, [load], trial=trial, folder=exports, deadline_s=deadline_s, seed=seed)[0]
 
 
 def _final_config(results: Results, job_input: JobInput, base: Path | None, run: "_Run") -> dict[str, str]:
@@ -156,11 +209,28 @@ class _Run:
         self._phase = ProfilingPhase.INITIALIZING
         self._searches: dict[Search, bool] = {}
         self._total = 0
+        self._measured: int | None = None
+
+    def cluster(self, report_folder: Path, until: float) -> Cluster:
+        """Return what a thorough search deploys and measures with; wait until the publisher is there.
+
+        Raises:
+            InterruptedRunError: It does not come.
+        """
+        trials = TrialFiles(self._folder, report_folder)
+        limit = min(until, time.monotonic() + _PUBLISHER_S)
+        while not trials.is_connected:
+            if time.monotonic() > limit:
+                raise InterruptedRunError(f"no answer has come into {report_folder}: the publisher does not run")
+            time.sleep(_LOOK_S)
+        return Cluster(trials, partial(_measured, self._artifacts or self._folder))
 
     def __call__(self, progress: Progress) -> None:
         """Take a step of the search."""
         if isinstance(progress.search, Step):
             self._total = progress.total or self._total
+            if progress.search is Step.MEASUREMENT:
+                self._measured = progress.completed
             self.tell(_PHASES[progress.search], progress.state)
             return
         self._searches[progress.search] = progress.finished
@@ -173,7 +243,7 @@ class _Run:
             status=RunState.RUNNING,
             phase=self._phase,
             message=message,
-            completed=sum(self._searches.values()),
+            completed=sum(self._searches.values()) if self._measured is None else self._measured,
             total=self._total,
         )
         self._write(status)

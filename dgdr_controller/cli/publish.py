@@ -25,23 +25,38 @@ from dgdr_controller.runtime.log import configure
     "--profiler", type=click.Choice(list(PROFILERS)), default="dgdr", show_default=True, help="Whose files they are."
 )
 @click.option(
+    "--report-dir",
+    "report_folder",
+    type=click.Path(path_type=Path),
+    help="Folder that a thorough search reads the controller's answers from.",
+)
+@click.option(
     "--volume", type=click.Path(path_type=Path), help="Volume that the folder is in. [default: the folder itself]"
 )
 def publish(  # noqa: PLR0913 - an option each
-    *, folder: Path, name: str, namespace: str, job_uid: str, inputs: str, profiler: str, volume: Path | None
+    *,
+    folder: Path,
+    name: str,
+    namespace: str,
+    job_uid: str,
+    inputs: str,
+    profiler: str,
+    volume: Path | None,
+    report_folder: Path | None,
 ) -> None:
     """Publish a profiling's progress and results until SIGTERM."""
     configure()
-    asyncio.run(_run(Key(namespace, output_name(name)), Source(folder, job_uid, inputs, PROFILERS[profiler], volume)))
+    source = Source(folder, job_uid, inputs, PROFILERS[profiler], volume)
+    asyncio.run(_run(Key(namespace, output_name(name)), source, report_folder))
 
 
-async def _run(key: Key, source: Source) -> None:
+async def _run(key: Key, source: Source, report_folder: Path | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it was held back from the start of the program on
     client = Client(Config.load())
     try:
-        await publish_files(client, key, source, stop)
+        await publish_files(client, key, source, stop, report_folder)
     finally:
         await client.close()

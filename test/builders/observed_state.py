@@ -1,7 +1,7 @@
 """What the controller observes: a request, and what exists around it, as the API server would give it."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 from dgdr_api.gpus import find_product
 from dgdr_api.names import ANNOTATION_JOB_UID
 from dgdr_api.results import Results
+from dgdr_api.trials import TrialLog, TrialStatus
 from dgdr_api.v1beta1 import DgdrStatus, DynamoGraphDeploymentRequest, Hardware, Phase
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.hardware.resolve import resolve
@@ -134,6 +135,8 @@ def published_of(
     *,
     job: str = "job-1",
     inputs: str = "",
+    trials: TrialLog | None = None,
+    statuses: Mapping[str, TrialStatus] | None = None,
     **run: Any,
 ) -> dict[str, Any]:
     """Return what a state has of an output: the ConfigMap and what is read from it."""
@@ -141,8 +144,11 @@ def published_of(
     if results is not None:
         fields |= {"status": RunState.SUCCESS, "phase": "Done", "exit_code": 0}
     packed = pack(results.model_dump_json(exclude_none=True).encode()) if results else None
-    told = Output(job, inputs or run_of(observed).inputs, RunStatus(**(fields | run)), packed)
+    log = trials.model_dump_json(exclude_none=True) if trials else ""
+    told = Output(job, inputs or run_of(observed).inputs, RunStatus(**(fields | run)), packed, trials=log)
     found = map_of(observed, told, seen=job)
+    if statuses:
+        found = msgspec.structs.replace(found, data=found.data | output.trial_status(statuses))
     return {"output_map": found, "output": output.read(found)}
 
 

@@ -100,9 +100,10 @@ class _Expected:
     advice: str = "expected an export of AIPerf's profile command"
 
 
+_ITL = "inter_token_latency"
 _METRICS: Mapping[str, _Expected] = {
     "time_to_first_token": _Expected("ms", _STREAMED),
-    "inter_token_latency": _Expected("ms", _STREAMED),
+    _ITL: _Expected("ms", _STREAMED),
     "request_latency": _Expected("ms"),
     "request_throughput": _Expected("requests/sec"),
     "request_count": _Expected("requests"),
@@ -142,8 +143,12 @@ class BenchmarkRun:
     date: str = ""
 
 
-def read_export(content: bytes) -> BenchmarkRun:
+def read_export(content: bytes, *, has_itl: bool = True) -> BenchmarkRun:
     """Read an export.
+
+    Args:
+        content: The file.
+        has_itl: Whether answers have a time between tokens, which those of one token do not have: it is then 0.
 
     Raises:
         InvalidRequestError: It is none, or not one that can be compared; everything that is wrong is named.
@@ -161,7 +166,8 @@ def read_export(content: bytes) -> BenchmarkRun:
             "schema_version", export.schema_version, 'must be "1.4" or a later 1.x: use AIPerf 0.13 or later'
         )
         errors.raise_as(InvalidRequestError)
-    means = {name: _mean(name, getattr(export, name), expected, errors) for name, expected in _METRICS.items()}
+    metrics = {name: expected for name, expected in _METRICS.items() if has_itl or name != _ITL}
+    means = {name: _mean(name, getattr(export, name), expected, errors) for name, expected in metrics.items()}
     _check_run(export, errors)
     errors.raise_as(InvalidRequestError)
     requests = round(means["request_count"])
@@ -169,7 +175,7 @@ def read_export(content: bytes) -> BenchmarkRun:
     cached = export.usage_prompt_cache_read_tokens
     return BenchmarkRun(
         ttft=means["time_to_first_token"],
-        itl=means["inter_token_latency"],
+        itl=means.get(_ITL, 0.0),
         tokens_per_s=means["output_token_throughput"],
         isl=means["input_sequence_length"],
         osl=means["output_sequence_length"],

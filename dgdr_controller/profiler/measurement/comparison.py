@@ -13,19 +13,15 @@ from dgdr_api.gpus import find_gpu
 from dgdr_api.measurements import Measurement, Numbers
 from dgdr_api.results import Goal, Results
 from dgdr_controller.profiler.measurement.aiperf import BenchmarkRun
+from dgdr_controller.profiler.measurement.validity import (
+    TOLERANCE,
+    fewest_requests,
+    is_mostly_read,
+    is_prompt_of,
+    is_steady,
+    sustained_tokens_per_s,
+)
 
-_TOLERANCE = 0.1
-"""Relative difference in lengths and load up to which a run is of what was estimated."""
-_TEMPLATE_TOKENS = 30
-"""Tokens that a chat template adds to a prompt."""
-_LEAST_ROUNDS = 5
-"""Requests for each one in flight: those that start at once wait for each other, and the mean is for ten of them."""
-_LEAST_REQUESTS = 20
-_STEADY = 0.25
-"""Relative difference between the throughput and what the requests in flight make of it (Little's law).
-
-Public measurements differ by 2 to 3 %, runs of the fewest rounds that count by the share of their first and last.
-"""
 _DIGITS = 6
 """Digits of the numbers that are kept."""
 _ROUNDING = 1
@@ -185,14 +181,14 @@ def _refused(path: str, kind: str, detail: str) -> InvalidRequestError:
 
 def _check_workload(goal: Goal, run: BenchmarkRun, errors: ErrorList) -> None:
     """Refuse other lengths than those that were estimated, and prompts that need not be read."""
-    if abs(run.isl - goal.isl) > max(_TOLERANCE * goal.isl, _TEMPLATE_TOKENS):
+    if not is_prompt_of(run.isl, goal.isl):
         detail = f"the estimates are for prompts of {goal.isl} tokens: run AIPerf with --isl {goal.isl}"
         errors.invalid("input_sequence_length.avg", run.isl, detail)
-    if abs(run.osl - goal.osl) > max(_TOLERANCE * goal.osl, 1):
+    if abs(run.osl - goal.osl) > max(TOLERANCE * goal.osl, 1):
         options = f"--osl {goal.osl} --extra-inputs ignore_eos:true --use-server-token-count"
         detail = f"the estimates are for answers of {goal.osl} tokens: run AIPerf with {options}"
         errors.invalid("output_sequence_length.avg", run.osl, detail)
-    if run.cached > _TOLERANCE * goal.isl:
+    if not is_mostly_read(run.cached, goal.isl):
         detail = (
             "so many tokens of each prompt were in the prefix cache, and the estimates are for prompts that share "
             "nothing: run AIPerf with another --random-seed and more --num-dataset-entries than requests"
@@ -207,20 +203,20 @@ def _check_load(candidate: Candidate, run: BenchmarkRun, gpus: int, errors: Erro
         errors.invalid("--gpus", gpus, detail)
         return
     expected = candidate.numbers.concurrency * gpus / candidate.gpus
-    if abs(run.concurrency - expected) > max(_TOLERANCE * expected, _ROUNDING):
+    if abs(run.concurrency - expected) > max(TOLERANCE * expected, _ROUNDING):
         detail = (
             f"the estimates of {candidate.id} are for {significant(expected)} requests in flight on {gpus} GPUs: run "
             f"AIPerf with --concurrency {math.ceil(expected)}, or say with --candidate and --gpus what was measured"
         )
         errors.invalid("concurrency", round(run.concurrency, 1), detail)
-    enough = max(_LEAST_REQUESTS, math.ceil(_LEAST_ROUNDS * run.concurrency))
+    enough = fewest_requests(run.concurrency)
     if run.requests < enough:
         detail = f"too few for a mean at this load: run AIPerf with --request-count {2 * enough}"
         errors.invalid("request_count.avg", run.requests, detail)
-    kept_up = run.concurrency * run.osl / (run.ttft + run.itl * (run.osl - 1)) * 1000
-    if abs(run.tokens_per_s - kept_up) > _STEADY * kept_up:
+    sustained = sustained_tokens_per_s(run.concurrency, run.ttft, run.itl, run.osl)
+    if not is_steady(run.tokens_per_s, sustained):
         detail = (
-            f"{significant(run.concurrency)} requests in flight with this TTFT and ITL make {significant(kept_up)} "
+            f"{significant(run.concurrency)} requests in flight with this TTFT and ITL make {significant(sustained)} "
             f"tokens/s: the load was another for much of the run; run AIPerf with --request-count {2 * enough} or more"
         )
         errors.invalid("output_token_throughput.avg", run.tokens_per_s, detail)
