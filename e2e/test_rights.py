@@ -28,6 +28,7 @@ FOR_RARE_CASES = {
     "list": "servers that cannot stream lists, and pages after a watch that came too late",
     "nvidia.com dynamographdeployments get": "a deployment of the name exists that the watch has not told of",
     "nvidia.com dynamographdeployments patch": "somebody has one of an earlier request changed in place",
+    "nvidia.com dynamographdeployments delete": "a thorough search takes down what it has measured",
     "batch jobs get": "a Job of the name exists that the watch has not told of",
     " configmaps delete": "a result for other inputs is in the way",
     " events patch": "an event repeats itself",

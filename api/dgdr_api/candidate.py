@@ -59,9 +59,13 @@ class Outcome(StrEnum):
     DOES_NOT_FIT = "does-not-fit"
     OVER_BUDGET = "over-budget"
     NOT_RENDERABLE = "not-renderable"
+    NOT_MEASURED = "not-measured"
+    """Left out of a thorough search, by its estimate or for lack of time; it can be deployed all the same."""
+    FAILED_TRIAL = "failed-trial"
+    """Deployed by a thorough search, and did not serve."""
 
 
-_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE)
+_NOT_OFFERED = (Outcome.DOES_NOT_FIT, Outcome.OVER_BUDGET, Outcome.NOT_RENDERABLE, Outcome.FAILED_TRIAL)
 
 
 class KvCacheDtype(StrEnum):
@@ -150,6 +154,17 @@ _TOTALS = ("tokens_per_s", "concurrency", "request_rate")
 """Fields of `Performance` that grow with the replicas."""
 
 
+class Samples(ApiModel):
+    """What a measured performance rests on."""
+
+    requests: int = Field(ge=1)
+    """Requests that were measured."""
+    runs: int = Field(ge=1)
+    """Times that they were measured; the performance is the median."""
+    spread: float = Field(ge=0)
+    """Difference between the fastest and the slowest run, as a share of the median tokens/s."""
+
+
 class Verdict(ApiModel):
     """What became of a candidate, and why in one sentence."""
 
@@ -186,6 +201,8 @@ class Candidate(ApiModel):
     """What the simulator itself says; None where `performance` is that, or nothing was simulated."""
     uncertainty: Uncertainty | None = None
     """How uncertain `performance` is; None: unknown."""
+    samples: Samples | None = None
+    """What was measured; None: nothing was."""
     source: Source
     verdict: Verdict | None = None
     """None until judged."""

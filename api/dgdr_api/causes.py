@@ -76,7 +76,7 @@ CAUSES = (
         _PENDING,
         _PROFILING,
         "WaitingForGpus",
-        "`searchStrategy` is `thorough`, and the cluster has too few GPUs, or too few are free.",
+        "`searchStrategy` is `thorough`, and the cluster has too few GPUs, or none is free.",
     ),
     Cause(_PENDING + _RUNNING, _PROFILING, "WaitingForCleanup", "Objects of an earlier run are still being deleted."),
     Cause(

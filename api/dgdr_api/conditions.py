@@ -412,11 +412,20 @@ class Succeeded:
             update = _false(cls.TYPE, awaited.reason, awaited.message)
             return update if phase is Phase.PENDING else cls._with_warning(update, conditions)
         if phase is not Phase.FAILED:
-            return cls._with_warning(cls._OTHERS[phase], conditions)
+            return cls._with_warning(cls._going_on(phase, conditions), conditions)
         cause = cls.cause(conditions)
         if cause is None:
             return _false(cls.TYPE, "Failed", "DGDR has failed")
         return _false(cls.TYPE, cause.reason, f"{cls._CAUSES[cause.type]}: {cause.message}")
+
+    @classmethod
+    def _going_on(cls, phase: Phase, conditions: Sequence[Condition]) -> ConditionUpdate:
+        """Return what a request does: while it is profiled, what the profiler does."""
+        update = cls._OTHERS[phase]
+        step = next((c.message for c in conditions if c.type == Profiling.TYPE), "")
+        if phase is not Phase.PROFILING or step in ("", update.message):
+            return update
+        return replace(update, message=f"{update.message}: {step}")
 
     @classmethod
     def cause(cls, conditions: Sequence[Condition]) -> Condition | None:

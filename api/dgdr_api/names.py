@@ -3,6 +3,7 @@
 Source: the upstream operator's names, which people's scripts match; ours live under ``dgdr.nvidia.com/``.
 """
 
+import hashlib
 import re
 
 GROUP = "nvidia.com"
@@ -18,6 +19,8 @@ LABEL_GRAPH = "nvidia.com/dynamo-graph-deployment-name"
 MANAGED_BY = "dynamo-operator"
 LABEL_CONTENT = "dgdr.nvidia.com/content"
 """On the planner's ConfigMaps: what they hold, as their names begin."""
+LABEL_TRIAL = "dgdr.nvidia.com/trial"
+"""On a deployment that a thorough search measures: id of its candidate. It goes when it is measured."""
 ANNOTATION_UID = "dgdr.nvidia.com/uid"
 
 ANNOTATION_INPUTS = "dgdr.nvidia.com/inputs"
@@ -41,9 +44,15 @@ ANNOTATION_KV_CACHE_DTYPE = "dgdr.nvidia.com/kv-cache-dtype"
 """On a request: the number format of the KV cache."""
 ANNOTATION_KEEP_IMAGE = "dgdr.nvidia.com/keep-image"
 """On a request: whether its image stays although its release is not supported."""
+ANNOTATION_MEASURING_MINUTES = "dgdr.nvidia.com/measuring-minutes"
+"""On a request: how long a thorough search may measure."""
+ANNOTATION_MEASURING_GPU_HOURS = "dgdr.nvidia.com/measuring-gpu-hours"
+"""On a request: how many GPU hours the deployments may take that a thorough search measures."""
 ANNOTATION_RETRIED = "dgdr.nvidia.com/retried"
 ANNOTATION_CANDIDATE = "dgdr.nvidia.com/candidate"
 """On a deployment: id of the candidate that it was rendered from."""
+ANNOTATION_GPUS = "dgdr.nvidia.com/gpus"
+"""On a deployment that a thorough search measures: how many GPUs it takes."""
 ANNOTATION_PRESERVED = "nvidia.com/dgdr-spec"
 """On a request: what only v1alpha1 can say of it, as JSON."""
 ANNOTATION_PRESERVED_STATUS = "nvidia.com/dgdr-status"
@@ -68,12 +77,25 @@ DYNAMOS_FINALIZER = "nvidia.com/finalizer"
 OUTPUT_PREFIX = "dgdr-output-"
 """How names of the ConfigMaps with the profiling's output begin."""
 
+_TRIAL_DIGITS = 6
+
 _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 def dgd_name(request: str) -> str:
     """Return the name of the DGD that belongs to the request of this name."""
     return f"{request}-dgd"
+
+
+def trial_name(request: str, uid: str, candidate: str) -> str:
+    """Return the name of the deployment by which a candidate is measured for a request.
+
+    It is no longer than that of the request's own deployment (of names of three letters and more): where that fits, so
+    does this one.
+    """
+    digest = hashlib.sha256(f"{uid} {candidate}".encode()).hexdigest()[:_TRIAL_DIGITS]
+    kept = max(1, len(dgd_name(request)) - _TRIAL_DIGITS - 1)
+    return f"{request[:kept].rstrip('-')}-{digest}"
 
 
 def job_name(request: str) -> str:

@@ -1,7 +1,7 @@
 """Options of the search that the API has no field for: annotations of a request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from dgdr_api.candidate import KvCacheDtype
 from dgdr_api.errors import FieldError, InvalidRequestError
@@ -9,6 +9,8 @@ from dgdr_api.names import (
     ANNOTATION_CONTEXT_LENGTH,
     ANNOTATION_KEEP_IMAGE,
     ANNOTATION_KV_CACHE_DTYPE,
+    ANNOTATION_MEASURING_GPU_HOURS,
+    ANNOTATION_MEASURING_MINUTES,
     ANNOTATION_PROFILER,
     ANNOTATION_SPECULATIVE,
 )
@@ -16,7 +18,14 @@ from dgdr_api.text import shown
 
 MOST_DRAFT_TOKENS = 8
 """Tokens of one draft: no engine's own recipes have more."""
-_COUNTS = {ANNOTATION_CONTEXT_LENGTH: 2**31 - 1, ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS}
+MOST_MINUTES, MOST_GPU_HOURS = 10_080, 100_000
+"""Of a thorough search: a week, and more than anybody has."""
+_COUNTS = {
+    ANNOTATION_CONTEXT_LENGTH: 2**31 - 1,
+    ANNOTATION_SPECULATIVE: MOST_DRAFT_TOKENS,
+    ANNOTATION_MEASURING_MINUTES: MOST_MINUTES,
+    ANNOTATION_MEASURING_GPU_HOURS: MOST_GPU_HOURS,
+}
 """Annotations that are numbers, and the largest value of each."""
 _IMAGE = "image"
 """Value of the annotation that has ``spec.image`` profile."""
@@ -33,19 +42,21 @@ class SearchOptions:
         draft_tokens: Tokens that a model's own layers draft in each step (multi-token prediction); None: no speculative
             decoding.
         kv_cache_dtype: Number format of the KV cache; None: the one that the simulator assumes for the checkpoint.
+        measuring_minutes: How long a thorough search may measure; None: as long as its Job may run.
+        measuring_gpu_hours: GPU hours that the deployments may take which a thorough search measures; None: those of
+            the installation's settings.
     """
 
     context_length: int | None = None
     draft_tokens: int | None = None
     kv_cache_dtype: KvCacheDtype | None = None
+    measuring_minutes: int | None = None
+    measuring_gpu_hours: int | None = None
 
     def replaced_by(self, options: "SearchOptions") -> "SearchOptions":
         """Return these options but those that others set."""
-        return SearchOptions(
-            context_length=options.context_length or self.context_length,
-            draft_tokens=options.draft_tokens or self.draft_tokens,
-            kv_cache_dtype=options.kv_cache_dtype or self.kv_cache_dtype,
-        )
+        set_there = {field.name: value for field in fields(options) if (value := getattr(options, field.name))}
+        return replace(self, **set_there)
 
 
 def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
@@ -66,6 +77,8 @@ def search_options(annotations: Mapping[str, str] | None) -> SearchOptions:
         context_length=numbers.get(ANNOTATION_CONTEXT_LENGTH),
         draft_tokens=numbers.get(ANNOTATION_SPECULATIVE),
         kv_cache_dtype=dtype if isinstance(dtype, KvCacheDtype) else None,
+        measuring_minutes=numbers.get(ANNOTATION_MEASURING_MINUTES),
+        measuring_gpu_hours=numbers.get(ANNOTATION_MEASURING_GPU_HOURS),
     )
 
 

@@ -27,6 +27,18 @@ _STEP_TOKENS = 8192
 _MOST_NODES = 64
 
 
+def by_memory(request: PlanRequest, model: Model, backend: Backend) -> list[Candidate]:
+    """Return every engine that fits, from the fewest GPUs on: where they are measured, nobody needs to guess.
+
+    Args:
+        request: What is wanted.
+        model: The model.
+        backend: The engine.
+    """
+    preferred = _preferred(request, _allowed(request, model))
+    return [_candidate(request, model.config, engine, backend) for engine in preferred]
+
+
 @dataclass(frozen=True, slots=True)
 class Sized:
     """An engine of some shape, and what one of its GPUs holds."""
@@ -51,19 +63,28 @@ def naive(request: PlanRequest, model: Model, backend: Backend) -> Candidate:
     Raises:
         NotDeployableError: It does not fit; the message names the smallest number of GPUs that would do.
     """
-    fewest, most = request.engine_gpus
-    sized = [engine for engine in _sizes(request, model) if fewest <= engine.shape.gpus <= (most or engine.shape.gpus)]
-    affordable = [engine for engine in sized if engine.shape.gpus <= request.total_gpus]
-    within = [engine for engine in affordable if engine.shape.gpus <= request.gpus_per_node]
-    # A pipeline keeps only one of its stages busy with a single request: it is for what fits no other way.
-    preferred = [engine for engine in within if engine.shape.pp == 1] or within
-    if not preferred and request.hardware.multinode:
-        preferred = affordable
+    sized = _allowed(request, model)
+    preferred = _preferred(request, sized)
     chosen = next((engine for engine in preferred if engine.requests >= _COMFORT), None)
     chosen = chosen or max(preferred, key=lambda engine: engine.requests, default=None)
     if chosen is None:
         raise NotDeployableError(_too_big(request, model, sized))
     return _candidate(request, model.config, chosen, backend)
+
+
+def _allowed(request: PlanRequest, model: Model) -> list[Sized]:
+    """Return the engines in which a mean request fits, of as many GPUs as an engine may have."""
+    fewest, most = request.engine_gpus
+    return [engine for engine in _sizes(request, model) if fewest <= engine.shape.gpus <= (most or engine.shape.gpus)]
+
+
+def _preferred(request: PlanRequest, sized: list[Sized]) -> list[Sized]:
+    """Return those that the budget holds and that are worth a try, within a node where that is possible."""
+    affordable = [engine for engine in sized if engine.shape.gpus <= request.total_gpus]
+    within = [engine for engine in affordable if engine.shape.gpus <= request.gpus_per_node]
+    # A pipeline keeps only one of its stages busy with a single request: it is for what fits no other way.
+    preferred = [engine for engine in within if engine.shape.pp == 1] or within
+    return preferred or (affordable if request.hardware.multinode else [])
 
 
 def _sizes(request: PlanRequest, model: Model) -> Iterator[Sized]:

@@ -6,7 +6,8 @@ survey → model → search plan → searches in worker processes → rows → c
 import math
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from dgdr_controller.profiler.simulation.collect import (
     collect,
 )
 from dgdr_controller.profiler.simulation.memory_limit import MemoryLimit
-from dgdr_controller.profiler.simulation.messages import Survey
+from dgdr_controller.profiler.simulation.messages import Search, Survey
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
 from dgdr_controller.profiler.simulation.rows import Facts
 from dgdr_controller.profiler.simulation.search_plan import instead, plan_searches
@@ -39,6 +40,21 @@ SEARCH_DEADLINE_S = 180.0
 """Seconds for one engine and mode; dense models take 5 to 15, mixtures of experts up to 160 on two cores."""
 
 _SURVEY_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """What the simulator has found.
+
+    Attributes:
+        question: What was asked, and what is known of it.
+        found: Candidates of one replica each, and what became of each search.
+        searches: What was searched.
+    """
+
+    question: Question
+    found: Collected
+    searches: Sequence[Search]
 
 
 def rapid(
@@ -63,12 +79,30 @@ def rapid(
         Results with a choice, or without one where no candidate can be deployed (every one says why).
 
     Raises:
-        RequestRefusedError: The request names something that cannot be.
+        ProfilerError: As `estimate` does.
         NotDeployableError: It does not fit, or we cannot render it.
+    """
+    pool = pool or WorkerPool(preload=PRELOAD)
+    estimated = estimate(request, on_progress, deadline_s, until, pool, hub)
+    results = _selected(estimated, on_progress)
+    return with_curves(results, estimated.searches, pool, on_progress) if request.goal.autoscale else results
+
+
+def estimate(
+    request: PlanRequest,
+    on_progress: ProgressCallback,
+    deadline_s: float,
+    until: float,
+    pool: Pool,
+    hub: Hub = HUB,
+) -> Estimates:
+    """Have the simulator estimate every engine and mode; arguments as `rapid` has them.
+
+    Raises:
+        RequestRefusedError: The request names something that cannot be.
         InterruptedRunError: Searches failed and the others found nothing: another run may.
         ProfilerError: The simulator itself does not work.
     """
-    pool = pool or WorkerPool(preload=PRELOAD)
     with tempfile.TemporaryDirectory(prefix="dgdr-") as scratch:
         on_progress(Progress(Step.SURVEY, "loading the simulator", finished=False))
         begun = time.monotonic()
@@ -93,15 +127,16 @@ def rapid(
     if check.refusal is not None:
         model = replace(model, warnings=(*model.warnings, f"Engines could not download the model: {check.refusal}"))
     question = Question(request, model, known, searched.engines, calibration)
-    results = _selected(question, Collected(found.candidates, [*found.reports, *searched.left_out]), on_progress)
-    return with_curves(results, searched.searches, pool, on_progress) if request.goal.autoscale else results
+    reports = [*found.reports, *searched.left_out]
+    return Estimates(question, Collected(found.candidates, reports), searched.searches)
 
 
-def _selected(question: Question, found: Collected, on_progress: ProgressCallback) -> Results:
+def _selected(estimated: Estimates, on_progress: ProgressCallback) -> Results:
     """Judge what was found, and say so."""
-    on_progress(Progress(Step.SELECTION, f"judging {len(found.candidates)} candidates", finished=False))
+    state = f"judging {len(estimated.found.candidates)} candidates"
+    on_progress(Progress(Step.SELECTION, state, finished=False))
     begun = time.monotonic()
-    results = answer(question, found)
+    results = answer(estimated.question, estimated.found)
     on_progress(Progress(Step.SELECTION, summary(results), finished=True, seconds=time.monotonic() - begun))
     return results
 

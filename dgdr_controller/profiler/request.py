@@ -23,6 +23,8 @@ from dgdr_controller.profiler.model.cache import MountedCache
 from dgdr_controller.profiler.model.memory import USABLE_VRAM
 from dgdr_controller.validation.request import validate
 
+_ONLY_ESTIMATES = "spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure"
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
@@ -104,6 +106,8 @@ def plan_request(
     if errors := validate(request):
         raise InvalidRequestError(errors)
     gpu, hardware, replaced = resolve_hardware(request.spec.hardware or Hardware(), hardware_options)
+    if request.spec.search_strategy is SearchStrategy.THOROUGH:
+        replaced = [*replaced, _ONLY_ESTIMATES]
     planned = replace(_plan_request(request, gpu, hardware, replaced, cache_root), release=release)
     return replace(planned, options=planned.options.replaced_by(options)) if options else planned
 
@@ -147,8 +151,6 @@ def _plan_request(
 ) -> PlanRequest:
     applied = effective(request)
     notes = [*warnings(request), *replaced]
-    if applied.search_strategy.value is SearchStrategy.THOROUGH:
-        notes.append("spec.searchStrategy is thorough: these are rapid estimates; only a cluster can measure")
     cache = applied.model_cache
     if cache is not None and cache_root is None:
         notes.append(

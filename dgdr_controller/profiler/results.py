@@ -15,9 +15,10 @@ from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.model.resolve import Model
 from dgdr_controller.profiler.naive import naive
 from dgdr_controller.profiler.request import PlanRequest
-from dgdr_controller.profiler.selection.judge import judge, warnings
+from dgdr_controller.profiler.selection.judge import Judgement, judge, warnings
 from dgdr_controller.profiler.selection.notes import (
     by_limits,
+    measured_notes,
     notes,
     out_of_reach,
     search_warnings,
@@ -59,6 +60,10 @@ class Question:
         rows = {candidate.uncertainty.row for candidate in candidates if candidate.uncertainty}
         return self.calibration.errors(rows) if self.calibration and rows else None
 
+    def rejection(self, candidate: Candidate) -> Verdict | None:
+        """Say why a candidate cannot be deployed at all, or nothing if it can."""
+        return _rejection(candidate, self.request, self.model)
+
     def site(self, candidates: Iterable[Candidate]) -> tuple[SiteCorrection, ...]:
         """Return what the site's measurements have changed of candidates' estimates."""
         kinds = {(c.backend, c.mode, c.draft_tokens) for c in candidates if c.uncertainty}
@@ -76,7 +81,7 @@ def answer(question: Question, found: Collected) -> Results:
     goal, budget = request.goal, request.total_gpus
     errors = question.errors(found.candidates)
     scaled = [with_chances(scale(candidate, goal, budget), goal, errors) for candidate in found.candidates]
-    judgement = judge(scaled, goal, budget, lambda candidate: _rejection(candidate, request, model))
+    judgement = judge(scaled, goal, budget, question.rejection)
     if judgement.choice is None:
         return _by_memory(question, found, judgement.candidates)
     return _results(
@@ -95,6 +100,28 @@ def answer(question: Question, found: Collected) -> Results:
             *notes(request, model, judgement, errors, measured=not question.known.limits),
         ),
     )
+
+
+def answer_measured(question: Question, found: Collected, judgement: Judgement) -> Results:
+    """Return the results of a thorough search.
+
+    Args:
+        question: What was asked.
+        found: What the simulator has found.
+        judgement: What was measured, and what was not, with a verdict each.
+    """
+    request = question.request
+    goal, budget = request.goal, request.total_gpus
+    results = _results(
+        question,
+        found,
+        judgement.candidates,
+        judgement.choice,
+        pareto=tuple(c.id for c in judgement.pareto),
+        warnings=warnings(judgement, goal, budget, request.gpu.sku),
+        notes=tuple(measured_notes(request, judgement)),
+    )
+    return results.model_copy(update={"provenance": results.provenance.model_copy(update={"mode": "thorough"})})
 
 
 def _rejection(candidate: Candidate, request: PlanRequest, model: Model) -> Verdict | None:

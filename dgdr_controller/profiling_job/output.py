@@ -9,12 +9,13 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dgdr_api.names import OUTPUT_PREFIX
 from dgdr_api.results import RESULTS_FILE, Results
+from dgdr_api.trials import TrialLog, TrialReport, TrialStatus
 from dgdr_controller.kinds import ConfigMap
 from dgdr_controller.profiling_job.protocol import FINAL_CONFIG, INPUT_FILE, SPEC_FILE, RunState, RunStatus
 
@@ -26,8 +27,13 @@ _FILES_LIMIT = 992 * 1024
 """Bytes of that and of files for people; what is left is for the texts of the publisher."""
 LEFT_OUT = "left_out"
 """Key of a text about files that did not fit."""
+_TRIALS, _TRIAL_STATUS = "trials", "trial_status"
+"""Keys of what a thorough search wants and knows, and of how far its deployments are: the controller's answer."""
 _CACHED = frozenset(
-    ("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress", "job_uid", "inputs")
+    (
+        *("phase", "message", "profiler_status", "profiler_error", "profiler_exit_code", "progress"),
+        *("job_uid", "inputs", _TRIALS, _TRIAL_STATUS),
+    )
 )
 """Keys of an output that a cache keeps."""
 _UNPACKED_LIMIT = 64 * 1024 * 1024
@@ -48,6 +54,7 @@ class Output:
         run: Where its run is.
         packed: The results, packed; empty: they are there and were not read; None: they are not there yet.
         file: Which file they are: `RESULTS_FILE`, or `FINAL_CONFIG` of Dynamo's profiler.
+        trials: What a thorough search wants to be deployed and has measured, as JSON; empty: nothing.
     """
 
     job_uid: str
@@ -55,6 +62,7 @@ class Output:
     run: RunStatus
     packed: str | None = None
     file: str = RESULTS_FILE
+    trials: str = ""
 
     @property
     def has_results(self) -> bool:
@@ -81,6 +89,14 @@ class Output:
             return Results.model_validate_json(self._text(), by_alias=True, by_name=False)
         except ValueError as error:
             raise ValueError(f"the published results cannot be read: {error}") from error
+
+    @property
+    def trial_log(self) -> TrialLog | None:
+        """What a thorough search wants to be deployed and has measured; None where that cannot be read."""
+        try:
+            return TrialLog.model_validate_json(self.trials, by_alias=True, by_name=False)
+        except ValueError:
+            return None
 
     def deployment(self) -> str:
         """Unpack the deployment that Dynamo's profiler made, as YAML.
@@ -122,7 +138,8 @@ def data(output: Output) -> dict[str, Any]:
             "progress": json.dumps(progress),
             "job_uid": output.job_uid,
             "inputs": output.inputs,
-        },
+        }
+        | ({_TRIALS: output.trials} if output.trials else {}),
         "binaryData": {_PACKED[output.file]: packed} if packed else {},
     }
 
@@ -186,7 +203,23 @@ def read(config_map: ConfigMap) -> Output | None:
         ),
         packed=config_map.binary_data.get(_PACKED[file]),
         file=file,
+        trials=content.get(_TRIALS, ""),
     )
+
+
+def trial_status(statuses: Mapping[str, TrialStatus]) -> dict[str, str]:
+    """Return what goes into the ConfigMap's ``data`` of how far the deployments of a thorough search are."""
+    return {_TRIAL_STATUS: TrialReport(trials=dict(statuses)).model_dump_json(exclude_defaults=True)}
+
+
+def read_trial_status(config_map: ConfigMap) -> dict[str, TrialStatus]:
+    """Read how far the deployments of a thorough search are; empty where nothing can be read."""
+    try:
+        return TrialReport.model_validate_json(
+            config_map.data.get(_TRIAL_STATUS, ""), by_alias=True, by_name=False
+        ).trials
+    except ValueError:
+        return {}
 
 
 def without_content(config_map: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The pod of the profiling Job: the profiler, and beside it the publisher as a native sidecar."""
 
 from dgdr_api.defaults import Cache, effective
-from dgdr_api.job_spec import BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME, PROFILER, PUBLISHER
+from dgdr_api.job_spec import BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME, PROFILER, PUBLISHER, REPORT_VOLUME
 from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.v1alpha1 import ConfigMapKey
@@ -15,6 +15,7 @@ _CONFIG_DIR = "/config"
 _BASE_DIR = "/base"
 _BASE_FILE = "deployment.yaml"
 _EXCHANGE_DIR = "/exchange"
+_REPORT_DIR = "/report"
 _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _FLUSH_S = 630
 """Seconds that the publisher has for its last writes when the API server is away."""
@@ -22,6 +23,8 @@ _REPORT_S = 120
 """Seconds by which the profiler's own deadline is shorter: the Job's deletes pods, and with them what they say."""
 _EXCHANGE = {"name": EXCHANGE_VOLUME, "mountPath": _EXCHANGE_DIR}
 """What the result goes through: a volume of ours, so that a full or broken one of the user's does not lose it."""
+_REPORT = {"name": REPORT_VOLUME, "mountPath": _REPORT_DIR}
+"""The other direction: what the controller answers a thorough search."""
 _DATA = {"name": OUTPUT_VOLUME, "mountPath": DATA_DIR}
 _JOB_UID: Manifest = {
     "name": JOB_UID,
@@ -52,6 +55,7 @@ def pod(run: Run) -> Manifest:
         "volumes": [
             {"name": "input", "configMap": {"name": run.input_name}},
             {"name": EXCHANGE_VOLUME, "emptyDir": {}},
+            *([{"name": REPORT_VOLUME, "emptyDir": {}}] if run.is_thorough else []),
             {"name": OUTPUT_VOLUME, **(kept or {"emptyDir": {}})},
             {"name": "tmp", "emptyDir": {}},
             *([_base_volume(base)] if base else []),
@@ -73,20 +77,28 @@ def _profiler(run: Run) -> Manifest:
         f"--output-dir={_EXCHANGE_DIR}",
         f"--deadline={max(deadline - _REPORT_S, deadline // 2)}",
         *([f"--base={_BASE_DIR}/{_BASE_FILE}"] if base else []),
+        *(_measuring(run) if run.is_thorough else []),
         # A claim may be for several requests.
         *([f"--artifacts-dir={DATA_DIR}/{run.name}"] if output_volume(run.request) else []),
     ]
-    ours = {"name": PROFILER, "image": profiling.image, "args": args}
+    report = [_REPORT | {"readOnly": True}] if run.is_thorough else []
+    ours = {"name": PROFILER, "image": run.image, "args": args}
     # Of another image nobody knows where it writes.
     security = _locked_down() | ({"readOnlyRootFilesystem": False} if run.own_image else {})
     return (dynamo_profiler.container(run, _CONFIG_DIR) if run.own_image else ours) | {
         "imagePullPolicy": profiling.pull_policy,
         "env": [*_identity(run), *([_JOB_UID] if run.own_image else []), *_token(run.settings.hf_token_secret)],
-        "volumeMounts": [config, *base, _EXCHANGE, _DATA, _TEMPORARY, *weights],
+        "volumeMounts": [config, *base, _EXCHANGE, *report, _DATA, _TEMPORARY, *weights],
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _measuring(run: Run) -> list[str]:
+    """Return what a thorough search is started with besides."""
+    gpu_hours = run.settings.profiling.measuring_gpu_hours
+    return [f"--report-dir={_REPORT_DIR}", *([f"--gpu-hours={gpu_hours}"] if gpu_hours else [])]
 
 
 def _publisher(run: Run) -> Manifest:
@@ -104,6 +116,7 @@ def _publisher(run: Run) -> Manifest:
         ],
         "volumeMounts": [
             (_DATA if run.own_image else _EXCHANGE) | {"readOnly": True},
+            *([_REPORT] if run.is_thorough else []),
             {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
             _TEMPORARY,
         ],
@@ -118,7 +131,7 @@ def _published(run: Run) -> list[str]:
     """Return what is published: our profiler's files, or Dynamo's."""
     if run.own_image:
         return [f"--output-dir={dynamo_profiler.output_folder(run)}", f"--volume={DATA_DIR}", "--profiler=dynamo"]
-    return [f"--output-dir={_EXCHANGE_DIR}"]
+    return [f"--output-dir={_EXCHANGE_DIR}", *([f"--report-dir={_REPORT_DIR}"] if run.is_thorough else [])]
 
 
 def _base(run: Run) -> ConfigMapKey | None:

@@ -1,13 +1,21 @@
-"""Relays what the profiler writes into files to a ConfigMap: progress as it comes, results when they are whole."""
+"""Relays what the profiler writes into files to a ConfigMap: progress as it comes, results when they are whole.
+
+In the other direction it hands a thorough search what the controller says of its deployments, and what an earlier pod
+has measured.
+"""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from dgdr_api.trials import TrialReport
+from dgdr_controller.atomic_files import write_atomically
 from dgdr_controller.kinds import CONFIG_MAPS, ConfigMap
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.output import Output, TooLargeError
-from dgdr_controller.profiling_job.protocol import RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import REPORT_FILE, RunState, RunStatus
 from dgdr_controller.profiling_job.source import Source
 from dgdr_controller.runtime import (
     Client,
@@ -24,6 +32,8 @@ _LOOK_S = 0.1
 """How often files are looked at: some sub-phases take no longer."""
 _PERIOD_S = 1.0
 """Between two writes that tell no more than progress."""
+_REPORT_S = 1.0
+"""How often the controller's answer is looked for."""
 _RETRY_S = 5.0
 _FLUSH_S = 600.0
 """How long the last state is tried to be written; the pod's grace period is longer."""
@@ -36,7 +46,9 @@ _ANSWERS = (ExitCode.RESULT, ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE)
 log = get_logger(__name__)
 
 
-async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event) -> None:
+async def publish(
+    client: Client, key: Key, source: Source, stop: asyncio.Event, report_folder: Path | None = None
+) -> None:
     """Publish every change until told to stop; then the last state, however long the API server is away.
 
     Args:
@@ -44,6 +56,7 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         key: The ConfigMap; it exists.
         source: The files.
         stop: Set when the profiler has ended.
+        report_folder: Where a thorough search looks for the controller's answers; None: it is no thorough one.
 
     Raises:
         RequestError: The last state could not be written in time.
@@ -55,8 +68,12 @@ async def publish(client: Client, key: Key, source: Source, stop: asyncio.Event)
         log.info("The result of this Job is published already")
         await stop.wait()
         return
-    target = _Target(client, key)
+    earlier = before if before is not None and before.inputs == source.inputs else None
+    target = _Target(client, key, earlier.trials if earlier else "")
+    reports = asyncio.create_task(_hand_over_reports(target, report_folder, earlier, stop)) if report_folder else None
     await _publish_changes(target, source, stop)
+    if reports:
+        await reports
     await _publish_last(target, source)
 
 
@@ -69,10 +86,11 @@ class _Target:
     Args:
         client: The API server.
         key: The ConfigMap.
+        earlier: What an earlier pod of the search has measured: it stays until this one's profiler has read it.
     """
 
-    def __init__(self, client: Client, key: Key) -> None:
-        self._client, self._key = client, key
+    def __init__(self, client: Client, key: Key, earlier: str = "") -> None:
+        self._client, self._key, self._earlier = client, key, earlier
         self._uid = ""
         self.published: Output | None = None
 
@@ -82,6 +100,8 @@ class _Target:
         Raises:
             RequestError: It cannot be written now.
         """
+        if now is not None and not now.trials and now.run.status is not RunState.SUCCESS:
+            now = replace(now, trials=self._earlier)
         if now is None or now == self.published:
             return
         if not self._uid:
@@ -96,6 +116,31 @@ class _Target:
             raise
         self.published = now
         log.info("Published", phase=now.run.phase, progress=now.run.message)
+
+    async def report(self, earlier: Output | None) -> TrialReport:
+        """Return what the controller says of the deployments of a thorough search.
+
+        Raises:
+            RequestError: It cannot be read now.
+        """
+        found = await self._client.get(CONFIG_MAPS, self._key)
+        return TrialReport(trials=output.read_trial_status(found), earlier=earlier.trial_log if earlier else None)
+
+
+async def _hand_over_reports(target: _Target, folder: Path, earlier: Output | None, stop: asyncio.Event) -> None:
+    """Write every change of the controller's answer into a file, until told to stop."""
+    known: TrialReport | None = None
+    while not stop.is_set():
+        try:
+            found = await target.report(earlier)
+        except RequestError as error:
+            log.warning("Cannot read the controller's answer yet", error=error)
+            await _pause(stop, _RETRY_S)
+            continue
+        if found != known:
+            write_atomically(folder, {REPORT_FILE: found.model_dump_json(exclude_none=True)})
+            known = found
+        await _pause(stop, _REPORT_S)
 
 
 async def _publish_changes(target: _Target, source: Source, stop: asyncio.Event) -> None:

@@ -51,7 +51,18 @@ class Run:
         annotations = search_annotations(self.request.metadata.annotations)
         measurements = self.measurements.model_dump(mode="json") if self.measurements else None
         rest = [value for value in (annotations, self.release, measurements, self.base) if value]
-        return _digest([_spec(self.request), hardware, self.settings.profiling.image, *rest])
+        return _digest([_spec(self.request), hardware, self.image, *rest])
+
+    @property
+    def is_thorough(self) -> bool:
+        """Whether our profiler measures deployments."""
+        return not self.own_image and self.request.spec.search_strategy is SearchStrategy.THOROUGH
+
+    @property
+    def image(self) -> str:
+        """Image of our profiler: measuring takes a program that is ten times as large as the rest."""
+        profiling = self.settings.profiling
+        return profiling.measurer_image if self.is_thorough else profiling.image
 
     @property
     def deployment(self) -> DeploymentSettings:
@@ -102,9 +113,8 @@ def _digest(value: object) -> str:
 
 def deadline_s(request: DynamoGraphDeploymentRequest, settings: Settings) -> int:
     """Return the seconds after which Kubernetes ends the Job."""
-    profiling, own_image = settings.profiling, runs_its_image(request.metadata.annotations)
-    thorough = own_image and request.spec.search_strategy is SearchStrategy.THOROUGH
-    usual = profiling.thorough_deadline_s if thorough else profiling.rapid_deadline_s
+    thorough = request.spec.search_strategy is SearchStrategy.THOROUGH
+    usual = settings.profiling.thorough_deadline_s if thorough else settings.profiling.rapid_deadline_s
     return int(override_of(request).get("activeDeadlineSeconds") or usual)
 
 

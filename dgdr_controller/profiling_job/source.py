@@ -17,10 +17,19 @@ from pydantic import ValidationError
 from dgdr_api.results import RESULTS_FILE
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output
-from dgdr_controller.profiling_job.protocol import FINAL_CONFIG, STATUS_FILE, ProfilingPhase, RunState, RunStatus
+from dgdr_controller.profiling_job.protocol import (
+    FINAL_CONFIG,
+    STATUS_FILE,
+    TRIALS_FILE,
+    ProfilingPhase,
+    RunState,
+    RunStatus,
+)
 
 _STATUS_LIMIT = 1024 * 1024
 _RESULTS_LIMIT = 64 * 1024 * 1024
+_TRIALS_LIMIT = 512 * 1024
+"""So that they fit into a ConfigMap beside the rest."""
 
 
 class Profiler(NamedTuple):
@@ -109,13 +118,26 @@ class Source:
         except (yaml.YAMLError, ValidationError, TypeError, AttributeError) as error:
             raise ValueError(f"{STATUS_FILE} cannot be read: {error}") from error
         if run.status is not RunState.SUCCESS:
-            return Output(self.job_uid, self.inputs, run)
+            return Output(self.job_uid, self.inputs, run, trials=self._trials())
         result = self.profiler.result
         try:
             packed = output.pack(self._bounded(result, _RESULTS_LIMIT))
         except OSError as error:
             raise ValueError(f"{result} cannot be read: {error.strerror}") from error
         return Output(self.job_uid, self.inputs, run, packed, result)
+
+    def _trials(self) -> str:
+        """Read what a thorough search wants and knows; empty where there is none.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        try:
+            return self._bounded(TRIALS_FILE, _TRIALS_LIMIT).decode()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise ValueError(f"{TRIALS_FILE} cannot be read: {error.strerror}") from error
 
     def _bounded(self, name: str, limit: int) -> bytes:
         with self._opened(name) as opened, open(opened, "rb", closefd=False) as file:

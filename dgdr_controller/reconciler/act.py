@@ -76,7 +76,7 @@ async def act(
     Raises:
         ApiError: The API server does not accept it now, or somebody was faster: to be retried.
     """
-    await _remove(client, meta, decision)
+    await _remove(client, observed, decision)
     for wanted in decision.ensure:
         try:
             await _ensure(client, wanted, observed)
@@ -94,10 +94,11 @@ async def act(
     return await _write(client, events, meta, observed, decision, version)
 
 
-async def _remove(client: Client, meta: ObjectMeta, decision: Decision) -> None:
+async def _remove(client: Client, observed: ObservedState, decision: Decision) -> None:
     for removal in decision.remove:
+        resource = observed.graphs if removal.kind == DGD_KIND else REMOVED[removal.kind]
         try:
-            await client.delete(REMOVED[removal.kind], Key(meta.namespace, removal.name), uid=removal.uid)
+            await client.delete(resource, Key(observed.key.namespace, removal.name), uid=removal.uid)
         except (NotFoundError, ConflictError):
             continue  # it is gone, or another object has its name by now
 
@@ -123,6 +124,8 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
     try:
         await _WRITES[wanted.mode](client, wanted, observed)
     except (InvalidError, BadRequestError) as error:
+        if wanted.instead is not None:
+            return await _ensure(client, wanted.instead(error.message), observed)
         if wanted.condition is None:
             raise
         raise RejectedError(wanted.manifest, wanted.condition, error) from error

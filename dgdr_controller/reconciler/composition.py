@@ -6,9 +6,12 @@ from dataclasses import replace
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.hardware import HardwareUsed
+from dgdr_api.names import ANNOTATION_GPUS, LABEL_TRIAL, trial_name
 from dgdr_api.options import keeps_image
 from dgdr_api.preserved import Preserved, as_far_as_known, preserved
 from dgdr_api.results import Results
+from dgdr_api.trials import TrialLog
+from dgdr_api.v1beta1 import Features
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose_adopted, compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
@@ -19,6 +22,7 @@ from dgdr_controller.deployment.runtime_version import filled_in
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.manifest import Manifest
+from dgdr_controller.profiling_job.builder import owner_reference
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 
@@ -29,18 +33,57 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
     """
     kept = preserved(observed.request.metadata.annotations)
-    if kept.base is not None and observed.base is None:
-        detail = "does not exist any more; it holds the deployment that the plan is merged into"
-        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
     request = replace(
         _asked(observed, results.hardware, kept),
         model=results.model,
         curves=results.curves,
-        base=read_base(observed.base) if observed.base is not None else None,
+        base=_base(observed, kept),
         facts=results.model_facts,
     )
     candidate, made = compose_first(candidates, request, observed.settings)
     return candidate, _as_served(observed, made)
+
+
+def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog) -> Manifest:
+    """Compose the deployment by which a candidate is measured: one replica, without planner, of the request.
+
+    Raises:
+        InvalidRequestError: What the user wants cannot be laid over it, or said in the version that the cluster serves.
+    """
+    hardware = used(observed.status.hardware)
+    if hardware is None:
+        raise InvalidRequestError([FieldError("status.hardware", "Required value", "says for how many GPUs it is")])
+    kept, spec = preserved(observed.request.metadata.annotations), observed.request.spec
+    alone = (spec.features or Features()).model_copy(update={"planner": False})
+    request = replace(
+        _asked(observed, hardware, kept),
+        spec=spec.model_copy(update={"features": alone}),
+        model=log.model,
+        facts=log.model_facts,
+        base=_base(observed, kept),
+    )
+    _, made = compose_first([candidate], request, observed.settings)
+    ours, owner = made.graph["metadata"], observed.request
+    marks = {LABEL_TRIAL: candidate.id}
+    metadata = ours | {
+        "name": trial_name(observed.name, observed.uid, candidate.id),
+        "ownerReferences": [owner_reference(owner)],
+        "labels": ours.get("labels", {}) | marks,
+        "annotations": ours.get("annotations", {}) | {ANNOTATION_GPUS: str(gpus_of(made.graph))},
+    }
+    return _as_served(observed, replace(made, graph=made.graph | {"metadata": metadata})).graph
+
+
+def _base(observed: ObservedState, kept: Preserved) -> Manifest | None:
+    """Return the user's own deployment, which the plan is put into; None where there is none.
+
+    Raises:
+        InvalidRequestError: It does not exist any more, or is none.
+    """
+    if kept.base is not None and observed.base is None:
+        detail = "does not exist any more; it holds the deployment that the plan is merged into"
+        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
+    return read_base(observed.base) if observed.base is not None else None
 
 
 def composed_adopted(observed: ObservedState, text: str) -> tuple[int, Composed]:

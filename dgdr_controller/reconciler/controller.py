@@ -19,9 +19,9 @@ _OURS = "nvidia.com/managed-by=dynamo-operator"
 def add_controller(manager: Manager, settings: Settings, workers: int, graphs: Resource[Graph] = GRAPHS) -> Controller:
     """Add the controller of requests to a manager, and return it."""
     cache = manager.cache
-    cache.watch(graphs, optional=True)
-    cache.watch(JOBS, label_selector=_OURS)
     indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
+    cache.watch(graphs, optional=True, indexes=indexes)
+    cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
     by_pod = {BY_JOB: _values_of(JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
     cache.watch(PODS, label_selector=LABEL_POD, transform=without_spec, indexes=by_pod)

@@ -1,7 +1,7 @@
 """What a phase decides: plain data, written to the cluster by `act` alone."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
@@ -51,6 +51,8 @@ class Ensure:
         mode: How it is written.
         condition: The condition to set, with the API server's message, when it rejects the object for good; None:
             that is an error.
+        instead: Where the API server rejects it for good, what is to exist in its place, made of the API server's
+            message; None: that is the end of the request, or an error.
         waits: Whether a dry run that is forbidden (by a policy, by a quota) is waited for: the object is written next,
             and would be forbidden too. Else it is no answer.
     """
@@ -59,6 +61,7 @@ class Ensure:
     mode: WriteMode
     condition: type[ObjectCondition] | None = None
     waits: bool = False
+    instead: "Callable[[str], Ensure] | None" = None
 
 
 @dataclass(frozen=True, slots=True)

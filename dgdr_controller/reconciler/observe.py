@@ -12,6 +12,7 @@ from dgdr_api.names import (
     LABEL_NAME,
     LABEL_NAMESPACE,
     LABEL_POD,
+    LABEL_TRIAL,
     MEASUREMENTS,
     dgd_name,
     job_name,
@@ -48,7 +49,7 @@ JOB_LABEL = "batch.kubernetes.io/controller-uid"
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
 BY_REQUEST = "request"
-"""Index of ConfigMaps and pods by the name of the request that they are for."""
+"""Index of ConfigMaps, pods and deployments by the name of the request that they are for."""
 
 
 class Observer:
@@ -139,6 +140,7 @@ class Observer:
         """Return what the watches report."""
         key = Key(request.metadata.namespace or "", request.metadata.name)
         graph = (request.status and request.status.dgd_name) or dgd_name(key.name)
+        trials = self._trials(key)
         job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
         observed = ObservedState(
             request=request,
@@ -150,13 +152,20 @@ class Observer:
             serving=self._serving(key, graph),
             graphs=self._graphs,
             graph=self._cache.get(self._graphs, Key(key.namespace, graph)),
+            trials=trials,
+            trial_pods=tuple(pod for trial in trials for pod in self._serving(key, trial.metadata.name)),
             mounted=self._mounted(key),
             graphs_known=self._cache.available(self._graphs),
         )
         return _with_output(observed, self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name))))
 
+    def _trials(self, key: Key) -> tuple[Graph, ...]:
+        """Return the deployments that are measured for a request."""
+        found = self._cache.list(self._graphs, key.namespace, index=BY_REQUEST, value=key.name)
+        return tuple(graph for graph in found if LABEL_TRIAL in graph.metadata.labels)
+
     def _serving(self, key: Key, graph: str) -> tuple[Pod, ...]:
-        """Return the pods of the request's deployment; those of its Job have the request's label, too."""
+        """Return the pods of a deployment of the request; those of its Job have the request's label, too."""
         found = self._cache.list(PODS, key.namespace, index=BY_REQUEST, value=key.name)
         return tuple(pod for pod in found if pod.metadata.labels.get(LABEL_GRAPH) == graph)
 

@@ -78,6 +78,8 @@ class ObservedState:
         output: What was published in it.
         graphs: DynamoGraphDeployments in the version that the cluster serves.
         graph: The DynamoGraphDeployment of its name, whoever made it.
+        trials: The deployments that a thorough search measures for it.
+        trial_pods: Their pods.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs; None: they are still being looked at.
@@ -102,6 +104,8 @@ class ObservedState:
     output: Output | None = None
     graphs: Resource[Graph] = GRAPHS
     graph: Graph | None = None
+    trials: tuple[Graph, ...] = ()
+    trial_pods: tuple[Pod, ...] = ()
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] | None = ()

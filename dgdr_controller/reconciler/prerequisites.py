@@ -169,7 +169,8 @@ def _gpus(situation: Situation) -> Iterator[Problem]:
     is_written = hardware.total_gpus.source is ValueSource.SPEC
     wanted, counted = hardware.total_gpus.value, _counted(hardware.gpu_sku, there)
     if applied.search_strategy.value is SearchStrategy.THOROUGH:
-        needed = wanted if is_written else 1
+        # Trials wait for their GPUs by themselves: only what would be in vain, or could not begin, is not begun.
+        needed = wanted if is_written and wanted > there.found else 1
         if needed > (there.found if there.free is None else there.free):
             plural = "GPUs are" if needed > 1 else "GPU is"
             message = Profiling.not_enough_gpus(f"{needed} {hardware.gpu_sku} {plural}", counted)

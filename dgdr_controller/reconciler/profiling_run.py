@@ -1,16 +1,18 @@
 """The objects of the request's profiling run, which Pending creates and Profiling looks after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_SPEC
+from dgdr_api.trials import TrialStatus
 from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
 from dgdr_controller.profiling_job import builder
-from dgdr_controller.profiling_job.output import Output
+from dgdr_controller.profiling_job.output import Output, trial_status
 from dgdr_controller.profiling_job.run import Run
 from dgdr_controller.reconciler.decision import Ensure, WriteMode
 from dgdr_controller.reconciler.observed_state import ObservedState
@@ -51,6 +53,12 @@ def seen_jobs(observed: ObservedState) -> list[str]:
     """Return the UIDs of this run's Jobs, which the output's ConfigMap remembers: a count would miss a crash."""
     annotations = observed.output_map.metadata.annotations if observed.output_map else {}
     return [uid for uid in annotations.get(ANNOTATION_JOB_UID, "").split(",") if uid]
+
+
+def answered(observed: ObservedState, run: Run, statuses: Mapping[str, TrialStatus]) -> Ensure:
+    """Return the ConfigMap of the output with what a thorough search is answered of its deployments."""
+    written = output_map(observed, run, seen_jobs(observed))
+    return replace(written, manifest=written.manifest | {"data": trial_status(statuses)})
 
 
 def output_map(observed: ObservedState, run: Run, jobs: Sequence[str]) -> Ensure:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
-from dgdr_controller.reconciler import prerequisites
+from dgdr_controller.reconciler import prerequisites, trials
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
@@ -104,10 +104,11 @@ class RequestReconciler:
         self._phases.update(key, current)
         phase = PHASES[current]
         observed = await self._observer.observe(
-            request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o)
+            request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o) | trials.needs(o)
         )
         self._phases.update(key, observed.phase, observed.phase_start)
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
+        decision = trials.with_trials(observed, decision)
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):

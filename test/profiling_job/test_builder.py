@@ -232,3 +232,33 @@ def test_model_cache_is_mounted_for_the_profiler_alone_and_read_only() -> None:
     assert mount in profiler["volumeMounts"]
     assert mount not in publisher["volumeMounts"]
     assert "model-cache" not in json.dumps(builder.job(run()))
+
+
+def test_thorough_search_has_an_image_a_volume_and_a_limit_of_its_own() -> None:
+    profiling = ProfilingSettings(measurer_image="r/measurer:1", measuring_gpu_hours=12)
+    settings = Settings(profiling=profiling)
+    made = builder.job(run(settings=settings, searchStrategy="thorough"))["spec"]
+    pod = made["template"]["spec"]
+    (profiler,), (publisher,) = pod["containers"], pod["initContainers"]
+    assert profiler["image"] == "r/measurer:1"
+    assert {"--report-dir=/report", "--gpu-hours=12"} <= {*profiler["args"]}
+    assert "--report-dir=/report" in publisher["args"]
+    mounts = {
+        c["name"]: next(m for m in c["volumeMounts"] if m["mountPath"] == "/report") for c in (profiler, publisher)
+    }
+    assert mounts["profiler"]["readOnly"]
+    assert "readOnly" not in mounts["output-copier"]
+    assert made["activeDeadlineSeconds"] == profiling.thorough_deadline_s
+    rapid = json.dumps(builder.job(run(settings=settings)))
+    assert "report" not in rapid
+    assert "measurer" not in rapid
+
+
+def test_thorough_result_is_of_its_image() -> None:
+    """A newer measurer may measure otherwise; the image of the other strategy changes nothing."""
+    before = run(settings=Settings(), searchStrategy="thorough").inputs
+    other = run(settings=Settings(profiling=ProfilingSettings(image="r/other:1")), searchStrategy="thorough").inputs
+    newer = run(
+        settings=Settings(profiling=ProfilingSettings(measurer_image="r/m:2")), searchStrategy="thorough"
+    ).inputs
+    assert before == other != newer

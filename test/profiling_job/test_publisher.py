@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 import yaml
 
+from dgdr_api.trials import MeasuredPoint, TrialLog, TrialState, TrialStatus
 from dgdr_controller.kinds import CONFIG_MAPS
+from dgdr_controller.profiler.measurement.trial_files import TrialFiles
 from dgdr_controller.profiling_job import publisher, source
+from dgdr_controller.profiling_job.output import trial_status
 from dgdr_controller.profiling_job.source import Source
 from dgdr_controller.runtime import Client, Key
 from dgdr_controller.runtime.testing import FakeApiServer, virtual_time
+from hack.cluster.api import MERGE_PATCH
 from hack.cluster.api import Client as ClusterClient
 from hack.cluster.fixtures import brought_up
 from hack.cluster.layout import layout
@@ -31,9 +35,10 @@ SUCCESS = {"status": "success", "phase": "Done", "message": "done", "exitCode": 
 REFUSED = {"status": "failed", "phase": "Initializing", "message": "no", "error": "no", "exitCode": 65}
 
 
-def tell(folder: Path, status: dict[str, Any], results: str = "") -> None:
-    """Write as the profiler does: results first, each file at once."""
-    for name, text in (("results.json", results), ("profiler_status.yaml", yaml.safe_dump(status))):
+def tell(folder: Path, status: dict[str, Any], results: str = "", trials: str = "") -> None:
+    """Write as the profiler does: the status last, each file at once."""
+    files = {"results.json": results, "trials.json": trials, "profiler_status.yaml": yaml.safe_dump(status)}
+    for name, text in files.items():
         if text:
             (folder / f".{name}").write_text(text)
             (folder / f".{name}").rename(folder / name)
@@ -66,14 +71,14 @@ class Published:
         metadata = {"name": "dgdr-output-qwen", "annotations": {"of": "the controller"}}
         self.api.request("POST", self.path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 
-    def start(self, job: str = "job-1") -> subprocess.Popen[str]:
+    def start(self, job: str = "job-1", *options: str, inputs: str = "hash") -> subprocess.Popen[str]:
         environment = {
             "DGDR_NAME": "qwen",
             "DGDR_NAMESPACE": self.namespace,
             "DGDR_JOB_UID": job,
-            "DGDR_INPUTS": "hash",
+            "DGDR_INPUTS": inputs,
         }
-        command = [sys.executable, "-m", "dgdr_controller", "publish", f"--output-dir={self.folder}"]
+        command = [sys.executable, "-m", "dgdr_controller", "publish", f"--output-dir={self.folder}", *options]
         with self.log.open("w") as log:
             process = subprocess.Popen(
                 command, env=os.environ | environment | {"KUBECONFIG": str(self.kubeconfig)}, stderr=log, text=True
@@ -173,6 +178,62 @@ def test_config_map_that_was_deleted_is_left_to_the_controller_to_make(published
     assert published.says(profiler_status="success")
     process.terminate()
     assert process.wait(15) == 0
+
+
+def answered(published: Published, **statuses: TrialStatus) -> None:
+    """Answer as the controller does."""
+    content = {"data": trial_status(statuses)}
+    published.api.request("PATCH", f"{published.path}/dgdr-output-qwen", content, MERGE_PATCH)
+
+
+@pytest.mark.cluster
+def test_thorough_search_and_controller_hear_of_each_other(published: Published, tmp_path: Path) -> None:
+    reports = tmp_path / "report"
+    reports.mkdir()
+    trials = TrialFiles(published.folder, reports)
+    process = published.start("job-1", f"--report-dir={reports}")
+    assert wait_until(lambda: trials.is_connected)
+    assert trials.earlier() is None
+    assert trials.status("a").state is TrialState.WAITING
+    log = TrialLog(model="m", gpu_hours=1.5)
+    trials.update(log)
+    tell(published.folder, RUNNING)
+    assert published.says(profiler_status="running", trials=log.model_dump_json(exclude_none=True))
+    ready = TrialStatus(state=TrialState.READY, endpoint="http://a:8000")
+    answered(published, a=ready)
+    assert wait_until(lambda: trials.status("a") == ready)
+    tell(published.folder, SUCCESS, "{}")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert "trials" not in published.found()["data"]
+
+
+@pytest.mark.cluster
+def test_what_was_measured_outlives_the_pod(published: Published, tmp_path: Path) -> None:
+    """A pod that begins knows nothing; what it says first must not take away what the one before has measured."""
+    reports = tmp_path / "report"
+    reports.mkdir()
+    point = MeasuredPoint(trial="a", concurrency=8, ttft=1, itl=1, tokens_per_s=1, request_rate=1, requests=40)
+    text = TrialLog(model="m", points=(point,)).model_dump_json(exclude_none=True)
+    tell(published.folder, RUNNING, trials=text)
+    first = published.start("job-1", f"--report-dir={reports}")
+    assert published.says(trials=text)
+    first.kill()
+    first.wait()
+    for path in (*published.folder.glob("*.json"), *reports.iterdir()):
+        path.unlink()
+    tell(published.folder, RUNNING | {"phase": "Initializing"})
+    published.start("job-1", f"--report-dir={reports}")
+    assert published.says(phase="Initializing", trials=text)
+    trials = TrialFiles(published.folder, reports)
+    assert wait_until(lambda: trials.is_connected)
+    earlier = trials.earlier()
+    assert earlier is not None
+    assert earlier.points == (point,)
+    published.start("job-2", f"--report-dir={reports}", inputs="others")
+    assert published.says(inputs="others")
+    assert wait_until(lambda: trials.earlier() is None)
+    assert "trials" not in published.found()["data"]
 
 
 @pytest.mark.cluster

@@ -77,9 +77,8 @@ def conditions(server: FakeApiServer, name: str = "qwen") -> dict[str, tuple[str
 def goes_on(server: FakeApiServer, name: str = "qwen") -> bool:
     """Say whether a request is profiled, without a warning; nobody makes the Job's pod here, which is said after a while."""
     reason, message = conditions(server, name)["Succeeded"]
-    return (reason, message) == ("Profiling", "Profiling is in progress") or (
-        reason == "WaitingForPod" and "says why" in message
-    )
+    doing = "Profiling is in progress: Discovering GPU hardware and preparing profiling job"
+    return (reason, message) == ("Profiling", doing) or (reason == "WaitingForPod" and "says why" in message)
 
 
 def asked(server: FakeApiServer, since: int = 0) -> Counter[str]:
@@ -157,7 +156,7 @@ async def test_gpus_that_get_free_are_noticed() -> None:
         reason, message = conditions(server)["Succeeded"]
         assert (reason, message.partition(". ")[0]) == (
             "WaitingForGpus",
-            "Cluster does not have enough GPUs for profiling: 8 h200_sxm GPUs are needed, the cluster has 8 h200_sxm GPUs, 0 free",
+            "Cluster does not have enough GPUs for profiling: 1 h200_sxm GPU is needed, the cluster has 8 h200_sxm GPUs, 0 free",
         )  # fmt: skip
         server.remove(PODS, Key("other", "busy"))
         await asyncio.sleep(2 * LIMIT_S)

@@ -109,7 +109,8 @@ def test_claim_that_comes_lets_the_request_go_on() -> None:
     assert not decided(again).events
     mended = decided(replace(again, objects={MODELS: claim()}))
     assert mended.status.phase is Phase.PROFILING
-    assert said(mended, "Succeeded")[1:] == ("Profiling", "Profiling is in progress")
+    doing = "Profiling is in progress: Discovering GPU hardware and preparing profiling job"
+    assert said(mended, "Succeeded")[1:] == ("Profiling", doing)
 
 
 # --- Other objects of the Job
@@ -173,7 +174,8 @@ def test_missing_secret_for_pulling_is_a_warning() -> None:
         "Secret registry does not exist in this namespace; create it, or change DGDR_PROFILING__PULL_SECRETS. Without "
         "it only public images can be pulled"
     )
-    assert said(decision, "Succeeded")[2] == f"Profiling is in progress. {warning(decision)}"
+    doing = "Profiling is in progress: Discovering GPU hardware and preparing profiling job"
+    assert said(decision, "Succeeded")[2] == f"{doing}. {warning(decision)}"
     assert ("PrerequisiteWarning", True) in [(event.reason, event.warning) for event in decision.events]
     there = decided(begun(hardware=HARDWARE, settings=settings, seen={"objects": {REGISTRY: named(REGISTRY)}}))
     assert warning(there) == ""
@@ -245,7 +247,8 @@ def test_gpus_for_a_plan(hardware: dict[str, Any], nodes: Any, words: str) -> No
     [
         (HARDWARE, (NODE,), ""),
         (HARDWARE, (replace(NODE, used=0),), ""),
-        (HARDWARE, (replace(NODE, used=1),), "8 h200_sxm GPUs are needed, the cluster has 8 h200_sxm GPUs, 7 free"),
+        (HARDWARE, (replace(NODE, used=1),), ""),  # measured deployments wait for theirs by themselves
+        (HARDWARE, (replace(NODE, used=8),), "1 h200_sxm GPU is needed, the cluster has 8 h200_sxm GPUs, 0 free"),
         (HARDWARE | {"totalGpus": 16}, (NODE,), "16 h200_sxm GPUs are needed, the cluster has 8 h200_sxm GPUs. Add"),
         (HARDWARE, (), "8 h200_sxm GPUs are needed, the cluster has no h200_sxm GPUs that pods can get"),
         ({}, (replace(NODE, used=7),), ""),

@@ -268,7 +268,10 @@ DESIGN = (
     ),
     Line(
         "33: temporary deployments of a killed thorough run keep their GPUs",
-        not_yet="Deployments that Dynamo's own profiler made for a thorough search go with the request, not with its Job.",
+        covered=(
+            "test/reconciler/test_trials.py::test_trials_go_when_nobody_profiles_any_more",
+            "test/reconciler/test_trials.py::test_trials_go_with_a_request_that_has_failed",
+        ),
     ),
     Line(
         "34: no metrics of requests, and warnings are in no condition",

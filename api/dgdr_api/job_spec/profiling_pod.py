@@ -15,9 +15,13 @@ BASE_VOLUME = "profiling-config"
 """The volume of the user's own deployment, called as in Dynamo's profiling pod."""
 EXCHANGE_VOLUME = "profiling-exchange"
 """The volume of the files between the two containers."""
-VOLUMES_FIXED = frozenset({"input", BASE_VOLUME, EXCHANGE_VOLUME, "tmp", "output-copier-kube-api-access"})
+REPORT_VOLUME = "profiling-report"
+"""The volume of what the controller answers a thorough search."""
+VOLUMES_FIXED = frozenset(
+    {"input", BASE_VOLUME, EXCHANGE_VOLUME, REPORT_VOLUME, "tmp", "output-copier-kube-api-access"}
+)
 """Volumes that stay as they are. Programs start in tmp."""
-VOLUMES_MOUNTED = frozenset({"input", BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME})
+VOLUMES_MOUNTED = frozenset({"input", BASE_VOLUME, EXCHANGE_VOLUME, REPORT_VOLUME, OUTPUT_VOLUME})
 """Volumes that are mounted into the profiler where it looks for them."""
 _OUR_LABELS = re.compile(r"app|dgdr|dgdr\.nvidia\.com/.*|nvidia\.com/(managed-by|dgdr-name)")
 

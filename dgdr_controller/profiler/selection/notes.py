@@ -90,6 +90,19 @@ def notes(
         yield f"{idle} of {request.total_gpus} GPUs stay idle; tokens/s were compared for the whole budget."
 
 
+def measured_notes(request: PlanRequest, judgement: Judgement) -> Iterator[str]:
+    """Yield what the measured numbers rest on."""
+    measured = [candidate for candidate in judgement.candidates if candidate.samples]
+    requests = sum(candidate.samples.requests for candidate in measured if candidate.samples)
+    yield (
+        f"{len(measured)} operating points were measured with {requests} requests of {request.goal.isl} input and "
+        f"{request.goal.osl} output tokens; the prompts share nothing. What was not measured is listed with estimates."
+    )
+    choice = judgement.choice
+    if choice is not None and choice.replicas > 1:
+        yield f"One replica was measured; {choice.replicas} are taken to serve {choice.replicas} times as much."
+
+
 def _slow_launches(request: PlanRequest, judgement: Judgement) -> bool:
     """Say whether candidates are of vLLM on Blackwell, of which AIC 0.12 has such times for experts in FP8 and FP4."""
     blackwell = request.gpu.capability is not None and request.gpu.capability[0] == _BLACKWELL

@@ -32,6 +32,7 @@ class Step(StrEnum):
     SURVEY = "simulator"
     SELECTION = "selection"
     CURVES = "planner's curves"
+    MEASUREMENT = "measurement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ class Progress:
     """Whose workers a search estimates now."""
     seconds: float = 0.0
     total: int = 0
-    """Searches that are to come, once that is known."""
+    """Searches, or points to be measured, that are to come, once that is known."""
+    completed: int = 0
+    """Points that were measured."""
 
 
 ProgressCallback = Callable[[Progress], None]

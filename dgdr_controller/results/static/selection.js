@@ -4,7 +4,7 @@
 (() => {
   const dgdr = (globalThis.dgdr ??= {});
 
-  const NOT_OFFERED = ["does-not-fit", "over-budget", "not-renderable"];
+  const NOT_OFFERED = ["does-not-fit", "over-budget", "not-renderable", "not-measured", "failed-trial"];
 
   function isOffered(candidate) {
     return Boolean(candidate.performance) && !NOT_OFFERED.includes(candidate.verdict?.outcome);

@@ -11,6 +11,7 @@
 
   const OUTCOMES = [
     "selected", "alternative", "dominated", "misses-target", "does-not-fit", "over-budget", "not-renderable",
+    "not-measured", "failed-trial",
   ];
   const WORTH_TELLING = 1.05;
   const MUCH = 2; // times the throughput, where targets that are a little looser allow so much more

@@ -451,7 +451,7 @@ async def test_warnings_come_and_go_while_the_job_runs(stage: Stage) -> None:
         return all(word in message for word in words)
 
     unbound, unpulled = "PersistentVolumeClaim models has no volume yet", "Secret registry does not exist"
-    await stage.until(lambda: shown("Profiling is in progress. ", unbound, unpulled), NOTICED_S)
+    await stage.until(lambda: shown("Profiling is in progress: ", unbound, unpulled), NOTICED_S)
     await create(stage, SECRETS, "registry", {})
 
     async def pulled() -> bool:

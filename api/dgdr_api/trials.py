@@ -1,0 +1,100 @@
+"""Trials: configurations that a thorough search deploys and measures.
+
+The profiler decides what is to be deployed and keeps what it has measured (`TrialLog`); the controller deploys it and
+says how far that is (`TrialStatus`). Both travel through the output's ConfigMap, so that a restarted Job goes on.
+Numbers are those of one deployed trial, which is one replica of its candidate. Units: ms, tokens/s, requests/s.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from dgdr_api.candidate import Candidate
+from dgdr_api.model import ApiModel
+from dgdr_api.results import ModelFacts
+
+MOST_TRIALS = 64
+"""Trials that may be wanted at a time."""
+MOST_POINTS = 1000
+"""Points of one search."""
+
+
+class MeasuredPoint(ApiModel):
+    """What a trial did at one load: a measurement that was accepted."""
+
+    trial: str
+    """Id of the candidate that was deployed."""
+    concurrency: int = Field(ge=1)
+    """Requests in flight."""
+    ttft: float = Field(gt=0)
+    """Mean time to first token in ms."""
+    itl: float = Field(ge=0)
+    """Mean time between tokens in ms; 0 for an output of one token."""
+    tokens_per_s: float = Field(gt=0)
+    """Output tokens per second."""
+    request_rate: float = Field(gt=0)
+    """Requests per second."""
+    requests: int = Field(ge=1)
+    """Requests that were measured, over all runs."""
+    runs: int = Field(default=1, ge=1)
+    """Times that the load was measured; the numbers are medians over them."""
+    spread: float = Field(default=0.0, ge=0)
+    """Difference between the fastest and the slowest run, as a share of the median tokens/s; 0 for one run."""
+    seconds: float = Field(default=0.0, ge=0)
+    """How long it took."""
+
+
+class FailedTrial(ApiModel):
+    """A trial that could not be measured."""
+
+    trial: str
+    """Id of the candidate."""
+    reason: str = Field(max_length=2000)
+    """Why, in a sentence."""
+
+
+class TrialLog(ApiModel):
+    """What a search wants and knows: the content of ``trials.json``, which the profiler writes."""
+
+    model: str = ""
+    """Id of the model that the engines load, as the simulator spells it."""
+    model_facts: ModelFacts = ModelFacts()
+    """What was found out about the model that decides how engines are started."""
+    gpu_hours: float = Field(default=0.0, ge=0)
+    """GPU hours that its deployments have taken."""
+    wanted: tuple[Candidate, ...] = Field(default=(), max_length=MOST_TRIALS)
+    """What is to be deployed now, one replica each, the most urgent first. What is not listed is taken down."""
+    points: tuple[MeasuredPoint, ...] = Field(default=(), max_length=MOST_POINTS)
+    """What was measured, in its order."""
+    failed: tuple[FailedTrial, ...] = Field(default=(), max_length=MOST_POINTS)
+    """What could not be."""
+
+
+class TrialState(StrEnum):
+    """How far the deployment of a trial is."""
+
+    WAITING = "waiting"
+    """Not deployed yet, or without GPUs: others use them."""
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    """It will not serve: its message says why."""
+
+
+class TrialStatus(ApiModel):
+    """How far the deployment of a trial is, as the controller says."""
+
+    state: TrialState
+    endpoint: str = ""
+    """URL of its frontend, once it is ready."""
+    message: str = ""
+    """What it waits for, or why it has failed."""
+
+
+class TrialReport(ApiModel):
+    """What the controller and an earlier pod of the Job have left for the profiler: the content of ``report.json``."""
+
+    trials: dict[str, TrialStatus] = Field(default_factory=dict)
+    """By id of the candidate."""
+    earlier: TrialLog | None = None
+    """What an earlier pod has measured; None: there was none."""

@@ -1,0 +1,264 @@
+"""The thorough search: configurations deployed on the cluster and measured.
+
+estimates → options → (what next? → deploy → measure) until nothing better is to be expected → answer
+
+What is done next follows from what is known alone (`next_step`), and what is known is published point by point: a
+search that is interrupted goes on where it was.
+"""
+
+import math
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from dgdr_api.candidate import Candidate, Source
+from dgdr_api.formatting import milliseconds, significant
+from dgdr_api.request_warnings import ConfigurationWarning
+from dgdr_api.results import Results
+from dgdr_api.trials import FailedTrial, MeasuredPoint, TrialLog, TrialState, TrialStatus
+from dgdr_controller.profiler.errors import NotDeployableError
+from dgdr_controller.profiler.measurement.benchmark import Rejected
+from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, load_of
+from dgdr_controller.profiler.measurement.measured_rows import judged
+from dgdr_controller.profiler.measurement.options import Option, options
+from dgdr_controller.profiler.measurement.trial_search import Limits, Measure, Step, next_step
+from dgdr_controller.profiler.measurement.trials import Budget, Cluster, Found
+from dgdr_controller.profiler.naive import by_memory
+from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, Estimates, estimate
+from dgdr_controller.profiler.request import PlanRequest
+from dgdr_controller.profiler.results import answer, answer_measured
+from dgdr_controller.profiler.simulation import collect
+from dgdr_controller.profiler.simulation.aic.package import PRELOAD
+from dgdr_controller.profiler.simulation.collect import Pool, Progress, ProgressCallback
+from dgdr_controller.profiler.simulation.planner_curves import with_curves
+from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
+
+_POLL_S = 0.5
+_NOTHING_MEASURED = (
+    "Nothing was measured, because no deployment was ready in time ({why}): the choice rests on estimates. For another "
+    "try set annotation dgdr.nvidia.com/retry to a new value"
+)
+_SLOWER, _LEAST_S, _UNKNOWN_S = 5, 600.0, 3600.0
+"""A measurement may take so many times as long as estimated, and ten minutes at least; where nothing is estimated an
+hour. What takes longer hangs."""
+_RECOVERS_S = 900.0
+"""How long a trial that has served may take to be ready again: an engine that has crashed loads its model again."""
+_LONGEST_REASON = 2000
+_REJECTIONS = 2
+"""Measurements of a trial that may be rejected, one after the other, before it counts as failed."""
+
+
+def thorough(
+    request: PlanRequest,
+    on_progress: ProgressCallback,
+    cluster: Cluster,
+    budget: Budget,
+    pool: Pool | None = None,
+) -> Results:
+    """Search by measuring.
+
+    Args:
+        request: What is wanted.
+        on_progress: Is told each step.
+        cluster: Deploys and measures.
+        budget: What it may take; what was measured by then is judged.
+        pool: Runs the simulator; by default in worker processes.
+
+    Returns:
+        Results with a choice that was measured; what a rapid search finds where nothing can be deployed, or where no
+        deployment could be had in time.
+
+    Raises:
+        NotDeployableError: Whatever was deployed has failed; the message says why of each trial.
+        ProfilerError: As the rapid search raises it.
+    """
+    pool = pool or WorkerPool(preload=PRELOAD)
+    budget = budget.of(request.options)
+    estimated = estimate(request, on_progress, SEARCH_DEADLINE_S, budget.until, pool)
+    by_estimate = answer(estimated.question, estimated.found)
+    offered = _options(estimated, by_estimate)
+    if not offered:
+        return by_estimate
+    search = _Search(
+        request, estimated, by_estimate, offered=offered, cluster=cluster, budget=budget, on_progress=on_progress
+    )
+    results = search.run()
+    return with_curves(results, estimated.searches, pool, on_progress) if request.goal.autoscale else results
+
+
+def _options(estimated: Estimates, by_estimate: Results) -> list[Option]:
+    """Return what can be deployed: what the simulator has estimated, else every size that fits."""
+    choice, question = by_estimate.choice, estimated.question
+    if choice is not None and choice.source is Source.NAIVE:
+        return options(by_memory(question.request, question.model, choice.backend))
+    return options(candidate for candidate in by_estimate.candidates if candidate.is_offered)
+
+
+class _Search:
+    """One search: its log is all that it knows."""
+
+    def __init__(  # noqa: PLR0913 - what it works with, by name
+        self,
+        request: PlanRequest,
+        estimated: Estimates,
+        by_estimate: Results,
+        *,
+        offered: Sequence[Option],
+        cluster: Cluster,
+        budget: Budget,
+        on_progress: ProgressCallback,
+    ) -> None:
+        self._request, self._estimated, self._by_estimate = request, estimated, by_estimate
+        self._options = {option.trial.id: option for option in offered}
+        self._cluster, self._budget, self._on_progress = cluster, budget, on_progress
+        self._limits = Limits()
+        self._waits_for = ""
+        self._counted_at = time.monotonic()
+        self._log = self._resumed(cluster.trials.earlier())
+
+    def _resumed(self, earlier: TrialLog | None) -> TrialLog:
+        """Return what is known of trials that are still options, with nothing wanted yet."""
+        log = earlier or TrialLog()
+        return TrialLog(
+            model=self._by_estimate.model,
+            model_facts=self._by_estimate.model_facts,
+            gpu_hours=log.gpu_hours,
+            points=tuple(point for point in log.points if point.trial in self._options),
+            failed=tuple(failed for failed in log.failed if failed.trial in self._options),
+        )
+
+    def run(self) -> Results:
+        """Measure until nothing better is to be expected, or the budget is used up."""
+        rejections: list[Rejected] = []
+        while True:
+            step = self._next()
+            self._update(wanted=step.wanted)
+            if step.measure is None:
+                return self._answer(step.skipped)
+            status = self._await(step.measure, _RECOVERS_S if rejections else math.inf)
+            if status is None:
+                continue  # the budget is used up
+            trial, load = step.measure.trial, step.measure.concurrency
+            if status.state is TrialState.FAILED:
+                self._fail(trial, status.message)
+                continue
+            self._tell(step.measure, f"{_requests(load)} in flight")
+            found = self._measure(step.measure, status.endpoint, len(rejections))
+            self._count()
+            if isinstance(found, MeasuredPoint):
+                rejections.clear()
+                self._update(points=(*self._log.points, found))
+                self._tell(step.measure, _figures(found))
+                continue
+            rejections.append(found)
+            self._tell(step.measure, f"{_requests(load)} in flight: rejected: {found.reason}")
+            if len(rejections) >= _REJECTIONS:
+                self._fail(trial, f"{len(rejections)} measurements were rejected, the last one because {found.reason}")
+                rejections.clear()
+
+    def _next(self) -> Step:
+        goal, budget = self._request.goal, self._request.total_gpus
+        limits = replace(self._limits, exhausted=self._budget.exhausted(self._log.gpu_hours))
+        return next_step(tuple(self._options.values()), self._log.points, self._failed, goal, budget, limits)
+
+    @property
+    def _failed(self) -> Mapping[str, str]:
+        return {failed.trial: failed.reason for failed in self._log.failed}
+
+    def _update(self, **changes: object) -> None:
+        self._log = self._log.model_copy(update=changes)
+        self._cluster.trials.update(self._log)
+
+    def _fail(self, trial: Candidate, reason: str) -> None:
+        self._update(failed=(*self._log.failed, FailedTrial(trial=trial.id, reason=reason[:_LONGEST_REASON])))
+
+    def _count(self) -> None:
+        """Count the GPU hours of what is deployed, up to now."""
+        now = time.monotonic()
+        statuses = ((trial, self._cluster.trials.status(trial.id)) for trial in self._log.wanted)
+        gpus = sum(trial.gpus for trial, status in statuses if status.state is not TrialState.WAITING)
+        hours = gpus * (now - self._counted_at) / 3600
+        self._counted_at = now
+        self._log = self._log.model_copy(update={"gpu_hours": self._log.gpu_hours + hours})
+
+    def _await(self, wanted: Measure, limit_s: float) -> TrialStatus | None:
+        """Wait until a trial is ready or has failed; None when the budget is used up.
+
+        One that has served, and does not any more, has failed after a while: the controller waits for its first time.
+        """
+        shown, begun = "", time.monotonic()
+        while not self._budget.exhausted(self._log.gpu_hours):
+            self._count()
+            status = self._cluster.trials.status(wanted.trial.id)
+            if status.state in (TrialState.READY, TrialState.FAILED):
+                return status
+            if time.monotonic() - begun > limit_s:
+                message = f"it has served, and was not ready again after {limit_s / 60:g} min"
+                return TrialStatus(state=TrialState.FAILED, message=message)
+            self._waits_for = f"{status.state}{f': {status.message}' if status.message else ''}"
+            if self._waits_for != shown:
+                self._tell(wanted, self._waits_for)
+                shown = self._waits_for
+            time.sleep(_POLL_S)
+        return None
+
+    def _tell(self, measured: Measure, state: str) -> None:
+        """Say what is being measured; the log is published with it."""
+        trial = measured.trial
+        tried = list(dict.fromkeys([*(point.trial for point in self._log.points), *self._failed, trial.id]))
+        title = f"trial {tried.index(trial.id) + 1}, {trial.backend} {trial.mode} {trial.shape}"
+        points, most = len(self._log.points), self._limits.most_points
+        progress = Progress(
+            collect.Step.MEASUREMENT, f"{title}: {state}", finished=False, total=most, completed=min(points, most)
+        )
+        self._on_progress(progress)
+
+    def _measure(self, wanted: Measure, url: str, rejected: int) -> Found:
+        """Measure a trial. Prompts are others each time: those of before are in the prefix cache."""
+        goal, trial = self._request.goal, wanted.trial.id
+        endpoint = Endpoint(url, self._request.model, self._log.model, goal.isl, goal.osl)
+        load, option = load_of(wanted.concurrency, goal.osl), self._options[trial]
+        seed = zlib.crc32(f"{trial} {len(self._log.points)} {rejected}".encode())
+        rounds = math.ceil((load.requests + load.warmup) / load.concurrency)
+        limit = _UNKNOWN_S
+        if option.points:
+            limit = max(_LEAST_S, _SLOWER * rounds * option.estimate(load.concurrency).e2e / 1000)
+        left = max(1.0, min(limit, self._budget.until - time.monotonic()))
+        return self._cluster.measure(endpoint, load, trial=trial, seed=seed, deadline_s=left)
+
+    def _answer(self, skipped: Mapping[str, str]) -> Results:
+        """Judge what was measured.
+
+        Raises:
+            NotDeployableError: Whatever was deployed has failed.
+        """
+        if not self._log.points and self._failed:
+            listed = "\n".join(f"  {trial}: {reason}" for trial, reason in self._failed.items())
+            raise NotDeployableError(f"no configuration of {self._log.model} could be measured:\n{listed}")
+        if not self._log.points:
+            warning = ConfigurationWarning.note(_NOTHING_MEASURED.format(why=self._waits_for))
+            return self._by_estimate.model_copy(update={"warnings": (*self._by_estimate.warnings, warning)})
+        question = self._estimated.question
+        judgement = judged(
+            self._by_estimate.candidates,
+            tuple(self._options.values()),
+            self._log.points,
+            failed=self._failed,
+            skipped=skipped,
+            goal=self._request.goal,
+            budget=self._request.total_gpus,
+            rejection=question.rejection,
+        )
+        return answer_measured(question, self._estimated.found, judgement)
+
+
+def _requests(load: int) -> str:
+    return f"{load} request{'s' if load > 1 else ''}"
+
+
+def _figures(point: MeasuredPoint) -> str:
+    return (
+        f"{_requests(point.concurrency)} in flight: TTFT {milliseconds(point.ttft)}, ITL {milliseconds(point.itl)}, "
+        f"{significant(point.tokens_per_s)} tokens/s"
+    )
