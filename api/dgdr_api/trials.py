@@ -5,9 +5,10 @@ says how far that is (`TrialStatus`). Both travel through the output's ConfigMap
 Numbers are those of one deployed trial, which is one replica of its candidate. Units: ms, tokens/s, requests/s.
 """
 
+import datetime as dt
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.model import ApiModel
@@ -19,7 +20,13 @@ MOST_POINTS = 1000
 """Points of one search."""
 
 
-class MeasuredPoint(ApiModel):
+class _Exchanged(ApiModel):
+    """What profiler and controller tell each other, who may be of different releases: what is not known is skipped."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class MeasuredPoint(_Exchanged):
     """What a trial did at one load: a measurement that was accepted."""
 
     trial: str
@@ -44,16 +51,29 @@ class MeasuredPoint(ApiModel):
     """How long it took."""
 
 
-class FailedTrial(ApiModel):
-    """A trial that could not be measured."""
+class FailedTrial(_Exchanged):
+    """A trial that could not be measured, or not any more."""
 
     trial: str
     """Id of the candidate."""
     reason: str = Field(max_length=2000)
     """Why, in a sentence."""
+    without_gpus: bool = False
+    """Whether nothing is wrong with it: its GPUs were not free."""
 
 
-class TrialLog(ApiModel):
+class RejectedPoint(_Exchanged):
+    """A measurement that does not count."""
+
+    trial: str
+    """Id of the candidate that was deployed."""
+    concurrency: int = Field(ge=1)
+    """Requests in flight."""
+    reason: str = Field(max_length=2000)
+    """Why, in a sentence."""
+
+
+class TrialLog(_Exchanged):
     """What a search wants and knows: the content of ``trials.json``, which the profiler writes."""
 
     model: str = ""
@@ -68,6 +88,10 @@ class TrialLog(ApiModel):
     """What was measured, in its order."""
     failed: tuple[FailedTrial, ...] = Field(default=(), max_length=MOST_POINTS)
     """What could not be."""
+    rejected: tuple[RejectedPoint, ...] = Field(default=(), max_length=MOST_POINTS)
+    """Measurements that do not count. The one that is being made is among them: it may end the profiler."""
+    seconds: float = Field(default=0.0, ge=0)
+    """How long the search has taken, without the time between two pods."""
 
 
 class TrialState(StrEnum):
@@ -81,7 +105,7 @@ class TrialState(StrEnum):
     """It will not serve: its message says why."""
 
 
-class TrialStatus(ApiModel):
+class TrialStatus(_Exchanged):
     """How far the deployment of a trial is, as the controller says."""
 
     state: TrialState
@@ -89,12 +113,16 @@ class TrialStatus(ApiModel):
     """URL of its frontend, once it is ready."""
     message: str = ""
     """What it waits for, or why it has failed."""
+    since: dt.datetime | None = None
+    """When it has come into this state."""
 
 
-class TrialReport(ApiModel):
+class TrialReport(_Exchanged):
     """What the controller and an earlier pod of the Job have left for the profiler: the content of ``report.json``."""
 
     trials: dict[str, TrialStatus] = Field(default_factory=dict)
     """By id of the candidate."""
+    ends: dt.datetime | None = None
+    """When Kubernetes ends the Job."""
     earlier: TrialLog | None = None
     """What an earlier pod has measured; None: there was none."""

@@ -3,7 +3,8 @@
 The volume is somebody else's: it may be full, read-only, slow, or hang.
 """
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,9 +34,44 @@ class Artifacts:
     results: Results | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A folder that is kept.
+
+    Attributes:
+        source: The folder.
+        target: What becomes of it.
+    """
+
+    source: Path
+    target: Path
+
+
 def keep(artifacts: Artifacts, pool: Pool) -> str | None:
     """Write the files; return a sentence where not all of them could be written."""
-    for event in pool.run(write, [artifacts], _DEADLINE_S, float("inf")):
+    return _kept(pool.run(write, [artifacts], _DEADLINE_S, float("inf")))
+
+
+def keep_folder(copied: Copied, pool: Pool) -> str | None:
+    """Copy a folder; return a sentence where that is not possible."""
+    return _kept(pool.run(copy, [copied], _DEADLINE_S, float("inf")))
+
+
+def copy(copied: Copied) -> str | None:
+    """Run in a worker: copy a folder.
+
+    Returns:
+        What failed; None: nothing did.
+    """
+    try:
+        shutil.copytree(copied.source, copied.target, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        return f"{copied.target}: {error}"
+    return None
+
+
+def _kept(events: Iterable[object]) -> str | None:
+    for event in events:
         match event:
             case Answered(answer=problem):
                 return _NOT_KEPT.format(problem) if problem else None

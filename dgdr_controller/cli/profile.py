@@ -2,6 +2,7 @@
 
 import datetime as dt
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from functools import partial
@@ -18,15 +19,17 @@ from dgdr_api.measurements import Measurements
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_controller.atomic_files import write_atomically
-from dgdr_controller.cli.artifacts import LOG_FILE, Artifacts, keep
+from dgdr_controller.cli.artifacts import LOG_FILE, Artifacts, Copied, keep, keep_folder
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.render.releases import NEWEST, release_of, version_of
 from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiler.errors import InterruptedRunError, NotDeployableError, ProfilerError
-from dgdr_controller.profiler.measurement.benchmark import measure
+from dgdr_controller.profiler.measurement import aiperf_process
+from dgdr_controller.profiler.measurement.benchmark import Rejected, measure
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, Load
+from dgdr_controller.profiler.measurement.served_models import served_models
 from dgdr_controller.profiler.measurement.trial_files import TrialFiles
 from dgdr_controller.profiler.measurement.trials import Budget, Cluster, Found
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, rapid, summary
@@ -118,7 +121,7 @@ def profile(  # noqa: PLR0913 - an option each
     except ProfilerError as error:
         run.fail(error.exit_code, str(error))
     except KeyboardInterrupt:
-        run.fail(InterruptedRunError.exit_code, "interrupted; the next pod starts over")
+        run.fail(InterruptedRunError.exit_code, "interrupted; the next pod goes on")
     except Exception as error:
         run.fail(ExitCode.INTERNAL, f"internal error, please report it: {type(error).__name__}: {error}")
         raise
@@ -154,10 +157,23 @@ def _results(job_input: JobInput, run: "_Run", until: float, measuring: Measurin
     return results
 
 
-def _measured(folder: Path, endpoint: Endpoint, load: Load, *, trial: str, seed: int, deadline_s: float) -> Found:
-    """Measure a trial, and leave AIPerf's files in a folder of its own."""
-    exports = folder / trial / "aiperf"
-    return measure(endpoint, [load], trial=trial, folder=exports, deadline_s=deadline_s, seed=seed)[0]
+def _measured(
+    artifacts: Path | None, endpoint: Endpoint, load: Load, *, trial: str, seed: int, deadline_s: float
+) -> Found:
+    """Measure a trial, and keep AIPerf's files where somebody wants them: that costs no measurement."""
+    with tempfile.TemporaryDirectory(prefix="trial-") as temporary:
+        folder = Path(temporary)
+        try:
+            served = served_models(endpoint.url)
+        except OSError as error:
+            return Rejected(load.concurrency, f"{endpoint.url} {error}")
+        asked = replace(endpoint, model=served[0]) if served and len(served) == 1 else endpoint
+        found = measure(asked, [load], trial=trial, folder=folder, deadline_s=deadline_s, seed=seed)[0]
+        if artifacts:
+            copied = Copied(folder, artifacts / trial / "aiperf" / f"{load.concurrency}-{seed}")
+            if problem := keep_folder(copied, _pool()):
+                click.echo(problem, err=True)
+        return found
 
 
 def _final_config(results: Results, job_input: JobInput, base: Path | None, run: "_Run") -> dict[str, str]:
@@ -216,14 +232,16 @@ class _Run:
 
         Raises:
             InterruptedRunError: It does not come.
+            ProfilerError: AIPerf is not installed.
         """
+        aiperf_process.program()  # before anything is deployed
         trials = TrialFiles(self._folder, report_folder)
         limit = min(until, time.monotonic() + _PUBLISHER_S)
         while not trials.is_connected:
             if time.monotonic() > limit:
                 raise InterruptedRunError(f"no answer has come into {report_folder}: the publisher does not run")
             time.sleep(_LOOK_S)
-        return Cluster(trials, partial(_measured, self._artifacts or self._folder))
+        return Cluster(trials, partial(_measured, self._artifacts))
 
     def __call__(self, progress: Progress) -> None:
         """Take a step of the search."""

@@ -90,10 +90,12 @@ class Capacity:
     Attributes:
         found: On nodes that can be used.
         free: Of these, not requested by any pod; None: not known.
+        most_on_a_node: The same of the node that has most of them.
     """
 
     found: int
     free: int | None
+    most_on_a_node: int | None = None
 
 
 def capacity(sku: str, nodes: Sequence[NodeGpus], tolerations: Sequence[Toleration] = ()) -> Capacity:
@@ -101,7 +103,8 @@ def capacity(sku: str, nodes: Sequence[NodeGpus], tolerations: Sequence[Tolerati
     usable = Cluster(nodes, tolerations).usable
     own = [node for node in usable if (node.gpu.sku if node.gpu else UNKNOWN_SKU) == sku]
     free = [max(0, node.count - node.used) for node in own if node.used is not None]
-    return Capacity(sum(node.count for node in own), sum(free) if own and len(free) == len(own) else None)
+    found = sum(node.count for node in own)
+    return Capacity(found, sum(free), max(free)) if own and len(free) == len(own) else Capacity(found, None)
 
 
 def _offered(spec: Hardware, cluster: Cluster) -> tuple[str, list[NodeGpus], ValueSource]:

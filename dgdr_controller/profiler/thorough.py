@@ -8,7 +8,7 @@ search that is interrupted goes on where it was.
 
 import math
 import time
-import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,9 +16,8 @@ from dgdr_api.candidate import Candidate, Source
 from dgdr_api.formatting import milliseconds, significant
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
-from dgdr_api.trials import FailedTrial, MeasuredPoint, TrialLog, TrialState, TrialStatus
+from dgdr_api.trials import FailedTrial, MeasuredPoint, RejectedPoint, TrialLog, TrialState, TrialStatus
 from dgdr_controller.profiler.errors import NotDeployableError
-from dgdr_controller.profiler.measurement.benchmark import Rejected
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, load_of
 from dgdr_controller.profiler.measurement.measured_rows import judged
 from dgdr_controller.profiler.measurement.options import Option, options
@@ -36,17 +35,19 @@ from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
 
 _POLL_S = 0.5
 _NOTHING_MEASURED = (
-    "Nothing was measured, because no deployment was ready in time ({why}): the choice rests on estimates. For another "
-    "try set annotation dgdr.nvidia.com/retry to a new value"
+    "Nothing was measured ({why}): the choice rests on estimates. For another try set annotation dgdr.nvidia.com/retry "
+    "to a new value"
 )
 _SLOWER, _LEAST_S, _UNKNOWN_S = 5, 600.0, 3600.0
 """A measurement may take so many times as long as estimated, and ten minutes at least; where nothing is estimated an
 hour. What takes longer hangs."""
-_RECOVERS_S = 900.0
-"""How long a trial that has served may take to be ready again: an engine that has crashed loads its model again."""
+_WITHOUT_GPUS_S = 1800.0
+"""How long a trial may wait for GPUs, where there is much time left; else a quarter of it, and ten minutes at least."""
 _LONGEST_REASON = 2000
+_LOADS = 2
+"""Loads of a trial of which no measurement counts before it has failed."""
 _REJECTIONS = 2
-"""Measurements of a trial that may be rejected, one after the other, before it counts as failed."""
+"""Measurements of a trial at one load that may be rejected before that load, and what is above, is left out."""
 
 
 def thorough(
@@ -113,95 +114,144 @@ class _Search:
         self._options = {option.trial.id: option for option in offered}
         self._cluster, self._budget, self._on_progress = cluster, budget, on_progress
         self._limits = Limits()
-        self._waits_for = ""
+        self._waits_for = self._broken = ""
+        self._tool_failures = 0
         self._counted_at = time.monotonic()
         self._log = self._resumed(cluster.trials.earlier())
 
     def _resumed(self, earlier: TrialLog | None) -> TrialLog:
         """Return what is known of trials that are still options, with nothing wanted yet."""
         log = earlier or TrialLog()
-        return TrialLog(
-            model=self._by_estimate.model,
-            model_facts=self._by_estimate.model_facts,
-            gpu_hours=log.gpu_hours,
-            points=tuple(point for point in log.points if point.trial in self._options),
-            failed=tuple(failed for failed in log.failed if failed.trial in self._options),
+        return log.model_copy(
+            update={
+                "model": self._by_estimate.model,
+                "model_facts": self._by_estimate.model_facts,
+                "wanted": (),
+                "points": tuple(point for point in log.points if point.trial in self._options),
+                "failed": tuple(failed for failed in log.failed if failed.trial in self._options),
+                "rejected": tuple(point for point in log.rejected if point.trial in self._options),
+            }
         )
 
     def run(self) -> Results:
         """Measure until nothing better is to be expected, or the budget is used up."""
-        rejections: list[Rejected] = []
         while True:
             step = self._next()
             self._update(wanted=step.wanted)
             if step.measure is None:
                 return self._answer(step.skipped)
-            status = self._await(step.measure, _RECOVERS_S if rejections else math.inf)
+            status = self._await(step.measure)
             if status is None:
                 continue  # the budget is used up
-            trial, load = step.measure.trial, step.measure.concurrency
             if status.state is TrialState.FAILED:
-                self._fail(trial, status.message)
-                continue
-            self._tell(step.measure, f"{_requests(load)} in flight")
-            found = self._measure(step.measure, status.endpoint, len(rejections))
-            self._count()
-            if isinstance(found, MeasuredPoint):
-                rejections.clear()
-                self._update(points=(*self._log.points, found))
-                self._tell(step.measure, _figures(found))
-                continue
-            rejections.append(found)
-            self._tell(step.measure, f"{_requests(load)} in flight: rejected: {found.reason}")
-            if len(rejections) >= _REJECTIONS:
-                self._fail(trial, f"{len(rejections)} measurements were rejected, the last one because {found.reason}")
-                rejections.clear()
+                self._fail(step.measure.trial, status.message)
+            else:
+                self._measure(step.measure, status.endpoint)
 
     def _next(self) -> Step:
         goal, budget = self._request.goal, self._request.total_gpus
-        limits = replace(self._limits, exhausted=self._budget.exhausted(self._log.gpu_hours))
-        return next_step(tuple(self._options.values()), self._log.points, self._failed, goal, budget, limits)
+        limits = replace(self._limits, exhausted=self._exhausted(), barred=self._barred)
+        options = tuple(self._options.values())
+        return next_step(options, self._log.points, self._failed, goal, budget, limits)
+
+    def _exhausted(self) -> str:
+        return self._broken or self._budget.exhausted(self._log, self._cluster.trials.ends())
 
     @property
     def _failed(self) -> Mapping[str, str]:
         return {failed.trial: failed.reason for failed in self._log.failed}
 
+    @property
+    def _barred(self) -> Mapping[str, int]:
+        """The lowest load at which a trial could not be measured, by its id."""
+        return dict(sorted(self._left_out, reverse=True))
+
+    @property
+    def _left_out(self) -> list[tuple[str, int]]:
+        """Trials, by their ids, with the loads at which they could not be measured."""
+        counted = Counter((rejected.trial, rejected.concurrency) for rejected in self._log.rejected)
+        return [attempt for attempt, times in counted.items() if times >= _REJECTIONS]
+
     def _update(self, **changes: object) -> None:
         self._log = self._log.model_copy(update=changes)
         self._cluster.trials.update(self._log)
 
-    def _fail(self, trial: Candidate, reason: str) -> None:
-        self._update(failed=(*self._log.failed, FailedTrial(trial=trial.id, reason=reason[:_LONGEST_REASON])))
+    def _fail(self, trial: Candidate, reason: str, *, without_gpus: bool = False) -> None:
+        failed = FailedTrial(trial=trial.id, reason=reason[:_LONGEST_REASON], without_gpus=without_gpus)
+        self._update(failed=(*self._log.failed, failed))
 
     def _count(self) -> None:
-        """Count the GPU hours of what is deployed, up to now."""
+        """Count time, and the GPU hours of what is deployed, up to now."""
         now = time.monotonic()
+        passed, self._counted_at = now - self._counted_at, now
         statuses = ((trial, self._cluster.trials.status(trial.id)) for trial in self._log.wanted)
         gpus = sum(trial.gpus for trial, status in statuses if status.state is not TrialState.WAITING)
-        hours = gpus * (now - self._counted_at) / 3600
-        self._counted_at = now
-        self._log = self._log.model_copy(update={"gpu_hours": self._log.gpu_hours + hours})
+        taken = {"gpu_hours": self._log.gpu_hours + gpus * passed / 3600, "seconds": self._log.seconds + passed}
+        self._log = self._log.model_copy(update=taken)
 
-    def _await(self, wanted: Measure, limit_s: float) -> TrialStatus | None:
+    def _await(self, wanted: Measure) -> TrialStatus | None:
         """Wait until a trial is ready or has failed; None when the budget is used up.
 
-        One that has served, and does not any more, has failed after a while: the controller waits for its first time.
+        One that waits for GPUs for long is given up: others may need fewer.
         """
-        shown, begun = "", time.monotonic()
-        while not self._budget.exhausted(self._log.gpu_hours):
+        shown, waits_since = "", time.monotonic()
+        patience = min(_WITHOUT_GPUS_S, max(_LEAST_S, self._left_s() / 4))
+        while not self._exhausted():
             self._count()
             status = self._cluster.trials.status(wanted.trial.id)
             if status.state in (TrialState.READY, TrialState.FAILED):
                 return status
-            if time.monotonic() - begun > limit_s:
-                message = f"it has served, and was not ready again after {limit_s / 60:g} min"
-                return TrialStatus(state=TrialState.FAILED, message=message)
+            if status.state is not TrialState.WAITING:
+                waits_since = time.monotonic()
+            elif time.monotonic() - waits_since > patience:
+                reason = f"it could not be deployed for {patience / 60:.0f} min: {status.message}"
+                self._fail(wanted.trial, reason, without_gpus=True)
+                return None
             self._waits_for = f"{status.state}{f': {status.message}' if status.message else ''}"
             if self._waits_for != shown:
                 self._tell(wanted, self._waits_for)
                 shown = self._waits_for
             time.sleep(_POLL_S)
         return None
+
+    def _left_s(self) -> float:
+        return self._budget.left_s(self._log, self._cluster.trials.ends())
+
+    def _measure(self, wanted: Measure, url: str) -> None:
+        """Measure a trial.
+
+        The attempt is published before: one that ends the profiler, too, is not made for ever.
+        """
+        trial, load = wanted.trial, wanted.concurrency
+        before = self._log.rejected
+        attempt = RejectedPoint(trial=trial.id, concurrency=load, reason="the profiler ended while it was made")
+        self._update(rejected=(*before, attempt))
+        self._tell(wanted, f"{_requests(load)} in flight")
+        try:
+            found = self._found(wanted, url)
+        except KeyboardInterrupt:  # it is not the measurement's fault
+            self._update(rejected=before)
+            raise
+        self._count()
+        if isinstance(found, MeasuredPoint):
+            self._tool_failures = 0
+            self._update(rejected=before, points=(*self._log.points, found))
+            self._tell(wanted, _figures(found))
+            return
+        self._tell(wanted, f"{_requests(load)} in flight: rejected: {found.reason}")
+        if found.by_program:
+            self._tool_failures += 1
+            self._broken = found.reason if self._tool_failures >= _REJECTIONS else ""
+            self._update(rejected=before)
+            return
+        self._update(rejected=(*before, attempt.model_copy(update={"reason": found.reason[:_LONGEST_REASON]})))
+        measured = any(point.trial == trial.id for point in self._log.points)
+        left_out = [load for other, load in self._left_out if other == trial.id]
+        if len(left_out) >= _LOADS and not measured:
+            loads = " and ".join(map(str, sorted(left_out)))
+            self._fail(
+                trial, f"no measurement with {loads} requests in flight counts, the last one because {found.reason}"
+            )
 
     def _tell(self, measured: Measure, state: str) -> None:
         """Say what is being measured; the log is published with it."""
@@ -212,20 +262,20 @@ class _Search:
         progress = Progress(
             collect.Step.MEASUREMENT, f"{title}: {state}", finished=False, total=most, completed=min(points, most)
         )
+        self._cluster.trials.update(self._log)  # time and GPU hours
         self._on_progress(progress)
 
-    def _measure(self, wanted: Measure, url: str, rejected: int) -> Found:
+    def _found(self, wanted: Measure, url: str) -> Found:
         """Measure a trial. Prompts are others each time: those of before are in the prefix cache."""
         goal, trial = self._request.goal, wanted.trial.id
         endpoint = Endpoint(url, self._request.model, self._log.model, goal.isl, goal.osl)
         load, option = load_of(wanted.concurrency, goal.osl), self._options[trial]
-        seed = zlib.crc32(f"{trial} {len(self._log.points)} {rejected}".encode())
         rounds = math.ceil((load.requests + load.warmup) / load.concurrency)
         limit = _UNKNOWN_S
         if option.points:
             limit = max(_LEAST_S, _SLOWER * rounds * option.estimate(load.concurrency).e2e / 1000)
-        left = max(1.0, min(limit, self._budget.until - time.monotonic()))
-        return self._cluster.measure(endpoint, load, trial=trial, seed=seed, deadline_s=left)
+        left = max(1.0, min(limit, self._left_s()))
+        return self._cluster.measure(endpoint, load, trial=trial, seed=time.time_ns(), deadline_s=left)
 
     def _answer(self, skipped: Mapping[str, str]) -> Results:
         """Judge what was measured.
@@ -233,11 +283,12 @@ class _Search:
         Raises:
             NotDeployableError: Whatever was deployed has failed.
         """
-        if not self._log.points and self._failed:
+        if not self._log.points and any(not failed.without_gpus for failed in self._log.failed):
             listed = "\n".join(f"  {trial}: {reason}" for trial, reason in self._failed.items())
             raise NotDeployableError(f"no configuration of {self._log.model} could be measured:\n{listed}")
         if not self._log.points:
-            warning = ConfigurationWarning.note(_NOTHING_MEASURED.format(why=self._waits_for))
+            why = self._broken or next(iter(self._failed.values()), self._waits_for)
+            warning = ConfigurationWarning.note(_NOTHING_MEASURED.format(why=why))
             return self._by_estimate.model_copy(update={"warnings": (*self._by_estimate.warnings, warning)})
         question = self._estimated.question
         judgement = judged(

@@ -9,13 +9,13 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from dgdr_api.names import OUTPUT_PREFIX
 from dgdr_api.results import RESULTS_FILE, Results
-from dgdr_api.trials import TrialLog, TrialReport, TrialStatus
+from dgdr_api.trials import TrialLog, TrialReport
 from dgdr_controller.kinds import ConfigMap
 from dgdr_controller.profiling_job.protocol import FINAL_CONFIG, INPUT_FILE, SPEC_FILE, RunState, RunStatus
 
@@ -207,19 +207,18 @@ def read(config_map: ConfigMap) -> Output | None:
     )
 
 
-def trial_status(statuses: Mapping[str, TrialStatus]) -> dict[str, str]:
+def trial_status(report: TrialReport) -> dict[str, str]:
     """Return what goes into the ConfigMap's ``data`` of how far the deployments of a thorough search are."""
-    return {_TRIAL_STATUS: TrialReport(trials=dict(statuses)).model_dump_json(exclude_defaults=True)}
+    return {_TRIAL_STATUS: report.model_dump_json(exclude_defaults=True)}
 
 
-def read_trial_status(config_map: ConfigMap) -> dict[str, TrialStatus]:
-    """Read how far the deployments of a thorough search are; empty where nothing can be read."""
+def read_trial_status(config_map: ConfigMap) -> TrialReport:
+    """Read how far the deployments of a thorough search are; an empty report where nothing can be read."""
+    text = config_map.data.get(_TRIAL_STATUS, "")
     try:
-        return TrialReport.model_validate_json(
-            config_map.data.get(_TRIAL_STATUS, ""), by_alias=True, by_name=False
-        ).trials
+        return TrialReport.model_validate_json(text, by_alias=True, by_name=False)
     except ValueError:
-        return {}
+        return TrialReport()
 
 
 def without_content(config_map: dict[str, Any]) -> dict[str, Any]:

@@ -124,7 +124,8 @@ class _Target:
             RequestError: It cannot be read now.
         """
         found = await self._client.get(CONFIG_MAPS, self._key)
-        return TrialReport(trials=output.read_trial_status(found), earlier=earlier.trial_log if earlier else None)
+        report = output.read_trial_status(found)
+        return report.model_copy(update={"earlier": earlier.trial_log if earlier else None})
 
 
 async def _hand_over_reports(target: _Target, folder: Path, earlier: Output | None, stop: asyncio.Event) -> None:

@@ -9,7 +9,16 @@ from dgdr_api.v1beta1 import DgdrStatus, Phase
 from dgdr_controller.kinds import REMOVED, REQUESTS, resource_of
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler import metrics, traces
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, ObjectCondition, WriteMode, enter, since
+from dgdr_controller.reconciler.decision import (
+    Decision,
+    Ensure,
+    Event,
+    ObjectCondition,
+    Refused,
+    WriteMode,
+    enter,
+    since,
+)
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.runtime import (
     AlreadyExistsError,
@@ -79,7 +88,10 @@ async def act(
     await _remove(client, observed, decision)
     for wanted in decision.ensure:
         try:
-            await _ensure(client, wanted, observed)
+            if wanted.instead is None:
+                await _ensure(client, wanted, observed)
+            else:
+                decision = await _try(client, wanted, wanted.instead, observed, decision)
         except NameTakenError as error:
             await _report_waiting(client, meta, observed, wanted, error.reason, str(error))
             return Result.after(_RETRY_S)
@@ -113,6 +125,26 @@ async def _annotate(client: Client, meta: ObjectMeta, decision: Decision) -> str
     return version
 
 
+async def _try(
+    client: Client, wanted: Ensure, instead: Callable[[str, bool], Refused], observed: ObservedState, decision: Decision
+) -> Decision:
+    """Write an object that the request can do without; where it is not accepted, what is to be in its place.
+
+    Raises:
+        ApiError: The API server does not answer, or somebody was faster.
+    """
+    try:
+        await _ensure(client, wanted, observed)
+    except (InvalidError, BadRequestError) as error:
+        refused = instead(error.message, True)  # noqa: FBT003 - of the field's type
+    except (ForbiddenError, NameTakenError) as error:
+        refused = instead(str(error), False)  # noqa: FBT003
+    else:
+        return decision
+    await _ensure(client, refused.ensure, observed)
+    return replace(decision, events=[*decision.events, *refused.events])
+
+
 async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> None:
     """Write an object.
 
@@ -124,8 +156,6 @@ async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> No
     try:
         await _WRITES[wanted.mode](client, wanted, observed)
     except (InvalidError, BadRequestError) as error:
-        if wanted.instead is not None:
-            return await _ensure(client, wanted.instead(error.message), observed)
         if wanted.condition is None:
             raise
         raise RejectedError(wanted.manifest, wanted.condition, error) from error

@@ -11,13 +11,14 @@ from dgdr_api.options import keeps_image
 from dgdr_api.preserved import Preserved, as_far_as_known, preserved
 from dgdr_api.results import Results
 from dgdr_api.trials import TrialLog
-from dgdr_api.v1beta1 import Features
+from dgdr_api.v1beta1 import Backend, Features, Overrides
 from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose_adopted, compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
 from dgdr_controller.deployment.quantities import gpus_of
 from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.deployment.render.images import runtime_version
+from dgdr_controller.deployment.render.planner import PLANNER
 from dgdr_controller.deployment.runtime_version import filled_in
 from dgdr_controller.hardware.status import used
 from dgdr_controller.kinds import GRAPHS_V1ALPHA1
@@ -48,30 +49,51 @@ def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog)
     """Compose the deployment by which a candidate is measured: one replica, without planner, of the request.
 
     Raises:
-        InvalidRequestError: What the user wants cannot be laid over it, or said in the version that the cluster serves.
+        InvalidRequestError: What the user wants cannot be laid over it, or said in the version that the cluster serves;
+            or it changes how many GPUs are measured.
     """
+    candidate = candidate.scaled(1)
     hardware = used(observed.status.hardware)
     if hardware is None:
         raise InvalidRequestError([FieldError("status.hardware", "Required value", "says for how many GPUs it is")])
     kept, spec = preserved(observed.request.metadata.annotations), observed.request.spec
     alone = (spec.features or Features()).model_copy(update={"planner": False})
+    if spec.backend not in (Backend.AUTO, candidate.backend):
+        raise InvalidRequestError([FieldError("spec.backend", f'"{spec.backend}"', f"is not {candidate.backend}")])
     request = replace(
         _asked(observed, hardware, kept),
-        spec=spec.model_copy(update={"features": alone}),
+        spec=spec.model_copy(update={"features": alone, "overrides": _without_planner(spec.overrides)}),
         model=log.model,
         facts=log.model_facts,
         base=_base(observed, kept),
     )
     _, made = compose_first([candidate], request, observed.settings)
+    gpus = gpus_of(made.graph)
+    if gpus != (0 if request.effective.mocker else candidate.gpus):
+        detail = f"a trial of {candidate.gpus} GPUs would take {gpus}: what is measured is no candidate then"
+        raise InvalidRequestError([FieldError("spec.overrides.dgd", "Invalid value", detail)])
     ours, owner = made.graph["metadata"], observed.request
     marks = {LABEL_TRIAL: candidate.id}
     metadata = ours | {
         "name": trial_name(observed.name, observed.uid, candidate.id),
         "ownerReferences": [owner_reference(owner)],
         "labels": ours.get("labels", {}) | marks,
-        "annotations": ours.get("annotations", {}) | {ANNOTATION_GPUS: str(gpus_of(made.graph))},
+        "annotations": ours.get("annotations", {}) | {ANNOTATION_GPUS: str(gpus)},
     }
     return _as_served(observed, replace(made, graph=made.graph | {"metadata": metadata})).graph
+
+
+def _without_planner(overrides: Overrides | None) -> Overrides | None:
+    """Return a request's overrides without what they change of the planner, which a trial does not have."""
+    changed = overrides.dgd if overrides else None
+    if overrides is None or changed is None or not isinstance(spec := changed.get("spec"), dict):
+        return overrides
+    kept = dict(spec)
+    if isinstance(components := spec.get("components"), list):
+        kept["components"] = [c for c in components if not (isinstance(c, dict) and c.get("name") == PLANNER)]
+    if isinstance(services := spec.get("services"), dict):
+        kept["services"] = {name: service for name, service in services.items() if name != PLANNER}
+    return overrides.model_copy(update={"dgd": changed | {"spec": kept}})
 
 
 def _base(observed: ObservedState, kept: Preserved) -> Manifest | None:

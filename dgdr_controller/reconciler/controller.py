@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from dgdr_api.names import LABEL_NAME, LABEL_POD
+from dgdr_api.names import LABEL_NAME, LABEL_POD, LABEL_TRIAL
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import strip_unused_fields
 from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
-from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, JOB_LABEL, by_labels, by_pod_label
+from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, JOB_LABEL, TRIALS, by_labels, by_pod_label
 from dgdr_controller.reconciler.pod_problems import without_spec
 from dgdr_controller.reconciler.reconciler import RequestReconciler
 from dgdr_controller.runtime import CachedObject, Controller, Manager, Resource
@@ -20,7 +20,7 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     """Add the controller of requests to a manager, and return it."""
     cache = manager.cache
     indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
-    cache.watch(graphs, optional=True, indexes=indexes)
+    cache.watch(graphs, optional=True, indexes=indexes | {TRIALS: _trials})
     cache.watch(JOBS, label_selector=_OURS)
     cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
     by_pod = {BY_JOB: _values_of(JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
@@ -53,3 +53,7 @@ def _values_of(label: str) -> Callable[[CachedObject], list[str]]:
         return [value] if value else []
 
     return values
+
+
+def _trials(stored: CachedObject) -> list[str]:
+    return [TRIALS] if stored.meta.label(LABEL_TRIAL) and stored.meta.label(LABEL_NAME) else []

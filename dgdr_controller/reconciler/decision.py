@@ -51,8 +51,8 @@ class Ensure:
         mode: How it is written.
         condition: The condition to set, with the API server's message, when it rejects the object for good; None:
             that is an error.
-        instead: Where the API server rejects it for good, what is to exist in its place, made of the API server's
-            message; None: that is the end of the request, or an error.
+        instead: Where the API server does not accept it, what is done in its place: other objects, and events, made
+            of its message and of whether that is for good. None: that is the end of the request, or an error.
         waits: Whether a dry run that is forbidden (by a policy, by a quota) is waited for: the object is written next,
             and would be forbidden too. Else it is no answer.
     """
@@ -61,7 +61,20 @@ class Ensure:
     mode: WriteMode
     condition: type[ObjectCondition] | None = None
     waits: bool = False
-    instead: "Callable[[str], Ensure] | None" = None
+    instead: "Callable[[str, bool], Refused] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What is done where the API server does not accept an object that the request can do without.
+
+    Attributes:
+        ensure: What is to exist in its place.
+        events: What people are told.
+    """
+
+    ensure: Ensure
+    events: Sequence["Event"] = ()
 
 
 @dataclass(frozen=True, slots=True)

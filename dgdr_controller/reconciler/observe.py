@@ -30,6 +30,7 @@ from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
 from dgdr_controller.reconciler.discovery import MULTINODE, Discovery
 from dgdr_controller.reconciler.lookups import Lookups, NotKnownError
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObjectName, ObservedState, Subject
+from dgdr_controller.reconciler.pod_problems import is_scheduled
 from dgdr_controller.reconciler.references import references
 from dgdr_controller.reconciler.service_names import ServiceNames
 from dgdr_controller.runtime import (
@@ -48,6 +49,8 @@ JOB_LABEL = "batch.kubernetes.io/controller-uid"
 """Label of pods with the UID of the Job that they belong to."""
 BY_JOB = "job"
 """Index of pods by the UID of the Job that they belong to: one of the same name may have had others."""
+TRIALS = "trials"
+"""Index of deployments that a thorough search measures, all under this value."""
 BY_REQUEST = "request"
 """Index of ConfigMaps, pods and deployments by the name of the request that they are for."""
 
@@ -98,6 +101,8 @@ class Observer:
         if Need.HARDWARE in needs(observed):
             multinode = await self._discovery.serves_any(MULTINODE)
             observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
+        if Need.RIVALS in needs(observed):
+            observed = replace(observed, rivals=self._rivals(observed.key))
         if Need.COMPOSITION in needs(observed):
             observed = replace(observed, base=await self._base(observed), prometheus=await self._prometheus(observed))
         if Need.MEASUREMENTS in needs(observed):
@@ -163,6 +168,18 @@ class Observer:
         """Return the deployments that are measured for a request."""
         found = self._cache.list(self._graphs, key.namespace, index=BY_REQUEST, value=key.name)
         return tuple(graph for graph in found if LABEL_TRIAL in graph.metadata.labels)
+
+    def _rivals(self, key: Key) -> tuple[Graph, ...]:
+        """Return the trials of other requests of which not all pods have a node: they want GPUs, too."""
+        found = self._cache.list(self._graphs, index=TRIALS, value=TRIALS)
+        others = (graph for graph in found if (graph.metadata.namespace, graph.metadata.labels[LABEL_NAME]) != key)
+        return tuple(
+            graph
+            for graph in others
+            if not is_scheduled(
+                self._serving(Key(graph.metadata.namespace, graph.metadata.labels[LABEL_NAME]), graph.metadata.name)
+            )
+        )
 
     def _serving(self, key: Key, graph: str) -> tuple[Pod, ...]:
         """Return the pods of a deployment of the request; those of its Job have the request's label, too."""

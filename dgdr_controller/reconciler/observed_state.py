@@ -30,6 +30,8 @@ class Need(Flag):
     """The published output with its results, as the API server has it now: what watches report is kept without."""
     FRESH_PODS = auto()
     """The pods of the Job, as the API server has them now: a failed Job is seen before its pod where watches lag."""
+    RIVALS = auto()
+    """Trials of other requests that wait for GPUs."""
     PREREQUISITES = auto()
     """Objects that others make and that pods of the request need, and whether Dynamo is installed."""
 
@@ -80,6 +82,7 @@ class ObservedState:
         graph: The DynamoGraphDeployment of its name, whoever made it.
         trials: The deployments that a thorough search measures for it.
         trial_pods: Their pods.
+        rivals: Trials of other requests that wait for GPUs.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs; None: they are still being looked at.
@@ -106,6 +109,7 @@ class ObservedState:
     graph: Graph | None = None
     trials: tuple[Graph, ...] = ()
     trial_pods: tuple[Pod, ...] = ()
+    rivals: tuple[Graph, ...] = ()
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] | None = ()

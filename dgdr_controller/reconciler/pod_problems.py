@@ -60,6 +60,22 @@ def problem_of(pods: Sequence[Pod], container: str, expected_exits: Container[in
     return _scheduling(newest) or _starting(newest) or _ending(newest, container, expected_exits)
 
 
+def is_scheduled(pods: Sequence[Pod]) -> bool:
+    """Say whether there are pods, and all of them have a node."""
+    return bool(pods) and all(map(has_node, pods))
+
+
+def has_node(pod: Pod) -> bool:
+    """Say whether a pod has a node."""
+    return any(c.type == "PodScheduled" and c.status == "True" for c in pod.status.conditions)
+
+
+def crashes(pods: Sequence[Pod]) -> int:
+    """Return how often the container was started again that was so most often, of those that are not ready."""
+    statuses = (s for pod in pods for s in (*pod.status.init_container_statuses, *pod.status.container_statuses))
+    return max((status.restart_count for status in statuses if not status.ready), default=0)
+
+
 def problem_of_deployment(pods: Sequence[Pod], now: dt.datetime) -> PodProblem | None:
     """Return why a deployment is not healthy, as far as its pods say: the oldest problem, and how many pods have one.
 

@@ -1,12 +1,12 @@
 """The objects of the request's profiling run, which Pending creates and Profiling looks after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dgdr_api.conditions import Profiling
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_INPUTS, ANNOTATION_JOB_UID, ANNOTATION_SPEC
-from dgdr_api.trials import TrialStatus
+from dgdr_api.trials import TrialReport
 from dgdr_controller.deployment.render.images import engines_release
 from dgdr_controller.deployment.render.releases import NEWEST
 from dgdr_controller.hardware.status import used
@@ -55,10 +55,14 @@ def seen_jobs(observed: ObservedState) -> list[str]:
     return [uid for uid in annotations.get(ANNOTATION_JOB_UID, "").split(",") if uid]
 
 
-def answered(observed: ObservedState, run: Run, statuses: Mapping[str, TrialStatus]) -> Ensure:
-    """Return the ConfigMap of the output with what a thorough search is answered of its deployments."""
+def answered(observed: ObservedState, run: Run, report: TrialReport) -> Ensure:
+    """Return the ConfigMap of the output with what a thorough search is answered of its deployments.
+
+    It is written whatever the publisher has written meanwhile.
+    """
     written = output_map(observed, run, seen_jobs(observed))
-    return replace(written, manifest=written.manifest | {"data": trial_status(statuses)})
+    metadata = {name: value for name, value in written.manifest["metadata"].items() if name != "resourceVersion"}
+    return replace(written, manifest=written.manifest | {"metadata": metadata, "data": trial_status(report)})
 
 
 def output_map(observed: ObservedState, run: Run, jobs: Sequence[str]) -> Ensure:

@@ -4,14 +4,14 @@ Level-triggered: what exists is held against what is wanted now. Where nobody pr
 profiler, a Job that is gone, a request that has failed leave nothing behind.
 """
 
-import hashlib
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.names import ANNOTATION_GPUS, DGD_KIND, LABEL_GRAPH, LABEL_TRIAL
-from dgdr_api.trials import TrialLog, TrialState, TrialStatus
+from dgdr_api.trials import TrialLog, TrialReport, TrialState, TrialStatus
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.resolve import capacity
 from dgdr_controller.hardware.status import used
@@ -19,20 +19,22 @@ from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.kinds import Graph, Pod
 from dgdr_controller.profiling_job.output import read_trial_status
 from dgdr_controller.profiling_job.protocol import RunState
-from dgdr_controller.profiling_job.run import Run
+from dgdr_controller.profiling_job.run import Run, deadline_s
 from dgdr_controller.reconciler import pod_problems, profiling_run
 from dgdr_controller.reconciler.composition import composed_trial
-from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Remove, WriteMode
+from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Refused, Remove, WriteMode
 from dgdr_controller.reconciler.dgd import is_healthy
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObservedState
-from dgdr_controller.reconciler.pod_problems import PodProblem, problem_of_deployment
+from dgdr_controller.reconciler.pod_problems import PodProblem, has_node, is_scheduled, problem_of_deployment
 
-_FATAL = {pod_problems.CRASH_LOOP, pod_problems.OOM_KILLED, *pod_problems.WAITING_REASONS.values()}
-"""Problems of pods that do not pass by themselves, however many GPUs there are."""
-_FATAL_S = 60.0
-"""How long they are doubted: an engine may end because another one was not there yet."""
+_CRASHING = (pod_problems.CRASH_LOOP, pod_problems.OOM_KILLED)
+_RESTARTS = 3
+"""Restarts after which a container is given up: one may end because another one was not there yet."""
+_NOT_STARTING = frozenset(pod_problems.WAITING_REASONS.values())
+_NOT_STARTING_S = 60.0
+"""How long it is doubted that a container cannot start: a registry may be busy."""
 _HOLDS_S = 30.0
-"""How long a deployment may hold some of its GPUs while it waits for others: two of them could wait for each other."""
+"""How long a deployment may hold some of its GPUs while it waits for others that an older one waits for, too."""
 _LOOK_AGAIN_S = 5.0
 _PORT = 8000
 _LONGEST_MESSAGE = 1500
@@ -46,17 +48,19 @@ class _Trial:
         status: How far it is.
         ensure: The deployment, where it is to be made.
         remove: The deployment, where it is to go all the same.
+        lacks_gpus: Whether it waits for GPUs, which less urgent ones may have.
     """
 
     status: TrialStatus
     ensure: Ensure | None = None
     remove: Graph | None = None
+    lacks_gpus: bool = False
 
 
 def needs(observed: ObservedState) -> Need:
     """What trials are composed of, and how many GPUs are free."""
     log = _wanted(observed)
-    return Need.COMPOSITION | Need.HARDWARE if log and log.wanted else Need(0)
+    return Need.COMPOSITION | Need.HARDWARE | Need.RIVALS if log and log.wanted else Need(0)
 
 
 def with_trials(observed: ObservedState, decision: Decision) -> Decision:
@@ -67,21 +71,20 @@ def with_trials(observed: ObservedState, decision: Decision) -> Decision:
         return replace(decision, remove=[*decision.remove, *map(_removal, _alive(own))]) if own else decision
     if decision.ensure or (run := profiling_run.current(observed)) is None:  # the run itself is made first
         return decision
-    before = _known(observed)
-    found = dict(_follow(observed, run, log, own))
-    statuses = {candidate: trial.status for candidate, trial in found.items()}
+    found = _Pass(observed, run, log, own).trials()
+    report = _report(observed, {candidate: trial.status for candidate, trial in found.items()})
     unwanted = {candidate: graph for candidate, graph in own.items() if candidate not in found}
     remove = [*_alive(unwanted), *(trial.remove for trial in found.values() if trial.remove is not None)]
-    moving = [status for status in statuses.values() if status.state in (TrialState.WAITING, TrialState.STARTING)]
+    moving = any(trial.status.state in (TrialState.WAITING, TrialState.STARTING) for trial in found.values())
     pause = [_LOOK_AGAIN_S] if moving or unwanted else []
     return replace(
         decision,
         remove=[*decision.remove, *map(_removal, remove)],
         ensure=[
+            *([profiling_run.answered(observed, run, report)] if report != _answered(observed) else []),
             *(trial.ensure for trial in found.values() if trial.ensure is not None),
-            *([profiling_run.answered(observed, run, statuses)] if statuses != before else []),
         ],
-        events=[*decision.events, *_events(log, before, statuses)],
+        events=[*decision.events, *_events(log, _answered(observed), report)],
         after_s=min([*pause, *([] if decision.after_s is None else [decision.after_s])], default=None),
         awaits=decision.awaits | ({ClusterState.GPUS} if moving else frozenset()),
     )
@@ -98,9 +101,23 @@ def _wanted(observed: ObservedState) -> TrialLog | None:
     return None if ended else output.trial_log
 
 
-def _known(observed: ObservedState) -> dict[str, TrialStatus]:
+def _answered(observed: ObservedState) -> TrialReport:
     """Return what was answered last."""
-    return read_trial_status(observed.output_map) if observed.output_map else {}
+    return read_trial_status(observed.output_map) if observed.output_map else TrialReport()
+
+
+def _report(observed: ObservedState, statuses: Mapping[str, TrialStatus]) -> TrialReport:
+    """Return what the profiler is answered: how its trials are, and since when; and until when it may measure."""
+    before, created = _answered(observed).trials, observed.job.metadata.creation_timestamp if observed.job else None
+
+    def since(candidate: str, status: TrialStatus) -> dt.datetime:
+        known = before.get(candidate)
+        return known.since if known and known.since and known.state is status.state else observed.now
+
+    return TrialReport(
+        trials={name: status.model_copy(update={"since": since(name, status)}) for name, status in statuses.items()},
+        ends=created + dt.timedelta(seconds=deadline_s(observed.request, observed.settings)) if created else None,
+    )
 
 
 def _alive(graphs: Mapping[str, Graph]) -> Iterator[Graph]:
@@ -111,21 +128,107 @@ def _removal(graph: Graph) -> Remove:
     return Remove(DGD_KIND, graph.metadata.name, graph.metadata.uid)
 
 
-def _follow(observed: ObservedState, run: Run, log: TrialLog, own: Mapping[str, Graph]) -> Iterator[tuple[str, _Trial]]:
-    """Yield what becomes of each trial that is wanted, the most urgent first."""
-    room, before = _Room(observed, own), _known(observed)
-    for candidate in log.wanted:
-        known, graph = before.get(candidate.id), own.get(candidate.id)
+class _Pass:
+    """One look at all trials that are wanted, the most urgent first.
+
+    Args:
+        observed: What exists.
+        run: The profiling run.
+        log: What the profiler wants.
+        own: The trials that exist.
+    """
+
+    def __init__(self, observed: ObservedState, run: Run, log: TrialLog, own: Mapping[str, Graph]) -> None:
+        self._observed, self._run, self._log, self._own = observed, run, log, own
+        self._before = _answered(observed).trials
+        self._room = _Room(observed, own)
+
+    def trials(self) -> dict[str, _Trial]:
+        """Return what becomes of each trial.
+
+        A trial that waits for GPUs gets those of less urgent ones: otherwise each could wait for the other.
+        """
+        found: dict[str, _Trial] = {}
+        short = False
+        for candidate in self._log.wanted:
+            graph = self._own.get(candidate.id)
+            if short and graph is not None and graph.metadata.deletion_timestamp is None:
+                found[candidate.id] = _Trial(_waiting("it makes room for a more urgent one"), remove=graph)
+            elif short:
+                found[candidate.id] = _Trial(_waiting("a more urgent one waits for GPUs"))
+            else:
+                found[candidate.id] = self._follow(candidate, graph)
+                short = found[candidate.id].lacks_gpus
+        return found
+
+    def _follow(self, candidate: Candidate, graph: Graph | None) -> _Trial:
+        known = self._before.get(candidate.id)
         if known is not None and known.state is TrialState.FAILED:
-            yield candidate.id, _Trial(known)
-        elif graph is not None:
-            yield candidate.id, _existing(observed, graph)
-        else:
-            yield candidate.id, _new(observed, run, candidate, log, room)
+            alive = graph is not None and graph.metadata.deletion_timestamp is None
+            return _Trial(known, remove=graph if alive else None)
+        return self._new(candidate) if graph is None else self._existing(graph, known)
+
+    def _new(self, candidate: Candidate) -> _Trial:
+        """Make a trial, if its GPUs can be had."""
+        if self._observed.nodes is None:
+            return _Trial(_waiting("the cluster's GPUs are being counted"))
+        try:
+            manifest = composed_trial(self._observed, candidate, self._log)
+        except InvalidRequestError as error:
+            return _Trial(_failed("; ".join(map(str, error.errors))))
+        gpus = int(manifest["metadata"]["annotations"][ANNOTATION_GPUS])
+        if refusal := self._room.refusal(gpus, max(worker.parallelism.gpus for worker in candidate.workers)):
+            return _Trial(_waiting(refusal), lacks_gpus=True)
+        self._room.take(gpus)
+        started = TrialStatus(state=TrialState.STARTING, message="it is being created")
+        name = manifest["metadata"]["name"]
+
+        def instead(message: str, final: bool) -> Refused:  # noqa: FBT001 - of the field's type
+            words = f"DynamoGraphDeployment {name} was refused: {message}"
+            status = _failed(words) if final else _waiting(words)
+            report = _report(self._observed, self._before | {candidate.id: status})
+            events = _events(self._log, _answered(self._observed), report)
+            return Refused(profiling_run.answered(self._observed, self._run, report), list(events))
+
+        return _Trial(started, Ensure(manifest, WriteMode.CREATE, instead=instead))
+
+    def _existing(self, graph: Graph, known: TrialStatus | None) -> _Trial:
+        """Say how far a trial is that was made."""
+        if graph.metadata.deletion_timestamp is not None:
+            return _Trial(_waiting("its former deployment is being deleted"))
+        if is_healthy(graph):
+            return _Trial(TrialStatus(state=TrialState.READY, endpoint=_endpoint(graph)))
+        observed, pods = self._observed, _pods_of(self._observed, graph)
+        problem = problem_of_deployment(pods, observed.now)
+        if problem and problem.reason == pod_problems.UNSCHEDULABLE:
+            return self._unscheduled(graph, problem)
+        if problem and _is_hopeless(problem, pods, observed.now):
+            return _Trial(_failed(problem.message), remove=graph)
+        message = problem.message if problem else _operators_words(graph)
+        limit = observed.settings.profiling.trial_deadline_s
+        starting = known is not None and known.state is TrialState.STARTING and known.since is not None
+        begun = known.since if starting and known and known.since else observed.now
+        if (observed.now - begun).total_seconds() > limit:
+            late = f"it was not ready after {limit / 60:g} min{f': {message}' if message else ''}"
+            return _Trial(_failed(late), remove=graph)
+        return _Trial(TrialStatus(state=TrialState.STARTING, message=message[:_LONGEST_MESSAGE]))
+
+    def _unscheduled(self, graph: Graph, problem: PodProblem) -> _Trial:
+        """Wait for GPUs.
+
+        Of two that hold some GPUs and wait for others, the younger gives up: the older goes on.
+        """
+        lasts = (self._observed.now - problem.since).total_seconds() if problem.since else 0.0
+        holds = any(has_node(pod) and not _is_frontend(pod) for pod in _pods_of(self._observed, graph))
+        older = any(_age(rival) < _age(graph) for rival in self._observed.rivals)
+        gives_up = holds and older and lasts >= _HOLDS_S
+        return _Trial(_waiting(problem.message), remove=graph if gives_up else None, lacks_gpus=True)
 
 
 class _Room:
     """The GPUs that new trials may take: of the request's budget, and of those that nobody uses.
+
+    Pods that no node has yet are not counted among those that use GPUs: their trials are, whoever's they are.
 
     Args:
         observed: What exists.
@@ -135,83 +238,53 @@ class _Room:
     def __init__(self, observed: ObservedState, own: Mapping[str, Graph]) -> None:
         hardware = used(observed.status.hardware)
         budget = hardware.total_gpus.value if hardware else 0
-        self.left = budget - sum(map(_gpus_of, own.values()))
+        self._left = budget - sum(map(_gpus_of, own.values()))
         tolerations = tolerations_of(observed.request.spec)
         there = capacity(hardware.gpu_sku, observed.nodes or (), tolerations) if hardware else None
-        self.free = there.free if there and observed.settings.hardware.discovery else None
-        if self.free is not None:  # pods that no node has yet are not counted as users
-            self.free -= sum(_gpus_of(graph) for graph in own.values() if not _is_scheduled(observed, graph))
+        counted = there is not None and observed.settings.hardware.discovery
+        self._free = there.free if there and counted else None
+        self._on_a_node = there.most_on_a_node if there and counted else None
+        self._per_node = hardware.num_gpus_per_node.value if hardware else 0
+        if self._free is not None:
+            unscheduled = (graph for graph in own.values() if not is_scheduled(_pods_of(observed, graph)))
+            self._free -= sum(map(_gpus_of, (*unscheduled, *observed.rivals)))
 
-    def refusal(self, gpus: int) -> str:
-        """Say why so many GPUs cannot be had now; empty where they can."""
-        if gpus > self.left:
-            return f"it needs {_count(gpus)}, and the other deployments that are measured leave {self.left}"
-        if self.free is not None and gpus > self.free:
-            return f"it needs {_count(gpus)}, and {max(0, self.free)} are free in the cluster"
+    def refusal(self, gpus: int, of_an_engine: int) -> str:
+        """Say why GPUs cannot be had now; empty where they can.
+
+        Args:
+            gpus: How many there must be.
+            of_an_engine: How many of them the largest engine has; they are on one node, as far as a node has so many.
+        """
+        together = min(of_an_engine, self._per_node)
+        if gpus > self._left:
+            return f"it needs {_count(gpus)}, and the other deployments that are measured leave {self._left}"
+        if self._free is not None and gpus > self._free:
+            return f"it needs {_count(gpus)}, and {max(0, self._free)} are free in the cluster"
+        if gpus and self._on_a_node is not None and together > self._on_a_node:
+            return f"it needs {_count(together)} on one node, and no node has more than {self._on_a_node} free"
         return ""
 
     def take(self, gpus: int) -> None:
         """Note GPUs that are taken."""
-        self.left -= gpus
-        self.free = None if self.free is None else self.free - gpus
+        self._left -= gpus
+        self._free = None if self._free is None else self._free - gpus
 
 
-def _new(observed: ObservedState, run: Run, candidate: Candidate, log: TrialLog, room: _Room) -> _Trial:
-    """Make a trial, if its GPUs can be had."""
-    if observed.nodes is None:
-        return _Trial(TrialStatus(state=TrialState.WAITING, message="the cluster's GPUs are being counted"))
-    try:
-        manifest = composed_trial(observed, candidate, log)
-    except InvalidRequestError as error:
-        return _Trial(_failed("; ".join(map(str, error.errors))))
-    gpus = int(manifest["metadata"]["annotations"][ANNOTATION_GPUS])
-    if refusal := room.refusal(gpus):
-        return _Trial(TrialStatus(state=TrialState.WAITING, message=refusal))
-    room.take(gpus)
-
-    def rejected(message: str) -> Ensure:
-        refused = _failed(f"DynamoGraphDeployment {manifest['metadata']['name']} was refused: {message}")
-        return profiling_run.answered(observed, run, _known(observed) | {candidate.id: refused})
-
-    started = TrialStatus(state=TrialState.STARTING, message="it is being created")
-    return _Trial(started, Ensure(manifest, WriteMode.CREATE, instead=rejected))
-
-
-def _existing(observed: ObservedState, graph: Graph) -> _Trial:
-    """Say how far a trial is that was made."""
-    if graph.metadata.deletion_timestamp is not None:
-        return _Trial(TrialStatus(state=TrialState.WAITING, message="its former deployment is being deleted"))
-    if is_healthy(graph):
-        return _Trial(TrialStatus(state=TrialState.READY, endpoint=_endpoint(graph)))
-    pods = _pods_of(observed, graph)
-    problem = problem_of_deployment(pods, observed.now)
-    lasts = (observed.now - problem.since).total_seconds() if problem and problem.since else 0.0
-    if problem and problem.reason in _FATAL and lasts >= _FATAL_S:
-        return _Trial(_failed(problem.message))
-    created = graph.metadata.creation_timestamp or observed.now
-    deadline_s = observed.settings.profiling.trial_deadline_s
-    if (observed.now - created).total_seconds() > deadline_s:
-        words = problem.message if problem else _operators_words(graph)
-        return _Trial(_failed(f"it was not ready after {deadline_s / 60:g} min{f': {words}' if words else ''}"))
-    if problem and problem.reason == pod_problems.UNSCHEDULABLE:
-        return _unscheduled(observed, graph, problem, lasts)
-    message = problem.message if problem else _operators_words(graph)
-    return _Trial(TrialStatus(state=TrialState.STARTING, message=message[:_LONGEST_MESSAGE]))
-
-
-def _unscheduled(observed: ObservedState, graph: Graph, problem: PodProblem, lasts: float) -> _Trial:
-    """Wait for GPUs; a trial that holds some of them for long gives them up, and is made again once all are free.
-
-    Two that wait for each other give up at different times, so that one of them goes on.
-    """
-    waiting = TrialStatus(state=TrialState.WAITING, message=problem.message[:_LONGEST_MESSAGE])
-    holds = any(_has_node(pod) for pod in _pods_of(observed, graph))
-    jitter = int(hashlib.sha256(graph.metadata.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
-    return _Trial(waiting, remove=graph if holds and lasts >= _HOLDS_S * (1 + jitter) else None)
+def _waiting(message: str) -> TrialStatus:
+    return TrialStatus(state=TrialState.WAITING, message=message[:_LONGEST_MESSAGE])
 
 
 def _failed(message: str) -> TrialStatus:
     return TrialStatus(state=TrialState.FAILED, message=message[:_LONGEST_MESSAGE])
+
+
+def _is_hopeless(problem: PodProblem, pods: list[Pod], now: dt.datetime) -> bool:
+    """Say whether pods do not run, and will not by themselves."""
+    if problem.reason in _CRASHING:
+        return pod_problems.crashes(pods) >= _RESTARTS
+    lasts = (now - problem.since).total_seconds() if problem.since else 0.0
+    return problem.reason in _NOT_STARTING and lasts >= _NOT_STARTING_S
 
 
 def _endpoint(graph: Graph) -> str:
@@ -229,14 +302,16 @@ def _pods_of(observed: ObservedState, graph: Graph) -> list[Pod]:
     return [pod for pod in observed.trial_pods if pod.metadata.labels.get(LABEL_GRAPH) == graph.metadata.name]
 
 
-def _is_scheduled(observed: ObservedState, graph: Graph) -> bool:
-    """Say whether all pods of a trial have a node: then its GPUs count as used."""
-    pods = _pods_of(observed, graph)
-    return bool(pods) and all(map(_has_node, pods))
+def _is_frontend(pod: Pod) -> bool:
+    """Say whether a pod has no GPUs, by the labels that Dynamo's operator gives to it."""
+    labels = pod.metadata.labels
+    names = (labels.get("nvidia.com/dynamo-component-type", ""), labels.get("nvidia.com/dynamo-component", ""))
+    return any(name.lower() == "frontend" for name in names)
 
 
-def _has_node(pod: Pod) -> bool:
-    return any(c.type == "PodScheduled" and c.status == "True" for c in pod.status.conditions)
+def _age(graph: Graph) -> tuple[dt.datetime, str]:
+    created = graph.metadata.creation_timestamp or dt.datetime.max.replace(tzinfo=dt.UTC)
+    return created, graph.metadata.uid
 
 
 def _gpus_of(graph: Graph) -> int:
@@ -248,11 +323,11 @@ def _count(gpus: int) -> str:
     return f"{gpus} GPU{'s' if gpus > 1 else ''}"
 
 
-def _events(log: TrialLog, before: Mapping[str, TrialStatus], now: Mapping[str, TrialStatus]) -> Iterator[Event]:
+def _events(log: TrialLog, before: TrialReport, now: TrialReport) -> Iterator[Event]:
     """Yield what people are told of trials: that one is deployed, and why one has failed."""
     for candidate in log.wanted:
-        was, status = before.get(candidate.id), now[candidate.id]
-        if was is not None and was.state is status.state:
+        was, status = before.trials.get(candidate.id), now.trials.get(candidate.id)
+        if status is None or (was is not None and was.state is status.state):
             continue
         title = f"{candidate.backend} {candidate.mode}, {candidate.shape} ({candidate.id})"
         if status.state is TrialState.FAILED:

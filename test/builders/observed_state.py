@@ -10,7 +10,7 @@ import msgspec
 from dgdr_api.gpus import find_product
 from dgdr_api.names import ANNOTATION_JOB_UID
 from dgdr_api.results import Results
-from dgdr_api.trials import TrialLog, TrialStatus
+from dgdr_api.trials import TrialLog, TrialReport, TrialStatus
 from dgdr_api.v1beta1 import DgdrStatus, DynamoGraphDeploymentRequest, Hardware, Phase
 from dgdr_controller.hardware.nodes import NodeGpus
 from dgdr_controller.hardware.resolve import resolve
@@ -148,7 +148,9 @@ def published_of(
     told = Output(job, inputs or run_of(observed).inputs, RunStatus(**(fields | run)), packed, trials=log)
     found = map_of(observed, told, seen=job)
     if statuses:
-        found = msgspec.structs.replace(found, data=found.data | output.trial_status(statuses))
+        found = msgspec.structs.replace(
+            found, data=found.data | output.trial_status(TrialReport(trials=dict(statuses)))
+        )
     return {"output_map": found, "output": output.read(found)}
 
 

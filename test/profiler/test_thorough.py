@@ -1,5 +1,6 @@
 """The thorough search around its decisions: what is deployed, measured, rejected, counted, resumed, answered."""
 
+import datetime as dt
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Played:
     told: list[Progress] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    end: dt.datetime | None = None
 
     def earlier(self) -> TrialLog | None:
         return self.before
@@ -57,6 +59,9 @@ class Played:
 
     def status(self, trial: str) -> TrialStatus:
         return self.states(trial)
+
+    def ends(self) -> dt.datetime | None:
+        return self.end
 
     def measure(self, endpoint: Endpoint, load: Load, *, trial: str, seed: int, deadline_s: float) -> Found:
         assert endpoint.url == READY.endpoint
@@ -150,7 +155,7 @@ def test_trial_that_fails_is_left_out_with_its_reason() -> None:
     assert cluster.logs[-1].failed == (FailedTrial(trial=failing, reason="pod w-0: out of memory"),)
 
 
-def test_rejected_measurement_is_repeated_once_and_then_ends_its_trial() -> None:
+def test_trial_of_which_no_measurement_counts_is_left_out() -> None:
     first = Played()
     first.search()
     (trial, load), *_ = first.measured
@@ -158,29 +163,128 @@ def test_rejected_measurement_is_repeated_once_and_then_ends_its_trial() -> None
     cluster = Played(rejects=lambda t, _: "12 of 40 requests failed" if t == trial else "")
     results = cluster.search()
 
-    assert cluster.measured[:2] == [(trial, load), (trial, load)]
-    assert trial not in {t for t, _ in cluster.measured[2:]}
+    tried = [asked for t, asked in cluster.measured if t == trial]
+    assert tried == [load, load, tried[-1], tried[-1]]
+    assert tried[-1] < load
     assert results.choice is not None
-    assert (
-        "2 measurements were rejected, the last one because 12 of 40 requests failed"
-        in cluster.logs[-1].failed[0].reason
-    )
+    (failed,) = cluster.logs[-1].failed
+    expected = f"no measurement with {tried[-1]} and {load} requests in flight counts, the last one because 12 of 40"
+    assert failed.reason.startswith(expected)
 
 
-@pytest.mark.usefixtures("fast_clock")
-def test_trial_that_serves_no_more_fails_after_a_while() -> None:
+def test_load_that_is_rejected_twice_costs_no_other_load() -> None:
+    """An engine that runs out of memory at many requests may be the best one at fewer."""
     first = Played()
     first.search()
-    trial = first.measured[0][0]
-    cluster = Played(rejects=lambda t, _: "the endpoint refused the connection" if t == trial else "")
-    lost = TrialStatus(state=TrialState.STARTING)
-    cluster.states = lambda t: lost if t == trial and cluster.measured else READY
+    (trial, load), *_ = first.measured
+    others = sorted({other for t, other in first.measured if t == trial} - {load})
+    assert others
+    most = max(load, *others)
+
+    cluster = Played(rejects=lambda t, asked: "out of memory" if t == trial and asked >= most else "")
+    results = cluster.search()
+
+    again = [asked for t, asked in cluster.measured if t == trial]
+    assert [asked for asked in again if asked >= most] in ([most] * 2, [])
+    assert min(again) < most
+    assert cluster.logs[-1].failed == ()
+    assert results.choice is not None
+    assert results.choice.source is Source.MEASURED
+
+
+def test_what_was_measured_counts_though_the_trial_fails_later() -> None:
+    cluster = Played()
+    crashed = TrialStatus(state=TrialState.FAILED, message="pod w-0: out of memory")
+    cluster.states = lambda trial: crashed if any(t == trial for t, _ in cluster.measured) else READY
 
     results = cluster.search()
 
-    assert cluster.measured.count((trial, first.measured[0][1])) == 1
-    assert cluster.logs[-1].failed[0].reason == "it has served, and was not ready again after 15 min"
     assert results.choice is not None
+    assert results.choice.source is Source.MEASURED
+    assert results.provenance.mode == "thorough"
+
+
+def test_attempt_that_ends_the_profiler_is_known_to_the_next_pod() -> None:
+    """A load at which the profiler runs out of memory would be tried for ever."""
+
+    def killed(*_: Any, **__: Any) -> Found:
+        raise SystemExit
+
+    before: TrialLog | None = None
+    for _ in range(2):
+        cluster = Played(before=before)
+        with pytest.raises(SystemExit):
+            thorough(wanted(**SPEC), silent, Cluster(cluster, killed), Budget(), Replay(answered(*rows()), answered()))
+        before = cluster.logs[-1]
+    assert before is not None
+    attempt = before.rejected[0]
+
+    third = Played(before=before)
+    results = third.search()
+
+    assert before.rejected == (attempt, attempt)
+    assert (attempt.trial, attempt.concurrency) not in third.measured
+    assert results.choice is not None
+
+
+def test_interrupted_measurement_is_not_held_against_its_load() -> None:
+    cluster = Played()
+
+    def interrupted(*_: Any, **__: Any) -> Found:
+        assert cluster.logs[-1].rejected
+        raise KeyboardInterrupt
+
+    pool = Replay(answered(*rows()), answered())
+    with pytest.raises(KeyboardInterrupt):
+        thorough(wanted(**SPEC), silent, Cluster(cluster, interrupted), Budget(), pool)
+
+    assert cluster.logs[-1].rejected == ()
+
+
+def test_estimates_decide_where_the_load_generator_does_not_work() -> None:
+    cluster, asked = Played(), []
+
+    def broken(endpoint: Endpoint, load: Load, **_: Any) -> Found:
+        asked.append(load)
+        return Rejected(load.concurrency, f"AIPerf finds no tokenizer {endpoint.tokenizer}", by_program=True)
+
+    pool = Replay(answered(*rows()), answered())
+    results = thorough(wanted(**SPEC), silent, Cluster(cluster, broken), Budget(), pool)
+
+    assert len(asked) == 2
+    assert cluster.logs[-1].failed == ()
+    assert results.choice is not None
+    (warning,) = [w.message for w in results.warnings if "Nothing was measured" in w.message]
+    assert "AIPerf finds no tokenizer Qwen/Qwen3-32B" in warning
+
+
+@pytest.mark.usefixtures("fast_clock")
+def test_trial_that_gets_no_gpus_gives_way_to_another() -> None:
+    first = Played()
+    first.search()
+    large = first.measured[0][0]
+    waiting = TrialStatus(state=TrialState.WAITING, message="it needs 2 GPUs, and 1 is free in the cluster")
+    cluster = Played(states=lambda trial: waiting if trial == large else READY)
+
+    results = cluster.search()
+
+    assert cluster.measured
+    assert large not in {trial for trial, _ in cluster.measured}
+    assert cluster.logs[-1].failed[0].without_gpus
+    assert results.choice is not None
+    assert results.choice.source is Source.MEASURED
+
+
+def test_search_ends_before_its_job(fast_clock: list[float]) -> None:
+    """A new pod of the Job has less time than the first one had."""
+    cluster = Played(states=lambda _: TrialStatus(state=TrialState.STARTING))
+    cluster.end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)
+
+    results = cluster.search(Budget(until=fast_clock[0] + 10_000))
+
+    assert results.choice is not None
+    assert cluster.measured == []
+    assert fast_clock[0] < 1010
 
 
 def test_request_fails_with_every_reason_where_all_trials_fail() -> None:
@@ -237,6 +341,16 @@ def test_minutes_of_the_request_end_the_search(fast_clock: list[float]) -> None:
     cluster.search(annotations={"measuring-minutes": "30"})
 
     assert 1800 <= fast_clock[0] - begun <= 1801
+
+
+def test_minutes_count_over_all_pods(fast_clock: list[float]) -> None:
+    starting = TrialStatus(state=TrialState.STARTING)
+    cluster = Played(before=TrialLog(seconds=1500), states=lambda _: starting)
+    begun = fast_clock[0]
+
+    cluster.search(annotations={"measuring-minutes": "30"})
+
+    assert 300 <= fast_clock[0] - begun <= 301
 
 
 def test_what_is_measured_is_in_sight() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dgdr_api.trials import MeasuredPoint, TrialLog, TrialState, TrialStatus
+from dgdr_api.trials import MeasuredPoint, TrialLog, TrialReport, TrialState, TrialStatus
 from dgdr_controller.kinds import CONFIG_MAPS
 from dgdr_controller.profiler.measurement.trial_files import TrialFiles
 from dgdr_controller.profiling_job import publisher, source
@@ -182,7 +182,7 @@ def test_config_map_that_was_deleted_is_left_to_the_controller_to_make(published
 
 def answered(published: Published, **statuses: TrialStatus) -> None:
     """Answer as the controller does."""
-    content = {"data": trial_status(statuses)}
+    content = {"data": trial_status(TrialReport(trials=statuses))}
     published.api.request("PATCH", f"{published.path}/dgdr-output-qwen", content, MERGE_PATCH)
 
 

@@ -22,6 +22,8 @@ from dgdr_controller.deployment.render.request import GraphRequest, owner_labels
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.settings import Settings
 
+PLANNER = "Planner"
+"""Name of its component."""
 _CONFIG, _CONFIG_FOLDER, _CONFIG_FILE = "planner-config", "/workspace/planner_config", "planner_config.json"
 _CURVES, _CURVES_FOLDER = "planner-profile-data", "/workspace/profiling_results"
 CURVE_FILES = {Role.PREFILL: "prefill_raw_data.json", Role.DECODE: "decode_raw_data.json"}
@@ -59,7 +61,7 @@ def _component(maps: Sequence[Manifest], image: str, request: GraphRequest, sett
     )
     volumes = tuple(Volume(name=volume, config_map=ConfigMapSource(name=name)) for volume, name in names.items())
     return Component(
-        name="Planner",
+        name=PLANNER,
         type="planner",
         replicas=1,
         runtime_version_override=runtime_version(request),

@@ -32,7 +32,15 @@ _CLOCK_SHARE = 0.001
 
 
 class NotAcceptedError(Exception):
-    """A measurement does not count; the message says why, and the way out."""
+    """A measurement does not count; the message says why, and the way out.
+
+    Attributes:
+        by_program: Whether AIPerf itself has failed, before it has asked anything of the endpoint.
+    """
+
+    def __init__(self, message: str, *, by_program: bool = False) -> None:
+        super().__init__(message)
+        self.by_program = by_program
 
 
 class _Failures(BaseModel):

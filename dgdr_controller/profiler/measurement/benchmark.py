@@ -37,10 +37,12 @@ class Rejected(NamedTuple):
     Attributes:
         concurrency: Requests in flight.
         reason: Why, and the way out.
+        by_program: Whether AIPerf itself has failed, before it has asked anything of the endpoint.
     """
 
     concurrency: int
     reason: str
+    by_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def measure(  # noqa: PLR0913 - all but the first two by name
     """
     until = time.monotonic() + deadline_s
     accepted: dict[Load, list[AcceptedRun]] = {load: [] for load in loads}
-    rejected: dict[Load, str] = {}
+    rejected: dict[Load, NotAcceptedError] = {}
     for number in range(runs):
         left = until - time.monotonic()
         if number and left <= 0:
@@ -106,11 +108,14 @@ def measure(  # noqa: PLR0913 - all but the first two by name
             try:
                 accepted[load].append(run.read(load, ended))
             except NotAcceptedError as error:
-                rejected[load] = str(error)[:_LONGEST_REASON]
+                rejected[load] = error
     return [
-        point_of(trial, load, accepted[load]) if accepted[load] else Rejected(load.concurrency, rejected[load])
-        for load in loads
+        point_of(trial, load, accepted[load]) if accepted[load] else _rejected(load, rejected[load]) for load in loads
     ]
+
+
+def _rejected(load: Load, error: NotAcceptedError) -> Rejected:
+    return Rejected(load.concurrency, str(error)[:_LONGEST_REASON], error.by_program)
 
 
 def _new_folder(folder: Path) -> Path:
@@ -162,7 +167,8 @@ class _Run:
             within = f"{significant(ended.clocks.elapsed_s)} s"
             raise NotAcceptedError(f"AIPerf did not end within {within}; allow more time or measure fewer loads")
         if ended.code or not (manifest := self._content(_MANIFEST)):
-            raise NotAcceptedError(self._failure(ended))
+            silent = bool(ended.code) and not Records(self._exports / _RECORDS).read()
+            raise NotAcceptedError(self._failure(ended), by_program=silent)
         phase = read_manifest(manifest).get(load.phase)
         if phase is None:
             raise NotAcceptedError("AIPerf wrote no results for this load; measure again")

@@ -70,18 +70,17 @@ def judged(  # noqa: PLR0913 - what a verdict rests on, by name
         budget: The GPUs that may be used.
         rejection: Says why a candidate cannot be deployed at all.
     """
-    served = [point for point in points if point.trial not in failed]
-    measured = {candidate.id: candidate for candidate in measured_candidates(options, served, goal, budget)}
+    measured = {candidate.id: candidate for candidate in measured_candidates(options, points, goal, budget)}
     trials = {point.id: option.trial.id for option in options for point in (option.trial, *option.points)}
     loads: dict[str, list[int]] = {}
-    for point in served:
+    for point in points:
         loads.setdefault(point.trial, []).append(point.concurrency)
 
     def left_out(candidate: Candidate) -> Verdict | None:
         trial = trials.get(candidate.scaled(1).id)
         if candidate.id in measured or trial is None:
             return rejection(candidate)
-        if trial in failed:
+        if trial in failed and trial not in loads:
             return Verdict(outcome=Outcome.FAILED_TRIAL, reason=failed[trial])
         if not measured:
             return rejection(candidate)

@@ -58,12 +58,17 @@ class Option:
         lowest = max(1.0, self.points[0].numbers.concurrency * _BELOW) if self.points else 1.0
         most = self.most
         if goal.concurrency is None:
-            return sorted({*_steps(lowest, most)})
+            return self._distinct(_steps(lowest, most))
         most = min(most, math.ceil(goal.concurrency))
         lowest = min(lowest, most)
         replicas = range(1, max(1, budget // self.trial.gpus_per_replica) + 1)
         shared = {math.ceil(goal.concurrency / count) for count in replicas}
-        return sorted(load for load in {*_steps(lowest, most), *shared} if lowest <= load <= most)
+        return self._distinct(load for load in (*_steps(lowest, most), *shared) if lowest <= load <= most)
+
+    def _distinct(self, loads: Iterable[int]) -> list[int]:
+        """Return loads, rising, one for each batch that the engine is started for: the largest."""
+        ranks = _ranks(self.trial.workers[-1])
+        return sorted({math.ceil(load / ranks): load for load in sorted(loads)}.values())
 
     def estimate(self, load: int) -> Performance:
         """Return what one replica is estimated to do at a load, interpolated between the operating points.

@@ -1,5 +1,6 @@
 """Trials of a profiling Job: the profiler writes what it wants, the publisher brings what the controller answers."""
 
+import datetime as dt
 from pathlib import Path
 
 from dgdr_api.trials import TrialLog, TrialReport, TrialState, TrialStatus
@@ -38,6 +39,11 @@ class TrialFiles:
         """Return how far a trial is."""
         found = self._read()
         return (found.trials.get(trial) if found else None) or _NOT_SEEN
+
+    def ends(self) -> dt.datetime | None:
+        """Return when Kubernetes ends the Job; None while nobody has said."""
+        found = self._read()
+        return found.ends if found else None
 
     def _read(self) -> TrialReport | None:
         """Read the file; None where there is none, or it is of another version."""

@@ -45,11 +45,13 @@ class Limits:
         most_points: Measurements, with the one that confirms the choice.
         most_trials: Configurations that are deployed; twice as many while none of them serves.
         exhausted: Which budget is used up, as a sentence; empty while none is.
+        barred: The lowest load at which a trial could not be measured, by its id.
     """
 
     most_points: int = 10
     most_trials: int = 5
     exhausted: str = ""
+    barred: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class _Pick:
 
 
 class _Search:
-    """What is known at one step. Options whose trial has failed, and what was measured of them, do not count."""
+    """What is known at one step. A trial that has failed is not measured any more; what was measured of it counts."""
 
     def __init__(
         self,
@@ -131,10 +133,11 @@ class _Search:
     ) -> None:
         self._goal, self._budget, self._limits, self._failed = goal, budget, limits, failed
         self._options = {option.trial.id: option for option in options if option.trial.id not in failed}
-        self._points = [point for point in points if point.trial in self._options]
+        known = {option.trial.id for option in options}
+        self._points = [point for point in points if point.trial in known]
         self._used = len(points)
-        self._rows = rows_by_load(tuple(self._options.values()), self._points, goal, budget)
-        self._errors = EstimateErrors.of([o for o in self._options.values() if o.points], self._points)
+        self._rows = rows_by_load(tuple(options), self._points, goal, budget)
+        self._errors = EstimateErrors.of([option for option in options if option.points], self._points)
         self._best = self._best_measured()
         self._ahead = _first_by_estimates(tuple(options), goal, budget) if limits.most_trials >= _BEGIN_WITH else ()
 
@@ -151,7 +154,8 @@ class _Search:
         """Return the trial to measure, and what is kept beside it: what may be next, and the best one so far."""
         beside = [trial for trial in self._ahead if trial in contenders and not self._loads(trial)]
         wanted = [measure.trial]
-        for trial in (*beside, *([self._best[0]] if self._best else [])):
+        best = [self._best[0]] if self._best and self._best[0] in self._options else []
+        for trial in (*beside, *best):
             candidate = self._options[trial].trial
             if candidate not in wanted and sum(other.gpus for other in (*wanted, candidate)) <= self._budget:
                 wanted.append(candidate)
@@ -195,7 +199,7 @@ class _Search:
 
     def _confirmation(self) -> Measure | None:
         """Return another run of the best that was measured, where there was one only."""
-        if self._best is None:
+        if self._best is None or self._best[0] not in self._options:
             return None
         trial, load = self._best
         samples = self._rows[self._best].samples
@@ -249,7 +253,9 @@ class _Search:
 
     def _free_loads(self, option: Option) -> list[int]:
         """Return the loads of an option that are not measured, and not too far from what is."""
-        loads, measured = option.loads(self._goal, self._budget), self._loads(option.trial.id)
+        possible = self._possible(option)
+        loads = [load for load in option.loads(self._goal, self._budget) if load <= possible]
+        measured = self._loads(option.trial.id)
         if not measured:
             return loads
         low, high = min(measured) / _RANGE, max(measured) * _RANGE
@@ -257,11 +263,15 @@ class _Search:
             load for load in loads if low <= load <= high and all(_ratio(load, other) >= _CLOSE for other in measured)
         ]
 
+    def _possible(self, option: Option) -> int:
+        """Return the largest load at which an option may be measured."""
+        return min(option.most, self._limits.barred.get(option.trial.id, option.most + 1) - 1)
+
     def _unestimated(self, option: Option) -> _Pick | None:
         rows = {load: row for (trial, load), row in self._rows.items() if trial == option.trial.id}
         choice = choose(rows.values(), self._goal, self._budget)
         best = next((load for load, row in rows.items() if row is choice), 0)
-        load = next_load(rows, best, option.most)
+        load = next_load(rows, best, self._possible(option))
         return None if load is None else _Pick(option, load, option.trial)
 
     def chosen(self, picks: Iterable[_Pick], beside: Iterable[Candidate] = ()) -> _Pick | None:

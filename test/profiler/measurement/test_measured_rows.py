@@ -110,10 +110,11 @@ def test_measured_row_takes_the_estimate_of_the_same_configuration_out() -> None
     assert len(found.candidates) == len(ESTIMATES)
 
 
-def test_points_of_a_trial_that_failed_later_do_not_count() -> None:
+def test_points_of_a_trial_that_failed_later_count() -> None:
     found = judge_all([(TP2, 64), (TP8, 16)], failed={TP2: "its pods crashed"})
     assert found.choice is not None
-    assert found.choice.shape == "1 × tp8"
+    assert found.choice.shape == "4 × tp2"
+    assert not [c for c in found.candidates if c.verdict and c.verdict.outcome is Outcome.FAILED_TRIAL]
 
 
 def test_choice_is_among_estimates_where_nothing_was_measured() -> None:

@@ -184,13 +184,24 @@ def test_trials_that_fail_are_limited_too() -> None:
     assert len(failed) == 4
 
 
-def test_trial_that_fails_after_a_measurement_does_not_count_any_more() -> None:
+def test_trial_that_fails_after_a_measurement_is_not_measured_any_more() -> None:
     goal = goal_of()
     _, points, _ = steps(surface(goal))
     crashed = points[0].trial
-    step = next_step(OPTIONS, points, {crashed: "its node was lost"}, goal, BUDGET, Limits())
+    step = next_step(OPTIONS, points[:1], {crashed: "its node was lost"}, goal, BUDGET, Limits())
     assert step.measure is not None
     assert step.measure.trial.id != crashed
+    assert next_step(OPTIONS, points, {crashed: "its node was lost"}, goal, BUDGET, Limits()).measure is None
+
+
+def test_load_that_cannot_be_measured_is_left_out_with_what_is_above() -> None:
+    goal = goal_of()
+    first = next_step(OPTIONS, [], {}, goal, BUDGET, Limits()).measure
+    assert first is not None
+    barred = Limits(barred={first.trial.id: first.concurrency})
+    again = next_step(OPTIONS, [], {}, goal, BUDGET, barred).measure
+    assert again is not None
+    assert again.trial.id != first.trial.id or again.concurrency < first.concurrency
 
 
 def test_exhausted_budget_ends_the_search_and_says_so() -> None:
@@ -259,4 +270,4 @@ def test_search_of_nothing_ends_at_once() -> None:
 
 
 def test_limits_are_ten_measurements_of_five_deployments_by_default() -> None:
-    assert dataclasses.asdict(Limits()) == {"most_points": 10, "most_trials": 5, "exhausted": ""}
+    assert dataclasses.asdict(Limits()) == {"most_points": 10, "most_trials": 5, "exhausted": "", "barred": {}}
