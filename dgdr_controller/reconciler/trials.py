@@ -7,6 +7,7 @@ profiler, a Job that is gone, a request that has failed leave nothing behind.
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.errors import InvalidRequestError
@@ -17,6 +18,7 @@ from dgdr_controller.hardware.resolve import capacity
 from dgdr_controller.hardware.status import used
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.kinds import Graph, Pod
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.output import read_trial_status
 from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.profiling_job.run import Run, deadline_s
@@ -71,7 +73,7 @@ def with_trials(observed: ObservedState, decision: Decision) -> Decision:
         return replace(decision, remove=[*decision.remove, *map(_removal, _alive(own))]) if own else decision
     if decision.ensure or (run := profiling_run.current(observed)) is None:  # the run itself is made first
         return decision
-    found = _Pass(observed, run, log, own).trials()
+    found = _Pass(observed, log, own).trials()
     report = _report(observed, {candidate: trial.status for candidate, trial in found.items()})
     unwanted = {candidate: graph for candidate, graph in own.items() if candidate not in found}
     remove = [*_alive(unwanted), *(trial.remove for trial in found.values() if trial.remove is not None)]
@@ -82,12 +84,31 @@ def with_trials(observed: ObservedState, decision: Decision) -> Decision:
         remove=[*decision.remove, *map(_removal, remove)],
         ensure=[
             *([profiling_run.answered(observed, run, report)] if report != _answered(observed) else []),
-            *(trial.ensure for trial in found.values() if trial.ensure is not None),
+            *_accepted_or_not(observed, run, log, found, report),
         ],
         events=[*decision.events, *_events(log, _answered(observed), report)],
         after_s=min([*pause, *([] if decision.after_s is None else [decision.after_s])], default=None),
         awaits=decision.awaits | ({ClusterState.GPUS} if moving else frozenset()),
     )
+
+
+def _accepted_or_not(
+    observed: ObservedState, run: Run, log: TrialLog, found: Mapping[str, _Trial], report: TrialReport
+) -> Iterator[Ensure]:
+    """Yield the deployments that are to be made; one that the API server does not accept costs its trial alone."""
+    statuses = dict(report.trials)
+
+    def instead(candidate: str, name: str, message: str, final: bool) -> Refused:  # noqa: FBT001 - of the field's type
+        words = f"DynamoGraphDeployment {name} was refused: {message}"
+        statuses[candidate] = _failed(words) if final else _waiting(words)
+        corrected = _report(observed, statuses)
+        news = _events(log, report, corrected)
+        return Refused(profiling_run.answered(observed, run, corrected), list(news))
+
+    for candidate, trial in found.items():
+        if trial.ensure is not None:
+            name = trial.ensure.manifest["metadata"]["name"]
+            yield replace(trial.ensure, instead=partial(instead, candidate, name))
 
 
 def _wanted(observed: ObservedState) -> TrialLog | None:
@@ -133,13 +154,12 @@ class _Pass:
 
     Args:
         observed: What exists.
-        run: The profiling run.
         log: What the profiler wants.
         own: The trials that exist.
     """
 
-    def __init__(self, observed: ObservedState, run: Run, log: TrialLog, own: Mapping[str, Graph]) -> None:
-        self._observed, self._run, self._log, self._own = observed, run, log, own
+    def __init__(self, observed: ObservedState, log: TrialLog, own: Mapping[str, Graph]) -> None:
+        self._observed, self._log, self._own = observed, log, own
         self._before = _answered(observed).trials
         self._room = _Room(observed, own)
 
@@ -166,7 +186,7 @@ class _Pass:
         if known is not None and known.state is TrialState.FAILED:
             alive = graph is not None and graph.metadata.deletion_timestamp is None
             return _Trial(known, remove=graph if alive else None)
-        return self._new(candidate) if graph is None else self._existing(graph, known)
+        return self._new(candidate) if graph is None else self._existing(candidate, graph, known)
 
     def _new(self, candidate: Candidate) -> _Trial:
         """Make a trial, if its GPUs can be had."""
@@ -181,23 +201,18 @@ class _Pass:
             return _Trial(_waiting(refusal), lacks_gpus=True)
         self._room.take(gpus)
         started = TrialStatus(state=TrialState.STARTING, message="it is being created")
-        name = manifest["metadata"]["name"]
+        return _Trial(started, Ensure(manifest, WriteMode.CREATE))
 
-        def instead(message: str, final: bool) -> Refused:  # noqa: FBT001 - of the field's type
-            words = f"DynamoGraphDeployment {name} was refused: {message}"
-            status = _failed(words) if final else _waiting(words)
-            report = _report(self._observed, self._before | {candidate.id: status})
-            events = _events(self._log, _answered(self._observed), report)
-            return Refused(profiling_run.answered(self._observed, self._run, report), list(events))
-
-        return _Trial(started, Ensure(manifest, WriteMode.CREATE, instead=instead))
-
-    def _existing(self, graph: Graph, known: TrialStatus | None) -> _Trial:
+    def _existing(self, candidate: Candidate, graph: Graph, known: TrialStatus | None) -> _Trial:
         """Say how far a trial is that was made."""
         if graph.metadata.deletion_timestamp is not None:
             return _Trial(_waiting("its former deployment is being deleted"))
         if is_healthy(graph):
-            return _Trial(TrialStatus(state=TrialState.READY, endpoint=_endpoint(graph)))
+            try:
+                endpoint = self._endpoint(candidate, graph, known)
+            except InvalidRequestError as error:  # what it was composed of is gone
+                return _Trial(_failed("; ".join(map(str, error.errors))), remove=graph)
+            return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint))
         observed, pods = self._observed, _pods_of(self._observed, graph)
         problem = problem_of_deployment(pods, observed.now)
         if problem and problem.reason == pod_problems.UNSCHEDULABLE:
@@ -212,6 +227,13 @@ class _Pass:
             late = f"it was not ready after {limit / 60:g} min{f': {message}' if message else ''}"
             return _Trial(_failed(late), remove=graph)
         return _Trial(TrialStatus(state=TrialState.STARTING, message=message[:_LONGEST_MESSAGE]))
+
+    def _endpoint(self, candidate: Candidate, graph: Graph, known: TrialStatus | None) -> str:
+        """Return the URL of a deployment's frontend: its Service is called as Dynamo's operator calls it."""
+        if known is not None and known.endpoint:
+            return known.endpoint
+        frontend = next(_frontends(composed_trial(self._observed, candidate, self._log)), "frontend").lower()
+        return f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
 
     def _unscheduled(self, graph: Graph, problem: PodProblem) -> _Trial:
         """Wait for GPUs.
@@ -287,11 +309,11 @@ def _is_hopeless(problem: PodProblem, pods: list[Pod], now: dt.datetime) -> bool
     return problem.reason in _NOT_STARTING and lasts >= _NOT_STARTING_S
 
 
-def _endpoint(graph: Graph) -> str:
-    """Return the URL of a deployment's frontend: its Service is called as Dynamo's operator calls it."""
-    components = graph.status.components or graph.status.services
-    frontend = next((name for name in components if "frontend" in name.lower()), "frontend").lower()
-    return f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
+def _frontends(graph: Manifest) -> Iterator[str]:
+    """Yield the names of a deployment's frontends, in both versions."""
+    spec = graph["spec"]
+    yield from (c["name"] for c in spec.get("components") or () if c.get("type") == "frontend")
+    yield from (name for name, s in (spec.get("services") or {}).items() if s.get("componentType") == "frontend")
 
 
 def _operators_words(graph: Graph) -> str:

@@ -1,20 +1,17 @@
 """Trials: what a thorough search wants is deployed as far as GPUs allow, followed, answered, and taken down."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from dgdr_api.candidate import Candidate, Mode, Parallelism, Role, Source, Worker
+from dgdr_api.candidate import Candidate
 from dgdr_api.names import LABEL_GRAPH, LABEL_TRIAL, dgd_name, trial_name
-from dgdr_api.trials import TrialLog, TrialState, TrialStatus
-from dgdr_api.v1beta1 import Backend, DgdrStatus, Hardware, Phase
-from dgdr_controller.hardware.resolve import resolve
-from dgdr_controller.hardware.status import shown
-from dgdr_controller.kinds import PODS, Graph, Pod
+from dgdr_api.trials import TrialState, TrialStatus
+from dgdr_api.v1beta1 import Backend, Phase
+from dgdr_controller.kinds import GRAPHS_V1ALPHA1, PODS, Graph, Pod
 from dgdr_controller.profiling_job.output import read_trial_status
 from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.reconciler.composition import composed_trial
@@ -31,44 +28,12 @@ from test.builders.observed_state import (
     job_of,
     map_of,
     observed_of,
-    pod_of,
     published_of,
-    request_of,
     rfc3339,
 )
+from test.builders.trials import candidate, log_of, measuring
 
 WAITING, STARTING, READY, FAILED = TrialState
-
-
-def candidate(tp: int = 4, *, batch: int = 64) -> Candidate:
-    worker = Worker(role=Role.AGGREGATED, parallelism=Parallelism(tp=tp), count=1, batch=batch, max_num_tokens=8192)
-    return Candidate(
-        backend=Backend.VLLM, backend_version="0.31.0", mode=Mode.AGGREGATED, workers=(worker,), replicas=1,
-        context_length=8192, source=Source.SILICON,
-    )  # fmt: skip
-
-
-def log_of(*wanted: Candidate) -> TrialLog:
-    return TrialLog(model="Qwen/Qwen3-32B", wanted=wanted)
-
-
-def measuring(
-    *wanted: Candidate,
-    statuses: Mapping[str, TrialStatus] | None = None,
-    used: int | None = 0,
-    spec: Mapping[str, Any] | None = None,
-    run: Mapping[str, Any] | None = None,
-    **seen: Any,
-) -> ObservedState:
-    """Return a thorough request whose profiler wants trials; its node has eight GPUs."""
-    request = request_of(searchStrategy="thorough", **(spec or {}))
-    node = replace(NODE, used=used)
-    hardware = shown(resolve(Hardware(), (node,), multinode=False))
-    status = DgdrStatus(phase=Phase.PROFILING, observed_generation=1, hardware=hardware)
-    observed = observed_of(request.model_copy(update={"status": status}), nodes=(node,))
-    published = published_of(observed, trials=log_of(*wanted), statuses=statuses, **(run or {}))
-    state: dict[str, Any] = {"job": job_of(observed), "pods": (pod_of(phase="Running"),)} | published | seen
-    return replace(observed, **state)
 
 
 def trial(
@@ -199,6 +164,16 @@ def test_ready_trial_is_answered_with_its_endpoint_once() -> None:
     again = then(observed, decision, s=60)
     assert decided(again).ensure == []
     assert decided(again).events == []
+
+
+def test_endpoint_is_that_of_the_component_of_type_frontend() -> None:
+    """A deployment of v1alpha1 calls components services."""
+    observed = replace(measuring(candidate(4)), graphs=GRAPHS_V1ALPHA1)
+    observed = replace(observed, trials=(trial(observed, candidate(4), state="successful"),))
+
+    (status,) = answers(decided(observed)).values()
+
+    assert status.endpoint == f"http://{trial_name('qwen', UID, candidate(4).id)}-frontend.team.svc:8000"
 
 
 def test_trial_that_crashes_again_and_again_fails_with_its_last_words() -> None:
