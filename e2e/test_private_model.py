@@ -1,10 +1,9 @@
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from e2e.claims import claim_of
 from e2e.journey import Journey
 from hack.cluster.api import Client
 
@@ -21,25 +20,9 @@ CONFIG = {
 
 @pytest.fixture
 def claim(api: Client, namespace: str) -> Iterator[str]:
-    """A claim with the model in ``models/mine``; its weights take no space on the disk."""
-    with tempfile.TemporaryDirectory() as root:
-        folder = Path(root) / "models" / "mine"
-        folder.mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps(CONFIG))
-        with (folder / "model.safetensors").open("wb") as file:
-            file.truncate(14 * 2**30)
-        for path in (folder.parent.parent, folder.parent, folder):
-            path.chmod(0o755)  # the profiler runs as user 1000
-        size = {"storage": "20Gi"}
-        volume = {"capacity": size, "accessModes": ["ReadOnlyMany"], "hostPath": {"path": root}}
-        volume |= {"claimRef": {"name": "weights", "namespace": namespace}, "storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": volume})
-        wanted = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": size}, "volumeName": namespace}
-        metadata = {"name": "weights", "namespace": namespace}
-        wanted |= {"storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": wanted})
-        yield "weights"
-        api.request("DELETE", f"/api/v1/persistentvolumes/{namespace}")
+    """A claim with the model in ``models/mine``."""
+    with claim_of(api, namespace, "models/mine", {"config.json": json.dumps(CONFIG)}, weights_gib=14) as name:
+        yield name
 
 
 def test_private_model_is_planned_by_memory_and_loaded_from_the_claim(api: Client, namespace: str, claim: str) -> None:

@@ -1,13 +1,12 @@
 """A thorough search on the real node: configurations are deployed, measured with AIPerf, and taken down again."""
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from e2e.claims import claim_of
 from e2e.journey import GROUP, Journey, holds
 from hack.cluster.api import Client
 from hack.cluster.model import Cluster
@@ -40,26 +39,9 @@ def measurer(installed: Cluster) -> None:
 
 @pytest.fixture
 def claim(api: Client, namespace: str) -> Iterator[str]:
-    """A claim with a model that has a tokenizer and sizes of weights, but no weights."""
-    with tempfile.TemporaryDirectory() as root:
-        folder = Path(root) / "qwen"
-        folder.mkdir(parents=True)
-        for name, content in model.files().items():
-            (folder / name).write_text(content)
-        with (folder / "model.safetensors").open("wb") as file:
-            file.truncate(WEIGHTS_GIB * 2**30)
-        for path in (folder.parent, folder):
-            path.chmod(0o755)  # the profiler runs as user 1000
-        size = {"storage": "100Gi"}
-        volume = {"capacity": size, "accessModes": ["ReadOnlyMany"], "hostPath": {"path": root}}
-        volume |= {"claimRef": {"name": "weights", "namespace": namespace}, "storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": volume})
-        wanted = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": size}, "volumeName": namespace}
-        metadata = {"name": "weights", "namespace": namespace}
-        wanted |= {"storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": wanted})
-        yield "weights"
-        api.request("DELETE", f"/api/v1/persistentvolumes/{namespace}")
+    """A claim with a model that has a tokenizer, in ``qwen``."""
+    with claim_of(api, namespace, "qwen", model.files(), WEIGHTS_GIB) as name:
+        yield name
 
 
 @pytest.fixture

@@ -208,11 +208,7 @@ class _Pass:
         if graph.metadata.deletion_timestamp is not None:
             return _Trial(_waiting("its former deployment is being deleted"))
         if is_healthy(graph):
-            try:
-                endpoint = self._endpoint(candidate, graph, known)
-            except InvalidRequestError as error:  # what it was composed of is gone
-                return _Trial(_failed("; ".join(map(str, error.errors))), remove=graph)
-            return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint))
+            return self._ready(candidate, graph, known)
         observed, pods = self._observed, _pods_of(self._observed, graph)
         problem = problem_of_deployment(pods, observed.now)
         if problem and problem.reason == pod_problems.UNSCHEDULABLE:
@@ -228,12 +224,17 @@ class _Pass:
             return _Trial(_failed(late), remove=graph)
         return _Trial(TrialStatus(state=TrialState.STARTING, message=message[:_LONGEST_MESSAGE]))
 
-    def _endpoint(self, candidate: Candidate, graph: Graph, known: TrialStatus | None) -> str:
-        """Return the URL of a deployment's frontend: its Service is called as Dynamo's operator calls it."""
+    def _ready(self, candidate: Candidate, graph: Graph, known: TrialStatus | None) -> _Trial:
+        """Say where a trial can be measured: its frontend's Service is called as Dynamo's operator calls it."""
         if known is not None and known.endpoint:
-            return known.endpoint
-        frontend = next(_frontends(composed_trial(self._observed, candidate, self._log)), "frontend").lower()
-        return f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
+            return _Trial(known)
+        try:
+            manifest = composed_trial(self._observed, candidate, self._log)
+        except InvalidRequestError as error:  # what it was composed of is gone
+            return _Trial(_failed("; ".join(map(str, error.errors))), remove=graph)
+        frontend = next(_frontends(manifest), "frontend").lower()
+        endpoint = f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
+        return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint))
 
     def _unscheduled(self, graph: Graph, problem: PodProblem) -> _Trial:
         """Wait for GPUs.
