@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dgdr_api.candidate import Candidate, Source
+from dgdr_api.defaults import resolve
 from dgdr_api.formatting import milliseconds, significant
+from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
 from dgdr_api.trials import FailedTrial, MeasuredPoint, RejectedPoint, TrialLog, TrialState, TrialStatus
@@ -38,6 +40,7 @@ _NOTHING_MEASURED = (
     "Nothing was measured ({why}): the choice rests on estimates. For another try set annotation dgdr.nvidia.com/retry "
     "to a new value"
 )
+_SIMULATED = "What was measured are simulated engines (spec.features.mocker): the numbers say nothing of GPUs"
 _SLOWER, _LEAST_S, _UNKNOWN_S = 5, 600.0, 3600.0
 """A measurement may take so many times as long as estimated, and ten minutes at least; where nothing is estimated an
 hour. What takes longer hangs."""
@@ -259,11 +262,17 @@ class _Search:
         tried = list(dict.fromkeys([*(point.trial for point in self._log.points), *self._failed, trial.id]))
         title = f"trial {tried.index(trial.id) + 1}, {trial.backend} {trial.mode} {trial.shape}"
         points, most = len(self._log.points), self._limits.most_points
+        left = f" (at most {self._longest_min(most - points)} min left)" if points else ""
         progress = Progress(
-            collect.Step.MEASUREMENT, f"{title}: {state}", finished=False, total=most, completed=min(points, most)
+            collect.Step.MEASUREMENT, f"{title}: {state}{left}", finished=False, total=most, completed=min(points, most)
         )
         self._cluster.trials.update(self._log)  # time and GPU hours
         self._on_progress(progress)
+
+    def _longest_min(self, points: int) -> int:
+        """Return the minutes that as many points take as may still be measured, by what those before have taken."""
+        by_points = points * self._log.seconds / len(self._log.points)
+        return math.ceil(min(by_points, max(0.0, self._left_s())) / 60)
 
     def _found(self, wanted: Measure, url: str) -> Found:
         """Measure a trial. Prompts are others each time: those of before are in the prefix cache."""
@@ -301,7 +310,11 @@ class _Search:
             budget=self._request.total_gpus,
             rejection=question.rejection,
         )
-        return answer_measured(question, self._estimated.found, judgement)
+        results = answer_measured(question, self._estimated.found, judgement)
+        identity = self._request.identity
+        if not resolve(identity.spec, as_far_as_known(identity.annotations)).mocker:
+            return results
+        return results.model_copy(update={"warnings": (*results.warnings, ConfigurationWarning.note(_SIMULATED))})
 
 
 def _requests(load: int) -> str:

@@ -1,8 +1,26 @@
 """Deletion of a request: owner references do the rest, and nothing may keep it."""
 
+from collections.abc import Iterable
+
 from dgdr_api.names import DYNAMOS_FINALIZER
-from dgdr_controller.kinds import REQUESTS
-from dgdr_controller.runtime import Client, NotFoundError, ObjectMeta
+from dgdr_controller.kinds import REQUESTS, Graph
+from dgdr_controller.runtime import Client, ConflictError, Key, NotFoundError, ObjectMeta, Resource
+
+
+async def sweep(client: Client, resource: Resource[Graph], trials: Iterable[Graph]) -> None:
+    """Delete deployments that were measured for a request which is gone: somebody has had them orphaned.
+
+    Raises:
+        ApiError: One cannot be deleted now.
+    """
+    for trial in trials:
+        if trial.metadata.deletion_timestamp is None:
+            try:
+                await client.delete(
+                    resource, Key(trial.metadata.namespace, trial.metadata.name), uid=trial.metadata.uid
+                )
+            except (NotFoundError, ConflictError):
+                continue
 
 
 async def release(client: Client, meta: ObjectMeta) -> None:

@@ -145,7 +145,7 @@ class Observer:
         """Return what the watches report."""
         key = Key(request.metadata.namespace or "", request.metadata.name)
         graph = (request.status and request.status.dgd_name) or dgd_name(key.name)
-        trials = self._trials(key)
+        trials = self.trials(key)
         job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
         observed = ObservedState(
             request=request,
@@ -164,7 +164,7 @@ class Observer:
         )
         return _with_output(observed, self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name))))
 
-    def _trials(self, key: Key) -> tuple[Graph, ...]:
+    def trials(self, key: Key) -> tuple[Graph, ...]:
         """Return the deployments that are measured for a request."""
         found = self._cache.list(self._graphs, key.namespace, index=BY_REQUEST, value=key.name)
         return tuple(graph for graph in found if LABEL_TRIAL in graph.metadata.labels)

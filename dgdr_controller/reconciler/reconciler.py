@@ -13,7 +13,7 @@ from dgdr_controller.reconciler import prerequisites, trials
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
-from dgdr_controller.reconciler.deletion import release
+from dgdr_controller.reconciler.deletion import release, sweep
 from dgdr_controller.reconciler.metrics import Phases
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
@@ -76,7 +76,7 @@ class RequestReconciler:
         graphs: Resource[Graph] = GRAPHS,
         inventory: Inventory | None = None,
     ) -> None:
-        self._cache, self._client, self._events = cache, client, events
+        self._cache, self._client, self._events, self._graphs = cache, client, events, graphs
         self._observer = Observer(cache, client, settings, graphs, inventory)
         self.awaited = Awaited(self._observer.look)
         self._phases = Phases()
@@ -91,6 +91,8 @@ class RequestReconciler:
             self.awaited.update(key, {})
             if meta is not None:
                 await release(self._client, meta)
+            else:
+                await sweep(self._client, self._graphs, self._observer.trials(key))
             return Result.done()
         try:
             request = self._cache.get(REQUESTS, key)

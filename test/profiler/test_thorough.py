@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -359,6 +360,7 @@ def test_what_is_measured_is_in_sight() -> None:
     states = [progress.state for progress in cluster.told if progress.search is Step.MEASUREMENT]
     assert states[0].startswith("trial 1, vllm aggregated 1 × tp")
     assert any("in flight: TTFT" in state and "tokens/s" in state for state in states)
+    assert re.search(r"\(at most \d+ min left\)$", states[-1])
     assert [p.completed for p in cluster.told if p.search is Step.MEASUREMENT][-1] == len(cluster.measured)
 
 
@@ -367,6 +369,12 @@ def test_measurement_has_a_deadline_of_its_own() -> None:
     cluster = Played()
     cluster.search(Budget(until=time.monotonic() + 100_000))
     assert all(600 <= deadline < 3600 for deadline in cluster.deadlines)
+
+
+def test_simulated_engines_are_named_as_such() -> None:
+    assert not any("mocker" in w.message for w in Played().search(features={"mocker": {"enabled": False}}).warnings)
+    results = Played().search(features={"mocker": True})
+    assert any("simulated engines (spec.features.mocker)" in warning.message for warning in results.warnings)
 
 
 def test_sizes_by_memory_fit_are_measured_where_nothing_is_estimated() -> None:
