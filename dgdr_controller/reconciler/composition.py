@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from dgdr_api.candidate import Candidate
+from dgdr_api.defaults import effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_GPUS, LABEL_TRIAL, trial_name
@@ -36,7 +38,7 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
     kept = preserved(observed.request.metadata.annotations)
     request = replace(
         _asked(observed, results.hardware, kept),
-        model=results.model,
+        model=_profiled(observed, results.model),
         curves=results.curves,
         base=_base(observed, kept),
         facts=results.model_facts,
@@ -63,7 +65,7 @@ def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog)
     request = replace(
         _asked(observed, hardware, kept),
         spec=spec.model_copy(update={"features": alone, "overrides": _without_planner(spec.overrides)}),
-        model=log.model,
+        model=_profiled(observed, log.model),
         facts=log.model_facts,
         base=_base(observed, kept),
     )
@@ -81,6 +83,21 @@ def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog)
         "annotations": ours.get("annotations", {}) | {ANNOTATION_GPUS: str(gpus)},
     }
     return _as_served(observed, replace(made, graph=made.graph | {"metadata": metadata})).graph
+
+
+def _profiled(observed: ObservedState, model: str) -> str:
+    """Return the model that was profiled, as engines load it: the request's, or a folder of its model cache.
+
+    Whoever may write the output's ConfigMap has no other one deployed, and no code of another one run.
+
+    Raises:
+        InvalidRequestError: It is another one.
+    """
+    asked, cache = observed.request.spec.model, effective(observed.request).model_cache
+    in_cache = cache is not None and PurePosixPath(model).is_relative_to(cache.mount_path) and ".." not in model
+    if in_cache or model.lower() == asked.lower():
+        return model
+    raise InvalidRequestError([FieldError("spec.model", f'"{asked}"', f'was not profiled: the result is of "{model}"')])
 
 
 def _without_planner(overrides: Overrides | None) -> Overrides | None:

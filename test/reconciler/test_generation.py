@@ -7,7 +7,7 @@ from dgdr_api.candidate import Outcome, Verdict
 from dgdr_api.names import ANNOTATION_GENERATED, ANNOTATION_UID
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
 from dgdr_api.results import Goal, Results, Target
-from dgdr_api.v1beta1 import Features, OptimizationType, Phase
+from dgdr_api.v1beta1 import Features, ModelCache, OptimizationType, Phase
 from dgdr_api.v1beta1.status import EstimateRange
 from dgdr_controller.manifest import load_documents
 from dgdr_controller.profiling_job.output import pack
@@ -179,7 +179,10 @@ def long_model(count: int) -> Results:
 
 
 def test_status_stays_short_and_keeps_what_was_chosen(profiling_state: ObservedState) -> None:
-    decision = generated(profiling_state, long_model(12))
+    cache = ModelCache(pvc_name="weights", pvc_mount_path="/models")
+    request = profiling_state.request
+    cached = request.model_copy(update={"spec": request.spec.model_copy(update={"model_cache": cache})})
+    decision = generated(replace(profiling_state, request=cached), long_model(12))
     assert len(decision.status.model_dump_json(exclude_none=True, by_alias=True).encode()) <= STATUS_BYTES
     shown = decision.status.profiling_results
     assert shown is not None

@@ -449,6 +449,19 @@ def test_trial_of_another_engine_than_the_requests_is_not_deployed() -> None:
     assert made(decision) == []
 
 
+@pytest.mark.parametrize("model", ["evil/repository", "/opt/model-cache/x", "Qwen/Qwen3-32B/../../evil"])
+def test_trial_of_another_model_than_the_requests_is_not_deployed(model: str) -> None:
+    """The same: engines might run code that a model brings along."""
+    observed = measuring(candidate(4))
+    log = log_of(candidate(4)).model_copy(update={"model": model})
+    observed = replace(observed, **published_of(observed, trials=log))
+
+    decision = decided(observed)
+
+    assert made(decision) == []
+    assert f'the result is of "{model}"' in answers(decision)[candidate(4).id].message
+
+
 def test_trial_is_one_replica_whatever_is_asked_for() -> None:
     decision = decided(measuring(candidate(2).scaled(2)))
 
