@@ -157,11 +157,18 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
         "print(len(ssl.create_default_context().get_ca_certs()) > 100, sum(name.startswith('dgdr_') for name in sys.modules) > 40)\n"
     )
     code, printed = controller.run("-c", program, entrypoint=["/opt/dgdr/bin/python"])
-    # What runs in workers of the profiler alone.
-    lacking = [
-        "plots needs matplotlib",
-        *(f"{module} needs numpy" for module in ("raw_data", "corrections", "pairing", "replicas", "search")),
-    ]
+    # What runs in the profiler alone.
+    numbers = (
+        "raw_data",
+        "estimate_errors",
+        "trial_search",
+        "corrections",
+        "pairing",
+        "replicas",
+        "search",
+        "thorough",
+    )
+    lacking = ["plots needs matplotlib", *(f"{module} needs numpy" for module in numbers)]
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
