@@ -278,8 +278,13 @@ def test_number_that_was_found_is_known_where_fewer_are_used() -> None:
     assert (hardware.total_gpus.value, capacity("h200_sxm", nodes)) == (DISCOVERED_CAP, Capacity(40, None))
 
 
-@pytest.mark.parametrize(("used", "free"), [((0, 6), 10), ((8, 8), 0), ((9, 0), 8), ((None, 0), None)])
-def test_free_gpus_are_those_that_no_pod_requests(used: tuple[int | None, ...], free: int | None) -> None:
+@pytest.mark.parametrize(
+    ("used", "free", "on_a_node"),
+    [((0, 6), 10, 8), ((8, 8), 0, 0), ((9, 0), 8, 8), ((4, 5), 7, 4), ((None, 0), None, None)],
+)
+def test_free_gpus_are_those_that_no_pod_requests(
+    used: tuple[int | None, ...], free: int | None, on_a_node: int | None
+) -> None:
     nodes = [replace(gpus(), used=number) for number in used]
-    assert capacity("h200_sxm", [*nodes, gpus("NVIDIA-L40S", 4)]) == Capacity(16, free)
+    assert capacity("h200_sxm", [*nodes, gpus("NVIDIA-L40S", 4)]) == Capacity(16, free, on_a_node)
     assert capacity("l4", nodes) == Capacity(0, None)

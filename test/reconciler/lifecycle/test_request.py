@@ -560,7 +560,7 @@ async def test_failed_request_goes_on_when_the_user_changes_something(stage: Sta
     await stage.reaches("Failed")
     stage.plays = "success"
     if how == "spec":
-        await stage.client.patch(REQUESTS, stage.key(), {"spec": {"model": "Qwen/Qwen3-8B"}})
+        await stage.client.patch(REQUESTS, stage.key(), {"spec": {"workload": {"isl": 2000}}})
     else:
         await annotate(stage, retry="1")
     status = await stage.reaches("Deployed")
