@@ -18,7 +18,7 @@ from hack.dynamo.timing import Timing
 from hack.setup.environment import UnreachableError, tool
 
 MODEL = "tiny"
-TIMING = Timing(prefill_ms=20.0, prefill_ms_per_token=0.05, decode_ms=8.0, decode_ms_per_token=1e-4)
+TIMING = Timing(prefill_ms=40.0, prefill_ms_per_token=0.1, decode_ms=25.0, decode_ms_per_token=1e-4)
 """Times that one measures in seconds, and that a busy machine of two cores does not hide."""
 _READY_S = 60.0
 

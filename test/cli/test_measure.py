@@ -1,5 +1,6 @@
 """`dgdr measure`: a real endpoint measured at a request's lengths, and what cannot be measured."""
 
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from test.builders.sessions import members, sessions_of
 from test.builders.simulated_endpoint import MODEL, Simulated, aiperf, free_port, simulated_endpoint
 
 WORKLOAD = {"isl": 200, "osl": 40}
+TRIES = 4
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,16 @@ def test_endpoint_is_measured_and_compared_with_the_targets(
     dgdr: Any, write: Any, simulated: Simulated, tmp_path: Path
 ) -> None:
     file = write(workload=WORKLOAD, sla={"ttft": 5000, "itl": 1})
-    run = dgdr(
-        "measure", "-f", file, "--endpoint", f"{simulated.url}/v1/", "--tokenizer", str(simulated.tokenizer),
-        "--concurrency", "4", "--concurrency", "2", "-o", "points.json", "--output-dir", "kept",
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    for tries in itertools.count(1):
+        run = dgdr(
+            "measure", "-f", file, "--endpoint", f"{simulated.url}/v1/", "--tokenizer", str(simulated.tokenizer),
+            "--concurrency", "4", "--concurrency", "2", "-o", "points.json", "--output-dir", "kept",
+        )  # fmt: skip
+        if run.returncode == 0:
+            break
+        # Other tests use this machine: a load that was not steady is to be measured again.
+        assert "the load was not steady" in run.stderr, run.stderr
+        assert tries < TRIES, run.stderr
     title, header, *rows = run.stdout.splitlines()
     assert title == f"{MODEL} at {simulated.url}: 200 input and 40 output tokens"
     assert header.split() == ["in", "flight", "TTFT", "ms", "ITL", "ms", "tokens/s", "tokens/s/user", "requests", "spread", "targets"]  # fmt: skip
@@ -52,7 +59,7 @@ def test_endpoint_is_measured_and_compared_with_the_targets(
         ("small", 2, 26),
         ("small", 4, 52),
     ]
-    kept = tmp_path / "kept" / "run-1"
+    kept = tmp_path / "kept" / f"run-{tries}"
     assert {path.name for path in kept.iterdir()} == {"aiperf.yaml", "aiperf.log", "exports"}
     export = json.loads((kept / "exports" / "phases" / "load-4" / "profile_export_aiperf.json").read_text())
     assert export["time_to_first_token"]["avg"] == points[1].ttft
