@@ -76,8 +76,8 @@ def thorough(claim: str) -> dict[str, Any]:
         "searchStrategy": "thorough",
         "autoApply": False,
         "modelCache": {"pvcName": claim, "pvcModelPath": "qwen"},
-        "hardware": {"gpuSku": "h200_sxm", "totalGpus": 8},
-        "workload": {"isl": 200, "osl": 20, "concurrency": 4},
+        "hardware": {"gpuSku": "h200_sxm", "totalGpus": 2},
+        "workload": {"isl": 200, "osl": 20, "concurrency": 2},
         "sla": {"ttft": 5000, "itl": ITL, "optimizationType": "throughput"},
     }
 

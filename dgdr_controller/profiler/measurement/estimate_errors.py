@@ -94,6 +94,8 @@ class EstimateErrors:
             optimism: By how many standard deviations latencies are taken to be shorter.
             least_gain: By which share of them they are then taken to be longer, for what must be better by so much.
         """
+        if not loads:
+            return []
         at = [_Load(option, math.log(load)) for load in loads]
         ttft = self._factors(_TTFT, self.ttft, at, optimism)
         itl = self._factors(_ITL, self.itl, at, optimism)

@@ -69,3 +69,9 @@ def test_answers_of_one_token_have_no_itl_to_correct() -> None:
     (found,) = errors.corrected(option, [16], 1)
     assert found.itl == 0
     assert found.ttft == pytest.approx(150, rel=0.01)
+
+
+def test_option_without_loads_has_no_estimates() -> None:
+    """All of its loads may have been measured."""
+    points = [measured(OPTIONS[0].trial.id, 8), measured(OPTIONS[1].trial.id, 16)]
+    assert EstimateErrors.of(OPTIONS, points).corrected(OPTIONS[0], [], 1000) == []

@@ -271,3 +271,12 @@ def test_search_of_nothing_ends_at_once() -> None:
 
 def test_limits_are_ten_measurements_of_five_deployments_by_default() -> None:
     assert dataclasses.asdict(Limits()) == {"most_points": 10, "most_trials": 5, "exhausted": "", "barred": {}}
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+def test_small_load_is_searched_to_its_end(concurrency: int) -> None:
+    """Of an option that serves one or two requests, all loads are soon measured."""
+    goal = goal_of(concurrency=concurrency)
+    taken, points, _ = steps(surface(goal))
+    assert points
+    assert taken[-1].measure is None
