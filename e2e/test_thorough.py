@@ -82,6 +82,7 @@ def thorough(claim: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow  # ten minutes beside other tests: the node's two cores run engines and the load generator
 @pytest.mark.usefixtures("engines")
 def test_thorough_search_measures_chooses_and_goes_on_after_its_pod(api: Client, namespace: str, claim: str) -> None:
     with Journey(api, namespace, "thorough") as journey:
