@@ -161,7 +161,7 @@ fresh: $(STAMP) ## Run `make demo` and `make test` in a bare Debian without cach
 	@$(BIN)/python -m hack.fresh $(OPTIONS)
 
 .PHONY: test-slow
-test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after each of its writes, lost heartbeats.
+test-slow: $(STAMP) ## Run the slow tests: a controller killed before and after each of its writes, lost heartbeats, a thorough search.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 
 .PHONY: chaos
