@@ -7,11 +7,10 @@ from statistics import median
 from dgdr_api.candidate import Candidate, Outcome, Performance, Samples, Source, Verdict
 from dgdr_api.results import Goal
 from dgdr_api.trials import MeasuredPoint
-from dgdr_controller.profiler.measurement.options import Option
+from dgdr_controller.profiler.measurement.options import Option, performance_of
 from dgdr_controller.profiler.selection.judge import Judgement, Rejection, judge
 from dgdr_controller.profiler.selection.scaling import scale
 
-_MS = 1000
 _NOT_REACHED = "the search ended before"
 
 
@@ -123,17 +122,8 @@ def _median(runs: Sequence[MeasuredPoint], osl: int, gpus: int) -> Performance:
     ttft, itl, tokens, rate = (
         median([getattr(run, name) for run in runs]) for name in ("ttft", "itl", "tokens_per_s", "request_rate")
     )
-    e2e = ttft + itl * (osl - 1)
-    return Performance(
-        ttft=ttft,
-        itl=itl,
-        e2e=e2e,
-        tokens_per_s=tokens,
-        tokens_per_s_per_gpu=tokens / gpus,
-        tokens_per_s_per_user=_MS / itl if itl else _MS * osl / e2e,
-        concurrency=runs[0].concurrency,
-        request_rate=rate,
-    )
+    measured = {"tokens_per_s": tokens, "tokens_per_s_per_gpu": tokens / gpus, "request_rate": rate}
+    return performance_of(runs[0].concurrency, ttft, itl, osl, gpus).model_copy(update=measured)
 
 
 def _samples(runs: Sequence[MeasuredPoint]) -> Samples:
