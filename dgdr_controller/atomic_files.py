@@ -30,3 +30,19 @@ def write_atomically(folder: Path, contents: Mapping[str, str | bytes]) -> None:
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)
+
+
+def write_where_possible(path: Path, content: str) -> None:
+    """Write a file: atomically, unless it is mounted by itself, as a container's termination message is.
+
+    Args:
+        path: The file.
+        content: Its text.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if path.is_file() and (os.path.ismount(path) or not os.access(path.parent, os.W_OK)):
+        path.write_text(content, encoding="utf-8")
+    else:
+        write_atomically(path.parent, {path.name: content})

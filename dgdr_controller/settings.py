@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     """Secret with the key HF_TOKEN for gated models; deployments work without it."""
     deployment_deadline_s: int = Field(default=7200, ge=60)
     """After how many seconds a deployment that is not healthy is reported; it is followed all the same."""
+    verify_s: int = Field(default=0, ge=0, le=3600)
+    """For how many seconds a deployment is measured once it is healthy, where annotation `dgdr.nvidia.com/verify` does
+    not say; 0: not at all."""
     prometheus_endpoint: str = (
         "http://prometheus-kube-prometheus-prometheus.monitoring.svc.cluster.local:9090"  # as the planner guide has it
     )

@@ -1,13 +1,19 @@
+import json
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from e2e import measured_model
+from e2e.claims import claim_of
+from hack.cluster.api import Client
 from hack.cluster.fixtures import lacking
 from hack.cluster.local import Local
 from hack.cluster.model import Cluster
 from hack.cluster.progress import ClusterError, UnavailableError
 from hack.commands import summary
+from hack.dynamo import model
+from hack.dynamo.operator import TIMINGS
 from hack.images.load import load
 from hack.images.names import Target
 from hack.installation import install_controller, install_dynamo
@@ -39,6 +45,28 @@ def installed(dynamo: Cluster) -> Iterator[Cluster]:
     log = _log(dynamo)
     assert "Traceback" not in log
     assert '"level":"error"' not in log.lower().replace(" ", "")
+
+
+@pytest.fixture(scope="session")
+def measurer(installed: Cluster) -> None:
+    """The image with AIPerf, on the node."""
+    load(installed, Target.MEASURER)
+
+
+@pytest.fixture
+def claim(api: Client, namespace: str) -> Iterator[str]:
+    """A claim with a model that has a tokenizer, in ``qwen``."""
+    with claim_of(api, namespace, "qwen", model.files(), measured_model.WEIGHTS_GIB) as name:
+        yield name
+
+
+@pytest.fixture
+def engines(api: Client, namespace: str) -> None:
+    """Simulated engines whose times are known."""
+    data = {f"gpus-{gpus}": json.dumps(timing) for gpus, timing in measured_model.SURFACE.items()}
+    api.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TIMINGS, "namespace": namespace}, "data": data}
+    )
 
 
 def _log(cluster: Cluster) -> str:

@@ -63,7 +63,7 @@ def set_conditions(
 
 _ORDER = (
     *("Validation", "Profiling", "ProfilingComplete", "SpecGenerated", "DeploymentReady", "Succeeded"),
-    *("PrerequisiteWarning", "SLAWarning", "ConfigurationWarning"),
+    *("PerformanceVerified", "PrerequisiteWarning", "SLAWarning", "ConfigurationWarning"),
 )
 """As a request goes through them; ``kubectl describe`` shows conditions in the order that they are written in."""
 _MESSAGE = 32768
@@ -383,6 +383,74 @@ class DeploymentReady:
         )
 
 
+class PerformanceVerified:
+    """Whether a deployment does what was planned; there is none unless somebody asks for it."""
+
+    TYPE = "PerformanceVerified"
+
+    @classmethod
+    def pending(cls) -> ConditionUpdate:
+        """Say that it is to be measured."""
+        return cls._unknown("VerificationPending", "The deployment is to be measured")
+
+    @classmethod
+    def running(cls, job: str, concurrency: int | None = None) -> ConditionUpdate:
+        """Say that it is being measured, and with how many requests in flight."""
+        load = f" with {concurrency} request{'s' if concurrency > 1 else ''} in flight" if concurrency else ""
+        return cls._unknown("VerificationRunning", f"Job {job} measures the deployment{load}")
+
+    @classmethod
+    def waiting(cls, reason: str, message: str) -> ConditionUpdate:
+        """Say what keeps it from being measured."""
+        return cls._unknown(reason, message)
+
+    @classmethod
+    def unplanned(cls, why: str) -> ConditionUpdate:
+        """Say why there is nothing that a measurement could be compared with."""
+        return cls._unknown(
+            "NoPlan", f"There is no plan to compare with: {why}. Command dgdr measure measures any endpoint"
+        )
+
+    @classmethod
+    def refused(cls, message: str) -> ConditionUpdate:
+        """Say why there can be no Job."""
+        return cls.waiting("WaitingForApi", message)
+
+    @classmethod
+    def failed(cls, message: str) -> ConditionUpdate:
+        """Say why it could not be measured, and the way to another try."""
+        return cls._unknown("VerificationFailed", message)
+
+    @classmethod
+    def as_planned(cls, figures: str) -> ConditionUpdate:
+        """Say what was measured beside what was planned."""
+        return _true(cls.TYPE, "AsPlanned", figures)
+
+    @classmethod
+    def not_planned(cls, figures: str) -> ConditionUpdate:
+        """Say what was measured where nothing was planned: its targets are met."""
+        return _true(cls.TYPE, "TargetsMet", figures)
+
+    @classmethod
+    def better(cls, figures: str) -> ConditionUpdate:
+        """Say that it does more than planned."""
+        return _true(cls.TYPE, "BetterThanPlanned", figures)
+
+    @classmethod
+    def worse(cls, figures: str) -> ConditionUpdate:
+        """Say that it does less than planned."""
+        return _false(cls.TYPE, "WorseThanPlanned", figures)
+
+    @classmethod
+    def misses(cls, figures: str) -> ConditionUpdate:
+        """Say that it misses targets that the user wrote."""
+        return _false(cls.TYPE, "TargetsMissed", figures)
+
+    @classmethod
+    def _unknown(cls, reason: str, message: str) -> ConditionUpdate:
+        return ConditionUpdate(cls.TYPE, "Unknown", reason, message)
+
+
 class Succeeded:
     """The request as a whole."""
 
@@ -436,6 +504,7 @@ class Succeeded:
     @classmethod
     def _with_warning(cls, update: ConditionUpdate, conditions: Sequence[Condition]) -> ConditionUpdate:
         unmet = {Validation.change_refused().reason, SpecGenerated.NOT_OFFERED, SpecGenerated.TABLE_GONE}
+        unmet |= {PerformanceVerified.worse("").reason, PerformanceVerified.misses("").reason}
         warning = next((c for c in conditions if c.type == PrerequisiteWarning.TYPE or c.reason in unmet), None)
         return replace(update, message=f"{update.message}. {warning.message}") if warning else update
 

@@ -48,6 +48,10 @@ ANNOTATION_MEASURING_MINUTES = "dgdr.nvidia.com/measuring-minutes"
 """On a request: how long a thorough search may measure."""
 ANNOTATION_MEASURING_GPU_HOURS = "dgdr.nvidia.com/measuring-gpu-hours"
 """On a request: how many GPU hours the deployments may take that a thorough search measures."""
+ANNOTATION_VERIFY = "dgdr.nvidia.com/verify"
+"""On a request: for how long its deployment is measured once it is healthy."""
+ANNOTATION_VERIFIED = "dgdr.nvidia.com/verified"
+"""On a request: what was measured last of its deployment, as a hash; without it, it is measured again."""
 ANNOTATION_RETRIED = "dgdr.nvidia.com/retried"
 ANNOTATION_CANDIDATE = "dgdr.nvidia.com/candidate"
 """On a deployment: id of the candidate that it was rendered from."""
@@ -101,6 +105,11 @@ def trial_name(request: str, uid: str, candidate: str) -> str:
 def job_name(request: str) -> str:
     """Return the name of the profiling Job of the request of this name."""
     return f"profile-{request}"
+
+
+def verification_name(request: str) -> str:
+    """Return the name of the Job that measures the request's deployment."""
+    return f"verify-{request}"
 
 
 def output_name(request: str) -> str:

@@ -26,6 +26,7 @@ from dgdr_api.options import runs_its_image, search_options
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.text import shown
 from dgdr_api.v1beta1 import Backend, DynamoGraphDeploymentRequest, SearchStrategy
+from dgdr_api.verification import verification_s
 
 Rule = Callable[[DynamoGraphDeploymentRequest], Iterator[FieldError]]
 
@@ -53,10 +54,11 @@ def _deprecated(request: DynamoGraphDeploymentRequest) -> Iterator[str]:
 
 
 def _options(request: DynamoGraphDeploymentRequest) -> Iterator[FieldError]:
-    try:
-        search_options(request.metadata.annotations)
-    except InvalidRequestError as error:
-        yield from error.errors
+    for read in (search_options, verification_s):
+        try:
+            read(request.metadata.annotations)
+        except InvalidRequestError as error:
+            yield from error.errors
 
 
 def _pod_override(request: DynamoGraphDeploymentRequest) -> dict[str, JsonValue]:

@@ -19,9 +19,10 @@ from rich.table import Table
 from dgdr_api.defaults import Effective, effective
 from dgdr_api.errors import FieldError, InvalidRequestError
 from dgdr_api.formatting import significant
+from dgdr_api.missed_targets import missed_targets
 from dgdr_api.trials import MeasuredPoint
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
-from dgdr_controller.atomic_files import write_atomically
+from dgdr_controller.atomic_files import write_where_possible
 from dgdr_controller.cli.files import UnreadableError, read_request
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.measurement.benchmark import BenchmarkProgress, Rejected
@@ -58,6 +59,9 @@ class _Url(click.ParamType[str]):
     "--concurrency", "concurrencies", multiple=True, type=click.IntRange(min=1), metavar="N",
     help="Requests in flight; may be repeated. [default: spec.workload.concurrency, else 1, 8 and 32]",
 )  # fmt: skip
+@click.option(
+    "--requests", type=click.IntRange(min=1), metavar="N", help="Requests to measure at each load, at least.",
+)  # fmt: skip
 @click.option("--model", help="Name that the endpoint serves the model under. [default: the one that it lists]")
 @click.option(
     "--tokenizer", metavar="FOLDER|ID",
@@ -84,6 +88,7 @@ def measure(  # noqa: PLR0913 - one for each option
     name: str | None,
     url: str,
     concurrencies: tuple[int, ...],
+    requests: int | None,
     model: str | None,
     tokenizer: str | None,
     runs: int,
@@ -107,7 +112,9 @@ def measure(  # noqa: PLR0913 - one for each option
             isl=applied.isl.value,
             osl=applied.osl.value,
         )
-        loads = [load_of(concurrency, endpoint.osl) for concurrency in _concurrencies(concurrencies, applied)]
+        loads = [
+            load_of(concurrency, endpoint.osl, requests or 0) for concurrency in _concurrencies(concurrencies, applied)
+        ]
         with _kept(folder) as kept, _shown(Console(stderr=True)) as show:
             found = measure_endpoint(
                 endpoint,
@@ -125,8 +132,8 @@ def measure(  # noqa: PLR0913 - one for each option
         _fail(error.exit_code, str(error))
     points = [point for point in found if isinstance(point, MeasuredPoint)]
     _print(endpoint, points, applied)
-    if output is not None:
-        write_atomically(output.parent, {output.name: _POINTS.dump_json(points, indent=1).decode() + "\n"})
+    if output is not None and points:
+        write_where_possible(output, _POINTS.dump_json(points, indent=1).decode() + "\n")
     if rejected := [point for point in found if isinstance(point, Rejected)]:
         _fail(ExitCode.INTERRUPTED, "\n".join(f"{point.concurrency} in flight: {point.reason}" for point in rejected))
 
@@ -233,17 +240,7 @@ def _print(endpoint: Endpoint, points: Sequence[MeasuredPoint], applied: Effecti
 
 def _verdict(point: MeasuredPoint, applied: Effective) -> str:
     """Say which targets are missed, and by what."""
-    latency = point.ttft + point.itl * (applied.osl.value - 1)
-    reached = (
-        ("TTFT", point.ttft, applied.ttft),
-        ("ITL", point.itl, applied.itl),
-        ("E2E latency", latency, applied.e2e_latency),
-    )
-    missed = [
-        f"{name} {significant(value)} > {significant(target.value)} ms{'' if target.explicit else ' (default)'}"
-        for name, value, target in reached
-        if target is not None and value > target.value
-    ]
+    missed = list(missed_targets(point, applied))
     return f"misses {', '.join(missed)}" if missed else "met"
 
 

@@ -1,12 +1,12 @@
 """The pod of the profiling Job: the profiler, and beside it the publisher as a native sidecar."""
 
-from dgdr_api.defaults import Cache, effective
+from dgdr_api.defaults import effective
 from dgdr_api.job_spec import BASE_VOLUME, EXCHANGE_VOLUME, OUTPUT_VOLUME, PROFILER, PUBLISHER, REPORT_VOLUME
 from dgdr_api.names import PROFILING_SERVICE_ACCOUNT
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.v1alpha1 import ConfigMapKey
 from dgdr_controller.manifest import Manifest
-from dgdr_controller.profiling_job import dynamo_profiler
+from dgdr_controller.profiling_job import containers, dynamo_profiler
 from dgdr_controller.profiling_job.dynamo_profiler import DATA_DIR, JOB_UID
 from dgdr_controller.profiling_job.protocol import INPUT_FILE
 from dgdr_controller.profiling_job.run import Run, deadline_s, output_volume, pod_override_of
@@ -30,7 +30,6 @@ _JOB_UID: Manifest = {
     "name": JOB_UID,
     "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}},
 }
-_TEMPORARY = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - in a container of its own
 
 
 def pod(run: Run) -> Manifest:
@@ -42,13 +41,7 @@ def pod(run: Run) -> Manifest:
         "automountServiceAccountToken": run.own_image and "serviceAccountName" in pod_override_of(run.request),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _FLUSH_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "runAsGroup": 1000,
-            "fsGroup": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": containers.of_pod(),
         "imagePullSecrets": [{"name": name} for name in run.settings.profiling.pull_secrets],
         "initContainers": [_publisher(run)],
         "containers": [_profiler(run)],
@@ -60,7 +53,7 @@ def pod(run: Run) -> Manifest:
             {"name": "tmp", "emptyDir": {}},
             *([_base_volume(base)] if base else []),
             _api_access(),
-            *([_claim(cache)] if cache else []),
+            *([containers.cache_volume(cache)] if cache else []),
         ],
     }
 
@@ -69,7 +62,7 @@ def _profiler(run: Run) -> Manifest:
     profiling, deadline = run.settings.profiling, deadline_s(run.request, run.settings)
     cache = effective(run.request).model_cache
     config = {"name": "input", "mountPath": _CONFIG_DIR, "readOnly": True}
-    weights = [{"name": "model-cache", "mountPath": cache.mount_path, "readOnly": True}] if cache else []
+    weights = [containers.cache_mount(cache)] if cache else []
     base = [{"name": BASE_VOLUME, "mountPath": _BASE_DIR, "readOnly": True}] if _base(run) else []
     args = [
         "profile",
@@ -84,11 +77,15 @@ def _profiler(run: Run) -> Manifest:
     report = [_REPORT | {"readOnly": True}] if run.is_thorough else []
     ours = {"name": PROFILER, "image": run.image, "args": args}
     # Of another image nobody knows where it writes.
-    security = _locked_down() | ({"readOnlyRootFilesystem": False} if run.own_image else {})
+    security = containers.locked_down() | ({"readOnlyRootFilesystem": False} if run.own_image else {})
     return (dynamo_profiler.container(run, _CONFIG_DIR) if run.own_image else ours) | {
         "imagePullPolicy": profiling.pull_policy,
-        "env": [*_identity(run), *([_JOB_UID] if run.own_image else []), *_token(run.settings.hf_token_secret)],
-        "volumeMounts": [config, *base, _EXCHANGE, *report, _DATA, _TEMPORARY, *weights],
+        "env": [
+            *_identity(run),
+            *([_JOB_UID] if run.own_image else []),
+            *containers.hub_token(run.settings.hf_token_secret),
+        ],
+        "volumeMounts": [config, *base, _EXCHANGE, *report, _DATA, containers.TEMPORARY, *weights],
         "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "8Gi"}},
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -118,11 +115,11 @@ def _publisher(run: Run) -> Manifest:
             (_DATA if run.own_image else _EXCHANGE) | {"readOnly": True},
             *([_REPORT] if run.is_thorough else []),
             {"name": "output-copier-kube-api-access", "mountPath": _TOKEN_DIR, "readOnly": True},
-            _TEMPORARY,
+            containers.TEMPORARY,
         ],
         # CPU in proportion to the profiler's beside it, or it does not even start while that works.
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": _locked_down(),
+        "securityContext": containers.locked_down(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
@@ -145,28 +142,10 @@ def _base_volume(base: ConfigMapKey) -> Manifest:
     return {"name": BASE_VOLUME, "configMap": {"name": base.name, "items": items, "optional": True}}
 
 
-def _claim(cache: Cache) -> Manifest:
-    return {"name": "model-cache", "persistentVolumeClaim": {"claimName": cache.pvc_name, "readOnly": True}}
-
-
 def _identity(run: Run) -> list[Manifest]:
     metadata = run.request.metadata
     facts = {"DGDR_NAME": metadata.name, "DGDR_NAMESPACE": metadata.namespace, "DGDR_UID": metadata.uid}
     return [{"name": name, "value": value} for name, value in facts.items()]
-
-
-def _token(secret: str) -> list[Manifest]:
-    """Return the token for gated models: pods start without it, unlike upstream's."""
-    source = {"secretKeyRef": {"name": secret, "key": "HF_TOKEN", "optional": True}}
-    return [{"name": name, "valueFrom": source} for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")]
-
-
-def _locked_down() -> Manifest:
-    return {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
 
 
 def _api_access() -> Manifest:

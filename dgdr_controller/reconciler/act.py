@@ -135,14 +135,19 @@ async def _try(
     """
     try:
         await _ensure(client, wanted, observed)
-    except (InvalidError, BadRequestError) as error:
-        refused = instead(error.message, True)  # noqa: FBT003 - of the field's type
+    except (InvalidError, BadRequestError, RejectedError) as error:
+        refused = instead(str(error), True)  # noqa: FBT003 - of the field's type
     except (ForbiddenError, NameTakenError) as error:
         refused = instead(str(error), False)  # noqa: FBT003
     else:
         return decision
-    await _ensure(client, refused.ensure, observed)
-    return replace(decision, events=[*decision.events, *refused.events])
+    if refused.ensure is not None:
+        await _ensure(client, refused.ensure, observed)
+    status = decision.status
+    if refused.condition is not None:
+        conditions = set_conditions(status.conditions or (), [refused.condition], observed.generation, observed.now)
+        status = status.model_copy(update={"conditions": conditions})
+    return replace(decision, status=status, events=[*decision.events, *refused.events])
 
 
 async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> None:

@@ -69,12 +69,14 @@ class Refused:
     """What is done where the API server does not accept an object that the request can do without.
 
     Attributes:
-        ensure: What is to exist in its place.
+        ensure: What is to exist in its place; None: nothing.
         events: What people are told.
+        condition: What the request's status says of it; None: nothing.
     """
 
-    ensure: Ensure
+    ensure: Ensure | None = None
     events: Sequence["Event"] = ()
+    condition: ConditionUpdate | None = None
 
 
 @dataclass(frozen=True, slots=True)

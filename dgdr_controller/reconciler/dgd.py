@@ -1,16 +1,20 @@
 """The request's DynamoGraphDeployment, as Ready, Deploying and Deployed see it: found, owned, healthy, gone."""
 
 import json
+from collections.abc import Iterator
 
 from dgdr_api.conditions import DeploymentReady
 from dgdr_api.names import dgd_name
 from dgdr_api.v1beta1 import DeploymentInfo, Phase
 from dgdr_controller.kinds import Graph
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMode, enter, since
 from dgdr_controller.reconciler.observed_state import ObservedState
 
 SUCCESSFUL = "successful"
 """State that Dynamo's operator gives a deployment that serves."""
+_PORT = 8000
+"""Where Dynamo's frontend listens."""
 POLL_S = 30.0
 """When to look again at what no watch reports."""
 
@@ -52,6 +56,24 @@ def deleted(observed: ObservedState) -> Decision:
 def is_healthy(graph: Graph) -> bool:
     """Say whether Dynamo's operator calls the deployment successful, and means its present spec."""
     return graph.status.state == SUCCESSFUL and graph.status.observed_generation >= graph.metadata.generation
+
+
+def endpoint_of(graph: Graph, manifest: Manifest) -> str:
+    """Return the URL of a deployment's frontend, whose Service is called as Dynamo's operator calls it.
+
+    Args:
+        graph: The deployment.
+        manifest: What it was made from.
+    """
+    frontend = next(_frontends(manifest), "frontend").lower()
+    return f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
+
+
+def _frontends(manifest: Manifest) -> Iterator[str]:
+    """Yield the names of a deployment's frontends, in both versions."""
+    spec = manifest["spec"]
+    yield from (c["name"] for c in spec.get("components") or () if c.get("type") == "frontend")
+    yield from (name for name, s in (spec.get("services") or {}).items() if s.get("componentType") == "frontend")
 
 
 def transfer_ownership(observed: ObservedState, graph: Graph) -> list[Ensure]:

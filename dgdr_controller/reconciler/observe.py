@@ -17,13 +17,14 @@ from dgdr_api.names import (
     dgd_name,
     job_name,
     output_name,
+    verification_name,
 )
 from dgdr_api.preserved import preserved
 from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
-from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph, Pod
+from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph, Job, Pod
 from dgdr_controller.profiling_job import output
 from dgdr_controller.reconciler.awaited import UNKNOWN
 from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
@@ -147,13 +148,16 @@ class Observer:
         graph = (request.status and request.status.dgd_name) or dgd_name(key.name)
         trials = self.trials(key)
         job = self._cache.get(JOBS, Key(key.namespace, job_name(key.name)))
+        verification = self._cache.get(JOBS, Key(key.namespace, verification_name(key.name)))
         observed = ObservedState(
             request=request,
             generation=generation,
             settings=self._settings,
             now=now(self._client),
             job=job,
-            pods=self._cache.list(PODS, key.namespace, index=BY_JOB, value=job.metadata.uid) if job else (),
+            pods=self._pods_of(job),
+            verification=verification,
+            verification_pods=self._pods_of(verification),
             serving=self._serving(key, graph),
             graphs=self._graphs,
             graph=self._cache.get(self._graphs, Key(key.namespace, graph)),
@@ -163,6 +167,11 @@ class Observer:
             graphs_known=self._cache.available(self._graphs),
         )
         return _with_output(observed, self._cache.get(CONFIG_MAPS, Key(key.namespace, output_name(key.name))))
+
+    def _pods_of(self, job: Job | None) -> tuple[Pod, ...]:
+        if job is None:
+            return ()
+        return self._cache.list(PODS, job.metadata.namespace, index=BY_JOB, value=job.metadata.uid)
 
     def trials(self, key: Key) -> tuple[Graph, ...]:
         """Return the deployments that are measured for a request."""

@@ -83,6 +83,8 @@ class ObservedState:
         trials: The deployments that a thorough search measures for it.
         trial_pods: Their pods.
         rivals: Trials of other requests that wait for GPUs.
+        verification: The Job that measures its deployment, whoever owns it.
+        verification_pods: Pods of that Job.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs; None: they are still being looked at.
@@ -110,6 +112,8 @@ class ObservedState:
     trials: tuple[Graph, ...] = ()
     trial_pods: tuple[Pod, ...] = ()
     rivals: tuple[Graph, ...] = ()
+    verification: Job | None = None
+    verification_pods: tuple[Pod, ...] = ()
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] | None = ()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
-from dgdr_controller.reconciler import prerequisites, trials
+from dgdr_controller.reconciler import prerequisites, trials, verification
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
@@ -50,6 +50,11 @@ PHASES = {
     Phase.DEPLOYED: PhaseLogic(deployed.deployed),
     Phase.FAILED: PhaseLogic(failed.failed),
 }
+
+
+def _needs(phase: PhaseLogic, observed: ObservedState) -> Need:
+    found = phase.needs(observed) | prerequisites.needs(observed)
+    return found | trials.needs(observed) | verification.needs(observed)
 
 
 class RequestReconciler:
@@ -105,12 +110,10 @@ class RequestReconciler:
         current = (request.status and request.status.phase) or Phase.PENDING
         self._phases.update(key, current)
         phase = PHASES[current]
-        observed = await self._observer.observe(
-            request, meta.generation, lambda o: phase.needs(o) | prerequisites.needs(o) | trials.needs(o)
-        )
+        observed = await self._observer.observe(request, meta.generation, lambda o: _needs(phase, o))
         self._phases.update(key, observed.phase, observed.phase_start)
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
-        decision = trials.with_trials(observed, decision)
+        decision = verification.with_verification(observed, trials.with_trials(observed, decision))
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):

@@ -18,14 +18,13 @@ from dgdr_controller.hardware.resolve import capacity
 from dgdr_controller.hardware.status import used
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.kinds import Graph, Pod
-from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job.output import read_trial_status
 from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.profiling_job.run import Run, deadline_s
 from dgdr_controller.reconciler import pod_problems, profiling_run
 from dgdr_controller.reconciler.composition import composed_trial
 from dgdr_controller.reconciler.decision import Decision, Ensure, Event, Refused, Remove, WriteMode
-from dgdr_controller.reconciler.dgd import is_healthy
+from dgdr_controller.reconciler.dgd import endpoint_of, is_healthy
 from dgdr_controller.reconciler.observed_state import ClusterState, Need, ObservedState
 from dgdr_controller.reconciler.pod_problems import PodProblem, has_node, is_scheduled, problem_of_deployment
 
@@ -38,7 +37,6 @@ _NOT_STARTING_S = 60.0
 _HOLDS_S = 30.0
 """How long a deployment may hold some of its GPUs while it waits for others that an older one waits for, too."""
 _LOOK_AGAIN_S = 5.0
-_PORT = 8000
 _LONGEST_MESSAGE = 1500
 
 
@@ -232,9 +230,7 @@ class _Pass:
             manifest = composed_trial(self._observed, candidate, self._log)
         except InvalidRequestError as error:  # what it was composed of is gone
             return _Trial(_failed("; ".join(map(str, error.errors))), remove=graph)
-        frontend = next(_frontends(manifest), "frontend").lower()
-        endpoint = f"http://{graph.metadata.name}-{frontend}.{graph.metadata.namespace}.svc:{_PORT}"
-        return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint))
+        return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint_of(graph, manifest)))
 
     def _unscheduled(self, graph: Graph, problem: PodProblem) -> _Trial:
         """Wait for GPUs.
@@ -308,13 +304,6 @@ def _is_hopeless(problem: PodProblem, pods: list[Pod], now: dt.datetime) -> bool
         return pod_problems.crashes(pods) >= _RESTARTS
     lasts = (now - problem.since).total_seconds() if problem.since else 0.0
     return problem.reason in _NOT_STARTING and lasts >= _NOT_STARTING_S
-
-
-def _frontends(graph: Manifest) -> Iterator[str]:
-    """Yield the names of a deployment's frontends, in both versions."""
-    spec = graph["spec"]
-    yield from (c["name"] for c in spec.get("components") or () if c.get("type") == "frontend")
-    yield from (name for name, s in (spec.get("services") or {}).items() if s.get("componentType") == "frontend")
 
 
 def _operators_words(graph: Graph) -> str:

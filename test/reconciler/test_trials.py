@@ -401,6 +401,7 @@ def test_trial_that_the_api_server_refuses_hinders_no_other(state: TrialState) -
     final = state is FAILED
     refused = instead("exceeded quota: gpus", final)
 
+    assert refused.ensure is not None
     assert "resourceVersion" not in refused.ensure.manifest["metadata"], "the answer before was written just now"
     found = read_trial_status(msgspec.structs.replace(map_of(measuring()), data=refused.ensure.manifest["data"]))
     assert found.trials[candidate(4).id].state is state

@@ -63,7 +63,7 @@ class Load:
         return f"load-{self.concurrency}"
 
 
-def load_of(concurrency: int, osl: int) -> Load:
+def load_of(concurrency: int, osl: int, least: int = 0) -> Load:
     """Return how a number of requests in flight is measured.
 
     Each of them is followed by at least four more, so that those that start at once do not decide the mean; with
@@ -72,9 +72,10 @@ def load_of(concurrency: int, osl: int) -> Load:
     Args:
         concurrency: Requests in flight.
         osl: Output tokens of each.
+        least: Requests that are measured at least.
     """
     rounds = min(_MOST_ROUNDS, math.ceil(_TOKENS_OF_A_USER / osl))
-    requests = max(fewest_requests(concurrency), rounds * concurrency)
+    requests = max(fewest_requests(concurrency), rounds * concurrency, least)
     return Load(concurrency, requests, warmup=min(concurrency, _MOST_WARM_UP))
 
 
