@@ -37,5 +37,7 @@ class WorkerCurve(ApiModel):
     role: Role
     parallelism: Parallelism
     kv_cache_dtype: KvCacheDtype
+    is_measured: bool = False
+    """Whether it was measured; otherwise it is estimated."""
     prefill: PrefillCurve | None = None
     decode: DecodeCurve | None = None

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from dgdr_api.candidate import Candidate
+from dgdr_api.candidate import Candidate, Role
 from dgdr_api.model import ApiModel
 from dgdr_api.results import ModelFacts
 
@@ -51,6 +51,17 @@ class MeasuredPoint(_Exchanged):
     """How long it took."""
 
 
+class CurvePoint(MeasuredPoint):
+    """What a trial did at lengths and a load that tell something of one role's workers."""
+
+    role: Role
+    """Whose curve it is of."""
+    isl: int = Field(ge=1)
+    """Input tokens of each request."""
+    osl: int = Field(ge=1)
+    """Output tokens of each."""
+
+
 class FailedTrial(_Exchanged):
     """A trial that could not be measured, or not any more."""
 
@@ -86,6 +97,8 @@ class TrialLog(_Exchanged):
     """What is to be deployed now, one replica each, the most urgent first. What is not listed is taken down."""
     points: tuple[MeasuredPoint, ...] = Field(default=(), max_length=MOST_POINTS)
     """What was measured, in its order."""
+    curve_points: tuple[CurvePoint, ...] = Field(default=(), max_length=MOST_POINTS)
+    """What was measured for the planner's curves."""
     failed: tuple[FailedTrial, ...] = Field(default=(), max_length=MOST_POINTS)
     """What could not be."""
     rejected: tuple[RejectedPoint, ...] = Field(default=(), max_length=MOST_POINTS)
@@ -111,6 +124,8 @@ class TrialStatus(_Exchanged):
     state: TrialState
     endpoint: str = ""
     """URL of its frontend, once it is ready."""
+    deployment: str = ""
+    """What was created, as YAML, once it is ready."""
     message: str = ""
     """What it waits for, or why it has failed."""
     since: dt.datetime | None = None

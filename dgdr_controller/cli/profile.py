@@ -55,6 +55,8 @@ _DEADLINE_S = 1680.0
 
 _PUBLISHER_S = 300.0
 """How long the publisher may take to bring what was measured before: the API server may be away."""
+_DEPLOYMENT = "dgd.yaml"
+"""File of the output volume: the deployment that was measured."""
 _LOOK_S = 0.2
 
 _PHASES = {
@@ -157,12 +159,20 @@ def _results(job_input: JobInput, run: "_Run", until: float, measuring: Measurin
     return results
 
 
-def _measured(
-    artifacts: Path | None, endpoint: Endpoint, load: Load, *, trial: str, seed: int, deadline_s: float
+def _measured(  # noqa: PLR0913 - all but the first four by name
+    artifacts: Path | None,
+    trials: TrialFiles,
+    endpoint: Endpoint,
+    load: Load,
+    *,
+    trial: str,
+    seed: int,
+    deadline_s: float,
 ) -> Found:
     """Measure a trial, and keep AIPerf's files where somebody wants them: that costs no measurement."""
     with tempfile.TemporaryDirectory(prefix="trial-") as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary) / "aiperf" / f"{load.concurrency}-{seed}"
+        folder.mkdir(parents=True)
         try:
             served = served_models(endpoint.url)
         except OSError as error:
@@ -170,7 +180,9 @@ def _measured(
         asked = replace(endpoint, model=served[0]) if served and len(served) == 1 else endpoint
         found = measure(asked, [load], trial=trial, folder=folder, deadline_s=deadline_s, seed=seed)[0]
         if artifacts:
-            copied = Copied(folder, artifacts / trial / "aiperf" / f"{load.concurrency}-{seed}")
+            if deployment := trials.status(trial).deployment:
+                (Path(temporary) / _DEPLOYMENT).write_text(deployment, encoding="utf-8")
+            copied = Copied(Path(temporary), artifacts / trial)
             if problem := keep_folder(copied, _pool()):
                 click.echo(problem, err=True)
         return found
@@ -241,7 +253,7 @@ class _Run:
             if time.monotonic() > limit:
                 raise InterruptedRunError(f"no answer has come into {report_folder}: the publisher does not run")
             time.sleep(_LOOK_S)
-        return Cluster(trials, partial(_measured, self._artifacts))
+        return Cluster(trials, partial(_measured, self._artifacts, trials))
 
     def __call__(self, progress: Progress) -> None:
         """Take a step of the search."""

@@ -11,20 +11,25 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from dgdr_api.candidate import Candidate, Source
+from dgdr_api.candidate import Source
+from dgdr_api.curves import WorkerCurve
 from dgdr_api.defaults import resolve
 from dgdr_api.formatting import milliseconds, significant
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning
 from dgdr_api.results import Results
-from dgdr_api.trials import FailedTrial, MeasuredPoint, RejectedPoint, TrialLog, TrialState, TrialStatus
+from dgdr_api.trials import MeasuredPoint, RejectedPoint, TrialLog, TrialState
 from dgdr_controller.profiler.errors import NotDeployableError
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, load_of
+from dgdr_controller.profiler.measurement.curve_measurement import measured_curves
 from dgdr_controller.profiler.measurement.measured_rows import judged
 from dgdr_controller.profiler.measurement.options import Option, options
+from dgdr_controller.profiler.measurement.session import LEAST_S, Session
 from dgdr_controller.profiler.measurement.trial_search import Limits, Measure, Step, next_step
 from dgdr_controller.profiler.measurement.trials import Budget, Cluster, Found
+from dgdr_controller.profiler.measurement.worker_curves import in_place_of
 from dgdr_controller.profiler.naive import by_memory
 from dgdr_controller.profiler.rapid import SEARCH_DEADLINE_S, Estimates, estimate
 from dgdr_controller.profiler.request import PlanRequest
@@ -35,17 +40,14 @@ from dgdr_controller.profiler.simulation.collect import Pool, Progress, Progress
 from dgdr_controller.profiler.simulation.planner_curves import with_curves
 from dgdr_controller.profiler.simulation.worker_pool import WorkerPool
 
-_POLL_S = 0.5
 _NOTHING_MEASURED = (
     "Nothing was measured ({why}): the choice rests on estimates. For another try set annotation dgdr.nvidia.com/retry "
     "to a new value"
 )
 _SIMULATED = "What was measured are simulated engines (spec.features.mocker): the numbers say nothing of GPUs"
-_SLOWER, _LEAST_S, _UNKNOWN_S = 5, 600.0, 3600.0
+_SLOWER, _UNKNOWN_S = 5, 3600.0
 """A measurement may take so many times as long as estimated, and ten minutes at least; where nothing is estimated an
 hour. What takes longer hangs."""
-_WITHOUT_GPUS_S = 1800.0
-"""How long a trial may wait for GPUs, where there is much time left; else a quarter of it, and ten minutes at least."""
 _LONGEST_REASON = 2000
 _LOADS = 2
 """Loads of a trial of which no measurement counts before it has failed."""
@@ -88,7 +90,10 @@ def thorough(
         request, estimated, by_estimate, offered=offered, cluster=cluster, budget=budget, on_progress=on_progress
     )
     results = search.run()
-    return with_curves(results, estimated.searches, pool, on_progress) if request.goal.autoscale else results
+    if not request.goal.autoscale:
+        return results
+    estimates = with_curves(results, estimated.searches, pool, on_progress)
+    return estimates.model_copy(update={"curves": in_place_of(estimates.curves, results.curves)})
 
 
 def _options(estimated: Estimates, by_estimate: Results) -> list[Option]:
@@ -115,12 +120,10 @@ class _Search:
     ) -> None:
         self._request, self._estimated, self._by_estimate = request, estimated, by_estimate
         self._options = {option.trial.id: option for option in offered}
-        self._cluster, self._budget, self._on_progress = cluster, budget, on_progress
+        self._on_progress = on_progress
         self._limits = Limits()
-        self._waits_for = self._broken = ""
         self._tool_failures = 0
-        self._counted_at = time.monotonic()
-        self._log = self._resumed(cluster.trials.earlier())
+        self._session = Session(cluster, budget, self._resumed(cluster.trials.earlier()))
 
     def _resumed(self, earlier: TrialLog | None) -> TrialLog:
         """Return what is known of trials that are still options, with nothing wanted yet."""
@@ -133,36 +136,64 @@ class _Search:
                 "points": tuple(point for point in log.points if point.trial in self._options),
                 "failed": tuple(failed for failed in log.failed if failed.trial in self._options),
                 "rejected": tuple(point for point in log.rejected if point.trial in self._options),
+                "curve_points": tuple(point for point in log.curve_points if point.trial in self._options),
             }
         )
 
     def run(self) -> Results:
-        """Measure until nothing better is to be expected, or the budget is used up."""
+        """Measure until nothing better is to be expected, or the budget is used up.
+
+        Raises:
+            NotDeployableError: Whatever was deployed has failed.
+        """
+        goal = self._request.goal
         while True:
             step = self._next()
-            self._update(wanted=step.wanted)
             if step.measure is None:
-                return self._answer(step.skipped)
-            status = self._await(step.measure)
+                break
+            self._session.update(wanted=step.wanted)
+            status = self._session.wait_for(step.measure.trial, partial(self._tell, step.measure))
             if status is None:
                 continue  # the budget is used up
             if status.state is TrialState.FAILED:
-                self._fail(step.measure.trial, status.message)
+                self._session.fail(step.measure.trial, status.message)
             else:
                 self._measure(step.measure, status.endpoint)
+        try:
+            results = self._answer(step.skipped)
+            return results.model_copy(update={"curves": self._curves(results)}) if goal.autoscale else results
+        finally:
+            self._session.update(wanted=())
+
+    def _curves(self, results: Results) -> tuple[WorkerCurve, ...]:
+        """Measure the planner's curves of the choice, if that was measured; nothing where it was not.
+
+        Its deployment is the one that was measured last, and still there.
+        """
+        choice = results.choice
+        if choice is None or choice.source is not Source.MEASURED:
+            return ()
+        alike = Option(choice, ())
+        measured = {point.trial for point in self._log.points}
+        trials = (
+            option.trial
+            for option in self._options.values()
+            if option.trial.id in measured and (option.kind, option.shape) == (alike.kind, alike.shape)
+        )
+        trial = next(trials, None)
+        if trial is None:
+            return ()
+        return measured_curves(self._session, trial, self._request.goal, self._request.model, self._on_progress)
+
+    @property
+    def _log(self) -> TrialLog:
+        return self._session.log
 
     def _next(self) -> Step:
         goal, budget = self._request.goal, self._request.total_gpus
-        limits = replace(self._limits, exhausted=self._exhausted(), barred=self._barred)
+        limits = replace(self._limits, exhausted=self._session.exhausted(), barred=self._barred)
         options = tuple(self._options.values())
-        return next_step(options, self._log.points, self._failed, goal, budget, limits)
-
-    def _exhausted(self) -> str:
-        return self._broken or self._budget.exhausted(self._log, self._cluster.trials.ends())
-
-    @property
-    def _failed(self) -> Mapping[str, str]:
-        return {failed.trial: failed.reason for failed in self._log.failed}
+        return next_step(options, self._log.points, self._session.failed, goal, budget, limits)
 
     @property
     def _barred(self) -> Mapping[str, int]:
@@ -175,51 +206,6 @@ class _Search:
         counted = Counter((rejected.trial, rejected.concurrency) for rejected in self._log.rejected)
         return [attempt for attempt, times in counted.items() if times >= _REJECTIONS]
 
-    def _update(self, **changes: object) -> None:
-        self._log = self._log.model_copy(update=changes)
-        self._cluster.trials.update(self._log)
-
-    def _fail(self, trial: Candidate, reason: str, *, without_gpus: bool = False) -> None:
-        failed = FailedTrial(trial=trial.id, reason=reason[:_LONGEST_REASON], without_gpus=without_gpus)
-        self._update(failed=(*self._log.failed, failed))
-
-    def _count(self) -> None:
-        """Count time, and the GPU hours of what is deployed, up to now."""
-        now = time.monotonic()
-        passed, self._counted_at = now - self._counted_at, now
-        statuses = ((trial, self._cluster.trials.status(trial.id)) for trial in self._log.wanted)
-        gpus = sum(trial.gpus for trial, status in statuses if status.state is not TrialState.WAITING)
-        taken = {"gpu_hours": self._log.gpu_hours + gpus * passed / 3600, "seconds": self._log.seconds + passed}
-        self._log = self._log.model_copy(update=taken)
-
-    def _await(self, wanted: Measure) -> TrialStatus | None:
-        """Wait until a trial is ready or has failed; None when the budget is used up.
-
-        One that waits for GPUs for long is given up: others may need fewer.
-        """
-        shown, waits_since = "", time.monotonic()
-        patience = min(_WITHOUT_GPUS_S, max(_LEAST_S, self._left_s() / 4))
-        while not self._exhausted():
-            self._count()
-            status = self._cluster.trials.status(wanted.trial.id)
-            if status.state in (TrialState.READY, TrialState.FAILED):
-                return status
-            if status.state is not TrialState.WAITING:
-                waits_since = time.monotonic()
-            elif time.monotonic() - waits_since > patience:
-                reason = f"it could not be deployed for {patience / 60:.0f} min: {status.message}"
-                self._fail(wanted.trial, reason, without_gpus=True)
-                return None
-            self._waits_for = f"{status.state}{f': {status.message}' if status.message else ''}"
-            if self._waits_for != shown:
-                self._tell(wanted, self._waits_for)
-                shown = self._waits_for
-            time.sleep(_POLL_S)
-        return None
-
-    def _left_s(self) -> float:
-        return self._budget.left_s(self._log, self._cluster.trials.ends())
-
     def _measure(self, wanted: Measure, url: str) -> None:
         """Measure a trial.
 
@@ -228,51 +214,51 @@ class _Search:
         trial, load = wanted.trial, wanted.concurrency
         before = self._log.rejected
         attempt = RejectedPoint(trial=trial.id, concurrency=load, reason="the profiler ended while it was made")
-        self._update(rejected=(*before, attempt))
+        self._session.update(rejected=(*before, attempt))
         self._tell(wanted, f"{_requests(load)} in flight")
         try:
             found = self._found(wanted, url)
         except KeyboardInterrupt:  # it is not the measurement's fault
-            self._update(rejected=before)
+            self._session.update(rejected=before)
             raise
-        self._count()
+        self._session.count()
         if isinstance(found, MeasuredPoint):
             self._tool_failures = 0
-            self._update(rejected=before, points=(*self._log.points, found))
+            self._session.update(rejected=before, points=(*self._log.points, found))
             self._tell(wanted, _figures(found))
             return
         self._tell(wanted, f"{_requests(load)} in flight: rejected: {found.reason}")
         if found.by_program:
             self._tool_failures += 1
-            self._broken = found.reason if self._tool_failures >= _REJECTIONS else ""
-            self._update(rejected=before)
+            self._session.broken = found.reason if self._tool_failures >= _REJECTIONS else ""
+            self._session.update(rejected=before)
             return
-        self._update(rejected=(*before, attempt.model_copy(update={"reason": found.reason[:_LONGEST_REASON]})))
+        self._session.update(rejected=(*before, attempt.model_copy(update={"reason": found.reason[:_LONGEST_REASON]})))
         measured = any(point.trial == trial.id for point in self._log.points)
         left_out = [load for other, load in self._left_out if other == trial.id]
         if len(left_out) >= _LOADS and not measured:
             loads = " and ".join(map(str, sorted(left_out)))
-            self._fail(
+            self._session.fail(
                 trial, f"no measurement with {loads} requests in flight counts, the last one because {found.reason}"
             )
 
     def _tell(self, measured: Measure, state: str) -> None:
         """Say what is being measured; the log is published with it."""
         trial = measured.trial
-        tried = list(dict.fromkeys([*(point.trial for point in self._log.points), *self._failed, trial.id]))
+        tried = list(dict.fromkeys([*(point.trial for point in self._log.points), *self._session.failed, trial.id]))
         title = f"trial {tried.index(trial.id) + 1}, {trial.backend} {trial.mode} {trial.shape}"
         points, most = len(self._log.points), self._limits.most_points
         left = f" (at most {self._longest_min(most - points)} min left)" if points else ""
         progress = Progress(
             collect.Step.MEASUREMENT, f"{title}: {state}{left}", finished=False, total=most, completed=min(points, most)
         )
-        self._cluster.trials.update(self._log)  # time and GPU hours
+        self._session.publish()  # time and GPU hours
         self._on_progress(progress)
 
     def _longest_min(self, points: int) -> int:
         """Return the minutes that as many points take as may still be measured, by what those before have taken."""
         by_points = points * self._log.seconds / len(self._log.points)
-        return math.ceil(min(by_points, max(0.0, self._left_s())) / 60)
+        return math.ceil(min(by_points, max(0.0, self._session.left_s)) / 60)
 
     def _found(self, wanted: Measure, url: str) -> Found:
         """Measure a trial. Prompts are others each time: those of before are in the prefix cache."""
@@ -282,9 +268,9 @@ class _Search:
         rounds = math.ceil((load.requests + load.warmup) / load.concurrency)
         limit = _UNKNOWN_S
         if option.points:
-            limit = max(_LEAST_S, _SLOWER * rounds * option.estimate(load.concurrency).e2e / 1000)
-        left = max(1.0, min(limit, self._left_s()))
-        return self._cluster.measure(endpoint, load, trial=trial, seed=time.time_ns(), deadline_s=left)
+            limit = max(LEAST_S, _SLOWER * rounds * option.estimate(load.concurrency).e2e / 1000)
+        left = max(1.0, min(limit, self._session.left_s))
+        return self._session.cluster.measure(endpoint, load, trial=trial, seed=time.time_ns(), deadline_s=left)
 
     def _answer(self, skipped: Mapping[str, str]) -> Results:
         """Judge what was measured.
@@ -293,10 +279,10 @@ class _Search:
             NotDeployableError: Whatever was deployed has failed.
         """
         if not self._log.points and any(not failed.without_gpus for failed in self._log.failed):
-            listed = "\n".join(f"  {trial}: {reason}" for trial, reason in self._failed.items())
+            listed = "\n".join(f"  {trial}: {reason}" for trial, reason in self._session.failed.items())
             raise NotDeployableError(f"no configuration of {self._log.model} could be measured:\n{listed}")
         if not self._log.points:
-            why = self._broken or next(iter(self._failed.values()), self._waits_for)
+            why = self._session.broken or next(iter(self._session.failed.values()), self._session.waits_for)
             warning = ConfigurationWarning.note(_NOTHING_MEASURED.format(why=why))
             return self._by_estimate.model_copy(update={"warnings": (*self._by_estimate.warnings, warning)})
         question = self._estimated.question
@@ -304,7 +290,7 @@ class _Search:
             self._by_estimate.candidates,
             tuple(self._options.values()),
             self._log.points,
-            failed=self._failed,
+            failed=self._session.failed,
             skipped=skipped,
             goal=self._request.goal,
             budget=self._request.total_gpus,

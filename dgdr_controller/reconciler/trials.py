@@ -18,6 +18,7 @@ from dgdr_controller.hardware.resolve import capacity
 from dgdr_controller.hardware.status import used
 from dgdr_controller.hardware.tolerations import tolerations_of
 from dgdr_controller.kinds import Graph, Pod
+from dgdr_controller.manifest import dump_documents
 from dgdr_controller.profiling_job.output import read_trial_status
 from dgdr_controller.profiling_job.protocol import RunState
 from dgdr_controller.profiling_job.run import Run, deadline_s
@@ -230,7 +231,12 @@ class _Pass:
             manifest = composed_trial(self._observed, candidate, self._log)
         except InvalidRequestError as error:  # what it was composed of is gone
             return _Trial(_failed("; ".join(map(str, error.errors))), remove=graph)
-        return _Trial(TrialStatus(state=TrialState.READY, endpoint=endpoint_of(graph, manifest)))
+        ready = TrialStatus(
+            state=TrialState.READY,
+            endpoint=endpoint_of(graph, manifest),
+            deployment=dump_documents([manifest]),
+        )
+        return _Trial(ready)
 
     def _unscheduled(self, graph: Graph, problem: PodProblem) -> _Trial:
         """Wait for GPUs.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dgdr_api.candidate import Outcome, Source
+from dgdr_api.candidate import Outcome, Role, Source
 from dgdr_api.options import search_options
 from dgdr_api.results import Results
 from dgdr_api.trials import FailedTrial, MeasuredPoint, TrialLog, TrialState, TrialStatus
@@ -21,7 +21,7 @@ from dgdr_controller.profiler.measurement.options import performance_of
 from dgdr_controller.profiler.measurement.trials import Budget, Cluster, Found
 from dgdr_controller.profiler.simulation.collect import Progress, Step
 from dgdr_controller.profiler.thorough import thorough
-from test.builders.replayed_pool import ROW, Replay, answered, silent, wanted
+from test.builders.replayed_pool import ROW, ROW_OF_A_PAIR, Replay, answered, silent, wanted
 
 READY = TrialStatus(state=TrialState.READY, endpoint="http://trial:8000")
 SPEC = {"sla": {"ttft": 2000, "itl": 30, "optimizationType": "throughput"}, "workload": {"isl": 4000, "osl": 1000}}
@@ -388,3 +388,74 @@ def test_sizes_by_memory_fit_are_measured_where_nothing_is_estimated() -> None:
     assert results.choice.simulated is None
     assert len({trial for trial, _ in cluster.measured}) > 1
     assert len(cluster.measured) <= 10
+
+
+def pairs() -> Iterator[dict[str, Any]]:
+    """Yield estimates of one prefill and one decode worker of four GPUs each."""
+    for load in (8, 16, 32, 64):
+        ttft, itl = 150 + 5 * load, 8 + 0.2 * load
+        seen = performance_of(load, ttft, itl, 1000, 8)
+        yield ROW_OF_A_PAIR | {
+            "concurrency": load, "(d)bs": load, "request_rate": seen.request_rate, "ttft": ttft, "tpot": itl,
+            "tokens/s": seen.tokens_per_s,
+        }  # fmt: skip
+
+
+def planned(cluster: Played, budget: Budget | None = None) -> Results:
+    """Search for a deployment that the planner scales by latencies."""
+    spec = SPEC | {"features": {"planner": {"optimization_target": "sla"}}, "backend": "vllm"}
+    pool = Replay(answered(), answered(*pairs()))
+    stage = Cluster(cluster, cluster.measure, lambda _: 500_000)
+    return thorough(wanted(**spec), cluster.told.append, stage, budget or Budget(), pool)
+
+
+def test_planners_curves_are_measured_on_the_chosen_deployment() -> None:
+    cluster = Played()
+
+    results = planned(cluster)
+
+    assert results.choice is not None
+    prefill, decode = results.curves
+    assert prefill.is_measured
+    assert decode.is_measured
+    assert (prefill.role, decode.role) == (Role.PREFILL, Role.DECODE)
+    assert decode.decode is not None
+    assert decode.decode.max_kv_tokens == 500_000
+    searched = [len(log.points) for log in cluster.logs].index(len(cluster.logs[-1].points))
+    assert all(len(log.wanted) == 1 for log in cluster.logs[searched:-1]), "its deployment stays until the end"
+    assert cluster.logs[-1].wanted == ()
+    assert any(progress.search is Step.CURVES for progress in cluster.told)
+
+
+def test_curves_go_on_where_they_were_interrupted() -> None:
+    first = Played()
+    planned(first)
+    cut = next(log for log in first.logs if len(log.curve_points) == 5)
+    second = Played(before=cut)
+
+    results = planned(second)
+
+    assert results.curves == planned(Played()).curves
+    assert len(second.measured) == len(first.logs[-1].curve_points) - 5
+
+
+def test_load_that_cannot_be_measured_is_missing_in_its_curve() -> None:
+    cluster = Played(rejects=lambda _trial, load: "" if load < 64 or len(cluster.logs[-1].points) < 2 else "HTTP 500")
+    whole, *_ = planned(Played()).curves[1:]
+    results = planned(cluster)
+    decode = results.curves[1].decode
+    assert decode is not None
+    assert whole.decode is not None
+    assert 3 <= len(decode.itl) < len(whole.decode.itl)
+    assert any("rejected: HTTP 500" in progress.state for progress in cluster.told)
+
+
+def test_estimated_curves_stay_where_the_deployment_fails() -> None:
+    cluster = Played()
+    failed = TrialStatus(state=TrialState.FAILED, message="it crashed")
+    cluster.states = lambda _: failed if len(cluster.logs[-1].curve_points) == 2 else READY
+    results = planned(cluster)
+    assert results.curves == ()  # the replayed simulator has none
+    assert results.choice is not None
+    assert results.choice.source is Source.MEASURED
+    assert cluster.logs[-1].wanted == ()

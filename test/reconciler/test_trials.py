@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from dgdr_api.candidate import Candidate
 from dgdr_api.names import LABEL_GRAPH, LABEL_TRIAL, dgd_name, trial_name
@@ -158,8 +159,10 @@ def test_ready_trial_is_answered_with_its_endpoint_once() -> None:
     decision = decided(observed)
 
     name = trial_name("qwen", UID, candidate(4).id)
-    ready = TrialStatus(state=READY, endpoint=f"http://{name}-frontend.team.svc:8000")
-    assert answers(decision) == {candidate(4).id: ready}
+    answer = answers(decision)[candidate(4).id]
+    assert (answer.state, answer.endpoint) == (READY, f"http://{name}-frontend.team.svc:8000")
+    deployment = yaml.safe_load(answer.deployment)
+    assert (deployment["kind"], deployment["metadata"]["name"]) == ("DynamoGraphDeployment", name)
     assert [event.reason for event in decision.events] == ["TrialReady"]
     again = then(observed, decision, s=60)
     assert decided(again).ensure == []

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from dgdr_api.options import SearchOptions
 from dgdr_api.trials import MeasuredPoint, TrialLog, TrialStatus
 from dgdr_controller.profiler.measurement.benchmark import Rejected
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, Load
+from dgdr_controller.profiler.measurement.kv_capacity import kv_tokens
 
 _REPORT_S = 120.0
 """Seconds before the end of the Job at which a search ends: that deletes its pods, and with them what they say."""
@@ -100,7 +102,9 @@ class Cluster:
     Attributes:
         trials: Has trials deployed.
         measure: Measures them.
+        kv_tokens: Says how many tokens the KV cache of a worker holds, by the URL of the deployment; None: not known.
     """
 
     trials: Trials
     measure: Measurer
+    kv_tokens: Callable[[str], int | None] = kv_tokens

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from dgdr_api.trials import MeasuredPoint
 from dgdr_controller.profiler.measurement.benchmark import BenchmarkProgress, Rejected, measure
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, Load
+from dgdr_controller.profiler.measurement.kv_capacity import kv_tokens
 from test.builders.misbehaving_endpoint import Answer, misbehaving_endpoint
 from test.builders.sessions import members, sessions_of
 from test.builders.simulated_endpoint import MODEL, TIMING, Simulated, aiperf, free_port, simulated_endpoint
@@ -73,6 +75,19 @@ def test_endpoint_is_measured_as_its_surface_says(points: list[MeasuredPoint]) -
     assert eight.ttft >= prefill_ms * 1.5  # prompts that come together wait for each other
     assert TIMING.decode_ms * 0.95 <= eight.itl <= TIMING.decode_ms * 3
     assert eight.tokens_per_s > one.tokens_per_s * 2
+
+
+def test_first_tokens_alone_are_measured(simulated: Simulated, tmp_path: Path) -> None:
+    asked = replace(endpoint(simulated), osl=1)
+    (found,) = measure(asked, [Load(1, 20, 1)], trial="t", folder=tmp_path, deadline_s=300, seed=7)
+    assert isinstance(found, MeasuredPoint), found
+    prefill_ms = TIMING.prefill_ms + TIMING.prefill_ms_per_token * ISL
+    assert prefill_ms * 0.95 <= found.ttft <= prefill_ms * 3
+    assert found.itl == 0
+
+
+def test_cache_of_an_engine_is_known(simulated: Simulated) -> None:
+    assert kv_tokens(simulated.url) == 16384 * 64
 
 
 def test_point_says_what_it_rests_on(points: list[MeasuredPoint]) -> None:
