@@ -1,4 +1,4 @@
-"""Claims that hold a model: its files, and weights that take no space on the disk."""
+"""Claims on folders of this machine: that hold a model, or that files are kept in."""
 
 import contextlib
 import tempfile
@@ -17,7 +17,7 @@ def claim_of(api: Client, namespace: str, folder: str, files: Mapping[str, str],
         namespace: Namespace of the claim.
         folder: Where the model is in it.
         files: Texts by name.
-        weights_gib: Size of the file of the weights.
+        weights_gib: Size of the file of the weights, which takes no space on the disk.
     """
     with tempfile.TemporaryDirectory() as root:
         model = Path(root) / folder
@@ -28,13 +28,27 @@ def claim_of(api: Client, namespace: str, folder: str, files: Mapping[str, str],
             file.truncate(weights_gib * 2**30)
         for path in (Path(root), *(Path(root) / part for part in Path(folder).parents), model):
             path.chmod(0o755)  # the profiler runs as user 1000
-        size = {"storage": f"{weights_gib + 6}Gi"}
-        volume = {"capacity": size, "accessModes": ["ReadOnlyMany"], "hostPath": {"path": root}}
-        volume |= {"claimRef": {"name": "weights", "namespace": namespace}, "storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": volume})
-        wanted = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": size}, "volumeName": namespace}
-        metadata = {"name": "weights", "namespace": namespace}
-        wanted |= {"storageClassName": ""}
-        api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": wanted})
-        yield "weights"
-        api.request("DELETE", f"/api/v1/persistentvolumes/{namespace}")
+        with _claim(api, namespace, "weights", root, "ReadOnlyMany", weights_gib + 6) as name:
+            yield name
+
+
+@contextlib.contextmanager
+def empty_claim(api: Client, namespace: str) -> Iterator[tuple[str, Path]]:
+    """Make a claim that anybody may write to, until the block ends; yield its name and the folder that it is."""
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o777)
+        with _claim(api, namespace, "output", root, "ReadWriteMany", 1) as name:
+            yield name, Path(root)
+
+
+@contextlib.contextmanager
+def _claim(api: Client, namespace: str, name: str, root: str, mode: str, gib: int) -> Iterator[str]:
+    common = {"accessModes": [mode], "storageClassName": ""}
+    size, volume = {"storage": f"{gib}Gi"}, f"{namespace}-{name}"
+    kept = common | {"capacity": size, "hostPath": {"path": root}, "claimRef": {"name": name, "namespace": namespace}}
+    api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": kept})
+    wanted = common | {"resources": {"requests": size}, "volumeName": volume}
+    metadata = {"name": name, "namespace": namespace}
+    api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": wanted})
+    yield name
+    api.request("DELETE", f"/api/v1/persistentvolumes/{volume}")
