@@ -237,14 +237,20 @@ SECRETS = Resource("", "v1", "secrets", "Secret", decode=Decoder(Named).decode)
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", decode=Decoder(Named).decode)
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", decode=Decoder(Named).decode)
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", decode=Decoder(Named).decode)
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", decode=Decoder(Named).decode)
+SERVICES = Resource("", "v1", "services", "Service", decode=Decoder(Named).decode)
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", decode=Decoder(Named).decode)
 
 _WRITTEN: dict[tuple[str, str], Resource[Any]] = {
     (resource.api_version, resource.kind): resource
-    for resource in (GRAPHS, GRAPHS_V1ALPHA1, JOBS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS)
+    for resource in (
+        *(GRAPHS, GRAPHS_V1ALPHA1, JOBS, CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS),
+        *(NETWORK_POLICIES, SERVICES, DEPLOYMENTS),
+    )
 }
 
 
-REMOVED: dict[str, Resource[Any]] = {resource.kind: resource for resource in (JOBS, CONFIG_MAPS)}
+REMOVED: dict[str, Resource[Any]] = {resource.kind: resource for resource in (JOBS, CONFIG_MAPS, DEPLOYMENTS)}
 """The kinds of which objects are removed."""
 
 

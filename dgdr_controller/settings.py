@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     verify_s: int = Field(default=0, ge=0, le=3600)
     """For how many seconds a deployment is measured once it is healthy, where annotation `dgdr.nvidia.com/verify` does
     not say; 0: not at all."""
+    results_page: bool = True
+    """Serve the results page of requests with `autoApply: false`: one small pod for each of them."""
     prometheus_endpoint: str = (
         "http://prometheus-kube-prometheus-prometheus.monitoring.svc.cluster.local:9090"  # as the planner guide has it
     )

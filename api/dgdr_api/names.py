@@ -112,6 +112,11 @@ def verification_name(request: str) -> str:
     return f"verify-{request}"
 
 
+def results_page_name(request: str) -> str:
+    """Return the name of the objects that serve the request's results page, its Service among them."""
+    return f"{request}-dgdr"
+
+
 def output_name(request: str) -> str:
     """Return the name of the ConfigMap that carries the profiling's output."""
     return f"{OUTPUT_PREFIX}{request}"

@@ -139,6 +139,10 @@ async def _try(
         refused = instead(str(error), True)  # noqa: FBT003 - of the field's type
     except (ForbiddenError, NameTakenError) as error:
         refused = instead(str(error), False)  # noqa: FBT003
+    except ApiError as error:
+        if not wanted.optional:
+            raise
+        refused = instead(error.message, False)  # noqa: FBT003
     else:
         return decision
     if refused.ensure is not None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dgdr_api.names import LABEL_NAME, LABEL_POD, LABEL_TRIAL
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.hardware.nodes import strip_unused_fields
-from dgdr_controller.kinds import CONFIG_MAPS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
+from dgdr_controller.kinds import CONFIG_MAPS, DEPLOYMENTS, GRAPHS, JOBS, NODES, PODS, REQUESTS, Graph
 from dgdr_controller.profiling_job.output import without_content
+from dgdr_controller.reconciler import results_page
 from dgdr_controller.reconciler.observe import BY_JOB, BY_REQUEST, JOB_LABEL, TRIALS, by_labels, by_pod_label
 from dgdr_controller.reconciler.pod_problems import without_spec
 from dgdr_controller.reconciler.reconciler import RequestReconciler
@@ -22,6 +23,8 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
     indexes = {BY_REQUEST: _values_of(LABEL_NAME)}
     cache.watch(graphs, optional=True, indexes=indexes | {TRIALS: _trials})
     cache.watch(JOBS, label_selector=_OURS)
+    if settings.results_page:
+        cache.watch(DEPLOYMENTS, label_selector=_OURS, transform=results_page.without_spec)
     cache.watch(CONFIG_MAPS, label_selector=_OURS, transform=without_content, indexes=indexes)
     by_pod = {BY_JOB: _values_of(JOB_LABEL), BY_REQUEST: _values_of(LABEL_POD)}
     cache.watch(PODS, label_selector=LABEL_POD, transform=without_spec, indexes=by_pod)
@@ -42,6 +45,8 @@ def add_controller(manager: Manager, settings: Settings, workers: int, graphs: R
         .watches(PODS, by_pod_label)
         .with_options(workers=workers, timeout=60.0)
     )
+    if settings.results_page:
+        controller.owns(DEPLOYMENTS)
     manager.add(controller)
     manager.add(lambda: reconciler.awaited.run(controller.enqueue))
     return controller

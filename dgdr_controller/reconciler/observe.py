@@ -17,6 +17,7 @@ from dgdr_api.names import (
     dgd_name,
     job_name,
     output_name,
+    results_page_name,
     verification_name,
 )
 from dgdr_api.preserved import preserved
@@ -24,7 +25,7 @@ from dgdr_api.syntax import dns_subdomain
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.deployment.render.planner_config import prometheus_of
 from dgdr_controller.hardware.inventory import Inventory
-from dgdr_controller.kinds import CONFIG_MAPS, JOBS, PODS, ConfigMap, Graph, Job, Pod
+from dgdr_controller.kinds import CONFIG_MAPS, DEPLOYMENTS, JOBS, PODS, ConfigMap, Graph, Job, Named, Pod
 from dgdr_controller.profiling_job import output
 from dgdr_controller.reconciler.awaited import UNKNOWN
 from dgdr_controller.reconciler.cluster_nodes import ClusterNodes
@@ -156,6 +157,7 @@ class Observer:
             now=now(self._client),
             job=job,
             pods=self._pods_of(job),
+            results_page=self._page(key) if self._settings.results_page else None,
             verification=verification,
             verification_pods=self._pods_of(verification),
             serving=self._serving(key, graph),
@@ -172,6 +174,9 @@ class Observer:
         if job is None:
             return ()
         return self._cache.list(PODS, job.metadata.namespace, index=BY_JOB, value=job.metadata.uid)
+
+    def _page(self, key: Key) -> Named | None:
+        return self._cache.get(DEPLOYMENTS, Key(key.namespace, results_page_name(key.name)))
 
     def trials(self, key: Key) -> tuple[Graph, ...]:
         """Return the deployments that are measured for a request."""

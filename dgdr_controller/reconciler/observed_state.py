@@ -85,6 +85,7 @@ class ObservedState:
         rivals: Trials of other requests that wait for GPUs.
         verification: The Job that measures its deployment, whoever owns it.
         verification_pods: Pods of that Job.
+        results_page: The Deployment that serves its results page, whoever owns it.
         mounted: ConfigMaps that the deployment mounts and that were made for the request.
         graphs_known: Whether the cluster knows DynamoGraphDeployments.
         nodes: Nodes with GPUs; None: they are still being looked at.
@@ -114,6 +115,7 @@ class ObservedState:
     rivals: tuple[Graph, ...] = ()
     verification: Job | None = None
     verification_pods: tuple[Pod, ...] = ()
+    results_page: Named | None = None
     mounted: tuple[ConfigMap, ...] = ()
     graphs_known: bool = True
     nodes: tuple[NodeGpus, ...] | None = ()

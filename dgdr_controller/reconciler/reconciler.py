@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
-from dgdr_controller.reconciler import prerequisites, trials, verification
+from dgdr_controller.reconciler import prerequisites, results_page, trials, verification
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
@@ -114,6 +114,7 @@ class RequestReconciler:
         self._phases.update(key, observed.phase, observed.phase_start)
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
         decision = verification.with_verification(observed, trials.with_trials(observed, decision))
+        decision = results_page.with_results_page(observed, decision)
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):

@@ -7,14 +7,17 @@ from typing import Any
 
 from dgdr_controller.kinds import (
     CONFIG_MAPS,
+    DEPLOYMENTS,
     GRAPHS,
     JOBS,
+    NETWORK_POLICIES,
     NODES,
     PODS,
     REQUESTS,
     ROLE_BINDINGS,
     ROLES,
     SERVICE_ACCOUNTS,
+    SERVICES,
 )
 from dgdr_controller.reconciler.controller import add_controller
 from dgdr_controller.runtime import Key, Manager, Resource
@@ -22,7 +25,10 @@ from dgdr_controller.runtime.events import EVENTS
 from dgdr_controller.runtime.testing import FakeApiServer
 from dgdr_controller.settings import Settings
 
-KINDS: tuple[Resource[Any], ...] = (CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, EVENTS)
+KINDS: tuple[Resource[Any], ...] = (
+    *(CONFIG_MAPS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, EVENTS),
+    *(DEPLOYMENTS, NETWORK_POLICIES, SERVICES),
+)
 WITH_STATUS: tuple[Resource[Any], ...] = (REQUESTS, GRAPHS, JOBS, PODS, NODES)
 QWEN, JOB, MAP = Key("team", "qwen"), Key("team", "profile-qwen"), Key("team", "dgdr-output-qwen")
 REQUEST: dict[str, Any] = {
