@@ -20,7 +20,7 @@ from dgdr_controller.kubectl.options import CandidateId, on_cluster, request_arg
 from dgdr_controller.kubectl.published import find_candidate, read_results
 from dgdr_controller.manifest import dump_documents
 
-_MOST = 4
+_LEAST, _MOST = 2, 4
 _PIPE = 160
 """Columns of a table that goes to a file or a pipe."""
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -67,15 +67,19 @@ _ROWS: tuple[tuple[str, Cell], ...] = (
 """Title of each row, and how its cells are written."""
 
 
+def _several(_: click.Context, parameter: click.Parameter, candidates: tuple[str, ...]) -> tuple[str, ...]:
+    if not _LEAST <= len(set(candidates)) <= _MOST:
+        raise click.BadParameter(f"name two to {_MOST} different candidates", param=parameter)
+    return candidates
+
+
 @click.command()
 @request_argument
-@click.argument("candidates", type=CandidateId(), nargs=-1, required=True)
+@click.argument("candidates", type=CandidateId(), nargs=-1, required=True, callback=_several)
 @click.option("--diff/--no-diff", default=True, help="Show what differs in the deployments. [default: --diff]")
 @on_cluster
 async def compare(cluster: Cluster, *, name: str, candidates: tuple[str, ...], diff: bool) -> None:
     """Compare two to four candidates: their numbers side by side (* marks what differs), and their deployments."""
-    if not 2 <= len(set(candidates)) <= _MOST:  # noqa: PLR2004 - two
-        raise click.UsageError(f"name two to {_MOST} different candidates")
     request = await cluster.get(REQUESTS, name)
     results = await read_results(cluster, request)
     chosen = [find_candidate(results, candidate, request) for candidate in candidates]

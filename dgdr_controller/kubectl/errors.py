@@ -1,6 +1,7 @@
 """What goes wrong between the plugin and the API server, in sentences that name the cause and the way out. Pure."""
 
 from http import HTTPStatus
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ class ConflictError(StatusError):
     """The object has changed since it was read."""
 
 
-def status_error(code: int, message: str, resource: Resource[object], name: str, namespace: str) -> StatusError:
+def status_error(code: int, message: str, resource: Resource[Any], name: str, namespace: str) -> StatusError:
     """Return what the API server answers as an error to raise.
 
     Args:
@@ -75,7 +76,7 @@ def status_error(code: int, message: str, resource: Resource[object], name: str,
     return StatusError(code, _sentence(code, message, resource))
 
 
-def _sentence(code: int, message: str, resource: Resource[object]) -> str:
+def _sentence(code: int, message: str, resource: Resource[Any]) -> str:
     match code:
         case HTTPStatus.UNAUTHORIZED:
             return _NO_LOGIN

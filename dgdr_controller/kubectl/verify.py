@@ -23,9 +23,21 @@ _SETTLED_S = 10.0
 """How long such a reason may be that of a measurement before this one."""
 
 
+def _duration(_: click.Context, parameter: click.Parameter, text: str) -> str:
+    try:
+        if not verification_s({ANNOTATION_VERIFY: text}):
+            raise click.BadParameter("0s measures nothing", param=parameter)
+    except InvalidRequestError as error:
+        raise click.BadParameter(error.errors[0].detail, param=parameter) from error
+    return text
+
+
 @click.command()
 @request_argument
-@click.option("--for", "duration", default="60s", show_default=True, metavar="DURATION", help="How long: 10s to 60m.")
+@click.option(
+    "--for", "duration", default="60s", show_default=True, callback=_duration, metavar="DURATION",
+    help="How long: 10s to 60m.",
+)  # fmt: skip
 @click.option("-w", "--watch", is_flag=True, help="Follow it until it is measured.")
 @timeout_option
 @on_cluster
@@ -34,11 +46,6 @@ async def verify(cluster: Cluster, *, name: str, duration: str, watch: bool, lim
 
     Exit code with -w: 0 it does what was planned, 1 it does not or could not be measured, 124 after --timeout.
     """
-    try:
-        if not verification_s({ANNOTATION_VERIFY: duration}):
-            raise click.BadParameter("0s measures nothing", param_hint="--for")
-    except InvalidRequestError as error:
-        raise click.BadParameter(error.errors[0].detail, param_hint="--for") from error
     request = await cluster.get(REQUESTS, name)
     phase = request.status.phase if request.status else None
     if phase is Phase.FAILED:
