@@ -265,7 +265,7 @@ AS_DEV   = cp requirements/dev.txt requirements/$(2).txt && $(COMPILE)
 
 .PHONY: requirements
 requirements: $(STAMP) ## Resolve the newest versions into requirements/*.txt (UPGRADE= keeps those that are pinned).
-	@$(call COMPILE,pyproject.toml $(UPGRADE) --extra profiler --extra dev,dev)
+	@$(call COMPILE,pyproject.toml $(UPGRADE) --extra profiler --extra kubectl --extra dev,dev)
 	@$(call AS_DEV,pyproject.toml --extra profiler,profiler)
 	@$(call AS_DEV,pyproject.toml,controller)
 	@$(call AS_DEV,--group uv,uv)

@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +32,7 @@ from dgdr_controller.admission import metrics as admission_metrics
 from dgdr_controller.admission.certificates import metrics as certificate_metrics
 from dgdr_controller.cli.commands import dgdr
 from dgdr_controller.hardware import metrics as hardware_metrics
+from dgdr_controller.kubectl.commands import dgdr as plugin
 from dgdr_controller.reconciler import metrics as request_metrics
 from dgdr_controller.runtime import metrics as runtime_metrics
 from dgdr_controller.settings import Settings
@@ -310,13 +311,24 @@ def _meaning(rule: Mapping[str, Any]) -> str:
 
 
 def _command_line() -> str:
-    settings: dict[str, Any] = {**dgdr.context_settings, "max_content_width": _WIDTH, "terminal_width": _WIDTH}
-    whole = click.Context(dgdr, info_name="dgdr", **settings)
+    return _commands(dgdr, "dgdr", "##")
+
+
+def _kubectl_plugin() -> str:
+    return _commands(plugin, "kubectl dgdr", "###", without=("plan",))
+
+
+def _commands(group: click.Group, program: str, heading: str, without: Collection[str] = ()) -> str:
+    """Return the help of a program and of each of its commands."""
+    settings: dict[str, Any] = {**group.context_settings, "max_content_width": _WIDTH, "terminal_width": _WIDTH}
+    whole = click.Context(group, info_name=program, **settings)
     sections = [_help(whole)]
-    for name in dgdr.list_commands(whole):
-        command = dgdr.get_command(whole, name)
+    for name in group.list_commands(whole):
+        command = group.get_command(whole, name)
         assert command is not None  # noqa: S101 - it is one of those that are listed
-        sections.append(f"## dgdr {name}\n\n{_help(click.Context(command, whole, info_name=name, **settings))}")
+        if name not in without:
+            context = click.Context(command, whole, info_name=name, **settings)
+            sections.append(f"{heading} {program} {name}\n\n{_help(context)}")
     return "\n\n".join(sections)
 
 
@@ -348,6 +360,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "alerts": _alerts,
     "metrics": _metrics,
     "command-line": _command_line,
+    "kubectl-plugin": _kubectl_plugin,
     "releases": engine_tables.releases_table,
     "families": engine_tables.families_table,
     "transfers": engine_tables.transfers_table,

@@ -12,6 +12,9 @@ from typing import NoReturn
 
 from dgdr_controller.profiling_job.exit_code import ExitCode
 
+DEBUG = "DGDR_DEBUG"
+"""Variable that has an exception that nobody expects shown with its traceback."""
+
 
 def main() -> None:
     """Run the command line. Whatever ends it, it ends with one line for a person and a code for a program."""
@@ -29,12 +32,14 @@ def main() -> None:
     except OSError as error:
         _end(ExitCode.INTERRUPTED, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
-        if os.environ.get("DGDR_DEBUG"):
+        if os.environ.get(DEBUG):
             raise
-        _end(
-            ExitCode.INTERNAL,
-            f"internal error, please report it: {type(error).__name__}: {error} (set DGDR_DEBUG=1 for a traceback)",
-        )
+        _end(ExitCode.INTERNAL, internal_error(error))
+
+
+def internal_error(error: Exception) -> str:
+    """Return what a person reads of an exception that nobody expects."""
+    return f"internal error, please report it: {type(error).__name__}: {error} (set {DEBUG}=1 for a traceback)"
 
 
 def _run() -> None:

@@ -32,12 +32,12 @@ def read_manifests(source: str) -> list[object]:
     Raises:
         UnreadableError: The file cannot be read, is no YAML, or is empty.
     """
-    documents = _documents(source, f"a {KIND}")
+    documents = read_documents(source, f"a {KIND}")
     requests = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == KIND]
     return list(requests or documents)
 
 
-def _documents(source: str, expected: str) -> list[object]:
+def read_documents(source: str, expected: str) -> list[object]:
     """Return the documents of a file (``-``: standard input); at least one.
 
     Raises:
@@ -77,7 +77,7 @@ def read_measurements(path: Path) -> tuple[Manifest, Measurements]:
     Raises:
         UnreadableError: The file cannot be read, or is not that ConfigMap.
     """
-    documents = _documents(str(path), f"ConfigMap {MEASUREMENTS}")
+    documents = read_documents(str(path), f"ConfigMap {MEASUREMENTS}")
     manifest, name = documents[0], manifest_name(documents[0])
     if len(documents) != 1 or not isinstance(manifest, dict) or (manifest.get("kind"), name) != _MEASUREMENTS:
         raise UnreadableError(f"{path}: expected ConfigMap {MEASUREMENTS} and nothing else")

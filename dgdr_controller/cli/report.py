@@ -5,7 +5,7 @@ from rich.console import Console
 from dgdr_api.figures import figures
 from dgdr_api.formatting import significant
 from dgdr_api.results import Results
-from dgdr_controller.cli.table import candidate_table, rest
+from dgdr_controller.cli.table import candidate_table, rest, shown
 
 
 def sentence(results: Results) -> str:
@@ -28,7 +28,7 @@ def print_report(results: Results, console: Console) -> None:
     """Print sentence, table, warnings and notes."""
     _say(console, sentence(results))
     if results.candidates:
-        console.print(candidate_table(results, console.width))
+        console.print(candidate_table(shown(results), console.width))
         _say(console, rest(results))
     for warning in results.warnings:
         _say(console, f"Warning ({warning.type}): {warning.message}", "yellow")

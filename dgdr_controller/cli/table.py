@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -73,21 +73,35 @@ _COLUMNS = (
 )
 
 
-def candidate_table(results: Results, width: int) -> Table:
-    """Build the table for a terminal of this many columns; what does not fit is left out, never cut."""
-    columns = [column for column in _COLUMNS if width >= column.least_width]
+_ID = _Column("id", lambda c: c.id)
+
+
+def candidate_table(candidates: Iterable[Candidate], width: int, *, ids: bool = False) -> Table:
+    """Build the table for a terminal of this many columns; what does not fit is left out, never cut.
+
+    Args:
+        candidates: The candidates, in the order of the rows.
+        width: Columns of the terminal.
+        ids: Whether to show the candidates' ids, which commands about one of them take.
+    """
+    columns = [column for column in (*([_ID] if ids else []), *_COLUMNS) if width >= column.least_width]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         last = column is _COLUMNS[-1]
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not last, overflow="fold")
-    for candidate in shown(results):
+    for candidate in candidates:
         table.add_row(*(column.cell(candidate) for column in columns), style=_STYLES.get(_outcome(candidate), ""))
     return table
 
 
+def in_order(results: Results) -> list[Candidate]:
+    """Return all candidates: by verdict, then by falling tokens/s/GPU."""
+    return sorted(results.candidates, key=_rank)
+
+
 def shown(results: Results) -> list[Candidate]:
     """Choose the candidates to show: the choice, the best of each engine and mode, then along the front."""
-    ranked = sorted(results.candidates, key=_rank)
+    ranked = in_order(results)
     best = {(c.backend, c.mode): c for c in reversed(ranked)}.values()
     alternatives = [c for c in ranked if _outcome(c) is Outcome.ALTERNATIVE]
     spread = alternatives[:: max(1, len(alternatives) // ROWS)]

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from dgdr_api.errors import located
 from dgdr_api.names import OUTPUT_PREFIX
 from dgdr_api.results import RESULTS_FILE, Results
 from dgdr_api.trials import TrialLog, TrialReport
@@ -87,6 +90,9 @@ class Output:
         """
         try:
             return Results.model_validate_json(self._text(), by_alias=True, by_name=False)
+        except ValidationError as error:
+            first = located(error.errors(include_url=False, include_input=False)[0])
+            raise ValueError(f"the published results cannot be read: {first}") from error
         except ValueError as error:
             raise ValueError(f"the published results cannot be read: {error}") from error
 

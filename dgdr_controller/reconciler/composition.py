@@ -1,24 +1,19 @@
-"""The deployment of a request that is in the cluster, for a candidate."""
+"""Deployments of a request in the version that its cluster serves: of a candidate, of a trial, of another profiler."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from dgdr_api.candidate import Candidate
-from dgdr_api.defaults import effective
 from dgdr_api.errors import FieldError, InvalidRequestError
-from dgdr_api.hardware import HardwareUsed
 from dgdr_api.names import ANNOTATION_GPUS, LABEL_TRIAL, trial_name
-from dgdr_api.options import keeps_image
-from dgdr_api.preserved import Preserved, as_far_as_known, preserved
+from dgdr_api.preserved import as_far_as_known, preserved
 from dgdr_api.results import Results
 from dgdr_api.trials import TrialLog
 from dgdr_api.v1beta1 import Backend, Features, Overrides
-from dgdr_controller.deployment.base.base_deployment import read_base
 from dgdr_controller.deployment.compose import Composed, compose_adopted, compose_first
 from dgdr_controller.deployment.conversion.versions import to_v1alpha1
+from dgdr_controller.deployment.for_request import base_of, compose_for_request, graph_request, profiled_model
 from dgdr_controller.deployment.quantities import gpus_of
-from dgdr_controller.deployment.render import GraphRequest
 from dgdr_controller.deployment.render.images import runtime_version
 from dgdr_controller.deployment.render.planner import PLANNER
 from dgdr_controller.deployment.runtime_version import filled_in
@@ -35,15 +30,7 @@ def composed(observed: ObservedState, candidates: Iterable[Candidate], results: 
     Raises:
         InvalidRequestError: What the user wants cannot be laid over it, or said in that version.
     """
-    kept = preserved(observed.request.metadata.annotations)
-    request = replace(
-        _asked(observed, results.hardware, kept),
-        model=_profiled(observed, results.model),
-        curves=results.curves,
-        base=_base(observed, kept),
-        facts=results.model_facts,
-    )
-    candidate, made = compose_first(candidates, request, observed.settings)
+    candidate, made = compose_for_request(observed.request, observed.base, candidates, results, observed.settings)
     return candidate, _as_served(observed, made)
 
 
@@ -63,11 +50,11 @@ def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog)
     if spec.backend not in (Backend.AUTO, candidate.backend):
         raise InvalidRequestError([FieldError("spec.backend", f'"{spec.backend}"', f"is not {candidate.backend}")])
     request = replace(
-        _asked(observed, hardware, kept),
+        graph_request(observed.request, hardware, kept),
         spec=spec.model_copy(update={"features": alone, "overrides": _without_planner(spec.overrides)}),
-        model=_profiled(observed, log.model),
+        model=profiled_model(observed.request, log.model),
         facts=log.model_facts,
-        base=_base(observed, kept),
+        base=base_of(observed.base, kept),
     )
     _, made = compose_first([candidate], request, observed.settings)
     gpus = gpus_of(made.graph)
@@ -85,21 +72,6 @@ def composed_trial(observed: ObservedState, candidate: Candidate, log: TrialLog)
     return _as_served(observed, replace(made, graph=made.graph | {"metadata": metadata})).graph
 
 
-def _profiled(observed: ObservedState, model: str) -> str:
-    """Return the model that was profiled, as engines load it: the request's, or a folder of its model cache.
-
-    Whoever may write the output's ConfigMap has no other one deployed, and no code of another one run.
-
-    Raises:
-        InvalidRequestError: It is another one.
-    """
-    asked, cache = observed.request.spec.model, effective(observed.request).model_cache
-    in_cache = cache is not None and PurePosixPath(model).is_relative_to(cache.mount_path) and ".." not in model
-    if in_cache or model.lower() == asked.lower():
-        return model
-    raise InvalidRequestError([FieldError("spec.model", f'"{asked}"', f'was not profiled: the result is of "{model}"')])
-
-
 def _without_planner(overrides: Overrides | None) -> Overrides | None:
     """Return a request's overrides without what they change of the planner, which a trial does not have."""
     changed = overrides.dgd if overrides else None
@@ -113,18 +85,6 @@ def _without_planner(overrides: Overrides | None) -> Overrides | None:
     return overrides.model_copy(update={"dgd": changed | {"spec": kept}})
 
 
-def _base(observed: ObservedState, kept: Preserved) -> Manifest | None:
-    """Return the user's own deployment, which the plan is put into; None where there is none.
-
-    Raises:
-        InvalidRequestError: It does not exist any more, or is none.
-    """
-    if kept.base is not None and observed.base is None:
-        detail = "does not exist any more; it holds the deployment that the plan is merged into"
-        raise InvalidRequestError([FieldError("spec.profilingConfig.configMapRef", f'"{kept.base.name}"', detail)])
-    return read_base(observed.base) if observed.base is not None else None
-
-
 def composed_adopted(observed: ObservedState, text: str) -> tuple[int, Composed]:
     """Compose the deployment that another profiler made: its GPUs, and it in the version that the cluster serves.
 
@@ -134,7 +94,9 @@ def composed_adopted(observed: ObservedState, text: str) -> tuple[int, Composed]
     hardware = used(observed.status.hardware)
     if hardware is None:
         raise InvalidRequestError([FieldError("status.hardware", "Required value", "says for how many GPUs it is")])
-    made = compose_adopted(text, _asked(observed, hardware, preserved(observed.request.metadata.annotations)))
+    made = compose_adopted(
+        text, graph_request(observed.request, hardware, preserved(observed.request.metadata.annotations))
+    )
     return gpus_of(made.graph), _as_served(observed, made)
 
 
@@ -144,22 +106,7 @@ def with_runtime_version(observed: ObservedState, graph: Manifest) -> Manifest:
     if hardware is None:
         return graph
     kept = as_far_as_known(observed.request.metadata.annotations)
-    return filled_in(graph, runtime_version(_asked(observed, hardware, kept)))
-
-
-def _asked(observed: ObservedState, hardware: HardwareUsed, kept: Preserved) -> GraphRequest:
-    """Return what the request itself says of its deployment."""
-    asked, spec = observed.request.metadata, observed.request.spec
-    return GraphRequest(
-        name=asked.name,
-        namespace=asked.namespace,
-        uid=asked.uid,
-        spec=spec,
-        model=spec.model,
-        hardware=hardware,
-        preserved=kept,
-        keeps_image=keeps_image(asked.annotations),
-    )
+    return filled_in(graph, runtime_version(graph_request(observed.request, hardware, kept)))
 
 
 def _as_served(observed: ObservedState, made: Composed) -> Composed:

@@ -9,7 +9,7 @@ from dgdr_api.conditions import DeploymentReady, Profiling, ProfilingComplete, S
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.figures import figures
-from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, RECOMMENDED
 from dgdr_api.options import runs_its_image
 from dgdr_api.preserved import as_far_as_known
 from dgdr_api.request_warnings import ConfigurationWarning, RequestWarning, SLAWarning
@@ -28,7 +28,6 @@ from dgdr_controller.reconciler.decision import Decision, Ensure, Event, WriteMo
 from dgdr_controller.reconciler.observed_state import ObservedState
 from dgdr_controller.reconciler.profiling_results import adopted_results, profiling_results, shortened
 
-RECOMMENDED = "recommended"
 _ANNOTATIONS = 252 * 1024
 """Bytes of all annotations of the request with the deployment; Kubernetes allows 256 KiB, and others may come."""
 _TOO_LARGE = (

@@ -63,7 +63,7 @@ def read(root: Path) -> Project:
             wanted("build", content["build-system"]["requires"], targets.ALL),
             wanted("controller", own, targets.ALL),
             wanted("profiler", [*own, *extras["profiler"]], targets.ALL),
-            wanted(DEV, [*own, *extras["profiler"], *extras["dev"]], targets.ALL),
+            wanted(DEV, [*own, *extras["profiler"], *extras["kubectl"], *extras["dev"]], targets.ALL),
             wanted("uv", groups["uv"], targets.ALL),
             wanted("init", groups["init"], targets.LINUX, tested=False),  # part of images
             wanted("go", groups["go"], targets.ALL, tested=False),

@@ -48,8 +48,8 @@ def explain(results: Results) -> Iterator[str]:
     if choice.source is Source.NAIVE:
         yield f"{choice.shape} of {choice.backend} is the smallest engine that the model fits in; nothing was compared."
         return
-    deployable = [candidate for candidate in results.candidates if candidate.is_offered]
-    contest = _Contest(choice, goal, budget, dropped(deployable, goal, budget))
+    deployable = _deployable(results)
+    contest = _contest(choice, results)
     yield f"Candidates are compared by {', then '.join(_comparisons(goal, budget))}."
     yield f"The winner, {_name(choice)}: {_numbers(choice, contest)}."
     if choice.verdict is not None:
@@ -62,6 +62,34 @@ def explain(results: Results) -> Iterator[str]:
     counts = Counter(c.verdict.outcome for c in results.candidates if c.verdict)
     became = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
     yield f"Of {len(results.candidates)} candidates: {became}."
+
+
+def explain_candidate(candidate: Candidate, results: Results) -> Iterator[str]:
+    """Yield sentences about one candidate: of the winner all of `explain`, of another one why it lost."""
+    choice = results.choice
+    if choice is not None and candidate.id == choice.id:
+        yield from explain(results)
+        return
+    verdict = candidate.verdict
+    yield f"{_name(candidate)} was not chosen{f': {verdict.outcome}, {verdict.reason}' if verdict else ''}."
+    if choice is None or choice.performance is None or candidate.performance is None:
+        return
+    contest = _contest(choice, results)
+    yield f"Its numbers: {_numbers(candidate, contest)}."
+    yield f"The winner, {_name(choice)}: {_numbers(choice, contest)}."
+    if candidate.is_offered:
+        behind = _behind(candidate, contest).replace(f" ({_numbers(candidate, contest)})", "")
+        yield f"Candidates are compared by {', then '.join(_comparisons(contest.goal, contest.budget))}."
+        yield f"It comes after the winner: {behind}."
+
+
+def _contest(choice: Candidate, results: Results) -> _Contest:
+    goal, budget = results.goal, results.hardware.total_gpus.value
+    return _Contest(choice, goal, budget, dropped(_deployable(results), goal, budget))
+
+
+def _deployable(results: Results) -> list[Candidate]:
+    return [candidate for candidate in results.candidates if candidate.is_offered]
 
 
 def _comparisons(goal: Goal, budget: int) -> Iterator[str]:

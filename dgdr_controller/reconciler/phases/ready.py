@@ -1,12 +1,12 @@
 """Ready: a deployment is written; it is made when the user says so."""
 
 from dgdr_api.conditions import ConditionUpdate, SpecGenerated
-from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, output_name
+from dgdr_api.names import ANNOTATION_DEPLOY, ANNOTATION_GENERATED, RECOMMENDED, output_name
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.profiling_job.output import Output
 from dgdr_controller.reconciler import dgd
 from dgdr_controller.reconciler.decision import Decision, Event, enter
-from dgdr_controller.reconciler.generation import RECOMMENDED, generate, wanted
+from dgdr_controller.reconciler.generation import generate, wanted
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.spec_change import is_changed
 
