@@ -26,6 +26,11 @@ DECISION = "authorization.k8s.io/decision"
 ACCOUNT = "system:serviceaccount:dgdr-system:dgdr-controller"
 FOR_RARE_CASES = {
     "list": "servers that cannot stream lists, and pages after a watch that came too late",
+    "nvidia.com dynamographdeploymentrequests get": "a results page is granted it",
+    " services create": "a patch that applies what is not there takes it, and is logged as a patch",
+    "apps deployments create": "the same",
+    "networking.k8s.io networkpolicies create": "the same",
+    "apps deployments delete": "autoApply is switched on after a page was there",
     "nvidia.com dynamographdeployments get": "a deployment of the name exists that the watch has not told of",
     "nvidia.com dynamographdeployments patch": "somebody has one of an earlier request changed in place",
     "nvidia.com dynamographdeployments delete": "a thorough search takes down what it has measured",

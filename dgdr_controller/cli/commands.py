@@ -4,7 +4,7 @@ import click
 
 from dgdr_controller.cli.lazy_group import LazyGroup
 
-_COMMANDS = ("calibrate", "manager", "measure", "plan", "profile", "publish", "validate")
+_COMMANDS = ("calibrate", "manager", "measure", "plan", "profile", "publish", "results", "validate")
 """Each a function of this name in a module of this name."""
 
 

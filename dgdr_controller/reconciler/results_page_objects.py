@@ -43,7 +43,7 @@ def results_page(request: DynamoGraphDeploymentRequest, graph: str, settings: Se
         _role_binding(request),
         _network_policy(request),
         _service(request),
-        _deployment(request, settings),
+        _deployment(request, graph, settings),
     ]
     digest = digest_of(made)
     for manifest in made:
@@ -125,7 +125,7 @@ def _service(request: DynamoGraphDeploymentRequest) -> Manifest:
     }
 
 
-def _deployment(request: DynamoGraphDeploymentRequest, settings: Settings) -> Manifest:
+def _deployment(request: DynamoGraphDeploymentRequest, graph: str, settings: Settings) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -137,13 +137,13 @@ def _deployment(request: DynamoGraphDeploymentRequest, settings: Settings) -> Ma
             "selector": {"matchLabels": _selected(request)},
             "template": {
                 "metadata": {"labels": labels(request) | _selected(request)},
-                "spec": _pod(request, settings),
+                "spec": _pod(request, graph, settings),
             },
         },
     }
 
 
-def _pod(request: DynamoGraphDeploymentRequest, settings: Settings) -> Manifest:
+def _pod(request: DynamoGraphDeploymentRequest, graph: str, settings: Settings) -> Manifest:
     metadata, profiling = request.metadata, settings.profiling
     probe = {"exec": {"command": [_DGDR, "results", "--check", f"--port={_PORT}"]}, "timeoutSeconds": 10}
     return {
@@ -160,8 +160,10 @@ def _pod(request: DynamoGraphDeploymentRequest, settings: Settings) -> Manifest:
                     "results",
                     f"--name={metadata.name}",
                     f"--namespace={metadata.namespace}",
+                    f"--deployment={graph}",
                     f"--port={_PORT}",
                 ],
+                "env": _environment(settings),
                 "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
                 "readinessProbe": probe | {"periodSeconds": 10},
                 "livenessProbe": probe | {"initialDelaySeconds": 30, "periodSeconds": 60},
@@ -171,3 +173,16 @@ def _pod(request: DynamoGraphDeploymentRequest, settings: Settings) -> Manifest:
             }
         ],
     }
+
+
+def _environment(settings: Settings) -> list[Manifest]:
+    """Return the settings that deployments are rendered with: the page's are those of the controller."""
+    dynamo = settings.dynamo
+    values = {
+        "DGDR_DYNAMO__REGISTRY": dynamo.registry,
+        "DGDR_DYNAMO__VERSION": dynamo.version,
+        "DGDR_DYNAMO__TRUST_REMOTE_CODE": str(dynamo.trust_remote_code).lower(),
+        "DGDR_HF_TOKEN_SECRET": settings.hf_token_secret,
+        "DGDR_PROMETHEUS_ENDPOINT": settings.prometheus_endpoint,
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]

@@ -18,21 +18,30 @@ from dgdr_controller.manifest import Manifest, dump_documents
 from dgdr_controller.settings import Settings
 
 
-def content(results: Results, settings: Settings, base: Manifest | None = None) -> str:
-    """Return the page's content as JSON. The same inputs give the same text."""
+def content(results: Results, settings: Settings, base: Manifest | None = None, uid: str | None = None) -> str:
+    """Return the page's content as JSON. The same inputs give the same text.
+
+    Args:
+        results: The results.
+        settings: What deployments are rendered with.
+        base: The user's own deployment, which plans are put into.
+        uid: UID of the request in the cluster, by which its controller recognises what is applied by hand.
+    """
     assumed = ASSUMED[as_far_as_known(results.request.annotations).defaults]
     parts = {
         "results": results.model_dump(mode="json", exclude_none=True),
         "defaults": {"ttft": assumed.ttft, "itl": assumed.itl},
         "request": _request(results),
-        "manifests": _packed(manifests(results, settings, base)),
+        "manifests": _packed(manifests(results, settings, base, uid)),
     }
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
-def manifests(results: Results, settings: Settings, base: Manifest | None = None) -> dict[str, str]:
+def manifests(
+    results: Results, settings: Settings, base: Manifest | None = None, uid: str | None = None
+) -> dict[str, str]:
     """Render the deployment of every candidate that can be deployed; return its YAML by the candidate's id."""
-    request = graph_request(results, base)
+    request = graph_request(results, base, uid)
     offered = (candidate for candidate in results.candidates if candidate.is_offered)
     texts = {}
     for candidate in offered:

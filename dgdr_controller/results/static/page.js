@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const dgdr = globalThis.dgdr;
-  const VIEWS = [dgdr.headline, dgdr.chart, dgdr.card, dgdr.compare, dgdr.table];
+  const VIEWS = [dgdr.headline, dgdr.chart, dgdr.card, dgdr.compare, dgdr.table, ...(dgdr.live ? [dgdr.live] : [])];
   const PRICE = 3; // $ for a GPU and hour, to begin with: the reader knows better
 
   function start(content) {
@@ -49,5 +49,10 @@
     return ariaLabel ? `[aria-label="${CSS.escape(ariaLabel)}"]` : "";
   }
 
-  dgdr.source.content().then(start);
+  // What cannot be read is said: a page is never blank.
+  function failed({ message }) {
+    dgdr.dom.byId("headline").replaceChildren(dgdr.dom.element("p.warning", { role: "alert" }, `The results cannot be shown: ${message}`));
+  }
+
+  dgdr.source.content().then(start).catch(failed);
 })();

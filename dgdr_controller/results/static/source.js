@@ -1,5 +1,4 @@
-// Where the page's content comes from: here, the page itself. Who serves the page live puts another file in this
-// place, with the same two functions.
+// Where the page's content comes from: here, the page itself. A page that is served live has another `content`.
 "use strict";
 (() => {
   const dgdr = (globalThis.dgdr ??= {});
@@ -11,7 +10,7 @@
 
   // The YAML of a candidate's deployment; undefined where it cannot be deployed.
   async function manifest(id) {
-    unpacked ??= content().then(({ manifests }) => unpack(manifests));
+    unpacked ??= dgdr.source.content().then(({ manifests }) => unpack(manifests));
     return (await unpacked)[id];
   }
 

@@ -76,7 +76,7 @@ def test_images_that_were_named_reach_the_settings(deployed: Installer) -> None:
 REQUESTS, GRAPHS = "nvidia.com/dynamographdeploymentrequests", "nvidia.com/dynamographdeployments"
 RBAC, EVENTS, LEASES = "rbac.authorization.k8s.io/", "events", "coordination.k8s.io/leases"
 RIGHTS = {
-    REQUESTS: "list watch patch",
+    REQUESTS: "get list watch patch",
     f"{REQUESTS}:status": "patch",
     GRAPHS: "get list watch create patch delete",
     "batch/jobs": "get list watch create delete",
@@ -98,7 +98,9 @@ RIGHTS = {
     "apiextensions.k8s.io/customresourcedefinitions": "",
     f"{RBAC}clusterroles": "",
     f"{RBAC}clusterrolebindings": "",
-    "apps/deployments": "",
+    "apps/deployments": "get list watch create patch delete",
+    "services": "get create patch",
+    "networking.k8s.io/networkpolicies": "get create patch",
     "namespaces": "",
 }
 VERBS = [
