@@ -115,6 +115,7 @@ def test_page_is_looked_at_and_deployed_from(
                 page.wait_for_selector("#live .phase.deployed", timeout=180_000)
                 page.screenshot(path=tmp_path / "deployed.png", full_page=True)
                 assert page.locator("#deploy").count() == 0
+                assert chosen in page.locator("#live").inner_text()
                 graph = api.request("GET", journey.graph_path)
                 assert graph["metadata"]["annotations"]["dgdr.nvidia.com/candidate"] == chosen
                 record_property("rss_mb", rss := resident_mb(installed, namespace, "looked-dgdr"))

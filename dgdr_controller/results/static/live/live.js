@@ -51,6 +51,7 @@
     now.replaceChildren(
       element("p.badges", {}, element(`span.badge.phase.${phase.toLowerCase() || "unknown"}`, {}, phase || "…"), element("span", {}, message)),
       progress?.total && phase === "Profiling" && element("progress", { max: progress.total, value: progress.completed, "aria-label": `${progress.completed} of ${progress.total}` }) || "",
+      seen.deployed ? element("p.hint", {}, "Candidate ", element("code", {}, seen.deployed), " is deployed") : "",
       verified ? element("p.hint", {}, `${verified.reason}: ${verified.message}`) : "",
       lost ? element("p.warning", {}, LOST) : "",
       points.length && !state ? measured(points) : "",
