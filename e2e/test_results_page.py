@@ -107,7 +107,7 @@ def test_page_is_looked_at_and_deployed_from(
                 assert "Recommended" in page.locator("#headline h1").inner_text()
                 rows = page.locator("#table tbody tr")
                 rows.nth(1).locator("button.link").click()
-                chosen = rows.nth(1).get_attribute("data-id")
+                chosen = str(rows.nth(1).get_attribute("data-id"))
                 page.locator("#deploy").click()
                 assert "GPU" in page.locator("dialog h2").inner_text()
                 page.screenshot(path=tmp_path / "confirm.png")
