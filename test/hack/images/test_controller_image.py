@@ -61,7 +61,7 @@ def test_image_has_no_shell_no_packages_and_no_installer(controller: Image) -> N
     programs = [path for path in paths(controller) if re.search(r"/s?bin/[^/]+$", path)]
     assert all(
         re.search(
-            r"/bin/(python3?(\.\d+)?|dgdr|dumb-init|[Aa]ctivate[.\w]*|cffi-gen-src|dotenv|idna|pygmentize|markdown-it|normalizer)$",
+            r"/bin/(python3?(\.\d+)?|dgdr|kubectl-dgdr|kubectl_complete-dgdr|dumb-init|[Aa]ctivate[.\w]*|cffi-gen-src|dotenv|idna|pygmentize|markdown-it|normalizer)$",
             p,
         )
         for p in programs
@@ -157,7 +157,7 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
         "print(len(ssl.create_default_context().get_ca_certs()) > 100, sum(name.startswith('dgdr_') for name in sys.modules) > 40)\n"
     )
     code, printed = controller.run("-c", program, entrypoint=["/opt/dgdr/bin/python"])
-    # What runs in the profiler alone.
+    # What runs in the profiler alone, and what the kubectl plugin logs in with.
     numbers = (
         "raw_data",
         "estimate_errors",
@@ -168,7 +168,7 @@ def test_python_can_be_imported_whole_and_certificates_are_verified(controller: 
         "search",
         "thorough",
     )
-    lacking = ["plots needs matplotlib", *(f"{module} needs numpy" for module in numbers)]
+    lacking = ["connection needs httpx", "plots needs matplotlib", *(f"{module} needs numpy" for module in numbers)]
     assert (code, printed.splitlines()) == (0, [*lacking, "True True"])
 
 
