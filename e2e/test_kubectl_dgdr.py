@@ -82,13 +82,13 @@ def test_request_is_applied_looked_at_and_deployed(dgdr: Plugin, api: Client, na
         assert dgdr.refused("deploy", "my-model", chosen, "--yes").startswith("Request my-model is deployed already: ")
         assert dgdr.refused("retry", "my-model").startswith("Request my-model has not failed (phase Deployed): ")
 
-        # What the deployment has been replaced with is recognised, as it is the request's own.
-        replaced = dgdr.kubectl(
-            "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=dgdr.shown("export", "my-model", chosen)
-        )
+        # As the plugin advises whoever wants another candidate after all.
+        dgdr.shown("export", "my-model", chosen, "-o", "dgd.yaml")
+        api.request("DELETE", journey.path)
+        replaced = dgdr.kubectl("apply", "-f", "dgd.yaml")
         assert replaced.returncode == 0, replaced.stderr
+        assert journey.get(journey.graph_path)["metadata"]["annotations"]["dgdr.nvidia.com/candidate"] == chosen
         assert len(journey.graphs) == 1
-        assert dgdr("status", "my-model", "-w").returncode == 0
     api.request("DELETE", journey.graph_path)
 
 

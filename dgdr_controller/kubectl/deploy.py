@@ -29,7 +29,10 @@ _NO_EFFECT = {
 _WAYS = {
     Phase.FAILED: "kubectl dgdr retry {name} starts it again",
 }
-_REPLACE = "to run another candidate, replace the deployment: kubectl dgdr export {name} CANDIDATE | kubectl apply -f -"
+_REPLACE = (
+    "to run another candidate, save it with kubectl dgdr export {name} CANDIDATE -o dgd.yaml, delete the request (the "
+    "deployment stays), and apply the file"
+)
 
 
 @click.command()

@@ -80,7 +80,7 @@ def test_spec_that_has_changed_since_profiling_is_a_refusal() -> None:
     ("phase", "words"),
     [
         (Phase.DEPLOYING, "Request qwen is being deployed already: to run another candidate"),
-        (Phase.DEPLOYED, "kubectl dgdr export qwen CANDIDATE | kubectl apply -f -"),
+        (Phase.DEPLOYED, "kubectl dgdr export qwen CANDIDATE -o dgd.yaml, delete the request"),
         (Phase.FAILED, "kubectl dgdr retry qwen starts it again"),
     ],
 )

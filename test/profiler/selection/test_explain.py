@@ -5,7 +5,7 @@ import pytest
 from dgdr_api.candidate import Candidate, Outcome
 from dgdr_api.results import Goal, Results, Target
 from dgdr_api.v1beta1 import OptimizationType
-from dgdr_controller.profiler.selection.explain import explain
+from dgdr_controller.profiler.selection.explain import explain, explain_candidate
 from dgdr_controller.profiler.selection.judge import judge
 from dgdr_controller.profiler.selection.scaling import scale
 from test.builders.results import candidate_of, results_of
@@ -76,3 +76,25 @@ def test_single_candidate_has_no_runner_up() -> None:
     lines = list(explain(judged(DENSE)))
     assert not any("runner-up" in line for line in lines)
     assert lines[-1] == f"Of 1 candidates: 1 {Outcome.SELECTED}."
+
+
+def test_loser_is_held_against_the_winner() -> None:
+    results = judged(FAST, DENSE)
+    choice, loser = results.candidates
+    verdict, numbers, winner, rule, behind = explain_candidate(loser, results)
+    assert verdict.startswith(f"vllm aggregated, 2 × tp4 ({loser.id}) was not chosen: alternative, ")
+    assert numbers.startswith("Its numbers: 400 tokens/s/GPU, ")
+    assert winner.startswith(f"The winner, vllm aggregated, 4 × tp2 ({choice.id}): 500 tokens/s/GPU, ")
+    assert rule.startswith("Candidates are compared by the default targets, ")
+    assert behind == "It comes after the winner: a score 20 % lower."
+
+
+def test_winner_is_explained_as_the_choice() -> None:
+    results = judged(FAST, DENSE)
+    assert list(explain_candidate(results.candidates[0], results)) == list(explain(results))
+
+
+def test_candidate_of_a_search_without_a_winner_has_its_verdict_alone() -> None:
+    results = judged(FAST, DENSE).model_copy(update={"selected": None})
+    (line,) = explain_candidate(results.candidates[1], results)
+    assert "was not chosen: alternative, " in line
