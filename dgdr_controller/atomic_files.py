@@ -32,6 +32,11 @@ def write_atomically(folder: Path, contents: Mapping[str, str | bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def is_mounted(path: Path) -> bool:
+    """Say whether a file can only be written in place: it is mounted by itself, or its folder lets nothing be made."""
+    return path.is_file() and (os.path.ismount(path) or not os.access(path.parent, os.W_OK))
+
+
 def write_where_possible(path: Path, content: str) -> None:
     """Write a file: atomically, unless it is mounted by itself, as a container's termination message is.
 
@@ -42,7 +47,7 @@ def write_where_possible(path: Path, content: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    if path.is_file() and (os.path.ismount(path) or not os.access(path.parent, os.W_OK)):
+    if is_mounted(path):
         path.write_text(content, encoding="utf-8")
     else:
         write_atomically(path.parent, {path.name: content})

@@ -391,13 +391,13 @@ class PerformanceVerified:
     @classmethod
     def pending(cls) -> ConditionUpdate:
         """Say that it is to be measured."""
-        return cls._unknown("VerificationPending", "The deployment is to be measured")
+        return cls._unknown("VerificationPending", "Waiting to start the verification Job")
 
     @classmethod
     def running(cls, job: str, concurrency: int | None = None) -> ConditionUpdate:
         """Say that it is being measured, and with how many requests in flight."""
         load = f" with {concurrency} request{'s' if concurrency > 1 else ''} in flight" if concurrency else ""
-        return cls._unknown("VerificationRunning", f"Job {job} measures the deployment{load}")
+        return cls._unknown("VerificationRunning", f"Job {job} is measuring the deployment{load}")
 
     @classmethod
     def waiting(cls, reason: str, message: str) -> ConditionUpdate:
@@ -407,9 +407,7 @@ class PerformanceVerified:
     @classmethod
     def unplanned(cls, why: str) -> ConditionUpdate:
         """Say why there is nothing that a measurement could be compared with."""
-        return cls._unknown(
-            "NoPlan", f"There is no plan to compare with: {why}. Command dgdr measure measures any endpoint"
-        )
+        return cls._unknown("NoPlan", f"No plan to compare with: {why}. Use dgdr measure to measure any endpoint")
 
     @classmethod
     def refused(cls, message: str) -> ConditionUpdate:
@@ -429,7 +427,7 @@ class PerformanceVerified:
     @classmethod
     def not_planned(cls, figures: str) -> ConditionUpdate:
         """Say what was measured where nothing was planned: its targets are met."""
-        return _true(cls.TYPE, "TargetsMet", figures)
+        return _true(cls.TYPE, "Measured", figures)
 
     @classmethod
     def better(cls, figures: str) -> ConditionUpdate:

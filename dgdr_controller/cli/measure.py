@@ -22,7 +22,7 @@ from dgdr_api.formatting import significant
 from dgdr_api.missed_targets import missed_targets
 from dgdr_api.trials import MeasuredPoint
 from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
-from dgdr_controller.atomic_files import write_where_possible
+from dgdr_controller.atomic_files import is_mounted, write_where_possible
 from dgdr_controller.cli.files import UnreadableError, read_request
 from dgdr_controller.profiler.errors import InterruptedRunError, ProfilerError
 from dgdr_controller.profiler.measurement.benchmark import BenchmarkProgress, Rejected
@@ -132,7 +132,7 @@ def measure(  # noqa: PLR0913 - one for each option
         _fail(error.exit_code, str(error))
     points = [point for point in found if isinstance(point, MeasuredPoint)]
     _print(endpoint, points, applied)
-    if output is not None and points:
+    if output is not None and (points or not is_mounted(output)):  # without points a termination message is the log
         write_where_possible(output, _POINTS.dump_json(points, indent=1).decode() + "\n")
     if rejected := [point for point in found if isinstance(point, Rejected)]:
         _fail(ExitCode.INTERRUPTED, "\n".join(f"{point.concurrency} in flight: {point.reason}" for point in rejected))
@@ -240,7 +240,7 @@ def _print(endpoint: Endpoint, points: Sequence[MeasuredPoint], applied: Effecti
 
 def _verdict(point: MeasuredPoint, applied: Effective) -> str:
     """Say which targets are missed, and by what."""
-    missed = list(missed_targets(point, applied))
+    missed = [text for _, text in missed_targets(point.ttft, point.itl, applied)]
     return f"misses {', '.join(missed)}" if missed else "met"
 
 

@@ -21,22 +21,27 @@ from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job import containers
 from dgdr_controller.profiling_job.builder import labels, owner_reference
 from dgdr_controller.profiling_job.dynamo_profiler import DATA_DIR
-from dgdr_controller.profiling_job.exit_code import ExitCode
 from dgdr_controller.profiling_job.overrides import merged
 from dgdr_controller.profiling_job.run import output_volume, override_of, pod_override_of
 from dgdr_controller.settings import Settings
 
 MOST_REQUESTS = 10_000
 """Requests that are measured at most, however many the deployment serves in the time."""
-_FOLDER, _FILE = "/request", "request.json"
+_VOLUME, _FOLDER, _FILE = "verification-request", "/request", "request.json"
 _REQUEST = "dgdr.nvidia.com/request"
 """Annotation of the pod: the request, which the container reads as a file."""
 _RESULT = "/dev/termination-log"
 _SLOWER = 10
 """A verification may take so many times as long as was asked for: a deployment may be far from its plan."""
+_ROUNDS, _ROUNDS_SLOWER = 6, 3
+"""Requests in turn that are measured at least, with those that warm up, and how many times as long they may take."""
+_KEPT_S = 86_400
+"""How long a Job that has ended is kept for its log."""
 _STARTING_S = 300
 """Seconds that AIPerf may take besides: it makes the prompts first."""
-_RETRIES = 1
+_NOT_FOR_THIS_POD = frozenset(
+    ("initContainers", "serviceAccountName", "serviceAccount", "automountServiceAccountToken")
+)
 _DIGITS = 12
 _POINTS = TypeAdapter(list[MeasuredPoint])
 
@@ -83,30 +88,27 @@ class PlannedLoad:
         tokenizer: Folder with the model's tokenizer, or its id on the Hugging Face hub.
         concurrency: Requests in flight.
         requests: Requests that are measured at least.
+        e2e_s: Latency of a request that is planned, in seconds; 0: not known.
     """
 
     endpoint: str
     tokenizer: str
     concurrency: int
     requests: int
+    e2e_s: float = 0.0
 
 
 def verification_job(verification: Verification, load: PlannedLoad) -> Manifest:
     """Return the Job."""
     request, settings = verification.request, verification.settings
-    measuring_s = _SLOWER * verification.seconds + _STARTING_S
-    final = (ExitCode.REQUEST_WRONG, ExitCode.NOT_DEPLOYABLE, 126, 127, 128)
+    rounds_s = math.ceil(_ROUNDS * _ROUNDS_SLOWER * load.e2e_s)
+    measuring_s = max(_SLOWER * verification.seconds, rounds_s) + _STARTING_S
     spec = {
-        "backoffLimit": _RETRIES,
-        "activeDeadlineSeconds": settings.profiling.stuck_pod_grace_s + (_RETRIES + 1) * measuring_s,
+        "backoffLimit": 0,  # each try is a load on what serves
+        "activeDeadlineSeconds": settings.profiling.stuck_pod_grace_s + measuring_s,
+        "ttlSecondsAfterFinished": _KEPT_S,
         "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "FailJob",
-                    "onExitCodes": {"containerName": PROFILER, "operator": "In", "values": sorted(map(int, final))},
-                },
-                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-            ]
+            "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
         },
         "template": {
             "metadata": {
@@ -155,13 +157,13 @@ def _pod(verification: Verification, load: PlannedLoad, measuring_s: int) -> Man
     request, profiling = verification.request, verification.settings.profiling
     cache, kept = effective(request).model_cache, output_volume(request)
     volumes = [
-        {"name": "request", "downwardAPI": {"items": [_request_file()]}},
+        {"name": _VOLUME, "downwardAPI": {"items": [_request_file()]}},
         {"name": containers.TEMPORARY["name"], "emptyDir": {}},
         *([{"name": OUTPUT_VOLUME, **kept}] if kept else []),
         *([containers.cache_volume(cache)] if cache else []),
     ]
     mounts = [
-        {"name": "request", "mountPath": _FOLDER, "readOnly": True},
+        {"name": _VOLUME, "mountPath": _FOLDER, "readOnly": True},
         containers.TEMPORARY,
         *([{"name": OUTPUT_VOLUME, "mountPath": DATA_DIR}] if kept else []),
         *([containers.cache_mount(cache)] if cache else []),
@@ -175,7 +177,7 @@ def _pod(verification: Verification, load: PlannedLoad, measuring_s: int) -> Man
         f"--requests={load.requests}",
         f"--deadline={measuring_s}",
         f"--output={_RESULT}",
-        *([f"--output-dir={DATA_DIR}/{request.metadata.name}/verification"] if kept else []),
+        *([f"--output-dir={DATA_DIR}/{request.metadata.name}/verification/{verification.inputs}"] if kept else []),
     ]
     return {
         "automountServiceAccountToken": False,
@@ -205,8 +207,13 @@ def _request_file() -> Manifest:
 
 
 def _override(request: DynamoGraphDeploymentRequest) -> Manifest:
-    """Return what the user lays over pods of the profiling Job, as far as this one has its parts."""
-    pod = {name: value for name, value in pod_override_of(request).items() if name != "initContainers"}
-    pod["containers"] = [container for container in pod.get("containers") or [] if container["name"] == PROFILER]
+    """Return what the user lays over pods of the profiling Job: where they run, and with what; not as whom."""
+    pod = {name: value for name, value in pod_override_of(request).items() if name not in _NOT_FOR_THIS_POD}
+    pod["containers"] = [
+        {name: value for name, value in container.items() if name != "image"}
+        for container in pod.get("containers") or []
+        if container["name"] == PROFILER
+    ]
+    pod["volumes"] = [volume for volume in pod.get("volumes") or [] if volume["name"] != _VOLUME]
     template = override_of(request).get("template") or {}
     return {"template": template | {"spec": pod}}

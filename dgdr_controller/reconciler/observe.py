@@ -99,7 +99,11 @@ class Observer:
         if Need.FRESH_OUTPUT in needs(observed):
             observed = _with_output(observed, await self._published(observed.key))
         if Need.FRESH_PODS in needs(observed):
-            observed = replace(observed, pods=await self._pods(observed))
+            observed = replace(
+                observed,
+                pods=await self._fresh(observed, observed.job, observed.pods),
+                verification_pods=await self._fresh(observed, observed.verification, observed.verification_pods),
+            )
         if Need.HARDWARE in needs(observed):
             multinode = await self._discovery.serves_any(MULTINODE)
             observed = replace(observed, nodes=self._nodes.recent().gpus, multinode=multinode)
@@ -212,12 +216,12 @@ class Observer:
         except NotFoundError:
             return None
 
-    async def _pods(self, observed: ObservedState) -> tuple[Pod, ...]:
-        """Read the pods of the Job from the API server itself; those that it has deleted may still be known here."""
-        if observed.job is None:
+    async def _fresh(self, observed: ObservedState, job: Job | None, known: tuple[Pod, ...]) -> tuple[Pod, ...]:
+        """Read the pods of a Job from the API server itself; those that it has deleted may still be known here."""
+        if job is None:
             return ()
-        selector = f"{JOB_LABEL}={observed.job.metadata.uid}"
-        return await self._client.list(PODS, observed.key.namespace, label_selector=selector) or observed.pods
+        selector = f"{JOB_LABEL}={job.metadata.uid}"
+        return await self._client.list(PODS, observed.key.namespace, label_selector=selector) or known
 
     async def _base(self, observed: ObservedState) -> str | None:
         """Read the deployment that the plan is put into: a ConfigMap of the user, which no watch reports."""

@@ -12,7 +12,7 @@ from dgdr_api.conditions import ConditionUpdate, PerformanceVerified, Succeeded,
 from dgdr_api.defaults import effective
 from dgdr_api.errors import InvalidRequestError
 from dgdr_api.job_spec import PROFILER
-from dgdr_api.names import ANNOTATION_CANDIDATE, ANNOTATION_INPUTS, ANNOTATION_VERIFIED
+from dgdr_api.names import ANNOTATION_CANDIDATE, ANNOTATION_INPUTS, ANNOTATION_VERIFIED, verification_name
 from dgdr_api.results import Results
 from dgdr_api.trials import MeasuredPoint
 from dgdr_api.v1beta1 import Condition, Phase
@@ -26,6 +26,10 @@ from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.pod_problems import exit_message
 from dgdr_controller.reconciler.verified_performance import verified
 
+_BEGUN = frozenset(
+    (PerformanceVerified.running("").reason, pod_problems.UNSCHEDULABLE, *pod_problems.WAITING_REASONS.values())
+)
+"""Reasons of the condition that tell of a Job that was made."""
 _UNPLANNED = 8
 """Requests in flight where neither the plan nor the request says how many."""
 _PASSING_S = 3.0
@@ -38,21 +42,38 @@ def needs(observed: ObservedState) -> Need:
     if observed.phase is not Phase.DEPLOYED or not _is_open(_condition(observed)):
         return Need(0)
     job = _own(observed)
-    return Need.FRESH_OUTPUT if job is None or _ended(job) else Need(0)
+    if job is None:
+        return Need.FRESH_OUTPUT
+    return Need.FRESH_OUTPUT | Need.FRESH_PODS if _ended(job) else Need(0)
 
 
 def with_verification(observed: ObservedState, decision: Decision) -> Decision:
     """Return a decision that measures the deployment too, where it is healthy and somebody asks for it."""
     job = _own(observed)
-    if decision.status.phase is not Phase.DEPLOYED:
-        return _without(decision, job)
     try:
         wanted = _wanted(observed)
     except InvalidRequestError as error:
+        if observed.annotation(ANNOTATION_VERIFIED):  # what was measured before stays
+            return _without(_forgotten(decision), job)
         return _saying(observed, decision, PerformanceVerified.failed("; ".join(map(str, error.errors))))
+    if decision.status.phase is not Phase.DEPLOYED:
+        return _without(_interrupted(observed, decision, wanted, job), job)
     if wanted is None:
         return _without(_forgotten(decision), job)
     return _verify(observed, decision, wanted, job)
+
+
+def _interrupted(observed: ObservedState, decision: Decision, wanted: Verification | None, job: Job | None) -> Decision:
+    """End a measurement of a deployment that is not healthy any more: it is not begun again by itself.
+
+    Its load may be what the deployment does not bear. Without a deployment, nothing is left to say.
+    """
+    if observed.graph is None or wanted is None or observed.phase is not Phase.DEPLOYED or job is None:
+        return _forgotten(decision)
+    if not _is_open(_condition(observed)):
+        return decision
+    why = "the deployment stopped being healthy while it was measured"
+    return _ending(observed, decision, wanted, PerformanceVerified.failed(_not_measured(why)))
 
 
 def _wanted(observed: ObservedState) -> Verification | None:
@@ -76,8 +97,8 @@ def _wanted(observed: ObservedState) -> Verification | None:
     if asked is not None or not by_setting:
         return lasting(asked) if asked else None
     wanted = lasting(by_setting)
-    begins = observed.phase is not Phase.DEPLOYED and not _is_done(observed, wanted)
-    return wanted if begins or _is_open(_condition(observed)) else None
+    begins = observed.phase is not Phase.DEPLOYED or _condition(observed) is not None
+    return wanted if begins and not (_is_done(observed, wanted) and not _is_open(_condition(observed))) else None
 
 
 def _verify(observed: ObservedState, decision: Decision, wanted: Verification, job: Job | None) -> Decision:
@@ -86,7 +107,7 @@ def _verify(observed: ObservedState, decision: Decision, wanted: Verification, j
     if not is_open and _is_done(observed, wanted):
         return decision
     if job is None and is_open:
-        return _begin(observed, decision, wanted)
+        return _without_job(observed, decision, wanted)
     pending = _saying(observed, decision, PerformanceVerified.pending(), after_s=0.0)
     if job is None:
         return pending
@@ -96,6 +117,15 @@ def _verify(observed: ObservedState, decision: Decision, wanted: Verification, j
     if fits and not _ended(job):
         return _saying(observed, decision, _state(observed, job), after_s=POLL_S)
     return _judge(observed, decision, wanted, job) if fits and is_open else _removing(pending, job)
+
+
+def _without_job(observed: ObservedState, decision: Decision, wanted: Verification) -> Decision:
+    """Make the Job; one that was there and is gone is not made again."""
+    condition = _condition(observed)
+    if condition is None or condition.reason not in _BEGUN:
+        return _begin(observed, decision, wanted)
+    why = f"Job {verification_name(observed.name)} was deleted before its result was read"
+    return _ending(observed, decision, wanted, PerformanceVerified.failed(_not_measured(why)))
 
 
 def _begin(observed: ObservedState, decision: Decision, wanted: Verification) -> Decision:
@@ -111,6 +141,7 @@ def _begin(observed: ObservedState, decision: Decision, wanted: Verification) ->
         tokenizer=results.model,
         concurrency=max(1, round(plan.concurrency if plan else applied.concurrency or _UNPLANNED)),
         requests=wanted.requests(plan.request_rate if plan else None),
+        e2e_s=plan.e2e / 1000 if plan else 0.0,
     )
     manifest = verification_job(wanted, load)
     name = manifest["metadata"]["name"]
@@ -129,12 +160,21 @@ def _begin(observed: ObservedState, decision: Decision, wanted: Verification) ->
 def _judge(observed: ObservedState, decision: Decision, wanted: Verification, job: Job) -> Decision:
     """Say what a Job has measured that has ended, or why it has measured nothing."""
     point, found = _point(observed), _planned(observed)
+    if point is None and any(pod.status.phase in ("Pending", "Running") for pod in observed.verification_pods):
+        return _saying(
+            observed, decision, _state(observed, job), after_s=_PASSING_S
+        )  # its last words are still to come
     if point is None:
-        update = PerformanceVerified.failed(_why(observed, job))
+        update = PerformanceVerified.failed(_not_measured(_why(observed, job)))
     elif isinstance(found, str):
-        update = PerformanceVerified.failed(f"There is no plan to compare with: {found}")
+        update = PerformanceVerified.failed(f"No plan to compare with: {found}")
     else:
         update = verified(found[0], effective(observed.request), point)
+    return _ending(observed, decision, wanted, update)
+
+
+def _ending(observed: ObservedState, decision: Decision, wanted: Verification, update: ConditionUpdate) -> Decision:
+    """Return a decision by which a verification has come to its end."""
     return replace(
         _saying(observed, decision, update),
         annotations={**decision.annotations, ANNOTATION_VERIFIED: wanted.inputs},
@@ -169,7 +209,7 @@ def _planned(observed: ObservedState) -> tuple[Candidate, Results] | str:
     if output is None or not output.has_results or graph is None:
         return "the results of profiling are gone"
     if output.is_deployment:
-        return "another profiler made the deployment"
+        return "the deployment comes from another profiler"
     try:
         results = output.results()
     except ValueError as error:
@@ -190,9 +230,12 @@ def _why(observed: ObservedState, job: Job) -> str:
     failed = next((c for c in job.status.conditions if c.type == "Failed" and c.status == "True"), None)
     previous = _condition(observed)
     awaited = f" ({previous.message})" if previous is not None else ""
-    of_job = f"{failed.message}{awaited}" if failed else "its pod is gone, and with it what was measured"
-    words = next(endings, of_job)
-    return f"The deployment could not be measured: {words}; remove annotation {ANNOTATION_VERIFIED} to measure again"
+    of_job = f"{failed.message}{awaited}" if failed else "its pod was deleted before the result was read"
+    return next(endings, of_job)
+
+
+def _not_measured(why: str) -> str:
+    return f"The deployment could not be measured: {why}; remove annotation {ANNOTATION_VERIFIED} to measure again"
 
 
 def _condition(observed: ObservedState) -> Condition | None:
@@ -224,7 +267,7 @@ def _saying(
 ) -> Decision:
     """Return a decision whose status says how the verification is."""
     conditions = set_conditions(decision.status.conditions or (), [update], observed.generation, observed.now)
-    succeeded = Succeeded.of(Phase.DEPLOYED, conditions)
+    succeeded = Succeeded.of(decision.status.phase or Phase.DEPLOYED, conditions)
     conditions = set_conditions(conditions, [succeeded], observed.generation, observed.now)
     status = decision.status.model_copy(update={"conditions": conditions})
     pauses = [pause for pause in (decision.after_s, after_s) if pause is not None]

@@ -64,20 +64,25 @@ def test_users_part_of_profiling_pods_is_laid_over_it() -> None:
             "nodeSelector": {"pool": "cpu"},
             "tolerations": [{"operator": "Exists"}],
             "containers": [
-                {"name": "profiler", "env": [{"name": "HTTP_PROXY", "value": "http://proxy:3128"}]},
+                {"name": "profiler", "image": "own:1", "env": [{"name": "HTTP_PROXY", "value": "http://proxy:3128"}]},
                 {"name": "output-copier", "resources": {"limits": {"memory": "1Gi"}}},
             ],
             "initContainers": [{"name": "fetch", "image": "fetch:1"}],
+            "serviceAccountName": "robot",
+            "automountServiceAccountToken": True,
         },
     }
     job = verification_job(verification(overrides={"profilingJob": {"backoffLimit": 9, "template": template}}), LOAD)
     pod = job["spec"]["template"]["spec"]
-    assert job["spec"]["backoffLimit"] == 1, "what is laid over the profiling Job itself is of that Job"
+    assert job["spec"]["backoffLimit"] == 0, "what is laid over the profiling Job itself is of that Job"
     assert job["spec"]["template"]["metadata"]["labels"]["team"] == "a"
     assert pod["nodeSelector"] == {"pool": "cpu"}
     assert [container["name"] for container in pod["containers"]] == ["profiler"]
     assert {"name": "HTTP_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]
     assert not pod.get("initContainers")
+    assert "serviceAccountName" not in pod
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["containers"][0]["image"] == Settings().profiling.measurer_image
 
 
 def test_model_cache_is_mounted_for_its_tokenizer() -> None:
@@ -92,7 +97,7 @@ def test_exports_are_kept_where_the_request_keeps_files() -> None:
     pod = pod_of(verification(overrides={"profilingJob": {"template": {"spec": {"volumes": [volume]}}}}))
     (container,) = pod["containers"]
     assert volume in pod["volumes"]
-    assert "--output-dir=/data/qwen/verification" in container["args"]
+    assert any(arg.startswith("--output-dir=/data/qwen/verification/") for arg in container["args"])
     assert not any(arg.startswith("--output-dir") for arg in pod_of(verification())["containers"][0]["args"])
 
 
@@ -107,6 +112,12 @@ def test_inputs_tell_one_measurement_from_another(other: Verification) -> None:
 @pytest.mark.parametrize(("rate", "requests"), [(None, 1), (0.001, 1), (2.5, 150), (1000.0, MOST_REQUESTS)])
 def test_as_many_requests_as_the_plan_serves_in_the_time(rate: float | None, requests: int) -> None:
     assert verification(seconds=60).requests(rate) == requests
+
+
+def test_deadline_fits_the_longest_requests() -> None:
+    slow = PlannedLoad("http://x:8000", "/m", 16, 480, e2e_s=200.0)
+    quick = verification_job(verification(), LOAD)["spec"]["activeDeadlineSeconds"]
+    assert verification_job(verification(), slow)["spec"]["activeDeadlineSeconds"] - quick >= 6 * 200 * 3 - 10 * 60
 
 
 def test_what_the_command_writes_can_be_read() -> None:

@@ -111,7 +111,7 @@ def test_condition_comes_before_the_job_that_works_from_the_plan(deployed_state:
     assert said(second, TYPE) == (
         "Unknown",
         "VerificationRunning",
-        f"Job verify-qwen measures the deployment with {round(plan.concurrency)} requests in flight",
+        f"Job verify-qwen is measuring the deployment with {round(plan.concurrency)} requests in flight",
     )
     assert said(second, "Succeeded")[:2] == ("True", "Deployed"), "what is measured serves"
 
@@ -277,9 +277,73 @@ def test_refused_job_costs_the_request_nothing(deployed_state: ObservedState, *,
 
 
 def test_job_of_somebody_else_is_left_alone(deployed_state: ObservedState) -> None:
-    observed, job = measuring(asking(deployed_state))
+    _, job = measuring(asking(deployed_state))
     owner = msgspec.structs.replace(job.metadata.owner_references[0], uid="other")
     theirs = msgspec.structs.replace(job, metadata=msgspec.structs.replace(job.metadata, owner_references=(owner,)))
-    decision = decided(replace(observed, verification=theirs))
+    pending = after(asking(deployed_state), decided(asking(deployed_state)), verification=theirs)
+    decision = decided(pending)
     assert not decision.remove
     assert job_of(decision), "and the API server says that its name is taken"
+
+
+def test_measurement_that_the_deployment_does_not_bear_is_not_repeated(deployed_state: ObservedState) -> None:
+    observed, job = measuring(asking(deployed_state))
+    degraded = replace(observed, graph=graph_of(manifest(observed), "failed"))
+    decision = decided(degraded)
+    assert [removal.uid for removal in decision.remove] == [job.metadata.uid]
+    assert said(decision, TYPE)[:2] == ("Unknown", "VerificationFailed")
+    assert "stopped being healthy" in said(decision, TYPE)[2]
+    assert "VerificationFailed" in [event.reason for event in decision.events]
+    recovering = after(degraded, decision, graph=observed.graph, verification=None)
+    recovered = decided(recovering)
+    assert recovered.status.phase is Phase.DEPLOYED
+    healthy = after(recovering, recovered)
+    assert decided(healthy) == deployed(healthy), "its load is not put on it again"
+
+
+def test_job_that_somebody_deletes_is_not_made_again(deployed_state: ObservedState) -> None:
+    observed, _ = measuring(asking(deployed_state))
+    decision = decided(replace(observed, verification=None))
+    assert said(decision, TYPE)[:2] == ("Unknown", "VerificationFailed")
+    assert "was deleted" in said(decision, TYPE)[2]
+    assert not decision.ensure
+
+
+def test_nothing_is_left_to_say_of_a_deployment_that_is_gone(deployed_state: ObservedState) -> None:
+    observed, job = measuring(asking(deployed_state))
+    decision = decided(replace(observed, graph=None))
+    assert decision.status.phase is Phase.FAILED
+    assert [removal.uid for removal in decision.remove] == [job.metadata.uid]
+    assert TYPE not in {condition.type for condition in decision.status.conditions or ()}
+
+
+def test_pod_that_ends_after_its_job_is_waited_for(deployed_state: ObservedState) -> None:
+    """Watches of different kinds tell in any order."""
+    observed, job = measuring(asking(deployed_state))
+    running = pod_of("verify-qwen-x", job="job-v", phase="Running", containerStatuses=[container("profiler")])
+    early = replace(observed, verification=ended(job), verification_pods=(running,))
+    assert Need.FRESH_PODS in needs(early)
+    decision = decided(early)
+    assert said(decision, TYPE)[:2] == ("Unknown", "VerificationRunning")
+    assert decision.after_s is not None
+    late = replace(early, verification_pods=told(as_planned(observed)))
+    assert said(decided(late), TYPE)[:2] == ("True", "AsPlanned")
+
+
+def test_wrong_annotation_leaves_a_result_alone(deployed_state: ObservedState) -> None:
+    observed, job = measuring(asking(deployed_state))
+    observed = replace(observed, verification=ended(job), verification_pods=told(as_planned(observed)))
+    done = after(observed, decided(observed))
+    mistaken = asking(done, "5s")
+    assert decided(mistaken) == deployed(mistaken)
+
+
+def test_removed_mark_measures_again_by_the_setting_too(deployed_state: ObservedState) -> None:
+    observed, job = measuring(asking(deployed_state))
+    observed = replace(observed, verification=ended(job), verification_pods=told(as_planned(observed)))
+    done = after(observed, decided(observed))
+    settings = done.settings.model_copy(update={"verify_s": 60})
+    by_setting = replace(done, settings=settings, request=annotated(done.request, {ANNOTATION_VERIFY: None}))
+    assert decided(by_setting) == deployed(by_setting)
+    unmarked = replace(by_setting, request=annotated(by_setting.request, {ANNOTATION_VERIFIED: None}))
+    assert said(decided(unmarked), TYPE)[:2] == ("Unknown", "VerificationPending")
