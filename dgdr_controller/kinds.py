@@ -250,7 +250,7 @@ _WRITTEN: dict[tuple[str, str], Resource[Any]] = {
 }
 
 
-REMOVED: dict[str, Resource[Any]] = {resource.kind: resource for resource in (JOBS, CONFIG_MAPS, DEPLOYMENTS)}
+REMOVED: dict[str, Resource[Any]] = {resource.kind: resource for resource in (JOBS, CONFIG_MAPS)}
 """The kinds of which objects are removed."""
 
 

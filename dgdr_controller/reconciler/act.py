@@ -89,7 +89,7 @@ async def act(
     for wanted in decision.ensure:
         try:
             if wanted.instead is None:
-                await _ensure(client, wanted, observed)
+                await ensure(client, wanted, observed)
             else:
                 decision = await _try(client, wanted, wanted.instead, observed, decision)
         except NameTakenError as error:
@@ -134,19 +134,15 @@ async def _try(
         ApiError: The API server does not answer, or somebody was faster.
     """
     try:
-        await _ensure(client, wanted, observed)
+        await ensure(client, wanted, observed)
     except (InvalidError, BadRequestError, RejectedError) as error:
         refused = instead(str(error), True)  # noqa: FBT003 - of the field's type
     except (ForbiddenError, NameTakenError) as error:
         refused = instead(str(error), False)  # noqa: FBT003
-    except ApiError as error:
-        if not wanted.optional:
-            raise
-        refused = instead(error.message, False)  # noqa: FBT003
     else:
         return decision
     if refused.ensure is not None:
-        await _ensure(client, refused.ensure, observed)
+        await ensure(client, refused.ensure, observed)
     status = decision.status
     if refused.condition is not None:
         conditions = set_conditions(status.conditions or (), [refused.condition], observed.generation, observed.now)
@@ -154,7 +150,7 @@ async def _try(
     return replace(decision, status=status, events=[*decision.events, *refused.events])
 
 
-async def _ensure(client: Client, wanted: Ensure, observed: ObservedState) -> None:
+async def ensure(client: Client, wanted: Ensure, observed: ObservedState) -> None:
     """Write an object.
 
     Raises:

@@ -55,14 +55,12 @@ class Ensure:
             of its message and of whether that is for good. None: that is the end of the request, or an error.
         waits: Whether a dry run that is forbidden (by a policy, by a quota) is waited for: the object is written next,
             and would be forbidden too. Else it is no answer.
-        optional: Whether the request goes on whatever keeps the object from being written: `instead` says what is done.
     """
 
     manifest: Manifest
     mode: WriteMode
     condition: type[ObjectCondition] | None = None
     waits: bool = False
-    optional: bool = False
     instead: "Callable[[str, bool], Refused] | None" = None
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dgdr_api.v1beta1 import Phase
 from dgdr_controller.hardware.inventory import Inventory
 from dgdr_controller.kinds import GRAPHS, REQUESTS, Graph
-from dgdr_controller.reconciler import prerequisites, results_page, trials, verification
+from dgdr_controller.reconciler import prerequisites, trials, verification
 from dgdr_controller.reconciler.act import act
 from dgdr_controller.reconciler.awaited import Awaited
 from dgdr_controller.reconciler.decision import Decision
@@ -18,6 +18,7 @@ from dgdr_controller.reconciler.metrics import Phases
 from dgdr_controller.reconciler.observe import Observer
 from dgdr_controller.reconciler.observed_state import Need, ObservedState
 from dgdr_controller.reconciler.phases import deployed, deploying, failed, pending, profiling, ready
+from dgdr_controller.reconciler.results_page import ResultsPages
 from dgdr_controller.reconciler.spec_change import with_refusal
 from dgdr_controller.reconciler.throttle import Throttle
 from dgdr_controller.reconciler.unreadable import report_unreadable
@@ -50,6 +51,10 @@ PHASES = {
     Phase.DEPLOYED: PhaseLogic(deployed.deployed),
     Phase.FAILED: PhaseLogic(failed.failed),
 }
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _needs(phase: PhaseLogic, observed: ObservedState) -> Need:
@@ -85,13 +90,15 @@ class RequestReconciler:
         self._observer = Observer(cache, client, settings, graphs, inventory)
         self.awaited = Awaited(self._observer.look)
         self._phases = Phases()
-        self._throttle = Throttle(lambda: asyncio.get_running_loop().time())
+        self._throttle = Throttle(_monotonic)
+        self._pages = ResultsPages(client, events, _monotonic)
 
     async def reconcile(self, key: Key) -> Result:
         """Take one step with a request."""
         meta = self._cache.meta(REQUESTS, key)
         if meta is None or meta.deletion_timestamp:
             self._throttle.forget(key)
+            self._pages.forget(key)
             self._phases.forget(key)
             self.awaited.update(key, {})
             if meta is not None:
@@ -114,10 +121,11 @@ class RequestReconciler:
         self._phases.update(key, observed.phase, observed.phase_start)
         decision = with_refusal(observed, prerequisites.with_warnings(observed, phase.decide(observed)))
         decision = verification.with_verification(observed, trials.with_trials(observed, decision))
-        decision = results_page.with_results_page(observed, decision)
         self.awaited.update(key, {subject: observed.seen(subject) for subject in decision.awaits})
         if decision.is_progress and decision.status != request.status:
             if remaining := self._throttle.remaining_s(key):
                 return Result.after(remaining)
             self._throttle.record(key)
-        return await act(self._client, self._events, meta, observed, decision)
+        result = await act(self._client, self._events, meta, observed, decision)
+        pauses = (result.requeue_after, await self._pages.serve(observed, meta))
+        return Result(requeue_after=min((pause for pause in pauses if pause is not None), default=None))

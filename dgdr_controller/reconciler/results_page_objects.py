@@ -24,7 +24,9 @@ from dgdr_controller.settings import Settings
 
 _PORT = 8080
 _APP = {"app.kubernetes.io/name": "dgdr-results-page"}
-_DGDR = "/opt/dgdr/bin/dgdr"
+_PYTHON = "/opt/dgdr/bin/python3"
+_CONNECTS = f"import socket; socket.create_connection(('127.0.0.1', {_PORT}), 5).close()"
+"""What a probe runs: nothing of the package, which would take ten times as long."""
 _DIGITS = 12
 _READ = ["get", "list", "watch"]
 
@@ -145,7 +147,7 @@ def _deployment(request: DynamoGraphDeploymentRequest, graph: str, settings: Set
 
 def _pod(request: DynamoGraphDeploymentRequest, graph: str, settings: Settings) -> Manifest:
     metadata, profiling = request.metadata, settings.profiling
-    probe = {"exec": {"command": [_DGDR, "results", "--check", f"--port={_PORT}"]}, "timeoutSeconds": 10}
+    probe = {"exec": {"command": [_PYTHON, "-S", "-E", "-c", _CONNECTS]}, "timeoutSeconds": 10}
     return {
         "serviceAccountName": results_page_name(metadata.name),
         "enableServiceLinks": False,
@@ -165,8 +167,9 @@ def _pod(request: DynamoGraphDeploymentRequest, graph: str, settings: Settings) 
                 ],
                 "env": _environment(settings),
                 "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
-                "readinessProbe": probe | {"periodSeconds": 10},
-                "livenessProbe": probe | {"initialDelaySeconds": 30, "periodSeconds": 60},
+                "startupProbe": probe | {"periodSeconds": 2, "failureThreshold": 60},
+                "readinessProbe": probe | {"periodSeconds": 60},
+                "livenessProbe": probe | {"periodSeconds": 120},
                 "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}},
                 "securityContext": containers.locked_down(),
                 "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -24,7 +24,7 @@ def refusal(headers: Mapping[str, str], token: str | None = None) -> str | None:
     if origin is not None and origin != f"http://{host}":
         return f"The request comes from another page ({origin}): use this page's own buttons"
     if token is not None and not hmac.compare_digest(headers.get(TOKEN, "").encode(), token.encode()):
-        return "The page is of an earlier start of its server: reload it"
+        return "The server was restarted; reload the page"
     return None
 
 

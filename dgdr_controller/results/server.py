@@ -165,14 +165,14 @@ class ResultsPage:
         try:
             await self._client.patch(REQUESTS, self._key, change)
         except ConflictError:
-            return _message(HTTPStatus.CONFLICT, "The request has changed since: look at it again, and deploy then")
+            return _message(HTTPStatus.CONFLICT, "The request has changed; reload the page and try again")
         except NotFoundError:
             return _message(HTTPStatus.GONE, "The request was deleted")
         except ApiError as error:
             return _message(HTTPStatus.UNPROCESSABLE_ENTITY, f"The API server refuses it: {error.message}")
         except RequestError as error:
             return _message(HTTPStatus.BAD_GATEWAY, f"The API server does not answer: {error}")
-        return _message(HTTPStatus.OK, f"{candidate} is to be deployed")
+        return _message(HTTPStatus.OK, f"Deploying {candidate}")
 
     def _published(self) -> ConfigMap | None:
         return self._cache.get(CONFIG_MAPS, Key(self._key.namespace, output_name(self._key.name)))

@@ -1,5 +1,8 @@
 """The results page: its objects are there for whoever looks before anything is deployed, and for nobody else."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,45 +10,53 @@ import msgspec
 import pytest
 
 from dgdr_api.v1beta1 import Phase
-from dgdr_controller.kinds import DEPLOYMENTS, Named
-from dgdr_controller.reconciler.decision import Decision, Ensure, WriteMode
+from dgdr_controller.kinds import (
+    DEPLOYMENTS,
+    NETWORK_POLICIES,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Named,
+)
+from dgdr_controller.manifest import Manifest
 from dgdr_controller.reconciler.observed_state import ObservedState
-from dgdr_controller.reconciler.phases.profiling import profiling
-from dgdr_controller.reconciler.phases.ready import ready
-from dgdr_controller.reconciler.results_page import with_results_page
-from test.builders.observed_state import said
+from dgdr_controller.reconciler.results_page import ResultsPages, unwanted, wanted_objects
+from dgdr_controller.runtime import Client, EventRecorder, ObjectMeta, Resource
+from dgdr_controller.runtime.testing.server import FakeApiServer, Fault
 from test.builders.trials import measuring
 
-
-def decided(observed: ObservedState) -> Decision:
-    return with_results_page(observed, ready(observed))
-
-
-def objects(decision: Decision) -> list[Ensure]:
-    return [ensure for ensure in decision.ensure if ensure.manifest["metadata"]["name"] == "qwen-dgdr"]
+KINDS = ("ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Service", "Deployment")
+WRITTEN: tuple[Resource[Any], ...] = (
+    *(SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS, NETWORK_POLICIES, SERVICES, DEPLOYMENTS),
+)
 
 
-def deployment(decision: Decision, **metadata: Any) -> Named:
-    """Return the page's Deployment that a decision makes, as the API server has it."""
-    manifest = objects(decision)[-1].manifest
-    made = manifest | {"metadata": manifest["metadata"] | {"uid": "page-1"} | metadata}
-    found: Named = DEPLOYMENTS.decode(msgspec.json.encode(made))
+def deployment(made: list[Manifest], **metadata: Any) -> Named:
+    """Return the page's Deployment, as the API server has it."""
+    manifest = made[-1]
+    found: Named = DEPLOYMENTS.decode(
+        msgspec.json.encode(manifest | {"metadata": manifest["metadata"] | {"uid": "page-1"} | metadata})
+    )
     return found
 
 
+def by_itself(observed: ObservedState) -> ObservedState:
+    """Return the request with autoApply on."""
+    spec = observed.request.spec.model_copy(update={"auto_apply": True})
+    return replace(observed, request=observed.request.model_copy(update={"spec": spec}))
+
+
 def test_page_of_a_request_that_is_looked_at_first_is_served(ready_state: ObservedState) -> None:
-    made = objects(decided(ready_state))
-    assert [ensure.manifest["kind"] for ensure in made] == [
-        *("ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Service", "Deployment"),
-    ]
-    assert {ensure.mode for ensure in made} == {WriteMode.APPLY}
-    for ensure in made:
-        (owner,) = ensure.manifest["metadata"]["ownerReferences"]
+    made = wanted_objects(ready_state)
+    assert tuple(manifest["kind"] for manifest in made) == KINDS
+    for manifest in made:
+        (owner,) = manifest["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"]) == ("DynamoGraphDeploymentRequest", "qwen")
 
 
 def test_page_may_read_this_request_and_annotate_it_and_nothing_else(ready_state: ObservedState) -> None:
-    (role,) = [e.manifest for e in objects(decided(ready_state)) if e.manifest["kind"] == "Role"]
+    (role,) = [manifest for manifest in wanted_objects(ready_state) if manifest["kind"] == "Role"]
     assert {(rule["resources"][0], *rule["resourceNames"]): rule["verbs"] for rule in role["rules"]} == {
         ("dynamographdeploymentrequests", "qwen"): ["get", "list", "watch", "patch"],
         ("dynamographdeployments", "qwen-dgd"): ["get", "list", "watch"],
@@ -54,7 +65,7 @@ def test_page_may_read_this_request_and_annotate_it_and_nothing_else(ready_state
 
 
 def test_service_leads_to_the_pod_and_the_policy_keeps_others_away(ready_state: ObservedState) -> None:
-    made = {ensure.manifest["kind"]: ensure.manifest for ensure in objects(decided(ready_state))}
+    made = {manifest["kind"]: manifest for manifest in wanted_objects(ready_state)}
     labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
     selector = made["Service"]["spec"]["selector"]
     assert selector.items() <= labels.items()
@@ -66,56 +77,90 @@ def test_service_leads_to_the_pod_and_the_policy_keeps_others_away(ready_state: 
 
 
 def test_page_that_is_there_is_left_alone_until_its_inputs_change(ready_state: ObservedState) -> None:
-    page = deployment(decided(ready_state))
-    there = replace(ready_state, results_page=page)
-    assert decided(there) == ready(there)
+    there = replace(ready_state, results_page=deployment(wanted_objects(ready_state)))
+    assert wanted_objects(there) == []
     image = there.settings.profiling.model_copy(update={"publisher_image": "registry/controller:2"})
     upgraded = replace(there, settings=there.settings.model_copy(update={"profiling": image}))
-    assert len(objects(decided(upgraded))) == 6
+    assert len(wanted_objects(upgraded)) == len(KINDS)
 
 
-def test_request_that_is_deployed_by_itself_has_none(ready_state: ObservedState, deployed_state: ObservedState) -> None:
-    assert not objects(with_results_page(deployed_state, ready(ready_state)))
-    page = deployment(decided(ready_state))
-    switched = replace(deployed_state, results_page=page)
-    decision = with_results_page(switched, ready(switched))
-    assert [(removal.kind, removal.name) for removal in decision.remove] == [("Deployment", "qwen-dgdr")]
+def test_request_that_is_deployed_by_itself_has_none(ready_state: ObservedState) -> None:
+    page = deployment(wanted_objects(ready_state))
+    switched = by_itself(replace(ready_state, results_page=page))
+    assert wanted_objects(switched) == []
+    assert unwanted(switched) == page
+    assert unwanted(replace(ready_state, results_page=page)) is None
+
+
+def test_page_of_somebody_else_is_not_removed(ready_state: ObservedState) -> None:
+    owner = {"kind": "X", "name": "x", "uid": "other", "controller": True, "apiVersion": "v1"}
+    theirs = deployment(wanted_objects(ready_state), ownerReferences=[owner])
+    assert unwanted(by_itself(replace(ready_state, results_page=theirs))) is None
 
 
 def test_setting_switches_it_off(ready_state: ObservedState) -> None:
     off = replace(ready_state, settings=ready_state.settings.model_copy(update={"results_page": False}))
-    assert decided(off) == ready(off)
+    assert wanted_objects(off) == []
 
 
 def test_partial_results_of_a_thorough_search_are_shown_while_it_measures() -> None:
-    observed = measuring(spec={"autoApply": False})
-    assert len(objects(with_results_page(observed, profiling(observed)))) == 6
+    assert len(wanted_objects(measuring(spec={"autoApply": False}))) == len(KINDS)
 
 
 def test_rapid_search_is_over_before_a_page_would_be_there(profiling_state: ObservedState) -> None:
-    request = profiling_state.request
-    held = request.model_copy(update={"spec": request.spec.model_copy(update={"auto_apply": False})})
-    observed = replace(profiling_state, request=held)
+    spec = profiling_state.request.spec.model_copy(update={"auto_apply": False})
+    observed = replace(profiling_state, request=profiling_state.request.model_copy(update={"spec": spec}))
     assert observed.phase is Phase.PROFILING
-    assert not objects(with_results_page(observed, profiling(observed)))
+    assert wanted_objects(observed) == []
 
 
-@pytest.mark.parametrize("final", [True, False])
-def test_object_that_cannot_be_written_costs_the_request_nothing(ready_state: ObservedState, *, final: bool) -> None:
-    for ensure in objects(decided(ready_state)):
-        assert ensure.optional
-        assert ensure.instead is not None
-        refused = ensure.instead("exceeded quota: services", final)
-        assert refused.ensure is None
-        assert refused.condition is None
-        (event,) = refused.events
-        assert event.reason == "ResultsPageUnavailable"
-        assert event.message == "The results page cannot be served: exceeded quota: services"
+@contextlib.asynccontextmanager
+async def serving(
+    server: FakeApiServer, at: list[float]
+) -> AsyncIterator[Callable[[ObservedState], Awaitable[float | None]]]:
+    """Yield what serves the page of a request, and says when to look again."""
+    for resource in WRITTEN:
+        server.serve(resource)
+    async with Client(server.config) as client:
+        pages = ResultsPages(client, EventRecorder(client, "test"), lambda: at[0])
+
+        async def serve(observed: ObservedState) -> float | None:
+            meta = ObjectMeta(name="qwen", namespace="team", uid=observed.uid, resource_version="1")
+            return await pages.serve(observed, meta)
+
+        yield serve
 
 
-def test_page_of_somebody_else_is_not_removed(ready_state: ObservedState, deployed_state: ObservedState) -> None:
-    owner = {"kind": "X", "name": "x", "uid": "other", "controller": True, "apiVersion": "v1"}
-    theirs = deployment(decided(ready_state), ownerReferences=[owner])
-    decision = with_results_page(replace(deployed_state, results_page=theirs), ready(deployed_state))
-    assert not decision.remove
-    assert said(decision, "Succeeded")
+def kinds_of(server: FakeApiServer) -> list[str]:
+    return [resource.kind for resource in WRITTEN if server.objects(resource)]
+
+
+@pytest.mark.parametrize("refused", [resource for resource in WRITTEN if resource is not DEPLOYMENTS])
+@pytest.mark.parametrize("code", [403, 422])
+def test_pod_never_runs_without_what_comes_before_it(
+    ready_state: ObservedState, refused: Resource[Any], code: int
+) -> None:
+    async def story() -> None:
+        at = [1000.0]
+        async with FakeApiServer() as server, serving(server, at) as serve:
+            status = {"kind": "Status", "reason": "Forbidden", "message": "exceeded quota", "code": code}
+            of_kind = Fault(lambda r: f"/{refused.plural}/" in r.path and r.method == "PATCH", code, body=status)
+            server.faults.append(of_kind)
+            assert await serve(ready_state) == 300
+            assert kinds_of(server) == [resource.kind for resource in WRITTEN[: WRITTEN.index(refused)]]
+            assert await serve(ready_state) == 300, "nothing is written before"
+            at[0] += 301
+            assert await serve(ready_state) is None
+            assert kinds_of(server) == list(KINDS), "what was refused for a while is there then"
+
+    asyncio.run(story())
+
+
+def test_account_of_somebody_else_runs_no_page(ready_state: ObservedState) -> None:
+    async def story() -> None:
+        async with FakeApiServer() as server, serving(server, [0.0]) as serve:
+            server.put(SERVICE_ACCOUNTS, {"metadata": {"name": "qwen-dgdr", "namespace": "team"}})
+            await serve(ready_state)
+            assert kinds_of(server) == ["ServiceAccount"]
+
+    asyncio.run(story())

@@ -34,5 +34,5 @@ def test_change_takes_the_pages_token(headers: dict[str, str]) -> None:
     assert refusal(OWN, "secret") is None
     reason = refusal(headers, "secret")
     assert reason is not None
-    assert "reload it" in reason
+    assert "reload the page" in reason
     assert refusal(headers) is None, "reading takes none"

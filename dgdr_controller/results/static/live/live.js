@@ -6,7 +6,7 @@
   const { significant } = dgdr.numbers;
   const { shape } = dgdr.verdicts;
 
-  const LOST = "The connection to the page's server is lost. It is tried again; or forward the port once more";
+  const LOST = "Connection lost; retrying. If kubectl port-forward has ended, start it again";
   const RETRY_MS = 2000;
   const token = document.querySelector('meta[name="dgdr-token"]').content;
   const panel = element("section.panel", { id: "live", "aria-label": "Where the request stands" });
@@ -18,6 +18,7 @@
   let state; // of the page, once there are results
   let seen = { phase: "", message: "Asking the page's server", conditions: [], points: [] };
   let lost = false;
+  let shown; // version of the results that the page shows
   let arrived;
   const results = new Promise((resolve) => { arrived = resolve; });
 
@@ -27,6 +28,7 @@
     const answer = await fetch("content");
     const body = await answer.json();
     if (!answer.ok) throw new Error(body.message);
+    shown = seen.results;
     return body;
   }
 
@@ -87,7 +89,8 @@
 
   function confirm(candidate) {
     const { gpuSku } = state.results.hardware;
-    const version = seen.resourceVersion; // what was looked at is what is deployed
+    if (seen.results !== shown) return refuse("the results have changed; reload the page");
+    const version = seen.resourceVersion; // of the request as it is while its user decides
     const gpus = `${candidate.gpus} × ${gpuSku} GPU${candidate.gpus > 1 ? "s" : ""}`;
     const dialog = element("dialog", { "aria-label": "Confirm" },
       element("h2", {}, `Deploy on ${gpus}?`),
@@ -113,6 +116,11 @@
     } catch {
       text = LOST;
     }
+    refuse(text);
+  }
+
+  function refuse(text) {
+    document.getElementById("refused")?.remove();
     button.append(element("p.warning", { id: "refused", role: "alert" }, `Not deployed: ${text}`));
   }
 
