@@ -99,6 +99,8 @@ class TrialLog(_Exchanged):
     """What was measured, in its order."""
     curve_points: tuple[CurvePoint, ...] = Field(default=(), max_length=MOST_POINTS)
     """What was measured for the planner's curves."""
+    curve_attempts: tuple[str, ...] = Field(default=(), max_length=MOST_POINTS)
+    """Loads of curves that were tried and not measured, the one that is being measured among them."""
     failed: tuple[FailedTrial, ...] = Field(default=(), max_length=MOST_POINTS)
     """What could not be."""
     rejected: tuple[RejectedPoint, ...] = Field(default=(), max_length=MOST_POINTS)

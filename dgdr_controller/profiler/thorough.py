@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from dgdr_api.candidate import Source
+from dgdr_api.candidate import Mode, Source
 from dgdr_api.curves import WorkerCurve
 from dgdr_api.defaults import resolve
 from dgdr_api.formatting import milliseconds, significant
@@ -44,7 +44,11 @@ _NOTHING_MEASURED = (
     "Nothing was measured ({why}): the choice rests on estimates. For another try set annotation dgdr.nvidia.com/retry "
     "to a new value"
 )
-_SIMULATED = "What was measured are simulated engines (spec.features.mocker): the numbers say nothing of GPUs"
+_SIMULATED = "What was measured are simulated engines (spec.features.mocker): the numbers do not describe real GPUs"
+_CURVES_ESTIMATED = (
+    "Workers were not measured at other loads: the planner begins with estimates, where there are any. Engines with "
+    "data-parallel attention, a used-up budget or rejected measurements are the cause; the log names it"
+)
 _SLOWER, _UNKNOWN_S = 5, 3600.0
 """A measurement may take so many times as long as estimated, and ten minutes at least; where nothing is estimated an
 hour. What takes longer hangs."""
@@ -161,9 +165,17 @@ class _Search:
                 self._measure(step.measure, status.endpoint)
         try:
             results = self._answer(step.skipped)
-            return results.model_copy(update={"curves": self._curves(results)}) if goal.autoscale else results
+            return self._with_curves(results) if goal.autoscale else results
         finally:
             self._session.update(wanted=())
+
+    def _with_curves(self, results: Results) -> Results:
+        """Return results with the planner's curves as measured; say where they could not be."""
+        curves = self._curves(results)
+        if curves or results.choice is None or results.choice.mode is not Mode.DISAGGREGATED:
+            return results.model_copy(update={"curves": curves})
+        warning = ConfigurationWarning.note(_CURVES_ESTIMATED)
+        return results.model_copy(update={"warnings": (*results.warnings, warning)})
 
     def _curves(self, results: Results) -> tuple[WorkerCurve, ...]:
         """Measure the planner's curves of the choice, if that was measured; nothing where it was not.

@@ -7,9 +7,20 @@ from dgdr_api.curves import WorkerCurve
 from dgdr_api.results import Goal
 from dgdr_api.trials import CurvePoint, MeasuredPoint, TrialState
 from dgdr_controller.profiler.measurement.benchmark_config import Endpoint, load_of
-from dgdr_controller.profiler.measurement.session import LEAST_S, Session
-from dgdr_controller.profiler.measurement.worker_curves import CurveLoad, curve_loads, curves_of, has_curves
+from dgdr_controller.profiler.measurement.session import Session
+from dgdr_controller.profiler.measurement.worker_curves import (
+    CurveLoad,
+    curve_loads,
+    curves_of,
+    has_curves,
+    kv_tokens_of,
+)
 from dgdr_controller.profiler.simulation.collect import Progress, ProgressCallback, Step
+
+_ATTEMPTS = 2
+"""Times that a load is tried."""
+_LONGEST_S = 3600.0
+"""How long one load may take: what takes longer hangs."""
 
 
 def measured_curves(
@@ -32,7 +43,6 @@ def measured_curves(
     if not has_curves(trial):
         return ()
     room: int | None = None
-    left_out: set[CurveLoad] = set()
 
     def tell(state: str) -> None:
         session.publish()
@@ -40,14 +50,13 @@ def measured_curves(
 
     session.update(wanted=(trial,))
     while (status := session.wait_for(trial, tell)) is not None and status.state is TrialState.READY:
-        room = room or session.cluster.kv_tokens(status.endpoint)
+        room = room or kv_tokens_of(trial, session.cluster.kv_tokens(status.endpoint))
         loads = curve_loads(trial, goal, room)
-        missing = [load for load in loads if load not in left_out and not _has(session, trial, load)]
+        missing = [load for load in loads if not (_has(session, trial, load) or _is_given_up(session, trial, load))]
         if not missing:
             break
         tell(f"measuring {len(loads) - len(missing) + 1}/{len(loads)}: {missing[0]}")
         if reason := _measure(session, trial, missing[0], status.endpoint, model):
-            left_out.add(missing[0])
             tell(f"{missing[0]}: rejected: {reason}")
     return curves_of(trial, session.log.curve_points, room)
 
@@ -56,18 +65,29 @@ def _has(session: Session, trial: Candidate, load: CurveLoad) -> bool:
     return any(point.trial == trial.id and load.is_of(point) for point in session.log.curve_points)
 
 
+def _is_given_up(session: Session, trial: Candidate, load: CurveLoad) -> bool:
+    """Say whether a load was tried as often as it may be; the attempt that ends the profiler, too, is one."""
+    return session.log.curve_attempts.count(_attempt(trial, load)) >= _ATTEMPTS
+
+
+def _attempt(trial: Candidate, load: CurveLoad) -> str:
+    return f"{trial.id}: {load}"
+
+
 def _measure(session: Session, trial: Candidate, load: CurveLoad, url: str, model: str) -> str:
     """Measure a point and note it; return why it does not count, empty where it does."""
+    attempts = session.log.curve_attempts
+    session.update(curve_attempts=(*attempts, _attempt(trial, load)))
     found = session.cluster.measure(
         Endpoint(url, model, session.log.model, load.isl, load.osl),
         load_of(load.concurrency, load.osl),
         trial=trial.id,
         seed=time.time_ns(),
-        deadline_s=max(1.0, min(LEAST_S, session.left_s)),
+        deadline_s=max(1.0, min(_LONGEST_S, session.left_s)),
     )
     session.count()
     if not isinstance(found, MeasuredPoint):
         return found.reason
     point = CurvePoint(**dict(found), role=load.role, isl=load.isl, osl=load.osl)
-    session.update(curve_points=(*session.log.curve_points, point))
+    session.update(curve_points=(*session.log.curve_points, point), curve_attempts=attempts)
     return ""

@@ -1,4 +1,7 @@
-"""How many tokens the KV cache of a worker holds, as Dynamo's frontend says: ``/metrics``."""
+"""How many tokens the KV cache of a worker's data-parallel rank holds, as Dynamo's frontend says: ``/metrics``.
+
+Source: ``dynamo.vllm`` 1.6.1 ``capacity.py``, which registers the blocks of one rank.
+"""
 
 import urllib.request
 
@@ -10,7 +13,7 @@ _BLOCKS, _BLOCK_SIZE = "dynamo_frontend_model_total_kv_blocks", "dynamo_frontend
 
 
 def kv_tokens(url: str) -> int | None:
-    """Return how many tokens the KV cache of one worker holds; None where the endpoint does not say.
+    """Return how many tokens the KV cache of one rank holds; None where the endpoint does not say.
 
     Args:
         url: URL of the frontend.

@@ -102,7 +102,7 @@ class Cluster:
     Attributes:
         trials: Has trials deployed.
         measure: Measures them.
-        kv_tokens: Says how many tokens the KV cache of a worker holds, by the URL of the deployment; None: not known.
+        kv_tokens: Says how many tokens the KV cache of a rank holds, by the URL of the deployment; None: not known.
     """
 
     trials: Trials

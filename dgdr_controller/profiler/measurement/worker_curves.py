@@ -54,8 +54,22 @@ class CurveLoad:
 
 
 def has_curves(trial: Candidate) -> bool:
-    """Say whether the planner reads curves of a deployment: of engines that do one of the two phases."""
-    return trial.mode is Mode.DISAGGREGATED
+    """Say whether curves of a deployment can be measured: of engines that do one of the two phases.
+
+    A prompt alone does not tell what engines do whose ranks share experts: each of them waits for the others'.
+    """
+    return trial.mode is Mode.DISAGGREGATED and trial.workers[0].parallelism.dp == 1
+
+
+def kv_tokens_of(trial: Candidate, of_a_rank: int | None) -> int | None:
+    """Return how many tokens the KV cache of one decode worker holds; None where nobody says.
+
+    The frontend has one number for all workers: it is that of decode workers only where all are alike.
+    """
+    prefill, decode = trial.workers
+    if of_a_rank is None or prefill.parallelism != decode.parallelism:
+        return None
+    return of_a_rank * decode.parallelism.dp
 
 
 def curve_loads(trial: Candidate, goal: Goal, kv_tokens: int | None) -> list[CurveLoad]:
@@ -122,26 +136,34 @@ def _curve(trial: Candidate, worker: Worker) -> WorkerCurve:
 
 
 def _prefill(points: Sequence[CurvePoint], worker: Worker) -> PrefillCurve:
-    """Return the curve of prompts. Each rank reads one at a time, so all of them read as many."""
-    ranks, gpus = worker.parallelism.dp, worker.parallelism.gpus
+    """Return the curve of prompts, one at a time."""
+    gpus = worker.parallelism.gpus
     return PrefillCurve(
         isl=tuple(point.isl for point in points),
         ttft=tuple(point.ttft for point in points),
-        tokens_per_s_per_gpu=tuple(_MS * point.isl * ranks / point.ttft / gpus for point in points),
+        tokens_per_s_per_gpu=tuple(_MS * point.isl / point.ttft / gpus for point in points),
     )
 
 
 def _decode(points: Sequence[CurvePoint], worker: Worker, kv_tokens: int) -> DecodeCurve:
     """Return the curve of steps. How many sequences decode at once follows from their rate (Little's law)."""
-    contexts = [point.isl + point.osl // 2 for point in points]
-    sequences = [point.request_rate * point.itl * (point.osl - 1) / _MS / worker.count for point in points]
+    held = {
+        point: point.request_rate * point.itl * (point.osl - 1) / _MS / worker.count * _context(point) / kv_tokens
+        for point in points
+    }
+    kept = [point for point in points if held[point] <= 1]  # what is more than there is room for has waited
     return DecodeCurve(
-        kv_usage=tuple(min(1.0, n * tokens / kv_tokens) for n, tokens in zip(sequences, contexts, strict=True)),
-        context_length=tuple(contexts),
-        itl=tuple(point.itl for point in points),
-        tokens_per_s_per_gpu=tuple(point.tokens_per_s / worker.gpus for point in points),
+        kv_usage=tuple(held[point] for point in kept),
+        context_length=tuple(map(_context, kept)),
+        itl=tuple(point.itl for point in kept),
+        tokens_per_s_per_gpu=tuple(point.tokens_per_s / worker.gpus for point in kept),
         max_kv_tokens=kv_tokens,
     )
+
+
+def _context(point: CurvePoint) -> int:
+    """Return the tokens of a sequence that is half generated."""
+    return point.isl + point.osl // 2
 
 
 def _lengths(shares: Sequence[float], isl: int, longest: int) -> list[int]:

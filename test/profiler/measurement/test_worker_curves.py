@@ -14,6 +14,7 @@ from dgdr_controller.profiler.measurement.worker_curves import (
     curves_of,
     has_curves,
     in_place_of,
+    kv_tokens_of,
 )
 
 GOAL = Goal(isl=4000, osl=1000, objective=OptimizationType.THROUGHPUT, autoscale=True)
@@ -24,10 +25,12 @@ def worker(role: Role, *, count: int = 1, batch: int = 64, **parallelism: int) -
     return Worker(role=role, parallelism=shape, count=count, batch=batch, max_num_tokens=8192)
 
 
-def trial(*, context: int = 32768, decode: dict[str, Any] | None = None) -> Candidate:
+def trial(
+    *, context: int = 32768, prefill: dict[str, Any] | None = None, decode: dict[str, Any] | None = None
+) -> Candidate:
     return Candidate(
         backend=Backend.VLLM, backend_version="0.31.0", mode=Mode.DISAGGREGATED, replicas=1, source=Source.SILICON,
-        workers=(worker(Role.PREFILL, batch=1), worker(Role.DECODE, **(decode or {}))), context_length=context,
+        workers=(worker(Role.PREFILL, **({"batch": 1} | (prefill or {}))), worker(Role.DECODE, **(decode or {}))), context_length=context,
     )  # fmt: skip
 
 
@@ -64,7 +67,7 @@ def test_no_sequence_is_longer_than_the_engine_takes() -> None:
 
 
 def test_curves_are_those_of_one_worker() -> None:
-    deployed = trial(decode={"count": 2, "dp": 2})
+    deployed = trial(decode={"count": 2})
     loads = curve_loads(deployed, GOAL, 1_000_000)
     prefill, decode = curves_of(deployed, [point(deployed, load) for load in loads], 1_000_000)
     assert (prefill.role, decode.role) == (Role.PREFILL, Role.DECODE)
@@ -78,8 +81,8 @@ def test_curves_are_those_of_one_worker() -> None:
     for usage, context, itl, rate in zip(
         found.kv_usage, found.context_length, found.itl, found.tokens_per_s_per_gpu, strict=True
     ):
-        # The worker's sequences in their steps make its tokens: rate of both workers' 16 GPUs, over two workers.
-        sequences = rate * 8 * itl / 1000
+        # The worker's sequences in their steps make its tokens: the rate of its four GPUs.
+        sequences = rate * 4 * itl / 1000
         assert usage == pytest.approx(sequences * context / 1_000_000, rel=0.01)
 
 
@@ -101,10 +104,30 @@ def test_measured_curves_stand_in_for_the_estimated_ones_of_the_same_worker() ->
     assert in_place_of(estimated, ()) == tuple(estimated)
 
 
+def test_cache_of_a_worker_is_that_of_its_ranks_where_all_workers_are_alike() -> None:
+    alike = trial(decode={"tp": 4})
+    assert kv_tokens_of(alike, 1000) == 1000
+    assert kv_tokens_of(alike, None) is None
+    assert kv_tokens_of(trial(decode={"tp": 1, "dp": 4}), 1000) is None, "it may be that of prefill workers"
+
+
+def test_load_beyond_the_cache_tells_nothing_of_steps() -> None:
+    deployed = trial()
+    loads = curve_loads(deployed, GOAL, 1_000_000)
+    points = [point(deployed, load) for load in loads]
+    largest = max((p for p in points if p.role is Role.DECODE), key=lambda p: p.concurrency * p.isl)
+    room = largest.request_rate * largest.itl * (largest.osl - 1) / 1000 * (largest.isl + largest.osl // 2) * 0.9
+    decode = curves_of(deployed, points, int(room))[1].decode
+    assert decode is not None
+    assert max(decode.kv_usage) <= 1
+    assert len(decode.itl) < len([p for p in points if p.role is Role.DECODE])
+
+
 def test_engines_that_do_both_have_none() -> None:
     both = Candidate(
         backend=Backend.VLLM, backend_version="0.31.0", mode=Mode.AGGREGATED, replicas=1, source=Source.SILICON,
         workers=(worker(Role.AGGREGATED),), context_length=8192,
     )  # fmt: skip
     assert has_curves(trial())
+    assert not has_curves(trial(prefill={"tp": 1, "dp": 4})), "one prompt does not tell what four ranks do"
     assert not has_curves(both)
