@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from dgdr_api.names import LABEL_POD
 from dgdr_controller.profiling_job import output
 from dgdr_controller.profiling_job.output import Output, pack
 from dgdr_controller.profiling_job.protocol import RunState, RunStatus
@@ -233,7 +234,7 @@ class Stage:
         played: set[str] = set()
         while True:
             with contextlib.suppress(RequestError):
-                async for event in self.client.watch(PODS, self.namespace):
+                async for event in self.client.watch(PODS, self.namespace, params={"labelSelector": LABEL_POD}):
                     pod = json.loads(bytes(event.object))
                     if event.type == "ADDED" and pod["metadata"]["name"] not in played:
                         await PLAYS[self.plays](self, pod)

@@ -115,7 +115,7 @@ class Cast(Stage):
         async with asyncio.TaskGroup() as tasks:
             while True:
                 with contextlib.suppress(RequestError):
-                    async for event in self.client.watch(PODS, self.namespace):
+                    async for event in self.client.watch(PODS, self.namespace, params={"labelSelector": LABEL_POD}):
                         pod = json.loads(bytes(event.object))
                         if event.type == "ADDED" and pod["metadata"]["name"] not in played:
                             played.add(pod["metadata"]["name"])
