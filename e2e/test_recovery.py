@@ -85,9 +85,8 @@ def test_interrupted_profiler_is_run_again_by_its_job(installed: Local, api: Cli
         return True
 
     with Journey(api, namespace, "interrupted") as journey:
-        journey.apply(
-            backend="auto", autoApply=False
-        )  # the longest search of this model: time enough to come in between
+        # The longest search of this model: time enough to come in between.
+        journey.apply(backend="auto", autoApply=False, hardware={"gpuSku": "h200_sxm", "totalGpus": 16})
         assert journey.wait(interrupt)
         assert journey.reaches("Ready", "Failed") == "Ready", journey.status()["conditions"]
         assert len(journey.jobs) == 1
