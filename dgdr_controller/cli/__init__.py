@@ -7,6 +7,7 @@ Exit codes: 0 done, 65 the request is wrong, 69 no configuration can be deployed
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
@@ -19,10 +20,10 @@ DEBUG = "DGDR_DEBUG"
 def main() -> None:
     """Run the command line. Whatever ends it, it ends with one line for a person and a code for a program."""
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
         if sys.argv[1:2] == ["publish"]:  # told to stop before it has begun, it still has to publish: it looks then
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        _run()
+        run("dgdr_controller.cli.commands")
     except KeyboardInterrupt:
         exec("")  # noqa: S102 - one within an exec of a library is remembered: python -m would end by SIGINT, not with 75
         _end(ExitCode.INTERRUPTED, "interrupted")
@@ -42,14 +43,20 @@ def internal_error(error: Exception) -> str:
     return f"internal error, please report it: {type(error).__name__}: {error} (set {DEBUG}=1 for a traceback)"
 
 
-def _run() -> None:
-    """Import inside, so that an interrupt while modules load is one line, too."""
+def run(commands: str, name: str | None = None) -> None:
+    """Run a group of commands, imported here, so that an interrupt while modules load is one line, too.
+
+    Args:
+        commands: Module that has the group, as ``dgdr``.
+        name: What its user calls it; None: the program's name.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
     import click  # noqa: PLC0415
 
-    from dgdr_controller.cli.commands import dgdr  # noqa: PLC0415
-
     try:
-        sys.exit(dgdr.main(standalone_mode=False))
+        sys.exit(import_module(commands).dgdr.main(prog_name=name, standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -57,7 +64,8 @@ def _run() -> None:
         raise KeyboardInterrupt from None
 
 
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+def interrupt(_: int, __: FrameType | None) -> NoReturn:
+    """Handle SIGTERM as Ctrl-C."""
     raise KeyboardInterrupt
 
 

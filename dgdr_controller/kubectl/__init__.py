@@ -7,10 +7,9 @@ given by ``--timeout`` is over, 130 interrupted.
 import os
 import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
-from dgdr_controller.cli import DEBUG, internal_error
+from dgdr_controller.cli import DEBUG, internal_error, interrupt, run
 
 _INTERRUPTED = 130
 _EXTRA = ("kr8s", "httpx")
@@ -21,8 +20,8 @@ _NOT_INSTALLED = "the plugin's client is not installed: pip install 'dgdr-contro
 def main() -> None:
     """Run the plugin. Whatever ends it, it ends with one line for a person and a code for a program."""
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
-        _run()
+        signal.signal(signal.SIGTERM, interrupt)
+        run("dgdr_controller.kubectl.commands", "kubectl dgdr")
     except KeyboardInterrupt:
         _end(_INTERRUPTED, "interrupted")
     except BrokenPipeError:
@@ -38,25 +37,6 @@ def main() -> None:
         if os.environ.get(DEBUG):
             raise
         _end(1, internal_error(error))
-
-
-def _run() -> None:
-    """Import inside, so that an interrupt while modules load is one line, too."""
-    import click  # noqa: PLC0415
-
-    from dgdr_controller.kubectl.commands import dgdr  # noqa: PLC0415
-
-    try:
-        sys.exit(dgdr.main(prog_name="kubectl dgdr", standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        raise KeyboardInterrupt from None
-
-
-def _interrupt(_: int, __: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _end(code: int, line: str) -> NoReturn:

@@ -51,7 +51,7 @@ class Run:
         annotations = search_annotations(self.request.metadata.annotations)
         measurements = self.measurements.model_dump(mode="json") if self.measurements else None
         rest = [value for value in (annotations, self.release, measurements, self.base) if value]
-        return _digest([_spec(self.request), hardware, self.image, *rest])
+        return digest([_spec(self.request), hardware, self.image, *rest])
 
     @property
     def is_thorough(self) -> bool:
@@ -89,8 +89,8 @@ class Run:
     def input_name(self) -> str:
         """Name of the ConfigMap with the input."""
         text = f"{self.request.metadata.uid} {self.inputs} {self.deployment.model_dump_json()}"
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"dgdr-input-{self.name}-{digest}"
+        suffix = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return f"dgdr-input-{self.name}-{suffix}"
 
 
 def spec_hash(request: DynamoGraphDeploymentRequest) -> str:
@@ -100,14 +100,15 @@ def spec_hash(request: DynamoGraphDeploymentRequest) -> str:
     """
     asked = request.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     changeable = CHANGEABLE[Phase.READY] or frozenset()
-    return _digest({name: value for name, value in asked.items() if name not in changeable})
+    return digest({name: value for name, value in asked.items() if name not in changeable})
 
 
 def _spec(request: DynamoGraphDeploymentRequest) -> Manifest:
     return request.spec.model_dump(mode="json", exclude={"auto_apply"}, exclude_none=True)
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """Return a hash of what JSON can say, by which inputs are told from others."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 

@@ -4,8 +4,6 @@ Everything that it works from is in the Job, and what it has measured is its con
 no rights in the cluster.
 """
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass
 
@@ -22,7 +20,7 @@ from dgdr_controller.profiling_job import containers
 from dgdr_controller.profiling_job.builder import labels, owner_reference
 from dgdr_controller.profiling_job.dynamo_profiler import DATA_DIR
 from dgdr_controller.profiling_job.overrides import merged
-from dgdr_controller.profiling_job.run import output_volume, override_of, pod_override_of
+from dgdr_controller.profiling_job.run import digest, output_volume, override_of, pod_override_of
 from dgdr_controller.settings import Settings
 
 MOST_REQUESTS = 10_000
@@ -42,7 +40,6 @@ _STARTING_S = 300
 _NOT_FOR_THIS_POD = frozenset(
     ("initContainers", "serviceAccountName", "serviceAccount", "automountServiceAccountToken")
 )
-_DIGITS = 12
 _POINTS = TypeAdapter(list[MeasuredPoint])
 
 
@@ -67,8 +64,7 @@ class Verification:
     @property
     def inputs(self) -> str:
         """Hash of what is measured: other deployments are measured anew, and so is one for another time."""
-        text = json.dumps([self.deployment, self.candidate, self.seconds])
-        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+        return digest([self.deployment, self.candidate, self.seconds])
 
     def requests(self, per_second: float | None) -> int:
         """Return how many requests are measured at least: as many as the plan serves in the time.

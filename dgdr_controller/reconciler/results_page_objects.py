@@ -4,10 +4,6 @@ Its server listens on the loopback of its pod alone: who may forward a port reac
 read this request, its results and its deployment, and annotate this request.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
-
 from dgdr_api.names import (
     ANNOTATION_INPUTS,
     ANNOTATION_UID,
@@ -20,6 +16,7 @@ from dgdr_api.v1beta1 import DynamoGraphDeploymentRequest
 from dgdr_controller.manifest import Manifest
 from dgdr_controller.profiling_job import containers
 from dgdr_controller.profiling_job.builder import labels, owner_reference
+from dgdr_controller.profiling_job.run import digest
 from dgdr_controller.settings import Settings
 
 _PORT = 8080
@@ -27,7 +24,6 @@ _APP = {"app.kubernetes.io/name": "dgdr-results-page"}
 _PYTHON = "/opt/dgdr/bin/python3"
 _CONNECTS = f"import socket; socket.create_connection(('127.0.0.1', {_PORT}), 5).close()"
 """What a probe runs: nothing of the package, which would take ten times as long."""
-_DIGITS = 12
 _READ = ["get", "list", "watch"]
 
 
@@ -47,15 +43,10 @@ def results_page(request: DynamoGraphDeploymentRequest, graph: str, settings: Se
         _service(request),
         _deployment(request, graph, settings),
     ]
-    digest = digest_of(made)
+    inputs = digest(made)
     for manifest in made:
-        manifest["metadata"]["annotations"][ANNOTATION_INPUTS] = digest
+        manifest["metadata"]["annotations"][ANNOTATION_INPUTS] = inputs
     return made
-
-
-def digest_of(manifests: Sequence[Manifest]) -> str:
-    """Return a hash of objects."""
-    return hashlib.sha256(json.dumps(manifests, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def _metadata(request: DynamoGraphDeploymentRequest) -> Manifest:

@@ -244,7 +244,7 @@ def test_interrupt_within_an_exec_of_a_library_ends_with_the_same_code(tmp_path:
     """As while a dataclass is made; the interpreter remembers one as unhandled that an exec of a text has let out."""
     (tmp_path / "interrupted.py").write_text(
         "from dgdr_controller import cli\n"
-        "cli._run = lambda: exec('raise KeyboardInterrupt')\n"
+        "cli.run = lambda _: exec('raise KeyboardInterrupt')\n"
         "if __name__ == '__main__':\n"
         "    cli.main()\n"
     )
